@@ -1,0 +1,478 @@
+// Package ipc is the local API between the service, the desktop helper, the
+// windows and the command line: frames, messages, client and server.
+//
+// The one rule that must not be broken: who a peer is comes from the kernel
+// alone (peer credentials of the socket), never from what it says; what it may
+// do follows from the table in roles.go, whose default is to refuse.
+//
+// A frame is one line of JSON of at most 64 KiB, ended by a line feed. A client
+// sends requests {id, method, params}; the service answers {id, result} or
+// {id, error}, and pushes {push, data} at any time. The first request is hello.
+// The example clients in docs/local-api.md show the whole of it.
+package ipc
+
+import (
+	"encoding/json"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/event"
+)
+
+// Version of the protocol; a hello with another one is refused with a hint.
+const Version = 1
+
+// MaxFrame is the longest frame in bytes, its line feed included.
+const MaxFrame = 64 << 10
+
+// frame is one line on the socket, in either direction.
+type frame struct {
+	ID     uint64          `json:"id,omitempty"`
+	Method string          `json:"method,omitempty"`
+	Params json.RawMessage `json:"params,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  *Error          `json:"error,omitempty"`
+	Push   string          `json:"push,omitempty"`
+	Data   json.RawMessage `json:"data,omitempty"`
+}
+
+// Error is what a caller is told: what happened, and what to do.
+type Error struct {
+	Code    string `json:"code"` // one of the Code constants
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + ": " + e.Hint
+}
+
+// Codes of errors. The command line exits 2 for CodeBadRequest, 3 for
+// CodeRefused, 1 for the rest.
+const (
+	CodeBadRequest = "bad-request"
+	CodeRefused    = "refused" // rights or policy forbid it
+	CodeNotFound   = "not-found"
+	CodeConflict   = "conflict"
+	CodeFailed     = "failed"
+)
+
+// Method names a request.
+type Method string
+
+// The methods.
+const (
+	MethodHello  Method = "hello"
+	MethodStatus Method = "status"
+
+	MethodSettingsGet Method = "settings.get"
+	MethodSettingsSet Method = "settings.set"
+	MethodPolicyShow  Method = "policy.show"
+
+	MethodSessionBegin Method = "session.begin"
+	MethodSessionEvent Method = "session.event"
+	MethodSessionEnd   Method = "session.end"
+	MethodSessionList  Method = "session.list"
+	MethodSessionPAM   Method = "session.pam"
+
+	MethodRecordingControl Method = "recording.control"
+
+	MethodConsentList     Method = "consent.list"
+	MethodConsentShow     Method = "consent.show"
+	MethodConsentWithdraw Method = "consent.withdraw"
+	MethodSent            Method = "sent"
+
+	MethodEnroll   Method = "enroll"
+	MethodUnenroll Method = "unenroll"
+
+	// Of aval-desktop.
+	MethodDesktopRegister  Method = "desktop.register"
+	MethodDesktopIndicator Method = "desktop.indicator"
+	MethodDesktopAlive     Method = "desktop.alive"
+	MethodDesktopEvent     Method = "desktop.event"
+	MethodDesktopPrompt    Method = "desktop.prompt"
+
+	// Of the window or dialog that asks.
+	MethodQuestionClaim  Method = "question.claim"
+	MethodQuestionShown  Method = "question.shown"
+	MethodQuestionAnswer Method = "question.answer"
+)
+
+// Pushes from the service to a registered desktop.
+const (
+	PushPromptOpen  = "prompt.open"
+	PushPromptClose = "prompt.close"
+	PushIndicator   = "indicator"
+	PushCapture     = "capture"
+)
+
+// Hello opens a connection.
+type Hello struct {
+	Version int    `json:"version"`
+	Program string `json:"program"` // aval, aval-desktop, aval-ui: for the log only
+	Build   string `json:"build,omitempty"`
+}
+
+// HelloResult tells the peer whom it talks to.
+type HelloResult struct {
+	Version int    `json:"version"`
+	Build   string `json:"build"`
+	// DeviceKey is the Ed25519 public key that signs this computer's grants.
+	DeviceKey []byte `json:"device_key"`
+}
+
+// Empty is the parameter or result of methods that have none.
+type Empty struct{}
+
+// SettingsGet and SettingsSet concern the caller's own value only.
+type SettingsResult struct {
+	// SessionInsights is the caller's own value.
+	SessionInsights consent.AccessControl `json:"session_insights"`
+	Since           time.Time             `json:"since,omitzero"`
+	// Effective is the value in force now for an outgoing request, and Origin
+	// where it comes from: setting, policy, enforced-policy or default.
+	Effective consent.AccessControl `json:"effective"`
+	Origin    string                `json:"origin"`
+	Enforced  bool                  `json:"enforced"`
+}
+
+// SettingsSet sets the caller's own value; "unset" returns to the default.
+type SettingsSet struct {
+	SessionInsights consent.AccessControl `json:"session_insights"`
+}
+
+// SessionBegin registers a session of a remote tool.
+type SessionBegin struct {
+	Tool      string `json:"tool"`
+	ID        string `json:"id"`
+	Supporter string `json:"supporter"`
+	Address   string `json:"address,omitempty"`
+	Company   string `json:"company,omitempty"`
+	Code      string `json:"code,omitempty"`
+	// Desktop names the desktop session viewed: a display (":10") or a logind
+	// session id; empty: unknown.
+	Desktop string `json:"desktop,omitempty"`
+	// PID is a process whose end ends the session, and whose life confirms it
+	// after a restart of the service; 0: none.
+	PID int `json:"pid,omitempty"`
+	// Hold waits with the answer until the question has ended.
+	Hold bool `json:"hold,omitempty"`
+}
+
+// SessionBeginResult is what was decided. Outcome is asking while a question is open.
+type SessionBeginResult struct {
+	Session string           `json:"session"`
+	Verdict consent.Verdict  `json:"verdict"`
+	Reason  consent.Reason   `json:"reason"`
+	Outcome consent.Outcome  `json:"outcome"`
+	Ending  consent.Ending   `json:"ending,omitempty"`
+	Groups  []event.Group    `json:"groups,omitempty"`
+	Desktop string           `json:"desktop,omitempty"`
+	Company string           `json:"company,omitempty"`
+	Others  []DecisionByName `json:"others,omitempty"`
+}
+
+// DecisionByName is the decision for a further company that asked.
+type DecisionByName struct {
+	Company string          `json:"company"`
+	Verdict consent.Verdict `json:"verdict"`
+	Reason  consent.Reason  `json:"reason"`
+}
+
+// SessionEvent reports one event of a session that the caller began.
+type SessionEvent struct {
+	ID     string            `json:"id"` // ID or TOOL/ID
+	Kind   event.Kind        `json:"kind"`
+	Fields map[string]string `json:"fields"`
+}
+
+// SessionEventResult says whether the event was recorded. Recorded true means:
+// it is on disk and will be delivered exactly once.
+type SessionEventResult struct {
+	Recorded bool   `json:"recorded"`
+	Seq      uint64 `json:"seq,omitempty"`
+	Reason   string `json:"reason,omitempty"` // why not: no-grant, not-covered, paused, ended, …
+}
+
+// SessionEnd ends a session that the caller began.
+type SessionEnd struct {
+	ID string `json:"id"`
+}
+
+// SessionInfo is one row of session list.
+type SessionInfo struct {
+	Session   string          `json:"session"`
+	Tool      string          `json:"tool"`
+	Supporter string          `json:"supporter"`
+	Verified  bool            `json:"verified"`
+	Company   string          `json:"company"`
+	Desktop   string          `json:"desktop"`
+	StartedAt time.Time       `json:"started_at"`
+	Verdict   consent.Verdict `json:"verdict"`
+	Reason    consent.Reason  `json:"reason"`
+	Outcome   consent.Outcome `json:"outcome"`
+	Recording bool            `json:"recording"`
+	Paused    bool            `json:"paused"`
+	// Why says why nothing is recorded although there is a grant: paused,
+	// other-session, indicator-lost, waiting-for-indicator, disk-full.
+	Why    string `json:"why,omitempty"`
+	Events uint64 `json:"events"`
+}
+
+// SessionPAM is what pam_exec(8) gives a hook in its environment.
+type SessionPAM struct {
+	Type       string `json:"type"` // open_session or close_session
+	User       string `json:"user"`
+	RHost      string `json:"rhost"`
+	Service    string `json:"service"`
+	TTY        string `json:"tty"`
+	AuthInfo   string `json:"auth_info"`  // SSH_AUTH_INFO_0
+	Connection string `json:"connection"` // SSH_CONNECTION
+	LogindID   string `json:"logind_id"`  // XDG_SESSION_ID
+	ParentPID  int    `json:"parent_pid"` // the process that called pam_exec
+}
+
+// RecordingControl is what the indicator's buttons do.
+type RecordingControl struct {
+	Session string `json:"session"`
+	Action  string `json:"action"` // pause, resume, stop, stop-and-delete, object
+}
+
+// ConsentEntry is one row of consent list.
+type ConsentEntry struct {
+	ID         string             `json:"id"`
+	Session    string             `json:"session"`
+	Tool       string             `json:"tool"`
+	Supporter  string             `json:"supporter"`
+	Company    string             `json:"company"`
+	Direction  consent.Direction  `json:"direction"`
+	Verdict    consent.Verdict    `json:"verdict"`
+	Basis      consent.Basis      `json:"basis"`
+	Reason     consent.Reason     `json:"reason"`
+	Outcome    consent.Outcome    `json:"outcome"`
+	Ending     consent.Ending     `json:"ending,omitempty"`
+	Provenance consent.Provenance `json:"provenance"`
+	Groups     []event.Group      `json:"groups,omitempty"`
+	At         time.Time          `json:"at"`
+}
+
+// ConsentShow is one record whole.
+type ConsentShow struct {
+	ConsentEntry
+	Envelope json.RawMessage `json:"envelope"`
+	LogIndex int64           `json:"log_index"`
+}
+
+// ByID names a record or session.
+type ByID struct {
+	ID string `json:"id"`
+}
+
+// Withdraw ends a grant, and with Delete also erases what was recorded.
+type Withdraw struct {
+	ID     string `json:"id"`
+	Delete bool   `json:"delete"`
+}
+
+// WithdrawResult says what became of it.
+type WithdrawResult struct {
+	Outcome consent.Outcome   `json:"outcome"` // withdrawn, erased or objected
+	Copies  map[string]string `json:"copies,omitempty"`
+}
+
+// Sent asks for the events of a session as they left, oldest first, in pages.
+type Sent struct {
+	Session string `json:"session,omitempty"` // empty: all
+	After   string `json:"after,omitempty"`   // cursor of the page before
+}
+
+// SentResult is one page.
+type SentResult struct {
+	Events []SentEvent `json:"events"`
+	Next   string      `json:"next,omitempty"`
+}
+
+// SentEvent is one event as it left, or waits to leave (Acked false).
+type SentEvent struct {
+	Session string            `json:"session"`
+	Seq     uint64            `json:"seq"`
+	Kind    event.Kind        `json:"kind"`
+	At      time.Time         `json:"at"`
+	Fields  map[string]string `json:"fields"`
+	Acked   bool              `json:"acked"`
+}
+
+// Enroll makes this a managed device.
+type Enroll struct {
+	Server string `json:"server"`
+	Token  string `json:"token"`
+	Pin    string `json:"pin,omitempty"` // sha256:HEX of the server key's SPKI; empty: system roots
+}
+
+// Status is what `aval status` shows.
+type Status struct {
+	Build     string    `json:"build"`
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+	Device    string    `json:"device,omitempty"`
+	Company   string    `json:"company,omitempty"`
+	Server    string    `json:"server,omitempty"`
+	// Link is none, connecting, connected or refused.
+	Link      string          `json:"link"`
+	LinkError string          `json:"link_error,omitempty"`
+	Waiting   uint64          `json:"waiting"` // events not yet acknowledged
+	Desktops  []DesktopStatus `json:"desktops"`
+	Sessions  int             `json:"sessions"`
+	Recording int             `json:"recording"`
+	Notes     []string        `json:"notes,omitempty"` // sentences: quarantined files and the like
+}
+
+// DesktopStatus is one graphical session known to the service.
+type DesktopStatus struct {
+	Desktop string          `json:"desktop"`
+	User    string          `json:"user"`
+	State   consent.Desktop `json:"state"`
+	Helper  bool            `json:"helper"` // aval-desktop is there
+}
+
+// DesktopRegister announces a desktop session. What it says is used only to
+// show things on it; whose desktop it is comes from the kernel.
+type DesktopRegister struct {
+	Display  string `json:"display"`             // ":10"; the socket or name of the server
+	Type     string `json:"type"`                // x11 or wayland
+	LogindID string `json:"logind_id,omitempty"` // checked against logind
+	Locale   string `json:"locale"`
+	// Offers are the groups that this desktop can deliver.
+	Offers []event.Group `json:"offers"`
+}
+
+// DesktopRegisterResult names the desktop as the service knows it.
+type DesktopRegisterResult struct {
+	Desktop string `json:"desktop"`
+}
+
+// PromptOpen asks the desktop to show a question on one rung of the ladder.
+type PromptOpen struct {
+	Question string `json:"question"`
+	Rung     string `json:"rung"` // window or native
+	Nonce    string `json:"nonce"`
+}
+
+// PromptClose ends whatever shows the question.
+type PromptClose struct {
+	Question string          `json:"question"`
+	Outcome  consent.Outcome `json:"outcome"`
+}
+
+// DesktopPrompt reports that a rung failed before it was shown, or ended.
+type DesktopPrompt struct {
+	Question string `json:"question"`
+	Rung     string `json:"rung"`
+	Why      string `json:"why"` // not-installed, no-window, exited
+}
+
+// QuestionClaim fetches a question; from then on only this connection may
+// report it shown and answer it.
+type QuestionClaim struct {
+	Question string `json:"question"`
+	Nonce    string `json:"nonce"`
+}
+
+// Question is what the window shows. All texts in it come from outside: show
+// them as plain text only.
+type Question struct {
+	Question          string            `json:"question"`
+	Rung              string            `json:"rung"`
+	Session           string            `json:"session"`
+	Tool              string            `json:"tool"`
+	Supporter         string            `json:"supporter"`
+	SupporterVerified bool              `json:"supporter_verified"`
+	Address           string            `json:"address,omitempty"`
+	ConnectedAt       time.Time         `json:"connected_at"`
+	Companies         []QuestionCompany `json:"companies"`
+	Offered           []event.Group     `json:"offered"`
+	// AnswerSeconds is how long an answer is awaited from shown on.
+	AnswerSeconds int `json:"answer_seconds"`
+	// Languages by policy, best first; empty: the person's own locale.
+	Languages []string `json:"languages,omitempty"`
+}
+
+// QuestionCompany is a company that asks.
+type QuestionCompany struct {
+	ID            string `json:"id"`
+	Name          string `json:"name"`
+	Verified      bool   `json:"verified"`
+	Engine        string `json:"engine"` // rules, or the name of a model
+	RetentionDays int    `json:"retention_days"`
+	Readers       string `json:"readers,omitempty"`
+}
+
+// QuestionShown reports the first frame of a really visible window.
+type QuestionShown struct {
+	Question   string `json:"question"`
+	Locale     string `json:"locale"`
+	TextSHA256 string `json:"text_sha256"` // of the text as shown
+}
+
+// QuestionShownResult carries the deadline that the window counts down to.
+type QuestionShownResult struct {
+	Deadline time.Time `json:"deadline"`
+}
+
+// QuestionAnswer is the person's answer.
+type QuestionAnswer struct {
+	Question string        `json:"question"`
+	Allow    bool          `json:"allow"`
+	Groups   []event.Group `json:"groups,omitempty"` // ticked; only with Allow
+}
+
+// QuestionAnswerResult says what became of the answer.
+type QuestionAnswerResult struct {
+	Outcome consent.Outcome `json:"outcome"`
+}
+
+// Indicator is the whole state of the indicator on one desktop; every change
+// sends it whole, with a higher revision.
+type Indicator struct {
+	Revision uint64             `json:"revision"`
+	Sessions []IndicatorSession `json:"sessions"` // empty: hide
+}
+
+// IndicatorSession is one recorded session.
+type IndicatorSession struct {
+	Session   string    `json:"session"`
+	Supporter string    `json:"supporter"`
+	Company   string    `json:"company"`
+	Since     time.Time `json:"since"`
+	Paused    bool      `json:"paused"`
+	// Enforced: no Pause and Stop, but Object.
+	Enforced bool `json:"enforced"`
+	// Ended: shown for 10 s after the end, with Items.
+	Ended bool   `json:"ended"`
+	Items uint64 `json:"items"`
+}
+
+// DesktopIndicator acknowledges a revision as really visible, or says why not.
+type DesktopIndicator struct {
+	Revision uint64 `json:"revision"`
+	Visible  bool   `json:"visible"`
+	Why      string `json:"why,omitempty"`
+}
+
+// Capture tells the desktop which grants allow it to watch windows, and with
+// which epoch to mark what it sees; no grants: stop, and forget everything.
+type Capture struct {
+	Epoch  uint64            `json:"epoch"`
+	Grants []json.RawMessage `json:"grants"` // signed envelopes, verified again by the desktop
+}
+
+// DesktopEvent is one event seen on the desktop. Events of an old epoch are dropped.
+type DesktopEvent struct {
+	Epoch  uint64            `json:"epoch"`
+	Kind   event.Kind        `json:"kind"`
+	At     time.Time         `json:"at"`
+	Fields map[string]string `json:"fields"`
+}

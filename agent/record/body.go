@@ -1,0 +1,242 @@
+package record
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/event"
+)
+
+// MaxGrantAge is the longest that a session is recorded without a new decision.
+const MaxGrantAge = 8 * time.Hour
+
+// Head is what every record starts with.
+type Head struct {
+	// V is the version of the body's format: 1.
+	V int `json:"v"`
+	// ID is a ULID, unique for the device.
+	ID string `json:"id"`
+	// At is when the record was made, by the device's clock, UTC.
+	At time.Time `json:"at"`
+	// Company and Device are the ids given at enrolment.
+	Company string `json:"company"`
+	Device  string `json:"device"`
+	// Session is TOOL/ID.
+	Session string `json:"session"`
+}
+
+// Decided is what was decided and out of what: enough to explain it later.
+type Decided struct {
+	Tool               string             `json:"tool"`
+	Supporter          string             `json:"supporter"`
+	SupporterVerified  bool               `json:"supporter_verified"`
+	CompanyName        string             `json:"company_name"`
+	Direction          consent.Direction  `json:"direction"`
+	Input              consent.Input      `json:"input"`
+	Decision           consent.Decision   `json:"decision"`
+	Outcome            consent.Outcome    `json:"outcome"`
+	Ending             consent.Ending     `json:"ending,omitempty"`
+	Provenance         consent.Provenance `json:"provenance,omitempty"`
+	PolicyOrigin       string             `json:"policy_origin"`
+	PolicySHA256       string             `json:"policy_sha256"`
+	PolicyVersion      int64              `json:"policy_version"`
+	Subject            string             `json:"subject"` // salted hash of the desktop's user
+	Desktop            string             `json:"desktop"` // the desktop session that was asked or viewed
+	Asked              *Asked             `json:"asked,omitempty"`
+	SessionStartedAt   time.Time          `json:"session_started_at"`
+	AgentVersion       string             `json:"agent_version"`
+}
+
+// Asked is how a question went.
+type Asked struct {
+	AskedAt  time.Time `json:"asked_at"`
+	ShownAt  time.Time `json:"shown_at,omitzero"`
+	EndedAt  time.Time `json:"ended_at"`
+	Rung     string    `json:"rung"` // window or native; empty: none could show it
+	Locale   string    `json:"locale,omitempty"`
+	TextHash string    `json:"text_sha256,omitempty"` // of the text as it was shown
+	// Offered are the groups that the question offered.
+	Offered []event.Group `json:"offered"`
+}
+
+// Grant is the record without which nothing is captured.
+type Grant struct {
+	Head
+	Decided
+	Basis  consent.Basis `json:"basis"`
+	Groups []event.Group `json:"groups"`
+	// NotBefore and Expires bound the time of the events, by the device's clock.
+	NotBefore time.Time `json:"not_before"`
+	Expires   time.Time `json:"expires"`
+	// Engine that the company uses for summaries: rules or the name of a model.
+	Engine string `json:"engine"`
+	// RetentionDays is how long the company said that it keeps the record.
+	RetentionDays int `json:"retention_days"`
+	// Notice is whether the person was told rather than asked.
+	Notice bool `json:"notice"`
+	// Test marks grants whose clicks came from devices that a policy named for tests.
+	Test bool `json:"test,omitempty"`
+}
+
+// Refusal records every decision after which nothing is captured and that was
+// not left unanswered: refused, denied and not-requested.
+type Refusal struct {
+	Head
+	Decided
+}
+
+// NoAnswer records no-answer and could-not-ask. Silence is never a refusal.
+type NoAnswer struct {
+	Head
+	Decided
+}
+
+// Withdrawal ends a grant from At on.
+type Withdrawal struct {
+	Head
+	Grant string `json:"grant"`
+	// LastSeq is the last event of the stream that was made before it.
+	LastSeq uint64 `json:"last_seq"`
+	// Erase asks the company to delete what it has.
+	Erase      bool               `json:"erase"`
+	By         string             `json:"by"` // person, policy, agent
+	Provenance consent.Provenance `json:"provenance,omitempty"`
+}
+
+// Erasure says that a session's key was destroyed on this computer.
+type Erasure struct {
+	Head
+	Grant string `json:"grant"`
+	// Copies is the fate of each copy: where → erased, asked, or why not.
+	Copies map[string]string `json:"copies"`
+}
+
+// Objection is what takes the place of a withdrawal under an enforced policy.
+type Objection struct {
+	Head
+	Grant      string             `json:"grant"`
+	Provenance consent.Provenance `json:"provenance,omitempty"`
+}
+
+// Options is the body of TypePolicy: what a company's summarizer tells one
+// device, signed with the company's key.
+type Options struct {
+	V       int       `json:"v"`
+	Company string    `json:"company"`
+	Device  string    `json:"device"`
+	Version int64     `json:"version"`
+	At      time.Time `json:"at"`
+	Expires time.Time `json:"expires"`
+
+	CompanyName      string                 `json:"company_name"`
+	Outgoing         consent.OutgoingOption `json:"outgoing"`
+	Incoming         consent.IncomingOption `json:"incoming"`
+	IncomingEnforced bool                   `json:"incoming_enforced"`
+	LogSessions      bool                   `json:"log_sessions"`
+	// Engine is rules or the name of a model.
+	Engine        string `json:"engine"`
+	RetentionDays int    `json:"retention_days"`
+	Readers       string `json:"readers,omitempty"` // who may read, in the company's words
+}
+
+// Verified is a grant whose signature, time and body were checked. It can only
+// be made by VerifyGrant: to hold one is to be allowed to capture.
+type Verified struct {
+	grant Grant
+	raw   []byte
+}
+
+// VerifyGrant opens raw, checks it and returns the grant as a capability.
+// The grant must be of this very second: not before not_before, not expired.
+func VerifyGrant(raw []byte, keys Keys, now time.Time) (Verified, error) {
+	g, _, err := OpenGrant(raw, keys)
+	if err != nil {
+		return Verified{}, err
+	}
+	if now.Before(g.NotBefore) || !now.Before(g.Expires) {
+		return Verified{}, fmt.Errorf("grant %s is not valid at %s", g.ID, now.UTC().Format(time.RFC3339))
+	}
+	return Verified{grant: g, raw: slices.Clone(raw)}, nil
+}
+
+// OpenGrant verifies signature and body of a grant, whatever the time is: what
+// the summarizer does, for events may arrive long after the grant has ended.
+func OpenGrant(raw []byte, keys Keys) (Grant, string, error) {
+	var g Grant
+	keyID, err := OpenAs(raw, keys, TypeGrant, &g)
+	if err != nil {
+		return Grant{}, "", err
+	}
+	return g, keyID, g.check()
+}
+
+// OpenAs verifies raw, requires the type and decodes the body into body.
+func OpenAs(raw []byte, keys Keys, want Type, body any) (keyID string, err error) {
+	typ, payload, keyID, err := Open(raw, keys)
+	if err != nil {
+		return "", err
+	}
+	if typ != want {
+		return "", fmt.Errorf("%w: %s instead of %s", ErrWrongType, typ, want)
+	}
+	if err := strict(payload, body); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return keyID, nil
+}
+
+// check refuses grants that no agent would make.
+func (g Grant) check() error {
+	switch {
+	case g.V != 1:
+		return fmt.Errorf("%w: version %d", ErrMalformed, g.V)
+	case g.ID == "" || g.Company == "" || g.Device == "" || g.Session == "":
+		return fmt.Errorf("%w: id, company, device or session is missing", ErrMalformed)
+	case !g.Expires.After(g.NotBefore) || g.Expires.Sub(g.NotBefore) > MaxGrantAge:
+		return fmt.Errorf("%w: valid from %s to %s", ErrMalformed, g.NotBefore, g.Expires)
+	case g.Provenance == consent.PX:
+		return fmt.Errorf("%w: provenance PX never grants", ErrMalformed)
+	case g.Outcome != consent.OutcomeAllowed:
+		return fmt.Errorf("%w: outcome %q is no grant", ErrMalformed, g.Outcome)
+	}
+	switch g.Basis {
+	case consent.BasisConsent:
+		if g.Decision.Verdict != consent.Ask || g.Ending != consent.EndingAnsweredYes || g.Asked == nil {
+			return fmt.Errorf("%w: consent without an answered question", ErrMalformed)
+		}
+	case consent.BasisStandingSetting, consent.BasisPolicy, consent.BasisEnforcedPolicy:
+		if g.Decision.Verdict != consent.Allow || g.Decision.Basis != g.Basis {
+			return fmt.Errorf("%w: basis %q without its decision", ErrMalformed, g.Basis)
+		}
+	default:
+		return fmt.Errorf("%w: basis %q", ErrMalformed, g.Basis)
+	}
+	if len(g.Groups) == 0 {
+		return fmt.Errorf("%w: no group", ErrMalformed)
+	}
+	for _, gr := range g.Groups {
+		if !slices.Contains(event.Groups, gr) {
+			return fmt.Errorf("%w: group %q", ErrMalformed, gr)
+		}
+	}
+	return nil
+}
+
+// Grant returns the verified body.
+func (v Verified) Grant() Grant { return v.grant }
+
+// Raw returns the signed bytes.
+func (v Verified) Raw() []byte { return slices.Clone(v.raw) }
+
+// Valid tells whether v came from VerifyGrant and is within its time at now.
+func (v Verified) Valid(now time.Time) bool {
+	return v.raw != nil && !now.Before(v.grant.NotBefore) && now.Before(v.grant.Expires)
+}
+
+// Covers tells whether the grant covers kind k at time at.
+func (v Verified) Covers(k event.Kind, at time.Time) bool {
+	return v.Valid(at) && event.Covered(k, v.grant.Groups)
+}
+

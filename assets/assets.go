@@ -1,0 +1,192 @@
+// Package assets holds what people see and that is not code: icons, fonts and
+// the translation catalogues with their plural-aware lookup. It is a leaf that
+// every package may import.
+//
+// The one rule that must not be broken: a text comes whole from a catalogue;
+// nothing joins sentences out of pieces, and nothing from outside is ever a key.
+package assets
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/text/feature/plural"
+	"golang.org/x/text/language"
+)
+
+//go:embed locales
+var locales embed.FS
+
+// Catalog is the texts of one language. Its files are locales/LANG/AREA.json:
+// one object of key → text, or key → {"one": …, "other": …} for plurals (CLDR
+// categories); {name} in a text is replaced by the argument of that name.
+type Catalog struct {
+	Lang     string
+	tag      language.Tag
+	texts    map[string]message
+	fallback *Catalog // English; nil for English itself
+}
+
+type message map[plural.Form]string
+
+var load = sync.OnceValues(func() (map[string]*Catalog, []string) {
+	cats := map[string]*Catalog{}
+	var langs []string
+	dirs, err := locales.ReadDir("locales")
+	if err != nil {
+		panic(err)
+	}
+	for _, d := range dirs {
+		c, err := read(d.Name())
+		if err != nil {
+			panic(err) // compiled in: TestCatalogs sees it first
+		}
+		cats[d.Name()] = c
+		langs = append(langs, d.Name())
+	}
+	for lang, c := range cats {
+		if lang != "en" {
+			c.fallback = cats["en"]
+		}
+	}
+	return cats, langs
+})
+
+var forms = map[string]plural.Form{
+	"zero": plural.Zero, "one": plural.One, "two": plural.Two,
+	"few": plural.Few, "many": plural.Many, "other": plural.Other,
+}
+
+func read(lang string) (*Catalog, error) {
+	c := &Catalog{Lang: lang, tag: language.Make(lang), texts: map[string]message{}}
+	files, err := fs.Glob(locales, path.Join("locales", lang, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		raw, err := locales.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		var texts map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &texts); err != nil {
+			return nil, fmt.Errorf("%s: %w", f, err)
+		}
+		for key, v := range texts {
+			if _, twice := c.texts[key]; twice {
+				return nil, fmt.Errorf("%s: %q is defined twice", f, key)
+			}
+			m := message{}
+			if v[0] == '"' {
+				var s string
+				if err := json.Unmarshal(v, &s); err != nil {
+					return nil, fmt.Errorf("%s: %q: %w", f, key, err)
+				}
+				m[plural.Other] = s
+			} else {
+				var p map[string]string
+				if err := json.Unmarshal(v, &p); err != nil {
+					return nil, fmt.Errorf("%s: %q: %w", f, key, err)
+				}
+				for name, s := range p {
+					form, ok := forms[name]
+					if !ok {
+						return nil, fmt.Errorf("%s: %q: %q is no plural form", f, key, name)
+					}
+					m[form] = s
+				}
+			}
+			if _, ok := m[plural.Other]; !ok {
+				return nil, fmt.Errorf("%s: %q has no form \"other\"", f, key)
+			}
+			c.texts[key] = m
+		}
+	}
+	return c, nil
+}
+
+// Langs lists the languages that have a catalogue, as BCP 47 tags.
+func Langs() []string {
+	_, langs := load()
+	return slices.Clone(langs)
+}
+
+// For returns the catalogue that fits the first of the locales that any fits:
+// BCP 47 tags or POSIX names (pt_BR.UTF-8). Nothing fits: English.
+func For(locales ...string) *Catalog {
+	cats, langs := load()
+	tags := make([]language.Tag, len(langs))
+	for i, l := range langs {
+		tags[i] = language.Make(l)
+	}
+	for _, l := range locales {
+		name, _, _ := strings.Cut(l, ".")
+		name, _, _ = strings.Cut(name, "@")
+		tag, err := language.Parse(strings.ReplaceAll(name, "_", "-"))
+		if err != nil || name == "C" || name == "POSIX" {
+			continue
+		}
+		_, i, confidence := language.NewMatcher(tags).Match(tag)
+		if confidence > language.No {
+			return cats[langs[i]]
+		}
+	}
+	return cats["en"]
+}
+
+// Args are the values for the {names} in a text.
+type Args map[string]any
+
+// T returns the text of key. A key that is in no catalogue comes back itself,
+// in brackets, so that it is seen.
+func (c *Catalog) T(key string, args Args) string { return c.text(key, plural.Other, args) }
+
+// N returns the text of key in the plural form for n; {n} is n.
+func (c *Catalog) N(key string, n int, args Args) string {
+	all := Args{"n": n}
+	for k, v := range args {
+		all[k] = v
+	}
+	return c.text(key, plural.Cardinal.MatchPlural(c.tag, n, 0, 0, 0, 0), all)
+}
+
+func (c *Catalog) text(key string, form plural.Form, args Args) string {
+	m, ok := c.texts[key]
+	if !ok {
+		if c.fallback != nil {
+			return c.fallback.text(key, form, args)
+		}
+		return "[" + key + "]"
+	}
+	s, ok := m[form]
+	if !ok {
+		s = m[plural.Other]
+	}
+	if len(args) == 0 {
+		return s
+	}
+	pairs := make([]string, 0, 2*len(args))
+	for k, v := range args {
+		pairs = append(pairs, "{"+k+"}", fmt.Sprint(v))
+	}
+	return strings.NewReplacer(pairs...).Replace(s)
+}
+
+// Keys lists the catalogue's own keys, sorted.
+func (c *Catalog) Keys() []string {
+	keys := make([]string, 0, len(c.texts))
+	for k := range c.texts {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// Forms lists the plural forms that key has in the catalogue: how many texts.
+func (c *Catalog) Forms(key string) int { return len(c.texts[key]) }
