@@ -29,24 +29,24 @@ type Head struct {
 
 // Decided is what was decided and out of what: enough to explain it later.
 type Decided struct {
-	Tool               string             `json:"tool"`
-	Supporter          string             `json:"supporter"`
-	SupporterVerified  bool               `json:"supporter_verified"`
-	CompanyName        string             `json:"company_name"`
-	Direction          consent.Direction  `json:"direction"`
-	Input              consent.Input      `json:"input"`
-	Decision           consent.Decision   `json:"decision"`
-	Outcome            consent.Outcome    `json:"outcome"`
-	Ending             consent.Ending     `json:"ending,omitempty"`
-	Provenance         consent.Provenance `json:"provenance,omitempty"`
-	PolicyOrigin       string             `json:"policy_origin"`
-	PolicySHA256       string             `json:"policy_sha256"`
-	PolicyVersion      int64              `json:"policy_version"`
-	Subject            string             `json:"subject"` // salted hash of the desktop's user
-	Desktop            string             `json:"desktop"` // the desktop session that was asked or viewed
-	Asked              *Asked             `json:"asked,omitempty"`
-	SessionStartedAt   time.Time          `json:"session_started_at"`
-	AgentVersion       string             `json:"agent_version"`
+	Tool              string             `json:"tool"`
+	Supporter         string             `json:"supporter"`
+	SupporterVerified bool               `json:"supporter_verified"`
+	CompanyName       string             `json:"company_name"`
+	Direction         consent.Direction  `json:"direction"`
+	Input             consent.Input      `json:"input"`
+	Decision          consent.Decision   `json:"decision"`
+	Outcome           consent.Outcome    `json:"outcome"`
+	Ending            consent.Ending     `json:"ending,omitempty"`
+	Provenance        consent.Provenance `json:"provenance,omitempty"`
+	PolicyOrigin      string             `json:"policy_origin"`
+	PolicySHA256      string             `json:"policy_sha256"`
+	PolicyVersion     int64              `json:"policy_version"`
+	Subject           string             `json:"subject"` // salted hash of the desktop's user
+	Desktop           string             `json:"desktop"` // the desktop session that was asked or viewed
+	Asked             *Asked             `json:"asked,omitempty"`
+	SessionStartedAt  time.Time          `json:"session_started_at"`
+	AgentVersion      string             `json:"agent_version"`
 }
 
 // Asked is how a question went.
@@ -239,4 +239,3 @@ func (v Verified) Valid(now time.Time) bool {
 func (v Verified) Covers(k event.Kind, at time.Time) bool {
 	return v.Valid(at) && event.Covered(k, v.grant.Groups)
 }
-
