@@ -1,0 +1,64 @@
+# Aval: one flag set everywhere, so that the build cache is shared by programs,
+# tests and demo. Works on a fresh Debian 12 or Ubuntu with Go, git and make:
+# what else is missing is named and installed first (test/deps.sh).
+
+VERSION := $(shell sed -n 's/^ *Version *= *"\(.*\)"/\1/p' FyneApp.toml)
+FLAGS   := -trimpath -tags x11,migrated_fynedo
+LINK    := -ldflags '-s -w -X main.version=$(VERSION)'
+TESTS   ?= ./...
+OUT     := out
+
+export GOFLAGS += -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test unit e2e torture bench lint screenshots third-party clean deps-build deps-test deps-e2e
+
+help: ## show what there is to make
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps-build:
+	@test/deps.sh build
+deps-test: deps-build
+	@test/deps.sh test
+deps-e2e: deps-test
+	@test/deps.sh e2e
+
+build: deps-build ## the four programs, into bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 go build $(FLAGS) $(LINK) -o bin/ ./cmd/aval ./cmd/aval-desktop ./cmd/aval-summarizer
+	CGO_ENABLED=1 go build $(FLAGS) $(LINK) -o bin/ ./cmd/aval-ui
+
+demo: deps-test build ## a real session, from the connection to the summary (AUTO=1: answers by itself)
+	@go run $(FLAGS) ./test/demo -bin bin -out $(OUT)/demo
+
+test: deps-test build lint unit ## lint and every test but the end-to-end ones
+
+unit: ## go test alone
+	@go run ./test/tally -name test -- go test $(FLAGS) -timeout 15m $(TESTS)
+
+e2e: deps-e2e build ## whole sessions from outside: real X servers, VNC, clicks, kill -9, systemd
+	@go run ./test/tally -name e2e -- go test -trimpath -tags x11,migrated_fynedo,e2e -p 1 -count 1 -timeout 35m ./test/e2e ./test/systemd
+
+torture: deps-e2e build ## the long runs: kill -9 fifty times, power cuts, a week away
+	@go run ./test/tally -name torture -- env AVAL_TORTURE=$(or $(N),50) go test -trimpath -tags x11,migrated_fynedo,e2e -p 1 -count 1 -timeout 60m ./test/torture
+
+bench: ## benchmarks of every package that has some
+	go test $(FLAGS) -run '^$$' -bench . -benchmem $(TESTS)
+
+# Fyne for other systems needs their C compilers; -tags ci type-checks without.
+lint: ## gofmt, go vet (also for Windows and macOS), staticcheck
+	@test -z "$$(gofmt -l agent assets cmd summarizer test ui installer 2>/dev/null | tee /dev/stderr)"
+	go vet $(FLAGS) ./...
+	go vet -trimpath -tags x11,migrated_fynedo,e2e ./test/...
+	CGO_ENABLED=0 GOOS=windows go vet -tags ci ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/...
+	CGO_ENABLED=0 GOOS=darwin go vet -tags ci ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/aval ./cmd/aval-desktop ./cmd/aval-summarizer
+	go tool staticcheck -tags x11,migrated_fynedo,e2e ./...
+
+screenshots: deps-test build ## the pictures of the README, made by the demo itself
+	@AUTO=1 go run $(FLAGS) ./test/demo -bin bin -out $(OUT)/demo -pictures assets/screenshots
+
+third-party: ## THIRD_PARTY.md, from the modules that the programs are linked with
+	go run ./test/thirdparty -out THIRD_PARTY.md
+
+clean: ## remove what was built and drawn
+	rm -rf bin $(OUT)

@@ -1,0 +1,87 @@
+#!/bin/sh
+# Says which Debian packages are missing for a group and installs them.
+#
+#   test/deps.sh build|test|e2e
+#
+# A package counts as there when what is needed of it is there: a command, a
+# pkg-config module or a file. Nothing is done, and nothing asked, when all is.
+set -eu
+
+group=${1:-}
+missing=
+want() { # want PACKAGE cmd|pc|file WHAT
+	case $2 in
+	cmd) command -v "$3" >/dev/null 2>&1 || [ -x "/usr/sbin/$3" ] && return 0 ;;
+	pc) pkg-config --exists "$3" 2>/dev/null && return 0 ;;
+	file) for f in $3; do [ -e "$f" ] && return 0; done ;;
+	esac
+	case " $missing " in *" $1 "*) ;; *) missing="$missing $1" ;; esac
+}
+
+case $group in
+build)
+	want gcc cmd gcc
+	want libc6-dev file /usr/include/stdio.h
+	want pkg-config cmd pkg-config
+	want libgl1-mesa-dev pc gl
+	want libx11-dev pc x11
+	want libxcursor-dev pc xcursor
+	want libxrandr-dev pc xrandr
+	want libxinerama-dev pc xinerama
+	want libxi-dev pc xi
+	want libxxf86vm-dev pc xxf86vm
+	want ca-certificates file /etc/ssl/certs/ca-certificates.crt
+	;;
+test)
+	want xvfb cmd Xvfb
+	want xserver-xephyr cmd Xephyr
+	want openbox cmd openbox
+	want x11vnc cmd x11vnc
+	want tigervnc-viewer cmd xtigervncviewer
+	want xterm cmd xterm
+	want x11-apps cmd xclock
+	want x11-utils cmd xmessage
+	want xdotool cmd xdotool
+	want wmctrl cmd wmctrl
+	want zenity cmd zenity
+	want libgl1-mesa-dri file '/usr/lib/*/dri/swrast_dri.so /usr/lib/*/libgallium*.so'
+	want libglx-mesa0 file '/usr/lib/*/libGLX_mesa.so.0'
+	want libgl1 file '/usr/lib/*/libGL.so.1'
+	want procps cmd ps
+	;;
+e2e)
+	want util-linux cmd unshare
+	want openssh-client cmd ssh
+	[ "$(id -u)" != 0 ] || {
+		want debootstrap cmd debootstrap
+		want systemd-container cmd systemd-nspawn
+	}
+	;;
+*)
+	echo "usage: test/deps.sh build|test|e2e" >&2
+	exit 2
+	;;
+esac
+
+[ -n "$missing" ] || exit 0
+echo "Missing Debian packages:$missing" >&2
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "There is no apt-get here: install what these packages hold with your system's own tool, then run make again." >&2
+	exit 1
+fi
+root=
+if [ "$(id -u)" != 0 ]; then
+	if ! command -v sudo >/dev/null 2>&1; then
+		echo "Install them as root:  apt-get install$missing" >&2
+		exit 1
+	fi
+	root=sudo
+fi
+# The package lists are fetched once, only if a package is not found without.
+apt() { $root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400 -qq "$@" >&2; }
+echo "Installing them${root:+ with sudo} …" >&2
+# shellcheck disable=SC2086
+apt install -y --no-install-recommends $missing >/dev/null 2>&1 || {
+	apt update
+	apt install -y --no-install-recommends $missing
+}
