@@ -1,0 +1,103 @@
+package consent
+
+import (
+	"slices"
+	"time"
+)
+
+// MaxRemember is the longest that an "allow for N minutes" reaches, counted
+// from the answer, whatever the person or a policy chose.
+const MaxRemember = 8 * time.Hour
+
+// Party is whom a remembered yes concerns: one supporter of one company, and
+// one user of this computer.
+type Party struct {
+	Supporter string
+	// Verified: the company's signature vouches for the supporter. A name that
+	// is only claimed is nobody in particular, and never the same supporter.
+	Verified bool
+	Company  string
+	// Subject is the desktop's user who answered, or would be asked.
+	Subject string
+}
+
+// Answered is a yes that the person gave for more than one session.
+type Answered struct {
+	// Record is the id of the grant that came out of the answer.
+	Record     string
+	Party      Party
+	Groups     []string
+	Provenance Provenance
+	At         time.Time
+	// For is how long the person allowed further sessions.
+	For time.Duration
+	// Withdrawn: the person took it back.
+	Withdrawn bool
+}
+
+// Wish is the new session that would have to be asked about.
+type Wish struct {
+	Party   Party
+	Offered []string
+	At      time.Time
+	// Offer is how long the policy lets people allow in advance; zero: not at all.
+	Offer time.Duration
+}
+
+// Yes is the ground of a new grant without a new question.
+type Yes struct {
+	// Record is the first answer's grant, which the new grant must name.
+	Record     string
+	Groups     []string
+	Provenance Provenance
+	// Until ends the new grant at the latest.
+	Until time.Time
+}
+
+// Remember looks for an earlier yes that answers w after Decide said Ask. The
+// yes holds for the same verified supporter, company and user, for no group
+// that it did not cover, for no longer than the person said, the policy offers
+// now and MaxRemember; of several the latest answer counts. A withdrawn answer
+// is as if never given, and one of which nobody knows who gave it (P0, PX) is
+// not remembered.
+func Remember(d Decision, w Wish, earlier []Answered) (Yes, bool) {
+	if d != (Decision{Verdict: Ask, Reason: ReasonMustConfirm}) || w.Offer <= 0 || w.At.IsZero() || !w.Party.known() {
+		return Yes{}, false
+	}
+	var best Yes
+	var latest time.Time
+	for _, a := range earlier {
+		y, ok := a.answers(w)
+		if ok && (best.Record == "" || a.At.After(latest)) {
+			best, latest = y, a.At
+		}
+	}
+	return best, best.Record != ""
+}
+
+func (a Answered) answers(w Wish) (Yes, bool) {
+	switch {
+	case a.Withdrawn, a.Record == "", a.At.IsZero(), a.Party != w.Party, w.At.Before(a.At):
+		return Yes{}, false
+	case a.Provenance != P1 && a.Provenance != P2 && a.Provenance != P3:
+		return Yes{}, false
+	}
+	until := a.At.Add(min(a.For, w.Offer, MaxRemember))
+	if !w.At.Before(until) {
+		return Yes{}, false
+	}
+	var groups []string
+	for _, g := range unique(w.Offered) {
+		if slices.Contains(a.Groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	if len(groups) == 0 {
+		return Yes{}, false
+	}
+	return Yes{Record: a.Record, Groups: groups, Provenance: a.Provenance, Until: until}, true
+}
+
+func (p Party) known() bool {
+	return p.Verified && p.Supporter != "" && p.Company != "" && p.Subject != ""
+}
