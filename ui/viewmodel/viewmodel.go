@@ -1,0 +1,271 @@
+// Package viewmodel turns what the service says into what a person reads:
+// every text of the question, the arming delay, and reasons in words.
+//
+// It is PURE: no clock, no files, no window toolkit; the question's window and
+// the native dialogs show what it gives. The one rule that must not be broken:
+// text from outside reaches the screen only through Clean, and never as a key,
+// as markup or as a format.
+package viewmodel
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"aval/agent/event"
+	"aval/agent/ipc"
+	"aval/assets"
+)
+
+// The longest texts from outside, in characters; what is longer ends in "…".
+const (
+	maxName    = 64
+	maxTool    = 40
+	maxAddress = 64
+	maxReaders = 120
+	maxEngine  = 60
+)
+
+// Ask is everything that a question shows, in one language. Nothing in it
+// changes while it is shown, except what Countdown says.
+type Ask struct {
+	Locale string // of the catalogue, for the record
+
+	Title string
+	Who   string // supporter and company
+	// Verified is whether Vouch says that the name is vouched for.
+	Verified bool
+	Vouch    string // "name verified by …" or "name given by support, not verified"
+	Since    string // for how long the supporter has been connected; empty: unknown
+	Via      string // by which tool, from where
+
+	Purposes        []string // one sentence for each company that asks
+	RecordedHead    string
+	Groups          []Group // in the order of the question
+	NotRecordedHead string
+	NotRecorded     []string
+
+	Readers  []string // who reads it and for how long it is kept, for each company
+	IfNot    string
+	Stop     string
+	Footnote string
+
+	More, Less string   // what unfolds and folds the details
+	Details    []string // the details
+
+	Deny, Allow string
+	Arming      string // what the buttons say while they do not count yet
+	NoGroups    string // why Allow cannot be chosen with nothing ticked
+
+	// AnswerFor is how long an answer is awaited.
+	AnswerFor time.Duration
+
+	recorded, notRecorded string // the two lists as sentences, for Text
+	cat                   *assets.Catalog
+}
+
+// Group is one line that can be unticked.
+type Group struct {
+	Group event.Group
+	Text  string
+}
+
+// Catalog picks the language: what the policy asks for, best first, otherwise
+// the person's own locale, otherwise English.
+func Catalog(q ipc.Question, locale string) *assets.Catalog {
+	return assets.For(append(append([]string{}, q.Languages...), locale)...)
+}
+
+// New composes the question q in the language of cat. now is when it is shown:
+// the time since the connection is counted from it once, so that nothing moves
+// while it is read.
+func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
+	a := Ask{
+		Locale:          cat.Lang,
+		Title:           cat.T("consent.title", nil),
+		RecordedHead:    cat.T("consent.recorded", nil),
+		NotRecordedHead: cat.T("consent.notrecorded", nil),
+		IfNot:           cat.T("consent.ifnot", nil),
+		Stop:            cat.T("consent.stop", nil),
+		Footnote:        cat.T("consent.footnote", nil),
+		More:            cat.T("consent.more", nil),
+		Less:            cat.T("consent.less", nil),
+		Deny:            cat.T("consent.deny", nil),
+		Allow:           cat.T("consent.allow", nil),
+		Arming:          cat.T("consent.arming", nil),
+		NoGroups:        cat.T("consent.nogroups", nil),
+		AnswerFor:       time.Duration(q.AnswerSeconds) * time.Second,
+		cat:             cat,
+	}
+	a.who(q, cat)
+	a.Since = since(cat, now.Sub(q.ConnectedAt), q.ConnectedAt.IsZero())
+	a.Via = via(cat, q)
+	a.lists(q, cat)
+
+	var models []string
+	for i, c := range q.Companies {
+		name := companyName(c, cat)
+		a.Purposes = append(a.Purposes, purpose(cat, c.Engine, name))
+		a.Readers = append(a.Readers, readers(cat, c, name))
+		if i >= 8 {
+			break // more companies than any session has: the rest would only push the buttons away
+		}
+		if model := Clean(c.Engine, maxEngine); model != "" && model != engineRules {
+			models = append(models, cat.T("consent.more.model", assets.Args{"engine": model}))
+		}
+	}
+	for _, key := range []string{"consent.more.before", "consent.more.scope", "consent.more.indicator",
+		"consent.more.proof", "consent.more.close"} {
+		a.Details = append(a.Details, cat.T(key, nil))
+	}
+	a.Details = append(a.Details, models...)
+	a.Details = append(a.Details, cat.T("consent.more.aval", nil))
+	return a
+}
+
+// engineRules is the name of the engine that uses no AI.
+const engineRules = "rules"
+
+func (a *Ask) who(q ipc.Question, cat *assets.Catalog) {
+	company, companyVerified := cat.T("consent.company.unnamed", nil), false
+	if len(q.Companies) > 0 {
+		company, companyVerified = companyName(q.Companies[0], cat), q.Companies[0].Verified
+	}
+	name := Clean(q.Supporter, maxName)
+	args := assets.Args{"supporter": name, "company": company}
+	switch {
+	case name == "":
+		a.Who = cat.T("consent.who.unnamed", args)
+		a.Vouch = cat.T("consent.unverified.none", nil)
+		return // nothing that could be vouched for
+	case isAddress(name):
+		args["address"] = name
+		a.Who = cat.T("consent.who.address", args)
+		a.Vouch = cat.T("consent.unverified.none", nil)
+		return
+	default:
+		a.Who = cat.T("consent.who", args)
+	}
+	switch {
+	case q.SupporterVerified && companyVerified:
+		a.Verified = true
+		a.Vouch = cat.T("consent.verified", args)
+	case companyVerified:
+		a.Vouch = cat.T("consent.unverified", nil)
+	default:
+		a.Vouch = cat.T("consent.unverified.both", nil)
+	}
+}
+
+// isAddress tells whether a tool gave an address where a name belongs, as x11vnc does.
+func isAddress(s string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return true
+	}
+	_, err := netip.ParseAddrPort(s)
+	return err == nil
+}
+
+func companyName(c ipc.QuestionCompany, cat *assets.Catalog) string {
+	if name := Clean(c.Name, maxName); name != "" {
+		return name
+	}
+	return cat.T("consent.company.unnamed", nil)
+}
+
+func since(cat *assets.Catalog, d time.Duration, unknown bool) string {
+	switch {
+	case unknown:
+		return ""
+	case d < time.Second: // also a clock that was set back
+		return cat.T("consent.since.now", nil)
+	case d < time.Minute:
+		return cat.N("consent.since.seconds", int(d/time.Second), nil)
+	case d < time.Hour:
+		return cat.N("consent.since.minutes", int(d/time.Minute), nil)
+	}
+	return cat.N("consent.since.hours", int(d/time.Hour), nil)
+}
+
+// toolKeys are the tools whose everyday name is known.
+var toolKeys = map[string]string{"x11vnc": "consent.tool.x11vnc", "sshd": "consent.tool.sshd"}
+
+func via(cat *assets.Catalog, q ipc.Question) string {
+	tool := Clean(q.Tool, maxTool)
+	if key, known := toolKeys[tool]; known {
+		tool = cat.T(key, nil)
+	} else if tool == "" {
+		tool = cat.T("consent.tool.unnamed", nil)
+	}
+	address := Clean(q.Address, maxAddress)
+	if address == "" || address == Clean(q.Supporter, maxName) {
+		return cat.T("consent.via", assets.Args{"tool": tool})
+	}
+	return cat.T("consent.via.address", assets.Args{"tool": tool, "address": address})
+}
+
+var groupKeys = map[event.Group]string{
+	event.Windows:  "consent.group.windows",
+	event.Commands: "consent.group.commands",
+	event.Files:    "consent.group.files",
+	event.System:   "consent.group.system",
+	event.Chat:     "consent.group.chat",
+}
+
+// lists fills what is recorded and what is not. A group without a text of its
+// own is not offered: nobody can allow what is not said.
+func (a *Ask) lists(q ipc.Question, cat *assets.Catalog) {
+	offered := map[event.Group]bool{}
+	for _, g := range q.Offered {
+		offered[g] = true
+	}
+	var items []string
+	for _, g := range event.Groups {
+		if key, known := groupKeys[g]; known && offered[g] {
+			a.Groups = append(a.Groups, Group{g, cat.T(key, nil)})
+			items = append(items, cat.T(key, nil))
+		}
+	}
+	a.recorded = cat.T("consent.native.recorded", assets.Args{"items": strings.Join(items, "; ")})
+	for _, key := range []string{"consent.not.typed", "consent.not.screen", "consent.not.contents", "consent.not.secrets"} {
+		a.NotRecorded = append(a.NotRecorded, cat.T(key, nil))
+	}
+	a.notRecorded = cat.T("consent.native.notrecorded", assets.Args{"items": strings.Join(a.NotRecorded, "; ")})
+}
+
+func purpose(cat *assets.Catalog, engine, company string) string {
+	key := "consent.purpose.ai"
+	switch Clean(engine, maxEngine) {
+	case engineRules:
+		key = "consent.purpose.rules"
+	case "":
+		key = "consent.purpose.unknown"
+	}
+	return cat.T(key, assets.Args{"company": company})
+}
+
+// readers says who reads the record and for how long it is kept.
+func readers(cat *assets.Catalog, c ipc.QuestionCompany, company string) string {
+	who := cat.T("consent.readers.team", assets.Args{"company": company})
+	if named := strings.TrimRight(Clean(c.Readers, maxReaders), ". "); named != "" {
+		who = cat.T("consent.readers", assets.Args{"readers": named})
+	}
+	kept := cat.T("consent.kept.unknown", nil)
+	if c.RetentionDays > 0 {
+		kept = cat.N("consent.kept", c.RetentionDays, nil)
+	}
+	return who + " " + kept
+}
+
+// Countdown says how much time is left, in whole seconds, rounded up so that it
+// never says less than there is.
+func (a Ask) Countdown(left time.Duration) string {
+	s := int((left + time.Second - 1) / time.Second)
+	switch {
+	case s <= 0:
+		return a.cat.T("consent.left.over", nil)
+	case s <= 99:
+		return a.cat.N("consent.left.seconds", s, nil)
+	}
+	return a.cat.T("consent.left.minutes", assets.Args{"m": s / 60, "s": s % 60})
+}
