@@ -427,6 +427,10 @@ type QuestionAnswer struct {
 	Question string        `json:"question"`
 	Allow    bool          `json:"allow"`
 	Groups   []event.Group `json:"groups,omitempty"` // ticked; only with Allow
+	// Locale and TextSHA256 are of the text on the screen at the answer: the
+	// person may have changed the language since QuestionShown.
+	Locale     string `json:"locale,omitempty"`
+	TextSHA256 string `json:"text_sha256,omitempty"`
 }
 
 // QuestionAnswerResult says what became of the answer.
