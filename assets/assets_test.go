@@ -1,0 +1,201 @@
+package assets
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"image/png"
+	"math"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/feature/plural"
+)
+
+var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
+
+// differences says in what two catalogues do not say the same: missing keys and
+// other placeholders.
+func differences(a, b map[string]message) []string {
+	var diff []string
+	for key, m := range a {
+		n, ok := b[key]
+		if !ok {
+			diff = append(diff, key+" is missing")
+			continue
+		}
+		names := func(m message) string {
+			found := map[string]bool{}
+			for _, text := range m {
+				for _, name := range placeholder.FindAllString(text, -1) {
+					found[name] = true
+				}
+			}
+			var list []string
+			for name := range found {
+				list = append(list, name)
+			}
+			slices.Sort(list)
+			return strings.Join(list, " ")
+		}
+		if names(m) != names(n) {
+			diff = append(diff, fmt.Sprintf("%s has placeholders %q and %q", key, names(m), names(n)))
+		}
+		if (len(m) > 1) != (len(n) > 1) {
+			diff = append(diff, key+" has plural forms in one language only")
+		}
+	}
+	return diff
+}
+
+func TestCatalogs(t *testing.T) {
+	cats, langs := load()
+	if !slices.Equal(langs, []string{"en", "pt-BR"}) {
+		t.Fatalf("languages are %v", langs)
+	}
+	for _, lang := range langs {
+		for _, d := range differences(cats["en"].texts, cats[lang].texts) {
+			t.Errorf("%s: %s", lang, d)
+		}
+		for _, d := range differences(cats[lang].texts, cats["en"].texts) {
+			t.Errorf("en beside %s: %s", lang, d)
+		}
+		for key, m := range cats[lang].texts {
+			for form, text := range m {
+				if strings.TrimSpace(text) != text || text == "" {
+					t.Errorf("%s: %s is empty or has spaces at an end: %q", lang, key, text)
+				}
+				if form != plural.Other && m[plural.Other] == "" {
+					t.Errorf("%s: %s has no form other", lang, key)
+				}
+			}
+			if _, one := m[plural.One]; len(m) > 1 && !one {
+				t.Errorf("%s: %s has plural forms, but none for one", lang, key)
+			}
+		}
+	}
+}
+
+// TestDifferencesFound: the comparison above sees what it is for.
+func TestDifferencesFound(t *testing.T) {
+	good := map[string]message{"a": {plural.Other: "x {n}"}, "b": {plural.One: "1", plural.Other: "y"}}
+	for name, bad := range map[string]map[string]message{
+		"a key is missing":      {"a": good["a"]},
+		"a placeholder is lost": {"a": {plural.Other: "x"}, "b": good["b"]},
+		"a plural is lost":      {"a": good["a"], "b": {plural.Other: "y"}},
+	} {
+		if len(differences(good, bad)) != 1 {
+			t.Errorf("%s: found %v", name, differences(good, bad))
+		}
+	}
+	if d := differences(good, good); len(d) != 0 {
+		t.Errorf("equal catalogues differ: %v", d)
+	}
+}
+
+func TestFor(t *testing.T) {
+	for _, c := range []struct {
+		locales []string
+		want    string
+	}{
+		{nil, "en"},
+		{[]string{""}, "en"},
+		{[]string{"C"}, "en"},
+		{[]string{"C.UTF-8", "pt_BR.UTF-8"}, "pt-BR"},
+		{[]string{"pt_BR.UTF-8"}, "pt-BR"},
+		{[]string{"pt_BR.UTF-8@latin"}, "pt-BR"},
+		{[]string{"pt_PT"}, "pt-BR"},
+		{[]string{"pt"}, "pt-BR"},
+		{[]string{"en_GB.UTF-8", "pt_BR"}, "en"},
+		{[]string{"ja_JP.UTF-8"}, "en"},
+		{[]string{"../../etc/passwd", "pt"}, "pt-BR"},
+	} {
+		if got := For(c.locales...).Lang; got != c.want {
+			t.Errorf("For(%q) is %s, want %s", c.locales, got, c.want)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	pt, en := For("pt-BR"), For("en")
+	if got := pt.N("consent.kept", 1, nil); got != "Guardado por 1 dia." {
+		t.Errorf("one day is %q", got)
+	}
+	if got := pt.N("consent.kept", 90, nil); got != "Guardado por 90 dias." {
+		t.Errorf("90 days are %q", got)
+	}
+	if got := en.T("no.such", nil); got != "[no.such]" {
+		t.Errorf("an unknown key is %q", got)
+	}
+	// An argument is never looked at again: a name cannot fetch another argument.
+	if got := en.T("consent.who", Args{"supporter": "{company}", "company": "C"}); got != "{company}, C" {
+		t.Errorf("an argument was replaced within an argument: %q", got)
+	}
+}
+
+func TestIcons(t *testing.T) {
+	for _, size := range IconSizes {
+		img, err := png.Decode(bytes.NewReader(Icon(size)))
+		if err != nil {
+			t.Fatalf("icon %d: %v", size, err)
+		}
+		if b := img.Bounds(); b.Dx() != size || b.Dy() != size {
+			t.Errorf("icon %d is %v", size, b)
+		}
+	}
+	if !bytes.Equal(Icon(20), Icon(22)) || !bytes.Equal(Icon(4000), Icon(512)) || !bytes.Equal(Icon(-1), Icon(16)) {
+		t.Error("Icon does not give the next larger size")
+	}
+}
+
+// contrast is the contrast ratio of WCAG 2.2, 1 to 21.
+func contrast(a, b color.NRGBA) float64 {
+	lum := func(c color.NRGBA) float64 {
+		lin := func(v uint8) float64 {
+			s := float64(v) / 255
+			if s <= 0.04045 {
+				return s / 12.92
+			}
+			return math.Pow((s+0.055)/1.055, 2.4)
+		}
+		return 0.2126*lin(c.R) + 0.7152*lin(c.G) + 0.0722*lin(c.B)
+	}
+	x, y := lum(a), lum(b)
+	if x < y {
+		x, y = y, x
+	}
+	return (x + 0.05) / (y + 0.05)
+}
+
+func TestContrast(t *testing.T) {
+	if c := contrast(rgb(0x000000), rgb(0xFFFFFF)); math.Abs(c-21) > 0.01 {
+		t.Fatalf("black on white is %f", c)
+	}
+	if c := contrast(rgb(0x777777), rgb(0xFFFFFF)); c > 4.5 {
+		t.Fatalf("#777 on white passes with %f", c)
+	}
+	for name, p := range map[string]Palette{"light": Light, "dark": Dark} {
+		at := func(n string) color.NRGBA { return reflect.ValueOf(p).FieldByName(n).Interface().(color.NRGBA) }
+		check := func(fore, back string, want float64) {
+			if c := contrast(at(fore), at(back)); c < want {
+				t.Errorf("%s: %s on %s is %.2f:1, want %.1f:1", name, fore, back, c, want)
+			}
+		}
+		for _, back := range []string{"Ground", "Surface", "Control", "Idle"} {
+			for _, fore := range []string{"Text", "Muted", "Good", "Warn", "Accent"} {
+				check(fore, back, 4.5)
+			}
+		}
+		for _, back := range []string{"Hover", "Pressed"} {
+			check("Text", back, 4.5)
+		}
+		check("OnTick", "Accent", 4.5)
+		for _, back := range []string{"Ground", "Surface", "Idle"} {
+			check("Edge", back, 3)
+			check("Focus", back, 3)
+		}
+	}
+}
