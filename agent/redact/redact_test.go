@@ -96,9 +96,9 @@ func TestHardNegatives(t *testing.T) {
 	}
 }
 
-// TestNoCardSurvives writes cards in every grouping and looks for
-// digits in what is left. (With maxGap set to 1, or usual cut out of longest, it
-// fails within a hundred draws.)
+// TestNoCardSurvives writes cards in every grouping and looks for their
+// digits in what is left. (With maxGap set to 1 it
+// fails within a few draws.)
 func TestNoCardSurvives(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		digits := card(t)
