@@ -1,0 +1,266 @@
+package store
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"time"
+)
+
+// Company is one tenant.
+type Company struct {
+	ID   string
+	Name string
+	// Tier names the credit rule, see summarizer/credit.
+	Tier string
+	// Lang is the language in which summaries are written: en or pt-BR.
+	Lang string
+	// Settings is JSON owned by summarizer/company; SettingsVersion counts its changes.
+	Settings        string
+	SettingsVersion int64
+	CreatedAt       time.Time
+}
+
+// InsertCompany adds a company.
+func (t *Tx) InsertCompany(c Company) error {
+	_, err := t.exec(`INSERT INTO companies (id, name, tier, lang, settings, settings_version, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, c.ID, c.Name, c.Tier, c.Lang, c.Settings, c.SettingsVersion, ns(c.CreatedAt))
+	return err
+}
+
+const companyColumns = `SELECT id, name, tier, lang, settings, settings_version, created_at FROM companies`
+
+func (c *Company) into() []any {
+	return []any{&c.ID, &c.Name, &c.Tier, &c.Lang, &c.Settings, &c.SettingsVersion, stamp{&c.CreatedAt}}
+}
+
+// Company returns one company, or ErrNotFound.
+func (t *Tx) Company(id string) (c Company, err error) {
+	err = t.one(companyColumns+` WHERE id = $1`, []any{id}, c.into()...)
+	return c, err
+}
+
+// Companies lists all companies, oldest first.
+func (t *Tx) Companies() (list []Company, err error) {
+	err = t.each(companyColumns+` ORDER BY created_at, id`, nil, func(scan func(...any) error) error {
+		var c Company
+		if err := scan(c.into()...); err != nil {
+			return err
+		}
+		list = append(list, c)
+		return nil
+	})
+	return list, err
+}
+
+// UpdateCompany changes name, tier, lang and settings; the settings' version
+// goes up by one.
+func (t *Tx) UpdateCompany(c Company) error {
+	n, err := t.exec(`UPDATE companies SET name = $2, tier = $3, lang = $4, settings = $5,
+		settings_version = settings_version + 1 WHERE id = $1`, c.ID, c.Name, c.Tier, c.Lang, c.Settings)
+	return found(n, err)
+}
+
+// Device is one enrolled computer.
+type Device struct {
+	ID           string
+	Company      string
+	Name         string // the host name that it gave itself: not verified
+	AgentVersion string
+	EnrolledAt   time.Time
+	LastSeenAt   time.Time
+	// ClockSkew is the device's clock minus the server's at the last connection.
+	ClockSkew time.Duration
+	RevokedAt time.Time
+}
+
+const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at FROM devices`
+
+func (d *Device) into() []any {
+	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
+		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}}
+}
+
+// InsertDevice adds a device with its first key.
+func (t *Tx) InsertDevice(d Device, keyID string, key ed25519.PublicKey) error {
+	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at)
+		VALUES ($1, $2, $3, $4, $5, 0, 0, 0)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO device_keys (device, key_id, public_key, added_at, revoked_at) VALUES ($1, $2, $3, $4, 0)`,
+		d.ID, keyID, []byte(key), ns(d.EnrolledAt))
+	return err
+}
+
+// Device returns one device of a company, revoked or not, or ErrNotFound.
+func (t *Tx) Device(company, id string) (d Device, err error) {
+	err = t.one(deviceColumns+` WHERE company = $1 AND id = $2`, []any{company, id}, d.into()...)
+	return d, err
+}
+
+// Devices lists a company's devices, newest first.
+func (t *Tx) Devices(company string) (list []Device, err error) {
+	err = t.each(deviceColumns+` WHERE company = $1 ORDER BY enrolled_at DESC, id`, []any{company}, func(scan func(...any) error) error {
+		var d Device
+		if err := scan(d.into()...); err != nil {
+			return err
+		}
+		list = append(list, d)
+		return nil
+	})
+	return list, err
+}
+
+// DeviceKeys returns the unrevoked keys of an unrevoked device of company by
+// their id; no device, or a revoked one, has none.
+func (t *Tx) DeviceKeys(company, device string) (map[string]ed25519.PublicKey, error) {
+	keys := map[string]ed25519.PublicKey{}
+	err := t.each(`SELECT k.key_id, k.public_key FROM device_keys k JOIN devices d ON d.id = k.device
+		WHERE d.company = $1 AND d.id = $2 AND d.revoked_at = 0 AND k.revoked_at = 0`, []any{company, device},
+		func(scan func(...any) error) error {
+			var id string
+			var key []byte
+			if err := scan(&id, &key); err != nil {
+				return err
+			}
+			keys[id] = bytes.Clone(key)
+			return nil
+		})
+	return keys, err
+}
+
+// SeenDevice notes a connection.
+func (t *Tx) SeenDevice(id, agentVersion string, at time.Time, skew time.Duration) error {
+	n, err := t.exec(`UPDATE devices SET last_seen_at = $2, agent_version = $3, clock_skew = $4 WHERE id = $1`,
+		id, ns(at), agentVersion, int64(skew))
+	return found(n, err)
+}
+
+// RevokeDevice ends a device's right to connect and to sign. It is idempotent.
+func (t *Tx) RevokeDevice(company, id string, at time.Time) error {
+	n, err := t.exec(`UPDATE devices SET revoked_at = CASE WHEN revoked_at = 0 THEN $3 ELSE revoked_at END
+		WHERE company = $1 AND id = $2`, company, id, ns(at))
+	return found(n, err)
+}
+
+// DeviceOptions is the bundle last signed for a device.
+type DeviceOptions struct {
+	Device          string
+	Version         int64
+	SettingsVersion int64
+	SignedAt        time.Time
+	ExpiresAt       time.Time
+	Envelope        []byte
+}
+
+// DeviceOptions returns the bundle last signed for a device, or ErrNotFound.
+func (t *Tx) DeviceOptions(device string) (o DeviceOptions, err error) {
+	err = t.one(`SELECT device, version, settings_version, signed_at, expires_at, envelope FROM device_options WHERE device = $1`,
+		[]any{device}, &o.Device, &o.Version, &o.SettingsVersion, stamp{&o.SignedAt}, stamp{&o.ExpiresAt}, &o.Envelope)
+	return o, err
+}
+
+// PutDeviceOptions keeps a bundle; one that is not newer than the kept one is refused.
+func (t *Tx) PutDeviceOptions(o DeviceOptions) error {
+	n, err := t.exec(`INSERT INTO device_options (device, version, settings_version, signed_at, expires_at, envelope)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (device) DO UPDATE SET version = excluded.version, settings_version = excluded.settings_version,
+			signed_at = excluded.signed_at, expires_at = excluded.expires_at, envelope = excluded.envelope
+		WHERE device_options.version < excluded.version`,
+		o.Device, o.Version, o.SettingsVersion, ns(o.SignedAt), ns(o.ExpiresAt), o.Envelope)
+	if err == nil && n == 0 {
+		return ErrExists
+	}
+	return err
+}
+
+// Token is a one-time secret, known to the store by its SHA-256 only.
+type Token struct {
+	Hash      []byte
+	Company   string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	UsedAt    time.Time
+	Device    string // the device that used it; only for enrolment tokens
+}
+
+// InsertEnrolToken adds an enrolment token.
+func (t *Tx) InsertEnrolToken(k Token) error {
+	_, err := t.exec(`INSERT INTO enrol_tokens (hash, company, created_at, expires_at, used_at, device) VALUES ($1, $2, $3, $4, 0, '')`,
+		k.Hash, k.Company, ns(k.CreatedAt), ns(k.ExpiresAt))
+	return err
+}
+
+// EnrolToken returns the token with this hash, used or not, or ErrNotFound.
+func (t *Tx) EnrolToken(hash []byte) (k Token, err error) {
+	err = t.one(`SELECT hash, company, created_at, expires_at, used_at, device FROM enrol_tokens WHERE hash = $1`, []any{hash},
+		&k.Hash, &k.Company, stamp{&k.CreatedAt}, stamp{&k.ExpiresAt}, stamp{&k.UsedAt}, &k.Device)
+	return k, err
+}
+
+// UseEnrolToken uses up an unused, unexpired token for device and returns its
+// company; ErrNotFound otherwise. Call it in the transaction that creates the
+// device.
+func (t *Tx) UseEnrolToken(hash []byte, device string, at time.Time) (company string, err error) {
+	err = t.one(`UPDATE enrol_tokens SET used_at = $3, device = $2
+		WHERE hash = $1 AND used_at = 0 AND expires_at > $3 RETURNING company`, []any{hash, device, ns(at)}, &company)
+	return company, err
+}
+
+// InsertAdminLink adds a one-time sign-in link for the console.
+func (t *Tx) InsertAdminLink(k Token) error {
+	_, err := t.exec(`INSERT INTO admin_links (hash, company, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, 0)`,
+		k.Hash, k.Company, ns(k.CreatedAt), ns(k.ExpiresAt))
+	return err
+}
+
+// UseAdminLink uses up an unused, unexpired link and returns its company;
+// ErrNotFound otherwise.
+func (t *Tx) UseAdminLink(hash []byte, at time.Time) (company string, err error) {
+	err = t.one(`UPDATE admin_links SET used_at = $2 WHERE hash = $1 AND used_at = 0 AND expires_at > $2 RETURNING company`,
+		[]any{hash, ns(at)}, &company)
+	return company, err
+}
+
+// ConsoleSession is a signed-in browser, known by the SHA-256 of its cookie.
+type ConsoleSession struct {
+	Hash       []byte
+	Company    string
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	ExpiresAt  time.Time
+}
+
+// InsertConsoleSession adds a signed-in browser.
+func (t *Tx) InsertConsoleSession(c ConsoleSession) error {
+	_, err := t.exec(`INSERT INTO console_sessions (hash, company, created_at, last_used_at, expires_at) VALUES ($1, $2, $3, $3, $4)`,
+		c.Hash, c.Company, ns(c.CreatedAt), ns(c.ExpiresAt))
+	return err
+}
+
+// ConsoleSession returns an unexpired one, or ErrNotFound.
+func (t *Tx) ConsoleSession(hash []byte, at time.Time) (c ConsoleSession, err error) {
+	err = t.one(`SELECT hash, company, created_at, last_used_at, expires_at FROM console_sessions WHERE hash = $1 AND expires_at > $2`,
+		[]any{hash, ns(at)}, &c.Hash, &c.Company, stamp{&c.CreatedAt}, stamp{&c.LastUsedAt}, stamp{&c.ExpiresAt})
+	return c, err
+}
+
+// TouchConsoleSession notes a use and sets a new expiry.
+func (t *Tx) TouchConsoleSession(hash []byte, at, expires time.Time) error {
+	n, err := t.exec(`UPDATE console_sessions SET last_used_at = $2, expires_at = $3 WHERE hash = $1`, hash, ns(at), ns(expires))
+	return found(n, err)
+}
+
+// DeleteConsoleSession signs a browser out, and clears away expired ones.
+func (t *Tx) DeleteConsoleSession(hash []byte, at time.Time) error {
+	_, err := t.exec(`DELETE FROM console_sessions WHERE hash = $1 OR expires_at <= $2`, hash, ns(at))
+	return err
+}
+
+// found turns "no row changed" into ErrNotFound.
+func found(n int64, err error) error {
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}
