@@ -1,0 +1,140 @@
+// Package policy knows the settings that a company may assign to a managed
+// device: their names, what each may be, how several sources of them are
+// merged, and where every value came from. It also decodes and answers the
+// lines of `aval explain`.
+//
+// It is PURE but for the reader and writer that Explain is given. The one rule
+// that must not be broken: a policy that is not wholly understood is not a
+// policy. One unknown name or value makes the whole of it unreadable, and
+// between two enforced values the stricter wins, wherever it comes from.
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Name is the name of a key, as files, the registry and the server spell it.
+type Name string
+
+// The keys.
+const (
+	Reporting         Name = "Reporting"
+	Insights          Name = "Insights"
+	AccessControl     Name = "AccessControl"
+	QuestionSeconds   Name = "QuestionSeconds"
+	Languages         Name = "Languages"
+	SSHAccounts       Name = "SSHAccounts"
+	SSHGroups         Name = "SSHGroups"
+	SSHKeys           Name = "SSHKeys"
+	TestAnswerDevices Name = "TestAnswerDevices"
+)
+
+// Type is the type of a key's value.
+type Type string
+
+// The types.
+const (
+	Choice Type = "choice" // one word out of a list
+	Number Type = "number" // a whole number within bounds
+	List   Type = "list"   // a list of texts, each once
+)
+
+// Limits of a list's value.
+const (
+	MaxEntries = 256 // entries
+	MaxEntry   = 256 // bytes in one entry
+)
+
+// Definition says everything about one key.
+type Definition struct {
+	Name Name
+	Type Type
+	// Choices are the words of a Choice, the strictest first.
+	Choices []string
+	// Min and Max bound a Number; both count.
+	Min, Max int
+	// Default is the value in force where no source sets the key; for a Choice
+	// it may be unset, which no source can set.
+	Default string
+	// Entry checks one entry of a List and says what is allowed; nil: any text.
+	Entry func(string) (allowed string, ok bool)
+	// Narrows marks a List whose every entry makes more count: a list without
+	// an entry is then stricter than one with it.
+	Narrows bool
+	// Allows are the values that can turn into an allow without a question;
+	// "*" stands for every value but an empty one.
+	Allows []string
+	// Test marks what is meant for test installations only.
+	Test bool
+	// Doc is a sentence for administrators.
+	Doc string
+}
+
+// Bounds and default of QuestionSeconds.
+const (
+	minSeconds     = 10
+	maxSeconds     = 300
+	defaultSeconds = 30
+)
+
+var definitions = []Definition{
+	{Name: Reporting, Type: Choice, Choices: []string{"off", "on"}, Default: "unset", Allows: []string{"on"},
+		Doc: "Whether connections to this device are reported. Session Insights for incoming connections need `on` where the company limits them to devices with an assigned policy; `off` excludes the device."},
+	{Name: Insights, Type: Choice, Choices: []string{"off", "on"}, Default: "unset", Allows: []string{"on"},
+		Doc: "Session Insights for incoming connections. `on` and enforced: sessions of the company that manages the device are recorded with a notice instead of a question. `off` excludes the device."},
+	{Name: AccessControl, Type: Choice, Choices: []string{"denied", "after-confirmation", "allowed"}, Default: "unset", Allows: []string{"allowed"},
+		Doc: "Access control for Session Insights on this device. Enforced it replaces what the person chose; recommended it is the value for people who have not chosen."},
+	{Name: QuestionSeconds, Type: Number, Min: minSeconds, Max: maxSeconds, Default: "30",
+		Doc: "How many seconds the question waits for an answer once it is shown. Without an answer nothing is recorded."},
+	{Name: Languages, Type: List, Default: "", Entry: languageTag,
+		Doc: "Languages of the question, best first, as BCP 47 tags. Empty: the language of the person's desktop."},
+	{Name: SSHAccounts, Type: List, Default: "", Entry: plainText, Narrows: true,
+		Doc: "Accounts of this device whose OpenSSH logins with a terminal count as support sessions."},
+	{Name: SSHGroups, Type: List, Default: "", Entry: plainText, Narrows: true,
+		Doc: "Groups of this device whose members' OpenSSH logins with a terminal count as support sessions."},
+	{Name: SSHKeys, Type: List, Default: "", Entry: fingerprint, Narrows: true,
+		Doc: "Fingerprints of the SSH keys whose logins with a terminal count as support sessions, as `ssh-keygen -l` prints them."},
+	{Name: TestAnswerDevices, Type: List, Default: "", Entry: plainText, Narrows: true, Allows: []string{"*"}, Test: true,
+		Doc: "For test installations only: names of input devices whose clicks count as those of a person although they are not hardware. Grants that come out of them are marked as tests."},
+}
+
+// Definitions lists all keys in the order in which people are shown them.
+func Definitions() []Definition { return slices.Clone(definitions) }
+
+// Define returns the definition of name. Upper and lower case count.
+func Define(name Name) (Definition, bool) {
+	i := slices.IndexFunc(definitions, func(d Definition) bool { return d.Name == name })
+	if i < 0 {
+		return Definition{}, false
+	}
+	return definitions[i], true
+}
+
+// AllowsUnasked tells whether v can turn into an allow without a question, so
+// that it counts only from where the company's release key vouches for it.
+func (d Definition) AllowsUnasked(v Value) bool {
+	if slices.Contains(d.Allows, "*") {
+		return len(v.List) > 0 || v.Text != ""
+	}
+	return slices.Contains(d.Allows, v.Text)
+}
+
+// Allowed says in words what the key may be.
+func (d Definition) Allowed() string {
+	switch d.Type {
+	case Choice:
+		return strings.Join(d.Choices, ", ")
+	case Number:
+		return "a whole number from " + itoa(d.Min) + " to " + itoa(d.Max)
+	}
+	what := "texts"
+	if d.Entry != nil {
+		what, _ = d.Entry("")
+	}
+	return "a list of " + what
+}
+
+// questionTime turns the value of QuestionSeconds into a duration.
+func questionTime(v Value) time.Duration { return time.Duration(v.Number) * time.Second }
