@@ -49,6 +49,16 @@ func (r *Running) Stop() {
 	<-r.done
 }
 
+// Narrow leaves only those of the capture's grants that are in keep, for the
+// time from now on. It never adds one: a further grant needs a capture of its
+// own, because what was there before its yes is not its to see. No grant left
+// is a Stop.
+func (r *Running) Narrow(keep ...record.Verified) {
+	if !r.gate.narrow(keep) {
+		r.Stop()
+	}
+}
+
 // Done is closed when the capture has ended: stopped, out of grants or failed.
 func (r *Running) Done() <-chan struct{} { return r.done }
 
@@ -78,10 +88,10 @@ func start(ctx context.Context, emit Emit, grants []record.Verified, kinds []eve
 
 // gate is the only way from a capture to its Emit.
 type gate struct {
-	grants []record.Verified
-	until  time.Time // when the last of the grants ends
+	until time.Time // when the last of the grants ends
 
-	mu     sync.Mutex // guards closed, and serialises emit
+	mu     sync.Mutex // guards what follows, and serialises emit
+	grants []record.Verified
 	closed bool
 	emit   Emit
 }
@@ -110,12 +120,23 @@ func (g *gate) close() {
 	g.mu.Unlock()
 }
 
-// covers tells whether a grant covers kind at the time at.
+// narrow tells whether a grant is left.
+func (g *gate) narrow(keep []record.Verified) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.grants = slices.DeleteFunc(g.grants, func(v record.Verified) bool {
+		return !slices.ContainsFunc(keep, func(k record.Verified) bool { return k.Grant().ID == v.Grant().ID })
+	})
+	return len(g.grants) > 0
+}
+
+// covers tells whether a grant covers kind at the time at. g.mu is held.
 func (g *gate) covers(kind event.Kind, at time.Time) bool {
 	return slices.ContainsFunc(g.grants, func(v record.Verified) bool { return v.Covers(kind, at) })
 }
 
 // group tells whether a grant that covers kind at the time at has group too.
+// g.mu is held.
 func (g *gate) group(kind event.Kind, group event.Group, at time.Time) bool {
 	return slices.ContainsFunc(g.grants, func(v record.Verified) bool {
 		return v.Covers(kind, at) && slices.Contains(v.Grant().Groups, group)
@@ -125,8 +146,10 @@ func (g *gate) group(kind event.Kind, group event.Group, at time.Time) bool {
 // pass emits one event if a grant covers it at its time and the capture has not
 // been stopped. Only defined fields that are granted pass, cleaned and cut.
 func (g *gate) pass(kind event.Kind, at time.Time, fields map[string]string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	def, ok := event.Define(kind)
-	if !ok || !g.covers(kind, at) {
+	if !ok || g.closed || !g.covers(kind, at) {
 		return
 	}
 	out := make(map[string]string, len(def.Fields))
@@ -140,11 +163,7 @@ func (g *gate) pass(kind event.Kind, at time.Time, fields map[string]string) {
 		}
 		out[f.Name] = v
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.closed {
-		g.emit(kind, at.UTC(), out)
-	}
+	g.emit(kind, at.UTC(), out)
 }
 
 // clean makes captured text valid UTF-8 on one line without invisible controls
