@@ -117,6 +117,11 @@ func (w writer) opening() []Sentence {
 			out = append(out, w.recorded(w.say("summary.provenance."+string(w.in.Provenance), nil, w.f.first)))
 		}
 	}
+	if w.in.Objection != "" {
+		s := w.say("summary.objected", nil)
+		s.Record = w.in.Objection
+		out = append(out, s)
+	}
 	if len(w.f.events) > 0 {
 		out = append(out, w.say("summary.lasted", assets.Args{"duration": Duration(w.c, w.f.duration)}, w.f.first, w.f.last))
 	}
@@ -282,6 +287,10 @@ var endings = []string{"ended", "lost", "stopped", "expired", "withdrawn"}
 
 func (w writer) ending() Sentence {
 	switch {
+	case w.f.ended == nil && w.in.Withdrawal != "":
+		s := w.say("summary.end.withdrawn", nil)
+		s.Record = w.in.Withdrawal
+		return s
 	case w.f.ended == nil:
 		s := w.say("summary.end.open", nil, w.f.last)
 		if len(w.f.events) == 0 {

@@ -33,9 +33,10 @@ type Session struct {
 	SupporterVerified bool
 	Basis             consent.Basis
 	Provenance        consent.Provenance
-	// Grant is the id of the record that allowed it.
-	Grant  string
-	Events []event.Event
+	// Grant, Objection and Withdrawal are the ids of these records; the last two
+	// are empty where there is none.
+	Grant, Objection, Withdrawal string
+	Events                       []event.Event
 }
 
 // Summary is what was done in a session. The names Name, Summary,
