@@ -6,6 +6,7 @@
 package xtest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"os"
@@ -48,15 +49,18 @@ func Start(t testing.TB, o Options) *Server {
 	cmd.ExtraFiles = []*os.File{w}
 	spawn(t, cmd)
 	w.Close()
-	line := make([]byte, 16)
 	if err := r.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	n, err := r.Read(line)
+	number, err := bufio.NewReader(r).ReadString('\n') // the server writes it in pieces
 	if err != nil {
 		t.Fatalf("Xvfb did not start: %v", err)
 	}
-	s := &Server{Display: ":" + strings.TrimSpace(string(line[:n])), cmd: cmd}
+	s := &Server{Display: ":" + strings.TrimSpace(number), cmd: cmd}
+	Wait(t, "the X server", func() bool {
+		_, err := s.Try("xprop", "-root", "_NET_SUPPORTED")
+		return err == nil
+	})
 	if o.WM {
 		s.StartWM(t)
 	}
