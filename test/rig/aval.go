@@ -1,0 +1,381 @@
+package rig
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Summarizer is a running aval-summarizer.
+type Summarizer struct {
+	*Proc
+	Data   string // its folder
+	Listen string // host:port
+	URL    string
+	Lang   string
+
+	r *Rig
+}
+
+// Token is the enrolment token file: what a device needs to join.
+type Token struct {
+	Server string `json:"server"`
+	Pin    string `json:"pin"` // sha256:HEX of the certificate's SubjectPublicKeyInfo
+	Token  string `json:"token"`
+}
+
+// StartSummarizer starts a server on a free port of the loopback with an empty
+// folder and waits until it answers.
+func (r *Rig) StartSummarizer(name, lang string) (*Summarizer, error) {
+	port, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Summarizer{Data: r.Path(name), Listen: fmt.Sprintf("127.0.0.1:%d", port), Lang: lang, r: r}
+	s.URL = "https://" + s.Listen
+	return s, s.Restart()
+}
+
+// Restart starts the server (again) on its folder and address.
+func (s *Summarizer) Restart() error {
+	args := []string{"serve", "--data", s.Data, "--listen", s.Listen, "--company", "Example Support"}
+	if s.Lang != "" {
+		args = append(args, "--lang", s.Lang)
+	}
+	p, err := s.r.Start(Cmd{Name: "aval-summarizer", Path: s.r.Program("aval-summarizer"), Args: args})
+	if err != nil {
+		return err
+	}
+	s.Proc = p
+	return s.r.Wait("the summarizer", 30*time.Second, func() (bool, error) {
+		if p.Ended() {
+			return false, fmt.Errorf("it ended with status %d: %s", p.ExitCode(), p.Tail())
+		}
+		c, err := s.Client()
+		if err != nil {
+			return false, err
+		}
+		resp, err := c.Get(s.URL + "/readyz")
+		if err != nil {
+			return false, err
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode == http.StatusOK, fmt.Errorf("/readyz: %s", resp.Status)
+	})
+}
+
+// FirstStart reads one of the files that the first start left for the
+// administrator: admin-link or enrolment-token.
+func (s *Summarizer) FirstStart(name string) (string, error) {
+	raw, err := os.ReadFile(s.FirstStartFile(name))
+	return strings.TrimSpace(string(raw)), err
+}
+
+// FirstStartFile is the path of such a file.
+func (s *Summarizer) FirstStartFile(name string) string {
+	return filepath.Join(s.Data, "first-start", name)
+}
+
+// Client speaks to the server and to nobody else: it accepts the one key that
+// the enrolment token names.
+func (s *Summarizer) Client() (*http.Client, error) {
+	raw, err := s.FirstStart("enrolment-token")
+	if err != nil {
+		return nil, err
+	}
+	var t Token
+	if err := json.Unmarshal([]byte(raw), &t); err != nil {
+		return nil, fmt.Errorf("read enrolment token: %w", err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	conf := &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		// The chain is not looked at because the key itself is pinned below.
+		InsecureSkipVerify: true,
+		VerifyPeerCertificate: func(certs [][]byte, _ [][]*x509.Certificate) error {
+			cert, err := x509.ParseCertificate(certs[0])
+			if err != nil {
+				return err
+			}
+			sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+			if t.Pin != "sha256:"+hex.EncodeToString(sum[:]) {
+				return errors.New("the server has another key than the enrolment token says")
+			}
+			return nil
+		},
+	}
+	return &http.Client{Timeout: 10 * time.Second, Jar: jar, Transport: &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true}}, nil
+}
+
+// Page signs in with the administrator's link and returns the page at path.
+func (s *Summarizer) Page(c *http.Client, url string) (string, error) {
+	resp, err := c.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return string(body), fmt.Errorf("fetch %s: %s", resp.Request.URL.Path, resp.Status)
+	}
+	return string(body), nil
+}
+
+// Export is what `aval-summarizer export` gives.
+type Export struct {
+	Sessions []ExportSession `json:"sessions"`
+}
+
+// ExportSession is one session as the company has it.
+type ExportSession struct {
+	ID        string          `json:"id"`
+	Tool      string          `json:"tool"`
+	Supporter string          `json:"supporter"`
+	Events    []ExportEvent   `json:"events"`
+	Summary   json.RawMessage `json:"summary"`
+}
+
+// ExportEvent is one stored event.
+type ExportEvent struct {
+	Seq    uint64            `json:"seq"`
+	Kind   string            `json:"kind"`
+	At     time.Time         `json:"at"`
+	Fields map[string]string `json:"fields"`
+}
+
+// Export runs `aval-summarizer export`.
+func (s *Summarizer) Export() (Export, error) {
+	var e Export
+	res, err := s.r.Run(30*time.Second, Cmd{Name: "aval-summarizer", Path: s.r.Program("aval-summarizer"), Args: []string{"export", "--data", s.Data, "--json"}})
+	if err != nil {
+		return e, err
+	}
+	if res.Code != 0 {
+		return e, fmt.Errorf("aval-summarizer export: status %d: %s", res.Code, res.Stderr)
+	}
+	if err := json.Unmarshal([]byte(res.Stdout), &e); err != nil {
+		return e, fmt.Errorf("read export: %w", err)
+	}
+	return e, nil
+}
+
+// HasSummary tells whether a summary was written.
+func (s ExportSession) HasSummary() bool {
+	t := bytes.TrimSpace(s.Summary)
+	return len(t) > 0 && !bytes.Equal(t, []byte("null"))
+}
+
+// Agent is a running `aval run` with everything in folders of its own.
+type Agent struct {
+	*Proc
+	State, Socket, Policy string
+
+	r   *Rig
+	env []string
+}
+
+// StartAgent starts the service and waits until it answers.
+func (r *Rig) StartAgent(name string, env ...string) (*Agent, error) {
+	a := &Agent{State: r.Path(name), Socket: r.Path(name + ".sock"), Policy: r.Path(name + "-policy"), r: r, env: env}
+	for _, d := range []string{"managed", "recommended"} {
+		if err := os.MkdirAll(filepath.Join(a.Policy, d), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return a, a.Restart()
+}
+
+// RunArgs are the arguments of `aval run` for this agent.
+func (a *Agent) RunArgs() []string {
+	return []string{"run", "--state-dir", a.State, "--socket", a.Socket, "--policy-dir", a.Policy}
+}
+
+// Restart starts the service (again) on its folders.
+func (a *Agent) Restart() error {
+	p, err := a.r.Start(Cmd{Name: "aval", Path: a.r.Program("aval"), Args: a.RunArgs(), Env: a.r.Env(a.env...)})
+	if err != nil {
+		return err
+	}
+	a.Proc = p
+	return a.r.Wait("the service", 20*time.Second, func() (bool, error) {
+		if p.Ended() {
+			return false, fmt.Errorf("it ended with status %d: %s", p.ExitCode(), p.Tail())
+		}
+		res, err := a.CLI("status", "--json")
+		if err != nil {
+			return false, err
+		}
+		return res.Code == 0, fmt.Errorf("aval status: status %d: %s", res.Code, res.Stderr)
+	})
+}
+
+// SetPolicy writes one policy file of the agent: managed is enforced.
+func (a *Agent) SetPolicy(folder, file, text string) error {
+	return os.WriteFile(filepath.Join(a.Policy, folder, file), []byte(text), 0o600)
+}
+
+// CLI runs one `aval` command against this agent.
+func (a *Agent) CLI(args ...string) (Result, error) {
+	return a.r.Run(60*time.Second, Cmd{Name: "aval", Path: a.r.Program("aval"), Args: append(args, "--socket", a.Socket)})
+}
+
+// JSON runs one `aval` command with --json and decodes what it prints.
+func (a *Agent) JSON(into any, args ...string) error {
+	res, err := a.CLI(append(args, "--json")...)
+	if err != nil {
+		return err
+	}
+	if res.Code != 0 {
+		return fmt.Errorf("aval %s: status %d: %s%s", strings.Join(args, " "), res.Code, res.Stdout, res.Stderr)
+	}
+	if err := json.Unmarshal([]byte(res.Stdout), into); err != nil {
+		return fmt.Errorf("aval %s: %w in %q", strings.Join(args, " "), err, res.Stdout)
+	}
+	return nil
+}
+
+// Consent is one row of `aval consent list --json`.
+type Consent struct {
+	ID         string    `json:"id"`
+	Session    string    `json:"session"`
+	Tool       string    `json:"tool"`
+	Supporter  string    `json:"supporter"`
+	Company    string    `json:"company"`
+	Direction  string    `json:"direction"`
+	Verdict    string    `json:"verdict"`
+	Basis      string    `json:"basis"`
+	Reason     string    `json:"reason"`
+	Outcome    string    `json:"outcome"`
+	Ending     string    `json:"ending"`
+	Provenance string    `json:"provenance"`
+	At         time.Time `json:"at"`
+}
+
+// Consents reads `aval consent list`.
+func (a *Agent) Consents() ([]Consent, error) {
+	var out []Consent
+	return out, a.JSON(&out, "consent", "list")
+}
+
+// Sent reads `aval sent`, of one session or of all.
+func (a *Agent) Sent(session ...string) ([]map[string]any, error) {
+	var out []map[string]any
+	return out, a.JSON(&out, append([]string{"sent"}, session...)...)
+}
+
+// Session is one row of `aval session list --json`.
+type Session struct {
+	Session   string `json:"session"`
+	Desktop   string `json:"desktop"`
+	Verdict   string `json:"verdict"`
+	Reason    string `json:"reason"`
+	Outcome   string `json:"outcome"`
+	Recording bool   `json:"recording"`
+	Why       string `json:"why"`
+	Events    uint64 `json:"events"`
+}
+
+// Sessions reads `aval session list`.
+func (a *Agent) Sessions() ([]Session, error) {
+	var out []Session
+	return out, a.JSON(&out, "session", "list")
+}
+
+// Status is what `aval status --json` says.
+type Status struct {
+	Link      string `json:"link"`
+	LinkError string `json:"link_error"`
+	Waiting   uint64 `json:"waiting"`
+	Desktops  []struct {
+		Desktop string `json:"desktop"`
+		Helper  bool   `json:"helper"`
+	} `json:"desktops"`
+	Notes []string `json:"notes"`
+}
+
+// Status reads `aval status`.
+func (a *Agent) Status() (Status, error) {
+	var s Status
+	return s, a.JSON(&s, "status")
+}
+
+// Enroll joins the summarizer with its first enrolment token and waits for the link.
+func (a *Agent) Enroll(s *Summarizer) error {
+	res, err := a.CLI("enroll", "--server", s.URL, "--token-file", s.FirstStartFile("enrolment-token"))
+	if err != nil {
+		return err
+	}
+	if res.Code != 0 {
+		return fmt.Errorf("aval enroll: status %d: %s%s", res.Code, res.Stdout, res.Stderr)
+	}
+	return a.WaitLink(30 * time.Second)
+}
+
+// WaitLink waits until the agent is connected to its summarizer.
+func (a *Agent) WaitLink(limit time.Duration) error {
+	return a.r.Wait("the link to the summarizer", limit, func() (bool, error) {
+		st, err := a.Status()
+		if err != nil {
+			return false, err
+		}
+		return st.Link == "connected", fmt.Errorf("link is %s: %s", st.Link, st.LinkError)
+	})
+}
+
+// StartDesktop starts aval-desktop on d and waits until the service knows it.
+// wrap, when given, is put before the command: to run it in other surroundings.
+func (a *Agent) StartDesktop(d *Display, wrap ...string) (*Proc, error) {
+	argv := append(wrap, a.r.Program("aval-desktop"), "--socket", a.Socket)
+	p, err := a.r.Start(Cmd{Name: "aval-desktop", Path: argv[0], Args: argv[1:],
+		Env: a.r.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+a.r.Locale)})
+	if err != nil {
+		return nil, err
+	}
+	return p, a.r.Wait("aval-desktop on "+d.Name, 20*time.Second, func() (bool, error) {
+		if p.Ended() {
+			return false, fmt.Errorf("it ended with status %d: %s", p.ExitCode(), p.Tail())
+		}
+		st, err := a.Status()
+		if err != nil {
+			return false, err
+		}
+		for _, k := range st.Desktops {
+			if k.Desktop == d.Name && k.Helper {
+				return true, nil
+			}
+		}
+		return false, fmt.Errorf("known desktops: %v", st.Desktops)
+	})
+}
+
+// SessionID is what the hook lines below make of x11vnc's environment.
+const SessionID = `"$RFB_X11VNC_PID-$RFB_CLIENT_ID-$RFB_LOGIN_TIME"`
+
+// Hooks are the lines that tell this agent of x11vnc's clients on d. They end in
+// "|| :", so that nothing that Aval says or fails to say closes the door.
+func (a *Agent) Hooks(d *Display) Hooks {
+	aval, socket := quote(a.r.Program("aval")), quote(a.Socket)
+	return Hooks{
+		Accept: aval + ` session begin --socket ` + socket + ` --tool x11vnc --id ` + SessionID +
+			` --supporter "$RFB_CLIENT_IP" --desktop ` + d.Name + ` --pid "$RFB_X11VNC_PID" --hold || :`,
+		Gone: aval + ` session end --socket ` + socket + ` --id ` + SessionID + ` || :`,
+	}
+}
