@@ -1,0 +1,90 @@
+package watch
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// LogindSession is one session as systemd-logind lists it
+// (org.freedesktop.login1(5), interface Session).
+type LogindSession struct {
+	ID   string
+	UID  uint32
+	User string
+	// Class is user, greeter, lock-screen or background; Type x11, wayland, mir,
+	// tty or unspecified.
+	Class, Type string
+	Display     string // ":0"; X11 only
+	Remote      bool
+	RemoteHost  string
+	// Service is the PAM service that made the session: sshd, gdm-password, …
+	Service string
+	State   string // online, active or closing
+	Active  bool   // in front on its seat; always true without a seat
+	Locked  bool   // LockedHint; screen lockers that do not set it are not known
+	Leader  int
+	TTY     string
+	Seat    string // empty: none, as with remote sessions
+	Started time.Time
+}
+
+// session reads the properties of a session object. A property of another type
+// than it should have counts as absent.
+func session(id string, props map[string]dbus.Variant) LogindSession {
+	str := func(name string) string {
+		s, _ := props[name].Value().(string)
+		return s
+	}
+	yes := func(name string) bool {
+		b, _ := props[name].Value().(bool)
+		return b
+	}
+	s := LogindSession{
+		ID: id, User: str("Name"), Class: str("Class"), Type: str("Type"), Display: str("Display"),
+		Remote: yes("Remote"), RemoteHost: str("RemoteHost"), Service: str("Service"),
+		State: str("State"), Active: yes("Active"), Locked: yes("LockedHint"), TTY: str("TTY"),
+	}
+	if n, ok := props["Leader"].Value().(uint32); ok {
+		s.Leader = int(n)
+	}
+	if at, ok := props["Timestamp"].Value().(uint64); ok && at > 0 { // µs of the real-time clock
+		s.Started = time.UnixMicro(int64(at)).UTC()
+	}
+	// User is (uo), Seat (so): structures arrive as slices.
+	if v, ok := props["User"].Value().([]any); ok && len(v) == 2 {
+		s.UID, _ = v[0].(uint32)
+	}
+	if v, ok := props["Seat"].Value().([]any); ok && len(v) == 2 {
+		s.Seat, _ = v[0].(string)
+	}
+	return s
+}
+
+// sessionID undoes the escaping of D-Bus object paths: _XX is one byte in hex
+// (sd_bus_path_encode(3)).
+func sessionID(path dbus.ObjectPath) (string, bool) {
+	const prefix = "/org/freedesktop/login1/session/"
+	if len(path) <= len(prefix) || string(path[:len(prefix)]) != prefix {
+		return "", false
+	}
+	enc := string(path[len(prefix):])
+	var id []byte
+	for i := 0; i < len(enc); i++ {
+		if enc[i] != '_' {
+			id = append(id, enc[i])
+			continue
+		}
+		if i+3 > len(enc) {
+			return "", false
+		}
+		n, err := strconv.ParseUint(enc[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", false
+		}
+		id = append(id, byte(n))
+		i += 2
+	}
+	return string(id), true
+}

@@ -1,0 +1,54 @@
+// Package watch hears of sessions from the remote tools and the system: logind,
+// OpenSSH with its PAM hook, x11vnc.
+//
+// The one rule that must not be broken: a session begins at the first sign that
+// proves a login, and ends at the first sign that it is over; where a source
+// cannot say whether it still goes on, it does not go on.
+//
+// Names, addresses and titles that come from a tool are hearsay and are never
+// parsed as anything else. Nothing here polls: it waits for the system's signals.
+package watch
+
+import "time"
+
+// Found is a session that a watcher has seen begin.
+type Found struct {
+	Tool string // "ssh"
+	// ID is unique for this computer: LEADERPID-STARTTICKS.
+	ID string
+	// Supporter is what is known of who connects: for ssh the address.
+	Supporter string
+	Address   string
+	// User is the account logged into, UID its id, GIDs its groups as the kernel
+	// has them; GIDs may be empty.
+	User string
+	UID  uint32
+	GIDs []uint32
+	// Leader is the process that holds the session open, LeaderStart its start
+	// in clock ticks since boot (ProcStart).
+	Leader      int
+	LeaderStart uint64
+	// TTY is the terminal, "pts/3".
+	TTY string
+	// KeyFingerprint is "SHA256:…" as ssh-keygen -l shows it; empty where no key
+	// was used or the PAM hook is not installed.
+	KeyFingerprint string
+	LogindID       string // empty: not from logind
+	StartedAt      time.Time
+}
+
+// Sink is told of sessions, by one goroutine at a time. Begin is called at most
+// once for an ID, End at most once after it. A login that goes on from before
+// the watcher started is told like a new one, with its own StartedAt.
+type Sink interface {
+	Begin(Found)
+	// End says that a session is over: closed, removed or exited.
+	End(tool, id, reason string)
+}
+
+// Reasons of End.
+const (
+	Closed  = "closed"  // PAM closed the session
+	Removed = "removed" // logind removed the session
+	Exited  = "exited"  // the session's process ended
+)

@@ -1,0 +1,88 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// ToolX11VNC is the name under which the hooks of x11vnc report sessions.
+const ToolX11VNC = "x11vnc"
+
+// ErrX11VNCID: the id does not have the form that the documented hook lines give it.
+var ErrX11VNCID = errors.New("id is not PID-CLIENTID-LOGINTIME as the x11vnc hook lines make it")
+
+// x11vncClient is a client within one x11vnc server: the server's process, the
+// client's number in it, and the unix second of its login.
+type x11vncClient struct {
+	pid   int
+	id    uint64
+	login int64
+}
+
+// parseX11VNCID reads "$RFB_X11VNC_PID-$RFB_CLIENT_ID-$RFB_LOGIN_TIME", such as
+// "702-0x1-1795329671"; x11vnc writes the client's number in hex.
+func parseX11VNCID(s string) (x11vncClient, error) {
+	f := strings.Split(s, "-")
+	if len(f) != 3 {
+		return x11vncClient{}, ErrX11VNCID
+	}
+	pid, err1 := strconv.Atoi(f[0])
+	hex, isHex := strings.CutPrefix(f[1], "0x")
+	id, err2 := strconv.ParseUint(hex, 16, 64)
+	at, err3 := strconv.ParseInt(f[2], 10, 64)
+	if err := errors.Join(err1, err2, err3); err != nil || !isHex || pid <= 0 || at <= 0 {
+		return x11vncClient{}, ErrX11VNCID
+	}
+	return x11vncClient{pid, id, at}, nil
+}
+
+// clientRE is one entry of x11vnc's answer to "clients", in 0.9.16
+// id:address:port:user:…:view-only:logintime. Only both ends are read: an
+// address may hold colons, and the middle is the client's own words.
+var clientRE = regexp.MustCompile(`(?:^|,|=clients:)(0x[0-9a-f]+):[^,]*:([0-9]+)`)
+
+// parseX11VNCAnswer reads the answer to `x11vnc -query pid,clients`, as
+// "aro=pid:29052,aro=clients:0x2:127.0.0.1:45780:unknown-user:…:1795358141".
+func parseX11VNCAnswer(out string, pid int) ([]x11vncClient, error) {
+	for line := range strings.Lines(out) {
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "aro=pid:")
+		if !ok {
+			continue
+		}
+		num, list, ok := strings.Cut(rest, ",aro=clients:")
+		if n, err := strconv.Atoi(num); err != nil || !ok || n != pid {
+			return nil, fmt.Errorf("x11vnc %q answers instead of process %d", num, pid)
+		}
+		var out []x11vncClient
+		for _, m := range clientRE.FindAllStringSubmatch(list, -1) {
+			id, err1 := strconv.ParseUint(m[1][2:], 16, 64)
+			at, err2 := strconv.ParseInt(m[2], 10, 64)
+			if errors.Join(err1, err2) == nil {
+				out = append(out, x11vncClient{pid, id, at})
+			}
+		}
+		return out, nil
+	}
+	return nil, errors.New("x11vnc gave no answer")
+}
+
+// displayOf finds the display in an x11vnc command line, else in its environment.
+func displayOf(args, env []string) string {
+	if d := option(args, "display"); d != "" && !strings.HasPrefix(d, "WAIT") {
+		return d
+	}
+	return lookup(env, "DISPLAY")
+}
+
+// option finds the value of an option; x11vnc takes -name and --name.
+func option(args []string, name string) string {
+	for i := 1; i+1 < len(args); i++ {
+		if a := args[i]; a == "-"+name || a == "--"+name {
+			return args[i+1]
+		}
+	}
+	return ""
+}

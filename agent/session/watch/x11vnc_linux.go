@@ -1,0 +1,202 @@
+package watch
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// x11vncLimit bounds a query: x11vnc takes about 3.3 s to answer.
+const x11vncLimit = 8 * time.Second
+
+// X11VNCDisplay is the display that an x11vnc process shows, such as ":82";
+// empty if it cannot be told.
+func X11VNCDisplay(pid int) string {
+	cmdline, err := readProc(pid, "cmdline")
+	if err != nil {
+		return ""
+	}
+	environ, _ := readProc(pid, "environ") // another user's is closed to all but root
+	return displayOf(nulStrings(cmdline), nulStrings(environ))
+}
+
+// ConfirmX11VNC tells whether the client that the hooks named id is still
+// connected to the x11vnc server of process pid. known is false when that
+// cannot be found out, and then nobody may assume that it is.
+//
+// The kernel is asked first: a server without any connection has no client.
+// Then the server itself, by the program's own -query, run as the user whom the
+// server belongs to and never as root; id and login time must both be the same.
+// It takes up to 8 s.
+func ConfirmX11VNC(ctx context.Context, pid int, id string) (alive, known bool) {
+	want, err := parseX11VNCID(id)
+	if err != nil || want.pid != pid {
+		return false, false
+	}
+	start, ok := ProcStart(pid)
+	if !ok {
+		return false, true
+	}
+	if n, err := connections(pid); err == nil && n == 0 {
+		return false, true
+	}
+	list, err := queryX11VNC(ctx, pid)
+	if now, still := ProcStart(pid); !still || now != start {
+		return false, true
+	}
+	if err != nil {
+		return false, false
+	}
+	for _, c := range list {
+		if c == want {
+			return true, true
+		}
+	}
+	return false, true
+}
+
+// queryX11VNC asks the server of process pid for its clients.
+func queryX11VNC(ctx context.Context, pid int) ([]x11vncClient, error) {
+	cmdline, err := readProc(pid, "cmdline")
+	if err != nil {
+		return nil, err
+	}
+	environ, err := readProc(pid, "environ")
+	if err != nil {
+		return nil, err
+	}
+	status, err := readProc(pid, "status")
+	if err != nil {
+		return nil, err
+	}
+	args, env := nulStrings(cmdline), nulStrings(environ)
+	uid, gids, ok := parseOwner(status)
+	display := displayOf(args, env)
+	if !ok || len(gids) == 0 || display == "" {
+		return nil, errStat
+	}
+	// A fixed program, not the process's own: that one may be anybody's.
+	query := []string{"-display", display, "-query", "pid,clients"}
+	if auth := option(args, "auth"); auth != "" && auth != "guess" {
+		query = append(query, "-auth", auth)
+	}
+	ctx, cancel := context.WithTimeout(ctx, x11vncLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/usr/bin/x11vnc", query...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
+	for _, name := range []string{"HOME", "XAUTHORITY"} {
+		if v := lookup(env, name); v != "" {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = time.Second
+	if int(uid) != os.Getuid() {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: gids[0], Groups: gids}
+	}
+	var out bytes.Buffer
+	cmd.Stdout = &limit{w: &out, left: 64 << 10}
+	if err := cmd.Run(); err != nil {
+		return nil, err
+	}
+	return parseX11VNCAnswer(out.String(), pid)
+}
+
+// limit keeps the first bytes and lets the rest go.
+type limit struct {
+	w    *bytes.Buffer
+	left int
+}
+
+func (l *limit) Write(p []byte) (int, error) {
+	n := min(len(p), l.left)
+	l.left -= n
+	l.w.Write(p[:n])
+	return len(p), nil
+}
+
+// connections counts the TCP connections of a process that came in through one
+// of its own listening ports.
+func connections(pid int) (int, error) {
+	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	own := map[string]bool{}
+	for _, fd := range fds {
+		link, err := os.Readlink(dir + "/" + fd.Name())
+		if inode, ok := strings.CutPrefix(link, "socket:["); ok && err == nil {
+			own[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	listening, connected := map[uint16]bool{}, map[uint16]int{}
+	read := false
+	for _, name := range []string{"net/tcp", "net/tcp6"} {
+		b, err := readProc(pid, name)
+		if err != nil {
+			continue
+		}
+		read = true
+		for _, c := range parseTCP(string(b)) {
+			switch {
+			case !own[c.inode]:
+			case c.state == unix.BPF_TCP_LISTEN:
+				listening[c.local.Port()] = true
+			case c.state == unix.BPF_TCP_ESTABLISHED:
+				connected[c.local.Port()]++
+			}
+		}
+	}
+	if !read || len(listening) == 0 { // -connect, -inetd: connections of another kind
+		return 0, errStat
+	}
+	n := 0
+	for port := range listening {
+		n += connected[port]
+	}
+	return n, nil
+}
+
+// socket is one line of /proc/net/tcp or tcp6 (proc(5)).
+type socket struct {
+	local netip.AddrPort
+	state int
+	inode string
+}
+
+func parseTCP(s string) []socket {
+	var out []socket
+	for line := range strings.Lines(s) {
+		f := strings.Fields(line)
+		if len(f) < 10 {
+			continue
+		}
+		host, port, _ := strings.Cut(f[1], ":")
+		raw, err1 := hex.DecodeString(host)
+		n, err2 := strconv.ParseUint(port, 16, 16)
+		st, err3 := strconv.ParseUint(f[3], 16, 8)
+		if err1 != nil || err2 != nil || err3 != nil || len(raw)%4 != 0 {
+			continue // the header
+		}
+		for i := 0; i < len(raw); i += 4 { // words in the machine's order
+			raw[i], raw[i+1], raw[i+2], raw[i+3] = raw[i+3], raw[i+2], raw[i+1], raw[i]
+		}
+		addr, ok := netip.AddrFromSlice(raw)
+		if !ok {
+			continue
+		}
+		out = append(out, socket{netip.AddrPortFrom(addr, uint16(n)), int(st), f[9]})
+	}
+	return out
+}

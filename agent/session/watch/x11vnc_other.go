@@ -1,0 +1,11 @@
+//go:build !linux
+
+package watch
+
+import "context"
+
+// X11VNCDisplay cannot tell on this system yet.
+func X11VNCDisplay(int) string { return "" }
+
+// ConfirmX11VNC cannot tell on this system yet.
+func ConfirmX11VNC(context.Context, int, string) (alive, known bool) { return false, false }
