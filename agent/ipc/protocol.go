@@ -259,6 +259,17 @@ type ConsentEntry struct {
 	At         time.Time          `json:"at"`
 }
 
+// ConsentListPage asks for the list, newest first, in pages.
+type ConsentListPage struct {
+	After string `json:"after,omitempty"` // cursor of the page before
+}
+
+// ConsentListResult is one page.
+type ConsentListResult struct {
+	Entries []ConsentEntry `json:"entries"`
+	Next    string         `json:"next,omitempty"`
+}
+
 // ConsentShow is one record whole.
 type ConsentShow struct {
 	ConsentEntry
@@ -310,6 +321,25 @@ type Enroll struct {
 	Server string `json:"server"`
 	Token  string `json:"token"`
 	Pin    string `json:"pin,omitempty"` // sha256:HEX of the server key's SPKI; empty: system roots
+}
+
+// EnrollResult says with whom the device is enrolled now.
+type EnrollResult struct {
+	Company     string `json:"company"`
+	CompanyName string `json:"company_name"`
+	Device      string `json:"device"`
+	Server      string `json:"server"`
+}
+
+// PolicyResult is the policy in force and where each value comes from.
+type PolicyResult struct {
+	State   consent.PolicyState `json:"state"`
+	Origin  string              `json:"origin"`
+	SHA256  string              `json:"sha256,omitempty"`
+	GoodAt  time.Time           `json:"good_at,omitzero"` // when it was last read without doubt
+	Problem string              `json:"problem,omitempty"`
+	Keys    []json.RawMessage   `json:"keys"` // policy.Resolved, one for each key
+	Text    string              `json:"text"` // the same for people
 }
 
 // Status is what `aval status` shows.
