@@ -143,7 +143,7 @@ func (t *Tx) RevokeDevice(company, id string, at time.Time) error {
 	return found(n, err)
 }
 
-// DeviceOptions is the bundle last signed for a device.
+// DeviceOptions is a bundle that was signed for a device.
 type DeviceOptions struct {
 	Device          string
 	Version         int64
@@ -153,20 +153,25 @@ type DeviceOptions struct {
 	Envelope        []byte
 }
 
-// DeviceOptions returns the bundle last signed for a device, or ErrNotFound.
-func (t *Tx) DeviceOptions(device string) (o DeviceOptions, err error) {
-	err = t.one(`SELECT device, version, settings_version, signed_at, expires_at, envelope FROM device_options WHERE device = $1`,
+// LatestOptions returns the bundle last signed for a device, or ErrNotFound.
+func (t *Tx) LatestOptions(device string) (o DeviceOptions, err error) {
+	err = t.one(`SELECT device, version, settings_version, signed_at, expires_at, envelope FROM device_options
+		WHERE device = $1 ORDER BY version DESC LIMIT 1`,
 		[]any{device}, &o.Device, &o.Version, &o.SettingsVersion, stamp{&o.SignedAt}, stamp{&o.ExpiresAt}, &o.Envelope)
 	return o, err
 }
 
-// PutDeviceOptions keeps a bundle; one that is not newer than the kept one is refused.
-func (t *Tx) PutDeviceOptions(o DeviceOptions) error {
+// Published tells whether version was ever signed for a device.
+func (t *Tx) Published(device string, version int64) (bool, error) {
+	var n int64
+	err := t.one(`SELECT COUNT(*) FROM device_options WHERE device = $1 AND version = $2`, []any{device, version}, &n)
+	return n > 0, err
+}
+
+// InsertOptions keeps a signed bundle. ErrExists where the version is taken.
+func (t *Tx) InsertOptions(o DeviceOptions) error {
 	n, err := t.exec(`INSERT INTO device_options (device, version, settings_version, signed_at, expires_at, envelope)
-		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (device) DO UPDATE SET version = excluded.version, settings_version = excluded.settings_version,
-			signed_at = excluded.signed_at, expires_at = excluded.expires_at, envelope = excluded.envelope
-		WHERE device_options.version < excluded.version`,
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (device, version) DO NOTHING`,
 		o.Device, o.Version, o.SettingsVersion, ns(o.SignedAt), ns(o.ExpiresAt), o.Envelope)
 	if err == nil && n == 0 {
 		return ErrExists
@@ -220,6 +225,27 @@ func (t *Tx) UseAdminLink(hash []byte, at time.Time) (company string, err error)
 	err = t.one(`UPDATE admin_links SET used_at = $2 WHERE hash = $1 AND used_at = 0 AND expires_at > $2 RETURNING company`,
 		[]any{hash, ns(at)}, &company)
 	return company, err
+}
+
+// AdminSignedIn tells whether any administrator link of the company was used.
+func (t *Tx) AdminSignedIn(company string) (bool, error) {
+	var n int64
+	err := t.one(`SELECT COUNT(*) FROM admin_links WHERE company = $1 AND used_at > 0`, []any{company}, &n)
+	return n > 0, err
+}
+
+// HasDevices tells whether any device was ever enrolled with the company.
+func (t *Tx) HasDevices(company string) (bool, error) {
+	var n int64
+	err := t.one(`SELECT COUNT(*) FROM devices WHERE company = $1`, []any{company}, &n)
+	return n > 0, err
+}
+
+// LiveAdminLink tells whether an administrator link with this hash can be used at now.
+func (t *Tx) LiveAdminLink(hash []byte, now time.Time) (bool, error) {
+	var n int64
+	err := t.one(`SELECT COUNT(*) FROM admin_links WHERE hash = $1 AND used_at = 0 AND expires_at > $2`, []any{hash, ns(now)}, &n)
+	return n > 0, err
 }
 
 // ConsoleSession is a signed-in browser, known by the SHA-256 of its cookie.

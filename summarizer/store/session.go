@@ -175,8 +175,12 @@ func (t *Tx) ObjectStream(k Key, at time.Time) error {
 }
 
 // WithdrawStream marks a stream and the named grant as withdrawn: Advance
-// refuses from now on. An unknown stream or grant is nothing to withdraw.
+// refuses from now on. A grant that is not known yet is remembered, see Withdrawn.
 func (t *Tx) WithdrawStream(k Key, grant string, at time.Time) error {
+	if _, err := t.exec(`INSERT INTO withdrawals (company, device, grant_id, session, at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (company, device, grant_id) DO NOTHING`, k.Company, k.Device, grant, k.Session, ns(at)); err != nil {
+		return err
+	}
 	if _, err := t.exec(`UPDATE grants SET withdrawn_at = $4 WHERE company = $1 AND device = $2 AND id = $3 AND withdrawn_at = 0`,
 		k.Company, k.Device, grant, ns(at)); err != nil {
 		return err
@@ -184,6 +188,13 @@ func (t *Tx) WithdrawStream(k Key, grant string, at time.Time) error {
 	_, err := t.exec(`UPDATE streams SET withdrawn_at = $4
 		WHERE company = $1 AND device = $2 AND session = $3 AND withdrawn_at = 0`, k.Company, k.Device, k.Session, ns(at))
 	return err
+}
+
+// Withdrawn tells whether a grant was withdrawn, known here or not.
+func (t *Tx) Withdrawn(company, device, grant string) (bool, error) {
+	var n int64
+	err := t.one(`SELECT COUNT(*) FROM withdrawals WHERE company = $1 AND device = $2 AND grant_id = $3`, []any{company, device, grant}, &n)
+	return n > 0, err
 }
 
 // EraseStream deletes all content of a session: events, every version of the

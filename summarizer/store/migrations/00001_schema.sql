@@ -33,13 +33,15 @@ CREATE TABLE device_keys (
   PRIMARY KEY (device, key_id)
 );
 
+-- Every bundle that was published to a device: a grant may name its version.
 CREATE TABLE device_options (
-  device           TEXT   NOT NULL PRIMARY KEY REFERENCES devices(id),
+  device           TEXT   NOT NULL REFERENCES devices(id),
   version          BIGINT NOT NULL,
   settings_version BIGINT NOT NULL,
   signed_at        BIGINT NOT NULL,
   expires_at       BIGINT NOT NULL,
-  envelope         BYTEA  NOT NULL
+  envelope         BYTEA  NOT NULL,
+  PRIMARY KEY (device, version)
 );
 
 CREATE TABLE enrol_tokens (
@@ -144,6 +146,17 @@ CREATE TABLE records (
   PRIMARY KEY (company, device, id)
 );
 CREATE INDEX records_session ON records(company, device, session, made_at);
+
+-- Grants that were withdrawn, known here or not: one that arrives after its own
+-- withdrawal is refused.
+CREATE TABLE withdrawals (
+  company  TEXT   NOT NULL,
+  device   TEXT   NOT NULL,
+  grant_id TEXT   NOT NULL,
+  session  TEXT   NOT NULL,
+  at       BIGINT NOT NULL,
+  PRIMARY KEY (company, device, grant_id)
+);
 
 CREATE TABLE jobs (
   id          TEXT   NOT NULL PRIMARY KEY,

@@ -1,0 +1,55 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"slices"
+)
+
+// EnrollPath is where a device enrols: one POST with an EnrollRequest as JSON
+// over TLS 1.3, answered with an EnrollReply (200) or an EnrollError.
+const EnrollPath = "/enroll"
+
+// AgentPath is where the WebSocket of an enrolled device connects.
+const AgentPath = "/agent"
+
+// EnrollLabel is the label of the TLS exporter that binds an enrolment's proof
+// to its connection; its context is empty and its length 32.
+const EnrollLabel = "EXPORTER-aval-enroll-proof"
+
+// TokenFile is the enrolment token as an administrator hands it on, in JSON.
+type TokenFile struct {
+	Server  string `json:"server"`        // https://host:port
+	Pin     string `json:"pin,omitempty"` // sha256:HEX of the server key's SPKI; empty: public roots
+	Token   string `json:"token"`
+	Company string `json:"company"` // the company's name, for people
+}
+
+// EnrollRequest asks to enrol the device that holds a key. []byte is base64.
+type EnrollRequest struct {
+	Token           string `json:"token"`
+	DevicePublicKey []byte `json:"device_public_key"` // Ed25519
+	AgentVersion    string `json:"agent_version"`
+	Hostname        string `json:"hostname,omitempty"`
+	// Proof is the device key's signature (type TypeProof) over EnrollPayload.
+	Proof []byte `json:"proof"`
+}
+
+// EnrollReply is what an enrolled device keeps.
+type EnrollReply struct {
+	Company     string `json:"company"` // id
+	CompanyName string `json:"company_name"`
+	Device      string `json:"device"`     // id
+	ServerKey   []byte `json:"server_key"` // Ed25519: signs the options
+	Options     []byte `json:"options"`    // signed envelope, TypePolicy
+}
+
+// EnrollError is a refused enrolment.
+type EnrollError struct {
+	Code  string `json:"code"`
+	Error string `json:"error"` // one sentence
+}
+
+// EnrollPayload is what a device signs to prove its key while enrolling.
+func EnrollPayload(exported []byte, key ed25519.PublicKey, token string) []byte {
+	return slices.Concat(exported, key, []byte(token))
+}

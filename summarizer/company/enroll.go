@@ -1,0 +1,170 @@
+package company
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"aval/agent/record"
+	"aval/agent/wire"
+	"aval/summarizer/store"
+)
+
+// maxEnroll is the longest request to enrol, in bytes.
+const maxEnroll = 16 << 10
+
+// refusal is why an enrolment was refused, for the person who tries it.
+type refusal struct {
+	status int
+	wire.EnrollError
+}
+
+func (r *refusal) Error() string { return r.EnrollError.Error }
+
+func refuse(status int, code, sentence string) error {
+	return &refusal{status, wire.EnrollError{Code: code, Error: sentence}}
+}
+
+// Enroll answers POST /enroll: see wire.EnrollRequest.
+func (s *Service) Enroll() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reply, err := s.enroll(r)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		var no *refusal
+		switch {
+		case errors.As(err, &no):
+			s.log.Info("enrolment refused", "code", no.Code)
+			w.WriteHeader(no.status)
+			_ = json.NewEncoder(w).Encode(no.EnrollError)
+		case err != nil:
+			s.log.Error("enrol", "err", err)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not enrol this computer now; try again in a few minutes."})
+		default:
+			s.log.Info("device enrolled", "device", reply.Device)
+			_ = json.NewEncoder(w).Encode(reply)
+		}
+	})
+}
+
+func (s *Service) enroll(r *http.Request) (wire.EnrollReply, error) {
+	none := wire.EnrollReply{}
+	if r.Method != http.MethodPost {
+		return none, refuse(http.StatusMethodNotAllowed, "method", "Enrolment is a POST.")
+	}
+	if r.TLS == nil {
+		return none, refuse(http.StatusForbidden, "no-tls", "Enrolment needs a direct TLS connection to this server.")
+	}
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxEnroll+1))
+	if err != nil || len(raw) > maxEnroll {
+		return none, refuse(http.StatusBadRequest, "malformed", "The request to enrol is too long or was cut off.")
+	}
+	req, err := DecodeEnroll(raw)
+	if err != nil {
+		return none, refuse(http.StatusBadRequest, "malformed", "The request to enrol cannot be read; is the agent of this version?")
+	}
+	exported, err := r.TLS.ExportKeyingMaterial(wire.EnrollLabel, nil, 32)
+	if err != nil {
+		return none, refuse(http.StatusForbidden, "no-exporter", "Enrolment needs TLS 1.3.")
+	}
+	if !record.VerifyBytes(req.DevicePublicKey, record.TypeProof, wire.EnrollPayload(exported, req.DevicePublicKey, req.Token), req.Proof) {
+		return none, refuse(http.StatusForbidden, "proof",
+			"The device's key was not proved on this connection: something between computer and server opens the TLS connection. Let this address through unopened.")
+	}
+	now := s.now()
+	reply := wire.EnrollReply{Company: s.id, ServerKey: s.PublicKey()}
+	err = s.db.Tx(r.Context(), func(tx *store.Tx) error {
+		c, err := tx.Company(s.id)
+		if err != nil {
+			return err
+		}
+		reply.CompanyName = c.Name
+		reply.Device = store.NewID(now)
+		_, err = tx.UseEnrolToken(Hash(req.Token), reply.Device, now)
+		if errors.Is(err, store.ErrNotFound) {
+			reply.Device, err = s.again(tx, req, now)
+			if err != nil {
+				return err
+			}
+			reply.Options, err = s.options(tx, reply.Device)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		d := store.Device{ID: reply.Device, Company: s.id, Name: cleanName(req.Hostname), AgentVersion: cleanName(req.AgentVersion), EnrolledAt: now}
+		if err := tx.InsertDevice(d, record.KeyID(req.DevicePublicKey), req.DevicePublicKey); err != nil {
+			return err
+		}
+		if err := tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "device:" + d.ID, Action: "device-enrolled", Subject: d.ID}); err != nil {
+			return err
+		}
+		reply.Options, err = s.options(tx, reply.Device)
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return reply, nil
+}
+
+// again explains a token that cannot be used. The one who used it up, with the
+// same key, may have lost the answer and gets it once more.
+func (s *Service) again(tx *store.Tx, req wire.EnrollRequest, now time.Time) (device string, err error) {
+	t, err := tx.EnrolToken(Hash(req.Token))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", refuse(http.StatusForbidden, "token-unknown", "This enrolment token is not known here; ask the administrator for a new one.")
+	}
+	if err != nil {
+		return "", err
+	}
+	if t.UsedAt.IsZero() {
+		return "", refuse(http.StatusForbidden, "token-expired", "This enrolment token has expired; ask the administrator for a new one.")
+	}
+	keys, err := tx.DeviceKeys(t.Company, t.Device)
+	if err != nil {
+		return "", err
+	}
+	if key := keys[record.KeyID(req.DevicePublicKey)]; key.Equal(ed25519.PublicKey(req.DevicePublicKey)) && now.Before(t.ExpiresAt) {
+		return t.Device, nil
+	}
+	return "", refuse(http.StatusForbidden, "token-used", "This enrolment token has been used already; each enrols one computer. Ask the administrator for a new one.")
+}
+
+// DecodeEnroll reads a request to enrol: strict JSON, key and proof of their
+// right lengths.
+func DecodeEnroll(raw []byte) (wire.EnrollRequest, error) {
+	var req wire.EnrollRequest
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&req); err != nil {
+		return wire.EnrollRequest{}, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return wire.EnrollRequest{}, errors.New("bytes after the end")
+	}
+	if len(req.DevicePublicKey) != ed25519.PublicKeySize || len(req.Proof) != ed25519.SignatureSize || req.Token == "" {
+		return wire.EnrollRequest{}, errors.New("token, key or proof is missing")
+	}
+	return req, nil
+}
+
+// cleanName keeps what a device says of itself printable and short.
+func cleanName(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+	if rs := []rune(s); len(rs) > 100 {
+		s = string(rs[:100])
+	}
+	return s
+}
