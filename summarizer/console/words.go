@@ -1,0 +1,154 @@
+package console
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/event"
+	"aval/assets"
+	"aval/summarizer/store"
+	"aval/summarizer/summary"
+)
+
+// silentAfter: an open session of which nothing came for so long is not shown
+// as being recorded now.
+const silentAfter = 10 * time.Minute
+
+// state is where a session stands, in one word and a colour.
+type state struct {
+	Key  string // also the name of its style
+	Text string
+}
+
+func stateOf(cat *assets.Catalog, s store.Stream, now time.Time, updated string) state {
+	key := "waiting"
+	switch {
+	case !s.ErasedAt.IsZero():
+		key = "erased"
+	case s.SummaryVersion > 0:
+		key = "summarised"
+	case s.JobState == store.JobFailed:
+		key = "failed"
+	case s.JobState == store.JobWaiting:
+		key = "no-credit"
+	case s.JobState == store.JobReady && s.JobError != "":
+		key = "retrying"
+	case s.JobState != "" || !s.EndedAt.IsZero() || !s.WithdrawnAt.IsZero():
+		key = "waiting"
+	case now.Sub(s.UpdatedAt) > silentAfter:
+		key = "silent"
+	default:
+		key = "recording"
+	}
+	return state{key, cat.T("console.state."+key, assets.Args{"when": updated})}
+}
+
+// pending says why there is no summary yet.
+func pending(cat *assets.Catalog, s store.Stream) string {
+	switch {
+	case s.JobState == store.JobFailed:
+		return cat.T("console.pending.failed", assets.Args{"error": summary.Clean(s.JobError, 200)})
+	case s.JobState == store.JobWaiting:
+		return cat.T("console.pending.no-credit", nil)
+	case s.JobState == store.JobReady && s.JobError != "":
+		return cat.T("console.pending.retrying", assets.Args{"error": summary.Clean(s.JobError, 200)})
+	case s.JobState != "" || !s.EndedAt.IsZero() || !s.WithdrawnAt.IsZero():
+		return cat.T("console.pending.waiting", nil)
+	}
+	return cat.T("console.pending.recording", nil)
+}
+
+func basisWords(cat *assets.Catalog, s store.Stream) string {
+	switch s.Basis {
+	case consent.BasisConsent, consent.BasisStandingSetting, consent.BasisPolicy, consent.BasisEnforcedPolicy:
+		return cat.T("console.basis."+string(s.Basis), nil)
+	}
+	return ""
+}
+
+// provenanceWords says how sure it is who answered; only an answer has one.
+func provenanceWords(cat *assets.Catalog, s store.Stream) string {
+	known := []consent.Provenance{consent.P0, consent.P1, consent.P2, consent.P3}
+	if s.Basis != consent.BasisConsent || !slices.Contains(known, s.Provenance) {
+		return ""
+	}
+	return cat.T("summary.provenance."+string(s.Provenance), nil)
+}
+
+// marks are the reasons of marks that have words.
+var marks = map[event.Kind][]string{
+	event.SessionEnded: {"ended", "lost", "stopped", "expired", "withdrawn"},
+	event.Gap:          {"paused", "resumed", "other-session", "indicator-lost", "agent-restarted", "dropped", "disk-full"},
+}
+
+// eventWords shows an event: its kind, who wrote it, its text, and a command
+// line where it has one. All of it is plain text.
+func eventWords(cat *assets.Catalog, e event.Event) (kind, who, text, code string) {
+	f := func(name string) string { return summary.Clean(e.Fields[name], 0) }
+	kind = cat.T("console.kind.unknown", nil)
+	if _, ok := event.Define(e.Kind); ok {
+		kind = cat.T("console.kind."+string(e.Kind), nil)
+	}
+	switch e.Kind {
+	case event.SessionStarted:
+		text = f("tool")
+	case event.SessionEnded, event.Gap:
+		text = f("reason")
+		if slices.Contains(marks[e.Kind], text) {
+			text = cat.T("console.mark."+text, nil)
+		}
+	case event.WindowFocused:
+		who, text = f("app"), f("title")
+		if who == "" {
+			who = f("program")
+		}
+	case event.ProgramStarted, event.CommandRun:
+		text, code = f("program"), f("command")
+		if code != "" && e.Kind == event.CommandRun {
+			text = ""
+		}
+	case event.FileTransferred:
+		text = f("name")
+		if d := e.Fields["direction"]; d == "to-computer" || d == "from-computer" {
+			who = cat.T("console.direction."+d, nil)
+		}
+		if n, err := strconv.ParseInt(e.Fields["size"], 10, 64); err == nil && n >= 0 {
+			text += " (" + size(cat, n) + ")"
+		}
+	case event.ChatMessage:
+		text = f("text")
+		if from := e.Fields["from"]; from == "person" || from == "supporter" {
+			who = cat.T("console.from."+from, nil)
+		}
+	case event.Note:
+		text = f("text")
+	}
+	return kind, who, text, code
+}
+
+// size writes a number of bytes in decimal units, as file managers do.
+func size(cat *assets.Catalog, n int64) string {
+	unit, v := "B", float64(n)
+	for _, next := range []string{"kB", "MB", "GB", "TB"} {
+		if v < 1000 {
+			break
+		}
+		unit, v = next, v/1000
+	}
+	digits := 0
+	if unit != "B" && v < 100 {
+		digits = 1
+	}
+	s := strconv.FormatFloat(v, 'f', digits, 64)
+	if point := cat.T("console.decimal", nil); point != "." {
+		for i := range s {
+			if s[i] == '.' {
+				s = s[:i] + point + s[i+1:]
+				break
+			}
+		}
+	}
+	return s + " " + unit
+}
