@@ -1,0 +1,47 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"aval/test/rig"
+)
+
+// Idle, enrolled and connected: what the resident programs cost. The minute is
+// measured, not waited for.
+func TestIdle(t *testing.T) {
+	w := newWorld(t, "")
+	d := w.desktop("desk", rig.WithGL)
+	// After one whole session, so that nothing is measured before it was used.
+	s := w.connect(d)
+	w.must(w.question(d).Answer(true))
+	w.must(s.WaitConnected(20 * time.Second))
+	row := w.decided(10 * time.Second)
+	w.recording(row.Session, true, 15*time.Second)
+	w.must(s.Leave())
+	w.arrived(row.Session)
+	w.must(d.WaitNoWindow("the bar", 30*time.Second, rig.OfDesktop))
+
+	for _, p := range []struct {
+		name string
+		proc *rig.Proc
+		most int64 // bytes
+	}{{"aval", w.agent.Proc, 16 << 20}, {"aval-desktop", d.helper, 12 << 20}} {
+		before, err := p.proc.Usage()
+		w.must(err)
+		<-time.After(60 * time.Second)
+		after, err := p.proc.Usage()
+		w.must(err)
+		t.Logf("%s on %s: %.1f MB resident, %d context switches in 60 s", p.name, runtime.GOARCH, float64(after.RSS)/(1<<20), after.Switches-before.Switches)
+		if after.RSS > p.most {
+			t.Errorf("%s: %.1f MB resident, at most %d MB", p.name, float64(after.RSS)/(1<<20), p.most>>20)
+		}
+		// A loop of one second alone would make 60 and more.
+		if n := after.Switches - before.Switches; n > 40 {
+			t.Errorf("%s: %d context switches in 60 s of doing nothing", p.name, n)
+		}
+	}
+}
