@@ -1,0 +1,123 @@
+package consent_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"aval/agent/consent"
+)
+
+var (
+	mustAsk = consent.Decision{Verdict: consent.Ask, Reason: consent.ReasonMustConfirm}
+	party   = consent.Party{Supporter: "Ana Souza", Verified: true, Company: "c1", Subject: "u1"}
+	first   = consent.Answered{Record: "r1", Party: party, Groups: []string{"windows", "chat"}, Provenance: consent.P2, At: t0, For: time.Hour}
+	again   = consent.Wish{Party: party, Offered: offered, At: t0.Add(time.Minute), Offer: 2 * time.Hour}
+)
+
+func TestRemember(t *testing.T) {
+	y, ok := consent.Remember(mustAsk, again, []consent.Answered{first})
+	if !ok || y.Record != "r1" || !slices.Equal(y.Groups, []string{"windows", "chat"}) || !y.Until.Equal(t0.Add(time.Hour)) || y.Provenance != consent.P2 {
+		t.Fatalf("%+v %v", y, ok)
+	}
+	younger := first
+	younger.Record, younger.At, younger.Groups = "r2", t0.Add(30*time.Second), []string{"chat"}
+	for _, order := range [][]consent.Answered{{first, younger}, {younger, first}} {
+		if y, _ := consent.Remember(mustAsk, again, order); y.Record != "r2" {
+			t.Errorf("the latest answer counts: %+v", y)
+		}
+	}
+	long := first
+	long.For = 100 * time.Hour
+	w := again
+	w.Offer = 100 * time.Hour
+	if y, _ := consent.Remember(mustAsk, w, []consent.Answered{long}); !y.Until.Equal(t0.Add(8 * time.Hour)) {
+		t.Errorf("beyond eight hours: %s", y.Until)
+	}
+}
+
+// TestRememberRefuses changes one thing at a time, and none of them may pass.
+func TestRememberRefuses(t *testing.T) {
+	for name, change := range map[string]func(d *consent.Decision, w *consent.Wish, a *consent.Answered){
+		"denied": func(d *consent.Decision, _ *consent.Wish, _ *consent.Answered) { d.Verdict = consent.Deny },
+		"desktop locked": func(d *consent.Decision, _ *consent.Wish, _ *consent.Answered) {
+			d.Reason = consent.ReasonDesktopLocked
+		},
+		"policy does not offer":  func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Offer = 0 },
+		"policy offers less":     func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Offer = time.Minute },
+		"other supporter":        func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Supporter = "Bia" },
+		"other company":          func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Company = "c2" },
+		"other user":             func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Subject = "u2" },
+		"name only claimed now":  func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Verified = false },
+		"name only claimed then": func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.Party.Verified = false },
+		"name only claimed twice": func(_ *consent.Decision, w *consent.Wish, a *consent.Answered) {
+			w.Party.Verified, a.Party.Verified = false, false
+		},
+		"nobody": func(_ *consent.Decision, w *consent.Wish, a *consent.Answered) {
+			w.Party.Supporter, a.Party.Supporter = "", ""
+		},
+		"other groups":           func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Offered = []string{"files"} },
+		"nothing offered":        func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Offered = nil },
+		"over":                   func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.At = t0.Add(time.Hour) },
+		"before the answer":      func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.At = t0.Add(-time.Second) },
+		"withdrawn":              func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.Withdrawn = true },
+		"by an unknown hand":     func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.Provenance = consent.P0 },
+		"by an injected click":   func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.Provenance = consent.PX },
+		"for this session alone": func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.For = 0 },
+		"no record of it":        func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.Record = "" },
+	} {
+		d, w, a := mustAsk, again, first
+		change(&d, &w, &a)
+		if y, ok := consent.Remember(d, w, []consent.Answered{a}); ok {
+			t.Errorf("%s: %+v", name, y)
+		}
+	}
+}
+
+// TestRememberNeverWidens: whatever is remembered, a grant covers only what one
+// fitting answer covered and what is offered now, and ends in its time.
+func TestRememberNeverWidens(t *testing.T) {
+	groups := rapid.SliceOfN(rapid.SampledFrom([]string{"windows", "commands", "chat", "files"}), 0, 4)
+	minutes := rapid.IntRange(-10, 700)
+	rapid.Check(t, func(t *rapid.T) {
+		var all []consent.Answered
+		for i := range rapid.IntRange(0, 4).Draw(t, "answers") {
+			a := first
+			a.Record = string(rune('a' + i))
+			a.Groups = groups.Draw(t, "groups")
+			a.At = t0.Add(time.Duration(minutes.Draw(t, "at")) * time.Minute)
+			a.For = time.Duration(minutes.Draw(t, "for")) * time.Minute
+			a.Provenance = rapid.SampledFrom(provenances).Draw(t, "provenance")
+			a.Party.Company = rapid.SampledFrom([]string{"c1", "c2"}).Draw(t, "company")
+			all = append(all, a)
+		}
+		w := again
+		w.At = t0.Add(time.Duration(minutes.Draw(t, "now")) * time.Minute)
+		w.Offer = time.Duration(minutes.Draw(t, "offer")) * time.Minute
+		w.Offered = groups.Draw(t, "offered")
+		y, ok := consent.Remember(mustAsk, w, all)
+		if !ok {
+			return
+		}
+		i := slices.IndexFunc(all, func(a consent.Answered) bool { return a.Record == y.Record })
+		if i < 0 || len(y.Groups) == 0 {
+			t.Fatalf("%+v names no answer or no group", y)
+		}
+		a := all[i]
+		for _, g := range y.Groups {
+			if !slices.Contains(a.Groups, g) || !slices.Contains(w.Offered, g) {
+				t.Fatalf("group %s", g)
+			}
+		}
+		for _, most := range []time.Duration{a.For, w.Offer, 8 * time.Hour} {
+			if y.Until.After(a.At.Add(most)) {
+				t.Fatalf("until %s, beyond %s", y.Until, most)
+			}
+		}
+		if !w.At.Before(y.Until) || w.At.Before(a.At) || a.Party.Company != "c1" {
+			t.Fatalf("%+v out of %+v", y, a)
+		}
+	})
+}
