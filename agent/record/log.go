@@ -41,6 +41,9 @@ func Leaf(salt [SaltSize]byte, raw []byte) Hash {
 	return tlog.RecordHash(h.Sum(nil))
 }
 
+// NodeOfLeaf is the number of the stored node that is record i's leaf.
+func NodeOfLeaf(i int64) int64 { return tlog.StoredHashIndex(0, i) }
+
 // Extension is what a log of n records must store to hold one record more.
 type Extension struct {
 	// First is the number of the first node in Nodes; the others follow.

@@ -1,0 +1,78 @@
+//go:build linux || darwin
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkDir refuses a directory that somebody else may write to.
+func checkDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("%w: it is not a directory", ErrUnsafe)
+	case !ok || int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("%w: it belongs to another user; give it to the user that runs aval, or name another --state-dir", ErrUnsafe)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%w: others may write to it; run chmod go-w on it, or name another --state-dir", ErrUnsafe)
+	}
+	return nil
+}
+
+// lockFile takes the lock that ends with the process. The caller keeps the file.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, ErrInUse
+		}
+		return nil, err
+	}
+	return f, nil
+}
+
+// syncDir makes names in a directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// isFull tells whether err says that there is no space left.
+func isFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG)
+}
+
+// isFailedWrite tells that a write was refused before anything was synced:
+// bbolt returns the error of a write with its path, the error of a sync bare.
+func isFailedWrite(err error) bool {
+	var pe *fs.PathError
+	return errors.As(err, &pe) && pe.Op != "sync"
+}
+
+// freeSpace is what this user may still write, in bytes.
+func freeSpace(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
