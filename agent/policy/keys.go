@@ -138,3 +138,24 @@ func (d Definition) Allowed() string {
 
 // questionTime turns the value of QuestionSeconds into a duration.
 func questionTime(v Value) time.Duration { return time.Duration(v.Number) * time.Second }
+
+// Table is the table of keys as Markdown, for docs/policy.md.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| key | type | allowed | default | can allow without a question | what it does |\n|---|---|---|---|---|---|\n")
+	for _, d := range definitions {
+		byDefault := d.Default
+		if byDefault == "" {
+			byDefault = "empty"
+		}
+		allows := strings.Join(d.Allows, ", ")
+		switch allows {
+		case "":
+			allows = "no"
+		case "*":
+			allows = "any entry"
+		}
+		b.WriteString("| `" + string(d.Name) + "` | " + string(d.Type) + " | " + d.Allowed() + " | " + byDefault + " | " + allows + " | " + d.Doc + " |\n")
+	}
+	return b.String()
+}
