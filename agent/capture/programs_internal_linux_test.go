@@ -1,0 +1,176 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestScan finds the same by reading the process list as by announcements.
+func TestScan(t *testing.T) {
+	w, err := newProgramWatch(Scope{UID: uint32(os.Getuid()), Display: ":8919"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(chan program, 64)
+	w.found = func(p program) { found <- p }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); w.scanned(ctx) }()
+	time.Sleep(2 * tick) // a start in the same tick as the capture's does not count
+
+	cmd := exec.Command("/bin/sh", "-c", "sleep 321 & (sleep 5; :) & exec sleep 322")
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "DISPLAY=:8919"}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	want := map[string]bool{"sleep 321": true, "sleep 322": true, "sleep 5": true}
+	for end := time.After(10 * time.Second); len(want) > 0; {
+		select {
+		case p := <-found:
+			delete(want, commandLine(p.args))
+		case <-end:
+			t.Fatalf("not found: %v", want)
+		}
+	}
+	cancel()
+	<-done
+}
+
+// TestConnectorAnswers: where the connector is there, it announces this test's
+// own child. Where it is not, its error says so and StartPrograms scans.
+func TestConnectorAnswers(t *testing.T) {
+	c, err := listenProcesses()
+	if err != nil {
+		t.Skipf("no process connector here: %v", err)
+	}
+	defer c.Close()
+	cmd := exec.Command("/bin/true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	c.file.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for forked, execed, exited := false, false, false; !forked || !execed || !exited; {
+		events, err := c.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.pid == pid {
+				forked = forked || e.what == procFork
+				execed = execed || e.what == procExec
+				exited = exited || e.what == procExit
+			}
+		}
+	}
+}
+
+// message builds what the kernel sends.
+func message(what uint32, words ...uint32) []byte {
+	data := binary.NativeEndian.AppendUint32(nil, what)
+	data = append(data, make([]byte, 12)...)
+	for _, w := range words {
+		data = binary.NativeEndian.AppendUint32(data, w)
+	}
+	for len(data) < 40 {
+		data = append(data, 0)
+	}
+	b := make([]byte, unix.NLMSG_HDRLEN+connHeader)
+	binary.NativeEndian.PutUint32(b, uint32(len(b)+len(data)))
+	binary.NativeEndian.PutUint32(b[16:], connProc)
+	binary.NativeEndian.PutUint32(b[20:], connProc)
+	return append(b, data...)
+}
+
+func TestParseProcEvents(t *testing.T) {
+	b := bytes.Join([][]byte{
+		message(procFork, 10, 10, 20, 20), message(procFork, 10, 10, 21, 20), // the second is a thread
+		message(procExec, 20, 20), message(procExit, 21, 20, 0, 0), message(procExit, 20, 20, 0, 0), message(procNone, 1),
+		message(0x40, 1, 1),
+	}, nil)
+	got := parseProcEvents(b)
+	want := []procEvent{{what: procFork, parent: 10, pid: 20}, {what: procExec, pid: 20}, {what: procExit, pid: 20}, {what: procNone, code: 1}}
+	if len(got) != len(want) {
+		t.Fatalf("got %+v", got)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("%d: got %+v, want %+v", i, got[i], want[i])
+		}
+	}
+}
+
+func FuzzParseProcEvents(f *testing.F) {
+	f.Add(message(procFork, 10, 10, 20, 20))
+	f.Add(append(message(procExec, 1, 1), message(procExit, 1, 1)...))
+	f.Add([]byte{16, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, e := range parseProcEvents(b) {
+			if e.what != procNone && e.pid <= 0 {
+				t.Fatalf("%+v", e)
+			}
+		}
+	})
+}
+
+func FuzzParseProcStat(f *testing.F) {
+	f.Add([]byte("1 (sys) temd) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 42 5 6"))
+	f.Add([]byte("1 (x) S"))
+	f.Fuzz(func(t *testing.T, b []byte) { parseProcStat(b) })
+}
+
+func TestParseProcStat(t *testing.T) {
+	st, err := parseProcStat([]byte("77 (a) (b c) S 5 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 5 6\n"))
+	if err != nil || st != (procStatus{"a) (b c", 5, 4242}) {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"ls", "-l"}, "ls -l"},
+		{[]string{"mysql", "-pa b", "--password=c d", "e f"}, `mysql -p"a b" --password="c d" "e f"`},
+		{[]string{"sh", "-c", `echo "x y"`}, `sh -c 'echo "x y"'`},
+		{[]string{"x", ""}, `x ""`},
+		{nil, ""},
+	} {
+		if got := commandLine(c.args); got != c.want {
+			t.Errorf("%q: got %s, want %s", c.args, got, c.want)
+		}
+	}
+}
+
+func TestDisplay(t *testing.T) {
+	for in, want := range map[string]string{":10.0": ":10", "unix:10": ":10", ":10": ":10", "localhost:10.0": "localhost:10", "x": "x"} {
+		if got := display(in); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}
+
+func TestSkipped(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+		want bool
+	}{
+		{"firefox", nil, false}, {"aval-ui", nil, true}, {"aval", nil, true}, {"avalanche", nil, false},
+		{"at-spi-bus-launcher", nil, true}, {"chrome", []string{"chrome", "--type=renderer"}, true}, {"chrome", []string{"chrome"}, false},
+	} {
+		if got := skipped(c.name, c.args); got != c.want {
+			t.Errorf("%s %q: %v", c.name, c.args, got)
+		}
+	}
+}
