@@ -45,7 +45,7 @@ func sentence(t *testing.T, res rig.Result, code int, says ...string) {
 		}
 	}
 	for _, want := range says {
-		if !strings.Contains(text, want) {
+		if !strings.Contains(res.Stdout+text, want) {
 			t.Errorf("the error does not say %q: %s", want, text)
 		}
 	}
