@@ -1,0 +1,112 @@
+package uplink
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"aval/agent/record"
+	"aval/agent/wire"
+)
+
+// maxReply is the longest answer to an enrolment, in bytes.
+const maxReply = 256 << 10
+
+// Enrolment is what a device keeps of its enrolment.
+type Enrolment struct {
+	Company     string            `json:"company"` // id
+	CompanyName string            `json:"company_name"`
+	Device      string            `json:"device"`     // id
+	ServerKey   ed25519.PublicKey `json:"server_key"` // signs the options
+	// Options is the first signed options envelope, not yet verified.
+	Options []byte `json:"options,omitempty"`
+}
+
+// ErrToken wraps the server's sentence when it refuses a token.
+var ErrToken = errors.New("the summarizer refused to enrol this computer")
+
+// Enroll makes this device, by its key, one of the company that gave the token.
+// Its errors wrap ErrUnreachable, ErrProxy, ErrCertificate or ErrToken and are
+// sentences for the person who enrols.
+func Enroll(ctx context.Context, server, pin, token string, key crypto.Signer, build string) (Enrolment, error) {
+	return enroll(ctx, server, pin, token, key, build, http.ProxyFromEnvironment)
+}
+
+func enroll(ctx context.Context, server, pin, token string, key crypto.Signer, build string, proxy func(*http.Request) (*url.URL, error)) (Enrolment, error) {
+	none := Enrolment{}
+	a, err := parseServer(server, pin)
+	if err != nil {
+		return none, err
+	}
+	pub, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return none, fmt.Errorf("enrol: device key is %T, not Ed25519", key.Public())
+	}
+	c, err := a.dial(ctx, proxy)
+	if err != nil {
+		return none, err
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	_ = c.SetDeadline(time.Now().Add(dialTimeout))
+	cs := c.ConnectionState()
+	exported, err := cs.ExportKeyingMaterial(wire.EnrollLabel, nil, 32)
+	if err != nil {
+		return none, fmt.Errorf("enrol: %w", err)
+	}
+	proof, err := record.SignBytes(key, record.TypeProof, wire.EnrollPayload(exported, pub, token))
+	if err != nil {
+		return none, fmt.Errorf("enrol: %w", err)
+	}
+	host, _ := os.Hostname() // empty is fine: it is a label
+	body, err := json.Marshal(wire.EnrollRequest{Token: token, DevicePublicKey: pub, AgentVersion: build, Hostname: host, Proof: proof})
+	if err != nil {
+		return none, fmt.Errorf("enrol: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+a.addr+wire.EnrollPath, bytes.NewReader(body))
+	if err != nil {
+		return none, fmt.Errorf("enrol: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Close = true
+	if err := req.Write(c); err != nil {
+		return none, fmt.Errorf("%w: %w", ErrUnreachable, plain(err))
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), req)
+	if err != nil {
+		return none, tlsError(err) // TLS 1.3 reports some refusals with the first read
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return none, fmt.Errorf("%w: %w", ErrUnreachable, plain(err))
+	}
+	if resp.StatusCode != http.StatusOK {
+		var no wire.EnrollError
+		if json.Unmarshal(raw, &no) != nil || no.Error == "" {
+			return none, fmt.Errorf("%w: %s answered %q; is it an Aval summarizer?", ErrToken, a.addr, resp.Status)
+		}
+		return none, fmt.Errorf("%w: %s", ErrToken, no.Error)
+	}
+	return decodeReply(raw)
+}
+
+// decodeReply reads the answer to an enrolment.
+func decodeReply(raw []byte) (Enrolment, error) {
+	var r wire.EnrollReply
+	if err := json.Unmarshal(raw, &r); err != nil || r.Company == "" || r.Device == "" || len(r.ServerKey) != ed25519.PublicKeySize {
+		return Enrolment{}, fmt.Errorf("%w: its answer cannot be read; is it an Aval summarizer of this version?", ErrToken)
+	}
+	return Enrolment{Company: r.Company, CompanyName: r.CompanyName, Device: r.Device, ServerKey: r.ServerKey, Options: r.Options}, nil
+}

@@ -1,0 +1,237 @@
+// Package uplink carries one company's events and records from the store to its
+// summarizer, and brings back acknowledgements and signed options.
+//
+// The one rule that must not be broken: nothing of a withdrawn stream leaves.
+// The store is asked again just before each frame is written, and Fence stops
+// even the frame that is on its way.
+package uplink
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"aval/agent/store"
+)
+
+// Source is what a link needs of the store; *store.Store is one.
+type Source interface {
+	// Streams lists all streams, of every company.
+	Streams() ([]store.StreamInfo, error)
+	// Read returns waiting events after a sequence, all under one grant; nothing
+	// once the stream is withdrawn or erased.
+	Read(st store.Stream, after uint64, maxEvents, maxBytes int) ([]store.Item, error)
+	// Ack notes that the summarizer has stored everything up to seq.
+	Ack(st store.Stream, seq uint64) error
+	// Record returns a record by its id: the grants of a stream's items.
+	Record(id string) (store.Entry, error)
+	// PendingRecords lists records that the company has not acknowledged, oldest first.
+	PendingRecords(company string, max int) ([]store.Entry, error)
+	RecordAcked(company, id string) error
+	// Changed fires when there may be something new to send.
+	Changed() <-chan struct{}
+}
+
+// Config is a link's set-up. Server, Company, Device, Key and Source must be set.
+type Config struct {
+	Server  string // https://host:port
+	Pin     string // sha256:HEX of the server key's SPKI; empty: system roots
+	Company string
+	Device  string
+	Build   string        // the agent's version
+	Key     crypto.Signer // the device's Ed25519 key
+	Source  Source
+	// OnOptions is given each options envelope, not verified. OnState is told each
+	// change. Both are called from the link's goroutine and must not block long.
+	OnOptions func(envelope []byte)
+	OnState   func(State)
+	Log       *slog.Logger     // nil: nothing is logged
+	Now       func() time.Time // nil: time.Now
+	Backoff   Backoff
+	// Proxy chooses an HTTP proxy for CONNECT; nil: from the environment.
+	Proxy func(*http.Request) (*url.URL, error)
+}
+
+// Backoff is how long a link waits before it tries again: First doubling up to
+// Max, each between half and whole; Refused after a server said not to retry.
+// Zero values mean 1 s, 5 min and 1 h.
+type Backoff struct{ First, Max, Refused time.Duration }
+
+// The values of State.Link.
+const (
+	Connecting = "connecting"
+	Connected  = "connected"
+	Refused    = "refused" // the server turned this device away
+)
+
+// State is how the link stands.
+type State struct {
+	Link string `json:"link"`
+	// Err says why it is not connected, or what of the data the server rejects.
+	Err   string    `json:"err,omitempty"`
+	Since time.Time `json:"since"` // of Link
+}
+
+// Link is the connection to one company's summarizer.
+type Link struct {
+	cfg  Config
+	addr address
+
+	// state belongs to Run's goroutine.
+	state State
+	// blocked streams were rejected for good by this server; they stay in the store.
+	blocked map[store.Stream]string
+
+	mu      sync.Mutex // guards what follows
+	fenced  map[store.Stream]bool
+	current *conn
+	sending map[store.Stream]int // payload frames of current that are not acknowledged
+}
+
+// New checks the configuration. It opens nothing.
+func New(cfg Config) (*Link, error) {
+	addr, err := parseServer(cfg.Server, cfg.Pin)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := cfg.Key.Public().(ed25519.PublicKey); !ok {
+		return nil, fmt.Errorf("open uplink: device key is %T, not Ed25519", cfg.Key.Public())
+	}
+	if cfg.Company == "" || cfg.Device == "" || cfg.Source == nil {
+		return nil, errors.New("open uplink: company, device or source is missing")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Proxy == nil {
+		cfg.Proxy = http.ProxyFromEnvironment
+	}
+	if cfg.OnOptions == nil {
+		cfg.OnOptions = func([]byte) {}
+	}
+	if cfg.OnState == nil {
+		cfg.OnState = func(State) {}
+	}
+	cfg.Backoff.First = orElse(cfg.Backoff.First, time.Second)
+	cfg.Backoff.Max = orElse(cfg.Backoff.Max, 5*time.Minute)
+	cfg.Backoff.Refused = orElse(cfg.Backoff.Refused, time.Hour)
+	return &Link{cfg: cfg, addr: addr, blocked: map[store.Stream]string{}, fenced: map[store.Stream]bool{},
+		sending: map[store.Stream]int{}}, nil
+}
+
+func orElse(d, other time.Duration) time.Duration {
+	if d <= 0 {
+		return other
+	}
+	return d
+}
+
+// refusedError is a Refused frame.
+type refusedError struct {
+	code, sentence string
+	retry          bool
+}
+
+func (e *refusedError) Error() string { return e.sentence }
+
+// Run keeps the link up until ctx ends, which is no error. It must be called once.
+func (l *Link) Run(ctx context.Context) error {
+	wait := l.cfg.Backoff.First
+	l.set(State{Link: Connecting})
+	for {
+		good, err := l.connect(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if good {
+			wait = l.cfg.Backoff.First
+		}
+		delay := wait/2 + rand.N(wait/2+1)
+		wait = min(wait*2, l.cfg.Backoff.Max)
+		var no *refusedError
+		switch {
+		case errors.As(err, &no) && !no.retry:
+			delay = l.cfg.Backoff.Refused
+			l.set(State{Link: Refused, Err: no.sentence})
+		default:
+			l.set(State{Link: Connecting, Err: err.Error()})
+		}
+		l.cfg.Log.Info("uplink down", "err", err, "again_in", delay)
+		t := time.NewTimer(delay)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+func (l *Link) set(s State) {
+	s.Since = l.state.Since
+	if s.Link != l.state.Link {
+		s.Since = l.cfg.Now().UTC()
+	}
+	if s == l.state {
+		return
+	}
+	l.state = s
+	l.cfg.OnState(s)
+}
+
+// Fence keeps any further payload of a stream from leaving, at once: call it
+// before the withdrawal is made durable. Where some of it is on its way, the
+// connection is reset, so that not even what the kernel still holds is sent; the
+// link then comes back by itself. Any goroutine may call it, any number of times.
+func (l *Link) Fence(st store.Stream) {
+	l.mu.Lock()
+	l.fenced[st] = true
+	var cut *conn
+	if l.sending[st] > 0 {
+		cut = l.current
+	}
+	l.mu.Unlock()
+	if cut != nil {
+		cut.reset()
+	}
+}
+
+// admit registers a payload frame of st about to be written by c; false: it must
+// not be.
+func (l *Link) admit(c *conn, st store.Stream) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fenced[st] || l.current != c {
+		return false
+	}
+	l.sending[st]++
+	return true
+}
+
+// settled takes back n admitted frames.
+func (l *Link) settled(st store.Stream, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sending[st] -= n; l.sending[st] <= 0 {
+		delete(l.sending, st)
+	}
+}
+
+// use makes c the current connection; nil: none.
+func (l *Link) use(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current = c
+	clear(l.sending)
+}
