@@ -52,6 +52,8 @@ test)
 e2e)
 	want util-linux cmd unshare
 	want openssh-client cmd ssh
+	want netcat-openbsd file '/bin/nc.openbsd /usr/bin/nc.openbsd'
+	want python3-minimal cmd python3
 	[ "$(id -u)" != 0 ] || {
 		want debootstrap cmd debootstrap
 		want systemd-container cmd systemd-nspawn
