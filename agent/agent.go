@@ -1,0 +1,212 @@
+// Package agent is the composition root of the service: it hears of remote
+// sessions, has each decided, asks where it must, and records with a grant.
+//
+// The one rule that must not be broken: everything that decides, asks, grants
+// or ends runs in one goroutine, the loop, in this order: decision, durable
+// record, only then capture. What is doubtful ends in no recording, and the
+// remote session itself is never refused.
+//
+// Files: agent.go starts and stops it; loop.go is the loop; handler.go the local
+// API; desktops.go who can be asked; decide.go the inputs of a decision;
+// sessions.go a session's life; ask.go a question; recording.go what a grant
+// starts; withdraw.go what ends it early; company.go the enrolment and the
+// uplink; queries.go what people look up.
+package agent
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"aval/agent/ipc"
+	"aval/agent/policy"
+	"aval/agent/policy/source"
+	"aval/agent/session/watch"
+	"aval/agent/store"
+)
+
+// Config is how the service runs. Build, StateDir and Socket must be set.
+type Config struct {
+	Build     string
+	StateDir  string // 0700, made when missing
+	Socket    string // of the local API
+	PolicyDir string // holds managed/ and recommended/; empty: no local policies
+	Log       *slog.Logger
+	// Ready is called once, when the local API answers.
+	Ready func()
+}
+
+// Agent is the running service. All fields below loop belong to the loop.
+type Agent struct {
+	cfg   Config
+	log   *slog.Logger
+	store *store.Store
+	key   crypto.Signer
+	start time.Time
+	loop  chan func()
+	ctx   context.Context // ends with the service
+	work  sync.WaitGroup
+
+	notes        []string
+	policies     *source.Dir     // nil: no policy folder
+	policy       source.Snapshot // as read for the last decision
+	logind       *watch.Logind   // nil: this system has none
+	ssh          *watch.SSH
+	graphical    []watch.LogindSession
+	logindFailed bool
+	desktops     map[string]*desktop
+	used         map[string]bool  // names of all sessions that ever were
+	sessions     map[string]*live // by name, only those that have not ended
+	company      *company         // nil: not enrolled
+	subject      []byte           // salt for the subject of records
+	epoch        uint64
+}
+
+// Run runs the service until ctx ends. It returns nil after an orderly stop, and
+// an error that says what to do when it could not start.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	st, err := store.Open(cfg.StateDir, store.Options{Log: cfg.Log})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a := &Agent{
+		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
+		loop: make(chan func(), 1024), ctx: ctx,
+		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
+	}
+	pub, ok := a.key.Public().(ed25519.PublicKey)
+	if !ok {
+		return errors.New("the device key is not an Ed25519 key")
+	}
+	if a.subject, err = a.subjectSalt(); err != nil {
+		return err
+	}
+	if cfg.PolicyDir != "" {
+		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
+	}
+	a.policyNow()
+	if err := a.loadNames(); err != nil {
+		return err
+	}
+	if err := a.loadCompany(); err != nil {
+		return err
+	}
+	server, err := ipc.Listen(cfg.Socket, ipc.HelloResult{Build: cfg.Build, DeviceKey: pub}, cfg.Log)
+	if err != nil {
+		return fmt.Errorf("open local API: %w", err)
+	}
+	defer server.Close()
+
+	a.watchLogind()
+	a.watchSSH()
+	a.restore()
+	a.startUplink()
+	a.work.Go(func() {
+		if err := server.Serve(a); err != nil {
+			a.log.Error("local API ended", "err", err)
+			cancel()
+		}
+	})
+	a.work.Go(func() { <-ctx.Done(); server.Close() })
+	if cfg.Ready != nil {
+		cfg.Ready()
+	}
+	a.log.Info("running", "build", cfg.Build, "socket", cfg.Socket, "state", cfg.StateDir)
+	for {
+		select {
+		case f := <-a.loop:
+			f()
+		case <-ctx.Done():
+			a.stop()
+			server.Close()
+			a.drain()
+			return nil
+		}
+	}
+}
+
+// DefaultPolicyDir is where administrators and their tools put policy files.
+const DefaultPolicyDir = "/etc/aval/policies"
+
+// policyNow reads the policy anew: so no change of it is missed by a decision.
+func (a *Agent) policyNow() source.Snapshot {
+	if a.policies == nil {
+		a.policy = source.Snapshot{Effective: policy.Merge(nil), Origin: "none"}
+	} else {
+		a.policy = a.policies.Load(time.Now())
+	}
+	return a.policy
+}
+
+// drain runs what is still queued while the other goroutines end, so that none
+// of them waits for the loop for ever.
+func (a *Agent) drain() {
+	done := make(chan struct{})
+	go func() { a.work.Wait(); close(done) }()
+	for {
+		select {
+		case f := <-a.loop:
+			f()
+		case <-done:
+			return
+		}
+	}
+}
+
+// post has f run in the loop, soon. It never blocks the loop itself; a full
+// mailbox blocks the poster, which only others than the loop may be.
+func (a *Agent) post(f func()) {
+	select {
+	case a.loop <- f:
+	case <-a.ctx.Done():
+	}
+}
+
+// tryPost is post for captured events: a full mailbox drops them, and says so.
+func (a *Agent) tryPost(f func()) bool {
+	select {
+	case a.loop <- f:
+		return true
+	default:
+		return false
+	}
+}
+
+// do has f run in the loop and waits for it.
+func (a *Agent) do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case a.loop <- func() { f(); close(done) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.ctx.Done():
+		return errStopping
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.ctx.Done():
+		return errStopping
+	}
+}
+
+// after has f run in the loop once d has passed, unless stopped before.
+func (a *Agent) after(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(max(d, 0), func() { a.post(f) })
+}
+
+var errStopping = &ipc.Error{Code: ipc.CodeFailed, Message: "the Aval service is stopping", Hint: "try again in a moment"}

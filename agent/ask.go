@@ -1,0 +1,217 @@
+package agent
+
+import (
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"aval/agent/consent"
+	"aval/agent/event"
+	"aval/agent/ipc"
+	"aval/agent/prompt"
+	"aval/agent/record"
+)
+
+// question is one session's question on every desktop that may be viewed. All
+// must say yes; the first that does not ends it for all.
+type question struct {
+	asks    map[string]*prompt.Ask // by desktop
+	timer   *time.Timer
+	askedAt time.Time
+	seconds int
+}
+
+// ask opens the question on the desktops.
+func (a *Agent) ask(l *live, targets []*desktop) {
+	now := time.Now().UTC()
+	l.outcome = consent.OutcomeAsking
+	q := &question{asks: map[string]*prompt.Ask{}, askedAt: now, seconds: int(a.policy.Effective.QuestionTime() / time.Second)}
+	l.question = q
+	if err := a.keep(l); err != nil { // not even the question may be forgotten by a crash
+		a.log.Error("keep session", "session", l.Name, "err", err)
+		l.question, l.outcome, l.ending = nil, consent.OutcomeCouldNotAsk, consent.EndingNotShown
+		a.writeOutcome(l, nil)
+		a.settled(l)
+		return
+	}
+	for _, d := range targets {
+		q.asks[d.id] = prompt.New(ulid.Make().String(), d, now, time.Duration(q.seconds)*time.Second, l.decided.Offered)
+	}
+	a.settle(l)
+}
+
+// settle looks at where the question stands: while it is open, it sets the timer
+// for what comes next; once it has ended, it does what follows.
+func (a *Agent) settle(l *live) {
+	q := l.question
+	if q == nil {
+		return
+	}
+	if q.timer != nil {
+		q.timer.Stop()
+	}
+	var no *prompt.Ask
+	yes := true
+	for _, ask := range q.asks {
+		switch {
+		case !ask.Over():
+			yes = false
+		case ask.Question().Outcome != consent.OutcomeAllowed && no == nil,
+			ask.Question().Outcome == consent.OutcomeRefused: // a no says more than a time-out
+			no = ask
+			yes = false
+		case ask.Question().Outcome != consent.OutcomeAllowed:
+			yes = false
+		}
+	}
+	switch {
+	case no != nil:
+		a.answered(l, no, nil)
+	case yes:
+		var first *prompt.Ask
+		groups := slices.Clone(l.decided.Offered)
+		for _, ask := range q.asks {
+			granted := ask.Groups()
+			groups = slices.DeleteFunc(groups, func(g event.Group) bool { return !slices.Contains(granted, g) })
+			first = ask
+		}
+		a.answered(l, first, groups)
+	default:
+		var wake time.Time
+		for _, ask := range q.asks {
+			if w := ask.Wake(); !w.IsZero() && (wake.IsZero() || w.Before(wake)) {
+				wake = w
+			}
+		}
+		q.timer = a.after(time.Until(wake), func() {
+			if l.question != q {
+				return
+			}
+			now := time.Now()
+			for _, ask := range q.asks {
+				ask.Tick(now)
+			}
+			a.settle(l)
+		})
+	}
+}
+
+// answered ends the question: with groups a grant, without a record of why not.
+func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
+	q := l.question
+	l.question = nil
+	end := by.Question()
+	for _, ask := range q.asks { // the others' windows close
+		if !ask.Over() {
+			ask.Happened(consent.EventRungsUsedUp, time.Now())
+		}
+	}
+	rung, locale, hash := by.ShownOn()
+	asked := &record.Asked{
+		AskedAt: q.askedAt, ShownAt: end.ShownAt, EndedAt: end.EndedAt, Rung: string(rung),
+		Locale: locale, TextHash: hash, Offered: l.decided.Offered,
+	}
+	l.outcome, l.ending = end.Outcome, end.Ending
+	a.log.Info("question ended", "session", l.Name, "outcome", l.outcome, "ending", l.ending, "rung", rung)
+	if end.Outcome == consent.OutcomeAllowed && len(groups) > 0 {
+		a.grant(l, consent.BasisConsent, groups, asked, end.Provenance)
+		a.gateAll()
+		return
+	}
+	if end.Outcome == consent.OutcomeAllowed { // every desktop left other groups ticked
+		l.outcome = consent.OutcomeRefused
+	}
+	a.writeOutcome(l, asked)
+	a.settled(l)
+	a.gateAll()
+}
+
+// settled lets waiting callers know that nothing is open any more.
+func (a *Agent) settled(l *live) { l.release() }
+
+// findAsk looks up an open question by its id.
+func (a *Agent) findAsk(id string) (*live, *prompt.Ask, *desktop) {
+	for _, l := range a.sessions {
+		if l.question == nil {
+			continue
+		}
+		for desk, ask := range l.question.asks {
+			if ask.ID == id {
+				return l, ask, a.desktops[desk]
+			}
+		}
+	}
+	return nil, nil, nil
+}
+
+var errNoQuestion = &ipc.Error{Code: ipc.CodeNotFound, Message: "this question has ended or never was"}
+
+// claim hands a question to a program of the user whose desktop is asked.
+func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
+	l, ask, d := a.findAsk(r.Question)
+	if ask == nil || d == nil {
+		return ipc.Question{}, errNoQuestion
+	}
+	if c.Peer().UID != d.uid {
+		return ipc.Question{}, &ipc.Error{Code: ipc.CodeRefused, Message: "this question is for another user"}
+	}
+	if err := ask.Claim(r.Nonce, c); err != nil {
+		return ipc.Question{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
+	}
+	dec := l.decided
+	q := ipc.Question{
+		Question: ask.ID, Rung: string(ask.Rung()), Session: l.Name, Tool: l.Tool,
+		Supporter: l.Supporter, SupporterVerified: l.Verified, Address: l.Address, ConnectedAt: l.Started,
+		Offered: dec.Offered, AnswerSeconds: l.question.seconds, Languages: a.policy.Effective.Languages(),
+		Companies: []ipc.QuestionCompany{{
+			ID: dec.Company, Name: dec.CompanyName, Verified: true, Engine: dec.Engine, RetentionDays: dec.RetentionDays,
+			Readers: a.company.options.Readers,
+		}},
+	}
+	return q, nil
+}
+
+func (a *Agent) shown(c *ipc.Conn, r ipc.QuestionShown) (ipc.QuestionShownResult, error) {
+	l, ask, _ := a.findAsk(r.Question)
+	if ask == nil {
+		return ipc.QuestionShownResult{}, errNoQuestion
+	}
+	deadline, err := ask.Shown(c, cut(r.Locale, 35), cut(r.TextSHA256, 64), time.Now())
+	a.settle(l)
+	if err != nil {
+		return ipc.QuestionShownResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
+	}
+	return ipc.QuestionShownResult{Deadline: deadline}, nil
+}
+
+// answer takes an answer. Until there is evidence of whose hand it was, its
+// provenance is P0: unknown.
+func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer) (ipc.QuestionAnswerResult, error) {
+	l, ask, d := a.findAsk(r.Question)
+	if ask == nil || d == nil {
+		return ipc.QuestionAnswerResult{}, errNoQuestion
+	}
+	if c.Peer().UID != d.uid {
+		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: "this question is for another user"}
+	}
+	if err := ask.Answer(c, r.Allow, r.Groups, consent.P0, time.Now()); err != nil {
+		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
+	}
+	ask.ShownAs(cut(r.Locale, 35), cut(r.TextSHA256, 64))
+	a.settle(l)
+	return ipc.QuestionAnswerResult{Outcome: ask.Question().Outcome}, nil
+}
+
+// promptFailed takes a desktop's word that a rung did not show the question.
+func (a *Agent) promptFailed(d *desktop, r ipc.DesktopPrompt) {
+	l, ask, on := a.findAsk(r.Question)
+	if ask == nil || on != d {
+		return
+	}
+	a.log.Info("rung failed", "session", l.Name, "rung", r.Rung, "why", r.Why)
+	ask.Failed(prompt.Rung(r.Rung), time.Now())
+	a.settle(l)
+}
+
+func cut(s string, most int) string { return s[:min(len(s), most)] }

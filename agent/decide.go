@@ -1,0 +1,248 @@
+package agent
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"aval/agent/consent"
+	"aval/agent/event"
+	"aval/agent/record"
+	"aval/agent/store"
+)
+
+// decided is a decision with all that it rests on.
+type decided struct {
+	Company       string            `json:"company"`
+	CompanyName   string            `json:"company_name"`
+	Direction     consent.Direction `json:"direction"`
+	Input         consent.Input     `json:"input"`
+	Decision      consent.Decision  `json:"decision"`
+	PolicyOrigin  string            `json:"policy_origin"`
+	PolicySHA256  string            `json:"policy_sha256"`
+	PolicyVersion int64             `json:"policy_version"`
+	Subject       string            `json:"subject"`
+	Desktop       string            `json:"desktop"`
+	Engine        string            `json:"engine"`
+	RetentionDays int               `json:"retention_days"`
+	Offered       []event.Group     `json:"offered"`
+	At            time.Time         `json:"at"`
+}
+
+// decide collects the input, decides, and does what follows from it.
+func (a *Agent) decide(l *live) {
+	targets, state := a.viewed(l)
+	in := consent.Input{
+		Direction: consent.Outgoing, Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff,
+		PolicyState: consent.PolicyNone, Reporting: consent.SwitchUnset, Insights: consent.SwitchUnset,
+		AccessControl: consent.AccessUnset, Local: consent.AccessUnset, Desktop: state,
+	}
+	d := &decided{Direction: in.Direction, At: time.Now().UTC(), Subject: a.subjectOf(a.subjectUID(l, targets)), PolicyOrigin: "none"}
+	if c := a.company; c != nil {
+		d.Company, d.CompanyName = c.Company, c.CompanyName
+		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
+		if c.optionsValid(d.At) {
+			in.Outgoing, in.Incoming = c.options.Outgoing, c.options.Incoming
+			in.IncomingEnforced, in.LogSessions = c.options.IncomingEnforced, c.options.LogSessions
+		}
+		// Whether this is the company's own device matters to incoming requests
+		// only, which come with the company's side.
+	}
+	a.policyNow().Effective.Fill(&in)
+	in.Local = a.localSetting(l, targets, in)
+	d.PolicyOrigin, d.PolicySHA256 = a.policy.Origin, a.policy.SHA256
+	if d.PolicyOrigin == "" {
+		d.PolicyOrigin = "none"
+	}
+	l.desktops = nil
+	for _, t := range targets {
+		l.desktops = append(l.desktops, t.id)
+	}
+	if len(targets) == 0 { // what it may view all the same, so that it blocks others there
+		l.desktops = a.mayView(l)
+	}
+	d.Desktop = join(l.desktops)
+	d.Offered = a.offers(l, targets)
+	d.Input, d.Decision = in, consent.Decide(in)
+	if (d.Decision.Verdict == consent.Ask || d.Decision.Verdict == consent.Allow) && len(d.Offered) == 0 {
+		d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDesktopUnreachable}
+	}
+	l.decided = d
+	a.log.Info("decided", "session", l.Name, "verdict", d.Decision.Verdict, "reason", d.Decision.Reason, "desktop", d.Desktop)
+	switch d.Decision.Verdict {
+	case consent.Ask:
+		a.ask(l, targets)
+	case consent.Allow:
+		l.outcome = consent.OutcomeAllowed
+		a.grant(l, d.Decision.Basis, d.Offered, nil, "")
+	default:
+		l.outcome = d.Decision.Outcome()
+		a.writeOutcome(l, nil)
+		a.settled(l)
+	}
+	a.gateAll()
+}
+
+// localSetting is the value of the person whose desktop is viewed; where that is
+// unknown, the strictest among the unlocked sessions.
+func (a *Agent) localSetting(l *live, targets []*desktop, in consent.Input) consent.AccessControl {
+	if l.Login != nil {
+		return a.store.Setting(l.Login.UID).Value
+	}
+	var values []consent.AccessControl
+	for _, t := range targets {
+		values = append(values, a.store.Setting(t.uid).Value)
+	}
+	return consent.Strictest(in, values...)
+}
+
+// subjectUID is the user whom the record is about; without one, who began it.
+func (a *Agent) subjectUID(l *live, targets []*desktop) uint32 {
+	switch {
+	case l.Login != nil:
+		return l.Login.UID
+	case len(targets) == 1:
+		return targets[0].uid
+	}
+	if d, ok := a.byName(l.Desktop); ok {
+		return d.uid
+	}
+	return l.Owner
+}
+
+// mayView lists the desktops that a session may view though nobody there could
+// be asked: a denial there must keep other sessions from showing them.
+func (a *Agent) mayView(l *live) []string {
+	var ids []string
+	for _, d := range a.desktops {
+		switch {
+		case l.Login != nil && l.Login.UID != d.uid:
+		case l.Desktop != "" && l.Desktop != d.id && l.Desktop != d.reg.Display:
+		default:
+			ids = append(ids, d.id)
+		}
+	}
+	if len(ids) == 0 && l.Desktop != "" {
+		ids = append(ids, l.Desktop)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// offers are the groups that every one of the desktops can deliver; a terminal
+// login shows no windows.
+func (a *Agent) offers(l *live, targets []*desktop) []event.Group {
+	var out []event.Group
+	for _, g := range []event.Group{event.Windows, event.Commands, event.Files, event.Chat} {
+		if l.Login != nil && g == event.Windows {
+			continue
+		}
+		if l.Login == nil && slices.ContainsFunc(targets, func(d *desktop) bool { return !slices.Contains(d.reg.Offers, g) }) {
+			continue
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// head is the start of a new record about l.
+func (a *Agent) head(l *live) record.Head {
+	h := record.Head{V: 1, ID: ulid.Make().String(), At: time.Now().UTC(), Session: l.Name}
+	if l.decided != nil {
+		h.Company = l.decided.Company
+	}
+	if a.company != nil {
+		h.Device = a.company.Device
+	}
+	return h
+}
+
+// body is what the record says of the decision.
+func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record.Decided {
+	d := l.decided
+	return record.Decided{
+		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, CompanyName: d.CompanyName,
+		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: l.outcome, Ending: l.ending,
+		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion,
+		Subject: d.Subject, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
+	}
+}
+
+// writeOutcome records an outcome after which nothing is captured.
+func (a *Agent) writeOutcome(l *live, asked *record.Asked) {
+	if l.decided == nil {
+		return
+	}
+	h := a.head(l)
+	typ, body := record.TypeRefusal, any(record.Refusal{Head: h, Decided: a.body(l, asked, l.provenance())})
+	if l.outcome == consent.OutcomeNoAnswer || l.outcome == consent.OutcomeCouldNotAsk {
+		typ, body = record.TypeNoAnswer, record.NoAnswer{Head: h, Decided: a.body(l, asked, "")}
+	}
+	if _, err := a.write(h, typ, body); err != nil {
+		a.log.Error("write outcome", "session", l.Name, "err", err)
+	}
+	if err := a.keep(l); err != nil {
+		a.log.Error("keep session", "session", l.Name, "err", err)
+	}
+}
+
+func (l *live) provenance() consent.Provenance {
+	if l.outcome == consent.OutcomeRefused {
+		return consent.P0
+	}
+	return ""
+}
+
+// write signs a record and appends it to the log: durable on return.
+func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) {
+	env, err := record.Sign(a.key, typ, body)
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.store.AppendRecord(store.Entry{ID: h.ID, Type: typ, Company: h.Company, Session: h.Session, At: h.At, Envelope: env})
+	if err != nil {
+		return nil, fmt.Errorf("write record: %w", err)
+	}
+	return env, nil
+}
+
+// subjectSalt is this computer's own salt for the subject of records.
+func (a *Agent) subjectSalt() ([]byte, error) {
+	salt, err := a.store.Doc("subject-salt")
+	if err == nil && len(salt) == 32 {
+		return salt, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read salt: %w", err)
+	}
+	salt = make([]byte, 32)
+	rand.Read(salt)
+	return salt, a.store.PutDoc("subject-salt", salt)
+}
+
+// subjectOf names a user in records without naming them.
+func (a *Agent) subjectOf(uid uint32) string {
+	m := hmac.New(sha256.New, a.subject)
+	m.Write([]byte(strconv.Itoa(int(uid))))
+	return hex.EncodeToString(m.Sum(nil)[:16])
+}
+
+func join(ids []string) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	out := ids[0]
+	for _, s := range ids[1:] {
+		out += " " + s
+	}
+	return out
+}

@@ -1,0 +1,386 @@
+package agent
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+	"aval/agent/policy"
+	"aval/agent/record"
+	"aval/agent/store"
+)
+
+// pageBytes keeps one answer well below a frame.
+const pageBytes = 40 << 10
+
+func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
+	s := ipc.Status{Build: a.cfg.Build, PID: os.Getpid(), StartedAt: a.start, Link: "none", Notes: a.notes, Desktops: []ipc.DesktopStatus{}}
+	if c := a.company; c != nil {
+		s.Device, s.Company, s.Server = c.Device, c.CompanyName, c.Server
+		s.Link, s.LinkError = cmp.Or(c.state.Link, "connecting"), c.state.Err
+	}
+	streams, err := a.store.Streams()
+	if err != nil {
+		return s, err
+	}
+	for _, st := range streams {
+		if !st.Withdrawn && !st.Erased {
+			s.Waiting += st.Last - st.Acked
+		}
+	}
+	for _, d := range a.desktops {
+		s.Desktops = append(s.Desktops, ipc.DesktopStatus{Desktop: d.id, User: userName(d.uid), State: d.state(), Helper: true})
+	}
+	for _, g := range a.graphical {
+		if _, helped := a.desktops[g.ID]; !helped {
+			s.Desktops = append(s.Desktops, ipc.DesktopStatus{Desktop: g.ID, User: userName(g.UID), State: consent.DesktopUnreachable})
+		}
+	}
+	slices.SortFunc(s.Desktops, func(x, y ipc.DesktopStatus) int { return cmp.Compare(x.Desktop, y.Desktop) })
+	for _, l := range a.sessions {
+		if a.mine(p, l) {
+			s.Sessions++
+			if l.rec != nil && l.rec.on {
+				s.Recording++
+			}
+		}
+	}
+	if a.company == nil {
+		s.Notes = append(slices.Clone(s.Notes), "Nobody can ask for a summary on this computer yet. To connect it to a company: aval enroll --token-file FILE")
+	}
+	return s, nil
+}
+
+// settings is the user's own value, and what would count for them now.
+func (a *Agent) settings(uid uint32) ipc.SettingsResult {
+	set := a.store.Setting(uid)
+	r := ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since}
+	e := a.policyNow().Effective
+	pol := e.Get(policy.AccessControl)
+	switch {
+	case e.State == consent.PolicyUnreadable:
+		r.Effective, r.Origin, r.Enforced = consent.AccessDenied, "policy-unreadable", true
+	case pol.Set && pol.Value.Enforced:
+		r.Effective, r.Origin, r.Enforced = consent.AccessControl(pol.Value.Text), "enforced-policy", true
+	case set.Value == consent.AccessCorrupt:
+		r.Effective, r.Origin = consent.AccessDenied, "setting-corrupt"
+	case set.Value != consent.AccessUnset:
+		r.Effective, r.Origin = set.Value, "setting"
+	case pol.Set:
+		r.Effective, r.Origin = consent.AccessControl(pol.Value.Text), "policy"
+	default:
+		r.Effective, r.Origin = consent.AccessAfterConfirmation, "default"
+	}
+	return r
+}
+
+// setSettings stores the user's own value. While a supporter is on that user's
+// desktop it may only become stricter: the hand at the mouse may be theirs.
+func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, error) {
+	switch r.SessionInsights {
+	case consent.AccessUnset, consent.AccessAllowed, consent.AccessDenied, consent.AccessAfterConfirmation:
+	default:
+		return ipc.SettingsResult{}, &ipc.Error{Code: ipc.CodeBadRequest, Message: fmt.Sprintf("session-insights cannot be %q", r.SessionInsights),
+			Hint: "allowed, denied, after-confirmation or default"}
+	}
+	now := a.settings(uid)
+	if now.Enforced {
+		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "your organisation's policy sets this, it cannot be changed here", Hint: "aval policy show says which"}
+	}
+	if r.SessionInsights == consent.AccessAllowed && now.SessionInsights != consent.AccessAllowed && a.supporterOn(uid) {
+		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop", Hint: "recording without asking can be allowed once they have left"}
+	}
+	if r.SessionInsights == consent.AccessUnset && (now.SessionInsights == consent.AccessDenied || now.SessionInsights == consent.AccessCorrupt) && a.supporterOn(uid) {
+		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop", Hint: "a denial can be taken back once they have left"}
+	}
+	if err := a.store.SetSetting(uid, r.SessionInsights, time.Now().UTC()); err != nil {
+		return now, err
+	}
+	return a.settings(uid), nil
+}
+
+// supporterOn tells whether a session is open on one of the user's desktops.
+func (a *Agent) supporterOn(uid uint32) bool {
+	for _, l := range a.sessions {
+		if l.Login != nil && l.Login.UID == uid {
+			return true
+		}
+		for _, id := range l.desktops {
+			if d, ok := a.desktops[id]; ok && d.uid == uid {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (a *Agent) policyShow() ipc.PolicyResult {
+	s := a.policyNow()
+	r := ipc.PolicyResult{State: s.Effective.State, Origin: s.Origin, SHA256: s.SHA256, GoodAt: s.GoodAt, Text: policy.ShowText(s.Effective)}
+	if s.Err != nil {
+		r.Problem = s.Err.Error()
+	}
+	for _, v := range s.Effective.All() {
+		raw, err := json.Marshal(v)
+		if err == nil {
+			r.Keys = append(r.Keys, raw)
+		}
+	}
+	return r
+}
+
+func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {
+	out := []ipc.SessionInfo{}
+	for _, l := range a.sessions {
+		if a.mine(p, l) {
+			out = append(out, a.info(l))
+		}
+	}
+	slices.SortFunc(out, func(x, y ipc.SessionInfo) int {
+		return cmp.Or(x.StartedAt.Compare(y.StartedAt), cmp.Compare(x.Session, y.Session))
+	})
+	return out
+}
+
+func (a *Agent) info(l *live) ipc.SessionInfo {
+	i := ipc.SessionInfo{Session: l.Name, Tool: l.Tool, Supporter: l.Supporter, Verified: l.Verified, StartedAt: l.Started, Outcome: l.outcome}
+	if d := l.decided; d != nil {
+		i.Company, i.Desktop, i.Verdict, i.Reason = d.CompanyName, d.Desktop, d.Decision.Verdict, d.Decision.Reason
+	}
+	if r := l.rec; r != nil {
+		i.Recording, i.Paused, i.Why, i.Events = r.on, r.paused, r.why, r.last
+		if r.on && !r.desk {
+			i.Why = whyOtherSession
+		}
+	}
+	return i
+}
+
+// row is what consent list shows of a record.
+func row(e store.Entry) (ipc.ConsentEntry, string, error) {
+	var b struct {
+		record.Decided
+		Basis  consent.Basis   `json:"basis"`
+		Groups json.RawMessage `json:"groups"`
+	}
+	_, payload, err := record.Peek(e.Envelope)
+	if err != nil {
+		return ipc.ConsentEntry{}, "", err
+	}
+	if err := json.Unmarshal(payload, &b); err != nil {
+		return ipc.ConsentEntry{}, "", fmt.Errorf("decode record %s: %w", e.ID, err)
+	}
+	out := ipc.ConsentEntry{
+		ID: e.ID, Session: e.Session, Tool: b.Tool, Supporter: b.Supporter, Company: b.CompanyName, Direction: b.Direction,
+		Verdict: b.Decision.Verdict, Basis: b.Basis, Reason: b.Decision.Reason, Outcome: b.Outcome, Ending: b.Ending,
+		Provenance: b.Provenance, At: e.At,
+	}
+	if len(b.Groups) > 0 {
+		if err := json.Unmarshal(b.Groups, &out.Groups); err != nil {
+			return ipc.ConsentEntry{}, "", fmt.Errorf("decode record %s: %w", e.ID, err)
+		}
+	}
+	return out, b.Subject, nil
+}
+
+// entries lists the decisions that concern the peer, newest first, each with
+// what became of it, to visit one after the other.
+func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bool) error {
+	now := time.Now()
+	var open []*live
+	for _, l := range a.sessions {
+		if l.outcome == consent.OutcomeAsking && a.mine(p, l) {
+			open = append(open, l)
+		}
+	}
+	slices.SortFunc(open, func(x, y *live) int { return y.Started.Compare(x.Started) })
+	for _, l := range open {
+		d := l.decided
+		if !visit(ipc.ConsentEntry{ID: "asking:" + l.Name, Session: l.Name, Tool: l.Tool, Supporter: l.Supporter, Company: d.CompanyName,
+			Direction: d.Direction, Verdict: d.Decision.Verdict, Reason: d.Decision.Reason, Outcome: l.outcome, At: d.At}, store.Entry{}) {
+			return nil
+		}
+	}
+	later := map[string]consent.Outcome{} // by grant: what came after it
+	var bad error
+	mine := a.subjectOf(p.UID)
+	err := a.store.Records(func(e store.Entry) bool {
+		switch e.Type {
+		case record.TypeWithdrawal, record.TypeErasure, record.TypeObjection:
+			var b struct {
+				Grant string `json:"grant"`
+				Erase bool   `json:"erase"`
+			}
+			if _, payload, err := record.Peek(e.Envelope); err == nil && json.Unmarshal(payload, &b) == nil {
+				if _, known := later[b.Grant]; !known { // newest first: the last word counts
+					later[b.Grant] = map[record.Type]consent.Outcome{
+						record.TypeWithdrawal: consent.OutcomeWithdrawn, record.TypeErasure: consent.OutcomeErased, record.TypeObjection: consent.OutcomeObjected,
+					}[e.Type]
+				}
+			}
+			return true
+		case record.TypeGrant, record.TypeRefusal, record.TypeNoAnswer:
+		default:
+			return true
+		}
+		r, subject, err := row(e)
+		if err != nil {
+			bad = err
+			return true
+		}
+		if p.Role() != ipc.RoleAdmin && subject != mine {
+			return true
+		}
+		if o, ok := later[e.ID]; ok {
+			r.Outcome = o
+		} else if e.Type == record.TypeGrant && now.Sub(e.At) > record.MaxGrantAge && r.Outcome == consent.OutcomeAllowed {
+			if l, live := a.sessions[e.Session]; live && l.outcome == consent.OutcomeExpired {
+				r.Outcome = consent.OutcomeExpired
+			}
+		}
+		return visit(r, e)
+	})
+	if err != nil {
+		return fmt.Errorf("read records: %w", err)
+	}
+	return bad
+}
+
+func (a *Agent) listConsent(p ipc.Peer, page ipc.ConsentListPage) (ipc.ConsentListResult, error) {
+	out := ipc.ConsentListResult{Entries: []ipc.ConsentEntry{}}
+	skipping := page.After != ""
+	size := 0
+	err := a.entries(p, func(r ipc.ConsentEntry, _ store.Entry) bool {
+		if skipping {
+			skipping = r.ID != page.After
+			return true
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return true
+		}
+		if size += len(raw) + 1; size > pageBytes {
+			out.Next = out.Entries[len(out.Entries)-1].ID
+			return false
+		}
+		out.Entries = append(out.Entries, r)
+		return true
+	})
+	return out, err
+}
+
+// showConsent finds one record by its id, or the newest of a session.
+func (a *Agent) showConsent(p ipc.Peer, id string) (ipc.ConsentShow, error) {
+	var out ipc.ConsentShow
+	err := a.entries(p, func(r ipc.ConsentEntry, e store.Entry) bool {
+		if r.ID != id && r.Session != id {
+			return true
+		}
+		out = ipc.ConsentShow{ConsentEntry: r, Envelope: e.Envelope, LogIndex: e.Index}
+		return false
+	})
+	if err != nil {
+		return out, err
+	}
+	if out.ID == "" {
+		return out, &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no record %q", id), Hint: "aval consent list shows them"}
+	}
+	return out, nil
+}
+
+// sent lists events as they left, or wait to leave, in pages. The cursor is
+// COMPANY SESSION SEQ of the last event of the page before.
+func (a *Agent) sent(p ipc.Peer, r ipc.Sent) (ipc.SentResult, error) {
+	out := ipc.SentResult{Events: []ipc.SentEvent{}}
+	streams, err := a.store.Streams()
+	if err != nil {
+		return out, err
+	}
+	slices.SortFunc(streams, func(x, y store.StreamInfo) int {
+		return cmp.Or(x.OpenedAt.Compare(y.OpenedAt), cmp.Compare(x.Session, y.Session), cmp.Compare(x.Company, y.Company))
+	})
+	known := false
+	company, session, seq, err := cursor(r.After)
+	if err != nil {
+		return out, err
+	}
+	skipping := r.After != ""
+	size := 0
+	for _, st := range streams {
+		if (r.Session != "" && st.Session != r.Session && !strings.HasSuffix(st.Session, "/"+r.Session)) || !a.mySubject(p, st) {
+			continue
+		}
+		known = true
+		after := uint64(0)
+		if skipping {
+			if st.Company != company || st.Session != session {
+				continue
+			}
+			skipping, after = false, seq
+		}
+		for {
+			evs, acked, err := a.store.History(st.Stream, after, 200)
+			if errors.Is(err, store.ErrErased) {
+				break
+			}
+			if err != nil {
+				return out, err
+			}
+			if len(evs) == 0 {
+				break
+			}
+			for _, e := range evs {
+				s := ipc.SentEvent{Session: e.Session, Seq: e.Seq, Kind: e.Kind, At: e.At, Fields: e.Fields, Acked: e.Seq <= acked}
+				raw, err := json.Marshal(s)
+				if err != nil {
+					return out, fmt.Errorf("encode event: %w", err)
+				}
+				if size += len(raw) + 1; size > pageBytes {
+					out.Next = st.Company + " " + st.Session + " " + strconv.FormatUint(after, 10)
+					return out, nil
+				}
+				out.Events = append(out.Events, s)
+				after = e.Seq
+			}
+		}
+	}
+	if r.Session != "" && !known {
+		if _, err := a.showConsent(p, r.Session); err != nil {
+			return out, &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no session %q", r.Session), Hint: "aval consent list shows them"}
+		}
+	}
+	return out, nil
+}
+
+func cursor(s string) (company, session string, seq uint64, err error) {
+	if s == "" {
+		return "", "", 0, nil
+	}
+	if _, err := fmt.Sscanf(s, "%s %s %d", &company, &session, &seq); err != nil {
+		return "", "", 0, &ipc.Error{Code: ipc.CodeBadRequest, Message: "this is no cursor of sent"}
+	}
+	return company, session, seq, nil
+}
+
+// mySubject tells whether a stream's grant is about the peer.
+func (a *Agent) mySubject(p ipc.Peer, st store.StreamInfo) bool {
+	if p.Role() == ipc.RoleAdmin {
+		return true
+	}
+	_, payload, err := record.Peek(st.Grant)
+	if err != nil {
+		return false
+	}
+	var g struct {
+		Subject string `json:"subject"`
+	}
+	return json.Unmarshal(payload, &g) == nil && g.Subject == a.subjectOf(p.UID)
+}

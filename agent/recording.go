@@ -1,0 +1,525 @@
+package agent
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"aval/agent/capture"
+	"aval/agent/consent"
+	"aval/agent/event"
+	"aval/agent/ipc"
+	"aval/agent/record"
+	"aval/agent/redact"
+	"aval/agent/store"
+)
+
+// recording is what a grant starts. Only the loop touches it; its writer is a
+// goroutine of its own, so that the loop never waits for the disk.
+type recording struct {
+	grant  record.Verified
+	stream store.Stream
+	since  time.Time
+	paused bool
+
+	on     bool   // events are taken now
+	why    string // why not, while off
+	desk   bool   // what shows the desktop is taken too: no other session forbids it
+	gapDue bool   // an off that was not there from the start is told by a gap
+	// deskGap: a gap tells that another session forbids what shows the desktop.
+	deskGap bool
+	// shownSince is, for each desktop, the first revision of its indicator that
+	// shows this recording; 0: not yet.
+	shownSince map[string]uint64
+	programs   *capture.Running
+	writer     *writer
+	last       uint64        // last sequence that is durable
+	dropped    atomic.Uint64 // captured events that found the mailbox full
+	expiry     *time.Timer
+}
+
+// Why nothing is recorded although there is a grant.
+const (
+	whyPaused       = "paused"
+	whyOtherSession = "other-session"
+	whyIndicator    = "indicator-lost"
+	whyWaiting      = "waiting-for-indicator"
+	whyFull         = "disk-full"
+	whyExpired      = "expired"
+)
+
+// grant signs the grant, makes it durable, and only then lets capture start.
+func (a *Agent) grant(l *live, basis consent.Basis, groups []event.Group, asked *record.Asked, by consent.Provenance) {
+	now := time.Now().UTC()
+	g := record.Grant{
+		Head: a.head(l), Decided: a.body(l, asked, by), Basis: basis, Groups: groups,
+		NotBefore: now, Expires: now.Add(record.MaxGrantAge), Engine: l.decided.Engine,
+		RetentionDays: l.decided.RetentionDays, Notice: l.decided.Decision.Notice,
+	}
+	g.At = now
+	raw, err := a.write(g.Head, record.TypeGrant, g)
+	if err == nil {
+		err = a.startRecording(l, raw, now)
+	}
+	if err != nil {
+		a.log.Error("start recording", "session", l.Name, "err", err)
+		a.notes = appendNote(a.notes, "A recording could not be started: "+err.Error())
+		l.rec = nil
+		a.settled(l)
+		return
+	}
+	if err := a.keep(l); err != nil {
+		a.log.Error("keep session", "session", l.Name, "err", err)
+	}
+}
+
+// startRecording verifies the signed grant again, as everybody else will, and
+// opens its stream.
+func (a *Agent) startRecording(l *live, raw []byte, since time.Time) error {
+	v, err := record.VerifyGrant(raw, record.OneKey(a.key.Public().(ed25519.PublicKey)), time.Now())
+	if err != nil {
+		return err
+	}
+	st := store.Stream{Company: v.Grant().Company, Session: l.Name}
+	if err := a.store.OpenStream(st, v.Grant().ID, raw); err != nil {
+		return err
+	}
+	r := &recording{grant: v, stream: st, since: since, why: whyWaiting, shownSince: map[string]uint64{}}
+	r.writer = a.newWriter(l, r)
+	r.expiry = a.after(time.Until(v.Grant().Expires), func() {
+		if l.rec == r {
+			a.finish(l, whyExpired)
+			l.outcome = consent.OutcomeExpired
+			a.gateAll()
+		}
+	})
+	l.rec = r
+	r.writer.put(written{ev: a.mark(event.SessionStarted, map[string]string{"tool": l.Tool})})
+	a.showOn(l)
+	a.gateAll()
+	// A caller that waits is let go when capture runs, or after a moment.
+	a.after(2*time.Second, func() { a.settled(l) })
+	return nil
+}
+
+// resume takes a recording up again after a restart of the service.
+func (a *Agent) resume(l *live, k kept) {
+	if err := a.startResumed(l, k); err != nil {
+		a.log.Error("resume recording", "session", l.Name, "err", err)
+		l.rec = nil
+	}
+}
+
+func (a *Agent) startResumed(l *live, k kept) error {
+	v, err := record.VerifyGrant(k.Grant, record.OneKey(a.key.Public().(ed25519.PublicKey)), time.Now())
+	if err != nil {
+		return err
+	}
+	st := store.Stream{Company: v.Grant().Company, Session: l.Name}
+	streams, err := a.store.Streams()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(streams, func(s store.StreamInfo) bool { return s.Stream == st })
+	if i < 0 || streams[i].Closed || streams[i].Withdrawn || streams[i].Erased {
+		return errors.New("its stream is closed")
+	}
+	r := &recording{grant: v, stream: st, since: k.Since, paused: k.Paused, why: whyWaiting, gapDue: true,
+		shownSince: map[string]uint64{}, last: streams[i].Last}
+	r.writer = a.newWriter(l, r)
+	r.expiry = a.after(time.Until(v.Grant().Expires), func() {
+		if l.rec == r {
+			a.finish(l, whyExpired)
+		}
+	})
+	l.rec = r
+	if r.last == 0 { // it ended between the grant and the first mark
+		r.writer.put(written{ev: a.mark(event.SessionStarted, map[string]string{"tool": l.Tool})})
+	}
+	r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": "agent-restarted"})})
+	return nil
+}
+
+func (a *Agent) mark(k event.Kind, fields map[string]string) event.Event {
+	return event.Event{Kind: k, At: time.Now().UTC(), Fields: fields}
+}
+
+// showOn tells the desktops of a session that its indicator has changed.
+func (a *Agent) showOn(l *live) {
+	for _, id := range l.desktops {
+		if d, ok := a.desktops[id]; ok {
+			a.showIndicator(d)
+			if l.rec != nil && l.rec.shownSince[id] == 0 {
+				l.rec.shownSince[id] = d.revision
+			}
+		}
+	}
+}
+
+// gateAll looks at every recording: may it take events now?
+func (a *Agent) gateAll() {
+	for _, l := range a.sessions {
+		if l.rec != nil {
+			a.gate(l)
+		}
+	}
+	for _, d := range a.desktops {
+		a.watchWindows(d)
+	}
+}
+
+// gate switches one recording on or off, and tells a gap where there was a change.
+func (a *Agent) gate(l *live) {
+	a.gateEvents(l)
+	r := l.rec
+	desk := r.on && !a.blocked(l)
+	if desk == r.desk {
+		return
+	}
+	r.desk = desk
+	if desk {
+		if r.deskGap {
+			r.deskGap = false
+			r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": "resumed"})})
+		}
+		a.startPrograms(l)
+		return
+	}
+	a.stopPrograms(r)
+	if r.on {
+		r.deskGap = true
+		r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": whyOtherSession})})
+	}
+}
+
+func (a *Agent) gateEvents(l *live) {
+	r := l.rec
+	why := a.closedBy(l)
+	on := why == ""
+	if on == r.on && why == r.why {
+		return
+	}
+	was := r.why
+	wasOn := r.on
+	r.on, r.why = on, why
+	switch {
+	case on:
+		if r.gapDue {
+			r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": "resumed"})})
+			r.gapDue = false
+		}
+		a.settled(l)
+	case wasOn || (was != why && why != whyWaiting):
+		r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": why})})
+		r.gapDue = true
+	}
+	a.log.Info("capture", "session", l.Name, "on", on, "why", why)
+}
+
+// closedBy says what keeps a recording from taking events now; empty: nothing.
+func (a *Agent) closedBy(l *live) string {
+	r := l.rec
+	switch {
+	case !r.grant.Valid(time.Now()):
+		return whyExpired
+	case r.paused:
+		return whyPaused
+	case r.writer.full:
+		return whyFull
+	}
+	for _, id := range l.desktops {
+		d, ok := a.desktops[id]
+		if !ok {
+			return whyIndicator
+		}
+		if r.shownSince[id] == 0 || (d.visible < r.shownSince[id] && !d.hidden) {
+			if r.shownSince[id] == 0 {
+				a.showIndicator(d)
+				r.shownSince[id] = d.revision
+			}
+			return whyWaiting
+		}
+		if !d.indicates(r) {
+			return whyIndicator
+		}
+	}
+	return ""
+}
+
+// blocked tells whether another session on one of l's desktops was denied or has
+// not been answered: nothing that shows that desktop may be captured.
+func (a *Agent) blocked(l *live) bool {
+	for _, o := range a.sessions {
+		if o == l || !unsettled(o) {
+			continue
+		}
+		for _, id := range o.desktops {
+			if slices.Contains(l.desktops, id) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unsettled: the session was denied, or its question is open or was not answered.
+func unsettled(l *live) bool {
+	return l.decided != nil && l.rec == nil && l.outcome != consent.OutcomeNotRequested
+}
+
+// startPrograms starts the capture of programs for a recording.
+func (a *Agent) startPrograms(l *live) {
+	r := l.rec
+	scope, ok := a.scope(l)
+	if !ok || r.programs != nil {
+		return
+	}
+	run, err := capture.StartPrograms(a.ctx, scope, func(k event.Kind, at time.Time, fields map[string]string) {
+		ev := event.Event{Kind: k, At: at, Fields: fields}
+		if !a.tryPost(func() {
+			if l.rec == r {
+				a.take(l, ev, nil)
+			}
+		}) {
+			r.dropped.Add(1)
+		}
+	}, r.grant)
+	if err != nil {
+		if !errors.Is(err, capture.ErrNoGrant) {
+			a.log.Warn("capture of programs", "session", l.Name, "err", err)
+		}
+		return
+	}
+	r.programs = run
+}
+
+// scope says whose programs belong to the session.
+func (a *Agent) scope(l *live) (capture.Scope, bool) {
+	if l.Login != nil {
+		return capture.Scope{Leader: l.Login.Leader, UID: l.Login.UID}, true
+	}
+	if len(l.desktops) != 1 {
+		return capture.Scope{}, false
+	}
+	d, ok := a.desktops[l.desktops[0]]
+	if !ok {
+		return capture.Scope{}, false
+	}
+	return capture.Scope{UID: d.uid, Display: d.reg.Display}, true
+}
+
+// take admits one event to a recording: the last gate before the disk. done may
+// be nil; otherwise it is called once, when the event is durable or refused.
+func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused string)) {
+	refuse := func(why string) {
+		if done != nil {
+			done(0, why)
+		}
+	}
+	r := l.rec
+	switch {
+	case r == nil:
+		refuse("no-grant")
+	case !r.on:
+		refuse(r.why)
+	case !r.grant.Covers(ev.Kind, ev.At):
+		refuse("not-covered")
+	case a.showsDesktop(l, ev.Kind) && !r.desk:
+		refuse(whyOtherSession)
+	default:
+		if n := r.dropped.Swap(0); n > 0 {
+			r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": "dropped", "count": strconv.FormatUint(n, 10)})})
+		}
+		ev.Fields = a.granted(r, ev)
+		r.writer.put(written{ev: ev, done: done})
+	}
+}
+
+// granted leaves out the fields that need a group which was not granted.
+func (a *Agent) granted(r *recording, ev event.Event) map[string]string {
+	def, _ := event.Define(ev.Kind)
+	out := maps.Clone(ev.Fields)
+	for _, f := range def.Fields {
+		if f.Needs != "" && !slices.Contains(r.grant.Grant().Groups, f.Needs) {
+			delete(out, f.Name)
+		}
+	}
+	return out
+}
+
+func (a *Agent) showsDesktop(l *live, k event.Kind) bool {
+	def, ok := event.Define(k)
+	return ok && !k.Mark() && def.Group.ShowsDesktop() && len(l.desktops) > 0
+}
+
+// halt stops the capture of a recording without ending its stream.
+func (a *Agent) halt(l *live) {
+	r := l.rec
+	r.on, r.why = false, "stopping"
+	r.expiry.Stop()
+	a.stopPrograms(r)
+	r.writer.close()
+}
+
+func (a *Agent) stopPrograms(r *recording) {
+	if r.programs != nil {
+		r.programs.Stop()
+		r.programs = nil
+	}
+}
+
+// finish ends a recording: capture stops now, what was taken is written, the
+// last mark follows, and the desktop says for a moment that it is over.
+func (a *Agent) finish(l *live, reason string) {
+	r := l.rec
+	a.halt(l)
+	l.rec = nil
+	last := r.writer.wait()
+	a.closeStream(r.stream, last, reason)
+	a.showEnded(l, r, last)
+}
+
+// showEnded tells the desktops that the recording is over, for ten seconds.
+func (a *Agent) showEnded(l *live, r *recording, items uint64) {
+	row := ipc.IndicatorSession{Session: l.Name, Supporter: l.Supporter, Company: r.grant.Grant().CompanyName,
+		Since: r.since, Ended: true, Items: items}
+	for _, id := range l.desktops {
+		d, ok := a.desktops[id]
+		if !ok {
+			continue
+		}
+		d.ended = append(d.ended, row)
+		a.showIndicator(d)
+		a.after(10*time.Second, func() {
+			d.ended = slices.DeleteFunc(d.ended, func(s ipc.IndicatorSession) bool { return s.Session == row.Session })
+			if a.desktops[id] == d {
+				a.showIndicator(d)
+			}
+		})
+	}
+}
+
+// written is one event on its way to the disk.
+type written struct {
+	ev   event.Event
+	done func(seq uint64, refused string)
+}
+
+// writer redacts, seals and stores a recording's events in order.
+type writer struct {
+	in      chan written
+	ended   chan struct{}
+	closed  bool
+	full    bool // the disk or the quota is full
+	last    uint64
+	discard context.CancelFunc
+}
+
+func (a *Agent) newWriter(l *live, r *recording) *writer {
+	ctx, discard := context.WithCancel(context.WithoutCancel(a.ctx))
+	w := &writer{in: make(chan written, 4096), ended: make(chan struct{}), last: r.last, discard: discard}
+	a.work.Go(func() {
+		defer close(w.ended)
+		defer discard()
+		for first := range w.in {
+			batch := []written{first}
+			for len(batch) < maxBatch && len(w.in) > 0 {
+				next, ok := <-w.in
+				if !ok {
+					break
+				}
+				batch = append(batch, next)
+			}
+			a.store1(ctx, l, r, w, batch)
+		}
+	})
+	return w
+}
+
+const maxBatch = 500
+
+// store1 stores one batch and tells those who wait.
+func (a *Agent) store1(ctx context.Context, l *live, r *recording, w *writer, batch []written) {
+	evs := make([]event.Event, len(batch))
+	for i, b := range batch {
+		def, _ := event.Define(b.ev.Kind)
+		evs[i] = b.ev
+		evs[i].Session = l.Name
+		evs[i].Fields = redact.Fields(def, b.ev.Fields)
+	}
+	last, err := a.store.Append(ctx, r.stream, evs)
+	why := ""
+	switch {
+	case err == nil:
+		w.last = last
+	case errors.Is(err, store.ErrFull):
+		why = whyFull
+	case errors.Is(err, store.ErrErased), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
+		why = "ended"
+	default:
+		why = "store-failed"
+		a.log.Error("store events", "session", l.Name, "err", err)
+	}
+	for i, b := range batch {
+		if b.done == nil {
+			continue
+		}
+		if why != "" {
+			b.done(0, why)
+			continue
+		}
+		b.done(last-uint64(len(batch)-1-i), "")
+	}
+	if a.ctx.Err() != nil {
+		return
+	}
+	// Never wait for the loop here: it may be waiting for this writer.
+	report := func() {
+		r.last = max(r.last, last)
+		if full := why == whyFull || why == "store-failed"; full != w.full && l.rec == r {
+			w.full = full
+			if full { // look again in a while whether there is room
+				a.after(30*time.Second, func() { w.full = false; a.gateAll() })
+			}
+			a.gateAll()
+		}
+	}
+	if !a.tryPost(report) {
+		a.work.Go(func() { a.post(report) })
+	}
+}
+
+// put queues an event; the queue is bounded, and what finds it full is refused.
+func (w *writer) put(e written) {
+	if w.closed {
+		if e.done != nil {
+			e.done(0, "ended")
+		}
+		return
+	}
+	select {
+	case w.in <- e:
+	default:
+		if e.done != nil {
+			e.done(0, "too-fast")
+		}
+	}
+}
+
+func (w *writer) close() {
+	if !w.closed {
+		w.closed = true
+		close(w.in)
+	}
+}
+
+// wait returns once everything queued is stored: the last sequence.
+func (w *writer) wait() uint64 {
+	<-w.ended
+	return w.last
+}

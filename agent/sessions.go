@@ -1,0 +1,294 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/event"
+	"aval/agent/ipc"
+	"aval/agent/session"
+	"aval/agent/session/watch"
+	"aval/agent/store"
+)
+
+// live is a session that has not ended. Only the loop touches it.
+type live struct {
+	session.Session
+	decided  *decided // nil until decided
+	question *question
+	rec      *recording
+	desktops []string // the desktops it views, as far as known
+	outcome  consent.Outcome
+	ending   consent.Ending
+	waiters  []chan struct{} // closed once the question has ended and capture runs or cannot
+	stopWait func()          // ends the wait for the process
+}
+
+// begin registers a session and has it decided. A session that is live already
+// answers with where it stands: hooks may call twice.
+func (a *Agent) begin(s session.Session) (*live, error) {
+	if l := a.find(s.Owner, s.Watcher, s.Name); l != nil {
+		return l, nil
+	}
+	if len(a.sessions) >= maxSessions {
+		return nil, &ipc.Error{Code: ipc.CodeRefused, Message: fmt.Sprintf("%d sessions are open already", maxSessions), Hint: "end some with aval session end"}
+	}
+	s.Name = a.unusedName(s.Name)
+	l := &live{Session: s}
+	a.sessions[s.Name] = l
+	a.waitFor(l)
+	a.decide(l)
+	return l, nil
+}
+
+// maxSessions bounds what a flood of begins can do.
+const maxSessions = 256
+
+// unusedName gives a name that no earlier session had: a tool that counts its
+// connections from 1 at each start must not write into an old session.
+func (a *Agent) unusedName(name string) string {
+	base := name
+	for i := 2; a.used[name]; i++ {
+		name = base + "~" + strconv.Itoa(i)
+	}
+	a.used[name] = true
+	return name
+}
+
+// loadNames reads the names that sessions had before.
+func (a *Agent) loadNames() error {
+	a.used = map[string]bool{}
+	streams, err := a.store.Streams()
+	if err != nil {
+		return fmt.Errorf("read sessions: %w", err)
+	}
+	for _, s := range streams {
+		a.used[s.Session] = true
+	}
+	if err := a.store.Records(func(e store.Entry) bool { a.used[e.Session] = true; return true }); err != nil {
+		return fmt.Errorf("read records: %w", err)
+	}
+	return nil
+}
+
+// find looks up a live session by TOOL/ID or ID as its owner gave it.
+func (a *Agent) find(owner uint32, watcher, id string) *live {
+	var found *live
+	for _, l := range a.sessions {
+		if l.Owner != owner || l.Watcher != watcher {
+			continue
+		}
+		if l.Name == id || l.Tool+"/"+l.Asked == id {
+			return l
+		}
+		if l.Asked == id {
+			if found != nil {
+				return nil // two tools use the same id: the caller must say which
+			}
+			found = l
+		}
+	}
+	return found
+}
+
+// waitFor ends the session when its process ends.
+func (a *Agent) waitFor(l *live) {
+	if l.PID == 0 {
+		return
+	}
+	stop := make(chan struct{})
+	var closed bool
+	l.stopWait = func() {
+		if !closed {
+			closed = true
+			close(stop)
+		}
+	}
+	exit := watch.WaitExit(a.ctx, l.PID, l.PIDStart)
+	name := l.Name
+	a.work.Go(func() {
+		select {
+		case <-exit:
+			if a.ctx.Err() != nil {
+				return
+			}
+			a.post(func() {
+				if cur, ok := a.sessions[name]; ok && cur == l {
+					a.end(l, "ended")
+				}
+			})
+		case <-stop:
+		case <-a.ctx.Done():
+		}
+	})
+}
+
+// end ends a session: its question, its recording, everything.
+func (a *Agent) end(l *live, reason string) {
+	if a.sessions[l.Name] != l {
+		return
+	}
+	if q := l.question; q != nil {
+		now := time.Now()
+		for _, ask := range q.asks {
+			ask.Happened(consent.EventSessionOver, now)
+		}
+		a.settle(l)
+	}
+	if l.stopWait != nil {
+		l.stopWait()
+	}
+	if l.rec != nil {
+		a.finish(l, reason)
+	}
+	delete(a.sessions, l.Name)
+	a.forget(l)
+	l.release()
+	a.log.Info("session ended", "session", l.Name, "reason", reason)
+	a.gateAll()
+}
+
+// release lets callers go who wait for the question's end.
+func (l *live) release() {
+	for _, w := range l.waiters {
+		close(w)
+	}
+	l.waiters = nil
+}
+
+// kept is what the store holds of a live session for a restart of the service.
+type kept struct {
+	Session  session.Session `json:"session"`
+	Decided  *decided        `json:"decided"`
+	Outcome  consent.Outcome `json:"outcome"`
+	Ending   consent.Ending  `json:"ending,omitempty"`
+	Desktops []string        `json:"desktops,omitempty"`
+	Grant    json.RawMessage `json:"grant,omitempty"`
+	Paused   bool            `json:"paused,omitempty"`
+	Since    time.Time       `json:"since,omitzero"`
+}
+
+// keep writes the session down. Sessions that are not recorded are kept as
+// well: a denied one must go on keeping its desktop out of other recordings.
+func (a *Agent) keep(l *live) error {
+	k := kept{Session: l.Session, Decided: l.decided, Outcome: l.outcome, Ending: l.ending, Desktops: l.desktops}
+	if r := l.rec; r != nil {
+		k.Grant, k.Paused, k.Since = r.grant.Raw(), r.paused, r.since
+	}
+	raw, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("encode session: %w", err)
+	}
+	return a.store.PutSession(l.Name, raw)
+}
+
+func (a *Agent) forget(l *live) {
+	if err := a.store.DeleteSession(l.Name); err != nil {
+		a.log.Error("forget session", "session", l.Name, "err", err)
+	}
+}
+
+// restore takes up the sessions that were live when the service ended last. One
+// goes on only when its source confirms it; the others end as lost. An open
+// question ends: nobody is at its window any more.
+func (a *Agent) restore() {
+	all, err := a.store.Sessions()
+	if err != nil {
+		a.log.Error("read sessions", "err", err)
+		a.notes = append(a.notes, "The sessions that were open could not be read; they count as lost.")
+		return
+	}
+	for name, raw := range all {
+		var k kept
+		if err := json.Unmarshal(raw, &k); err != nil || k.Session.Name != name {
+			a.log.Error("session is damaged: it counts as lost", "session", name)
+			a.forget(&live{Session: session.Session{Name: name}})
+			continue
+		}
+		l := &live{Session: k.Session, decided: k.Decided, outcome: k.Outcome, ending: k.Ending, desktops: k.Desktops}
+		a.sessions[name] = l
+		switch {
+		case k.Outcome == consent.OutcomeAsking:
+			// The window of an older process never answers.
+			l.outcome, l.ending = consent.OutcomeCouldNotAsk, consent.EndingStopped
+			a.writeOutcome(l, nil)
+		case len(k.Grant) > 0:
+			a.resume(l, k)
+		}
+		if !a.confirmed(l) {
+			a.end(l, "lost")
+			continue
+		}
+		a.waitFor(l)
+	}
+	a.closeOrphans()
+}
+
+// confirmed asks the session's source whether it is still going on.
+func (a *Agent) confirmed(l *live) bool {
+	if l.Tool == toolX11VNC && l.PID != 0 {
+		if alive, known := watch.ConfirmX11VNC(a.ctx, l.PID, l.Asked); known {
+			return alive
+		}
+		return false
+	}
+	if l.PID == 0 {
+		return false
+	}
+	start, ok := watch.ProcStart(l.PID)
+	return ok && start == l.PIDStart
+}
+
+// closeOrphans ends streams that no live session stands behind: the service
+// ended between two of its steps, and finishes forward.
+func (a *Agent) closeOrphans() {
+	streams, err := a.store.Streams()
+	if err != nil {
+		a.log.Error("read streams", "err", err)
+		return
+	}
+	for _, s := range streams {
+		if s.Closed || s.Withdrawn || s.Erased {
+			continue
+		}
+		if l, ok := a.sessions[s.Session]; ok && l.rec != nil {
+			continue
+		}
+		a.closeStream(s.Stream, s.Last, "lost")
+	}
+}
+
+// closeStream appends the last mark and closes the stream.
+func (a *Agent) closeStream(st store.Stream, last uint64, reason string) {
+	ev := event.Event{Session: st.Session, Kind: event.SessionEnded, At: time.Now().UTC(), Fields: map[string]string{
+		"reason": reason, "events": strconv.FormatUint(last+1, 10),
+	}}
+	if _, err := a.store.Append(a.ctx, st, []event.Event{ev}); err != nil && !errors.Is(err, store.ErrErased) {
+		a.log.Error("end stream", "session", st.Session, "err", err)
+	}
+	if err := a.store.CloseStream(st); err != nil {
+		a.log.Error("close stream", "session", st.Session, "err", err)
+	}
+}
+
+// stop is the orderly end of the service: open questions end, recordings pause
+// on disk and go on after the restart if their source confirms them.
+func (a *Agent) stop() {
+	now := time.Now()
+	for _, l := range a.sessions {
+		if l.question != nil {
+			for _, ask := range l.question.asks {
+				ask.Happened(consent.EventStopped, now)
+			}
+			a.settle(l)
+		}
+		if l.rec != nil {
+			a.halt(l)
+		}
+		l.release()
+	}
+}
