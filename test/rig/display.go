@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -51,7 +52,20 @@ func (r *Rig) StartXvfb(name string, width, height int) (*Display, error) {
 // reaches the inner server from a device of its own, not through XTEST.
 func (r *Rig) StartXephyr(name string, outer *Display, width, height int, gl string) (*Display, error) {
 	args := append([]string{"-screen", fmt.Sprintf("%dx%d", width, height), "-no-host-grab", "-noreset", "-nolisten", "tcp", "-title", xephyrTitle(name)}, glx(gl)...)
-	return r.startX(Cmd{Name: name, Path: "Xephyr", Args: args, Env: r.Env("DISPLAY="+outer.Name, "XAUTHORITY="+os.Getenv("XAUTHORITY"))}, outer)
+	return r.startX(Cmd{Name: name, Path: "Xephyr", Args: args, Env: r.Env("DISPLAY="+outer.Name, "XAUTHORITY="+authority())}, outer)
+}
+
+// authority is the caller's own key to its display (Xsecurity(7)): the rig's
+// programs have another home.
+func authority() string {
+	if f := os.Getenv("XAUTHORITY"); f != "" {
+		return f
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".Xauthority")
 }
 
 func xephyrTitle(name string) string { return "Aval: " + name }
