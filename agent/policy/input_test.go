@@ -166,7 +166,8 @@ func TestExplainErrors(t *testing.T) {
 }
 
 // FuzzExplain: one answer a line, always a decision, and the lenient decoder of
-// the standard library never knows better that a line is no Input.
+// the standard library never knows better that a line is no Input. To see it
+// fail, decode with json.Unmarshal in DecodeInput.
 func FuzzExplain(f *testing.F) {
 	f.Add([]byte(goodLine + "\n" + goodLine))
 	for _, l := range badLines() {

@@ -238,7 +238,8 @@ func anyLayers(t *rapid.T) []policy.Layer {
 }
 
 // TestMergeLaws: an enforced value is never weakened by another source, nothing
-// is invented, and every candidate is either the winner or explained.
+// is invented, and every candidate is either the winner or explained. To see it
+// fail, turn round the comparison in Definition.stricter.
 func TestMergeLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		layers := anyLayers(t)
@@ -311,7 +312,8 @@ func TestAllowsUnasked(t *testing.T) {
 }
 
 // FuzzParse: either problems and no value, or values that Merge takes, and no
-// two readings of the same key (the standard library's last one wins).
+// two readings of the same key (the standard library's last one wins). To see
+// it fail, leave the check of p.seen out of parser.object.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"AccessControl": "denied", "QuestionSeconds": 60, "SSHAccounts": ["support"]}`))
 	f.Add([]byte(`{"AccessControl": "denied", "accessControl": "allowed"}`))
