@@ -4,11 +4,12 @@
 
 VERSION := $(shell sed -n 's/^ *Version *= *"\(.*\)"/\1/p' FyneApp.toml)
 FLAGS   := -trimpath -tags x11,migrated_fynedo
+E2E     := -trimpath -tags x11,migrated_fynedo,e2e
 LINK    := -ldflags '-s -w -X main.version=$(VERSION)'
 TESTS   ?= ./...
 OUT     := out
 
-export GOFLAGS += -buildvcs=false
+export GOFLAGS += -buildvcs=false -trimpath
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test unit e2e torture bench lint screenshots third-party clean deps-build deps-test deps-e2e
@@ -34,13 +35,13 @@ demo: deps-test build ## a real session, from the connection to the summary (AUT
 test: deps-test build lint unit ## lint and every test but the end-to-end ones
 
 unit: ## go test alone
-	@go run ./test/tally -name test -- go test $(FLAGS) -timeout 15m $(TESTS)
+	@go run $(FLAGS) ./test/tally -name test -- go test $(FLAGS) -timeout 15m $(TESTS)
 
 e2e: deps-e2e build ## whole sessions from outside: real X servers, VNC, clicks, kill -9, systemd
-	@go run ./test/tally -name e2e -- go test -trimpath -tags x11,migrated_fynedo,e2e -p 1 -count 1 -timeout 35m ./test/e2e ./test/systemd
+	@go run $(FLAGS) ./test/tally -name e2e -- go test $(E2E) -p 1 -count 1 -timeout 35m ./test/e2e ./test/systemd
 
-torture: deps-e2e build ## the long runs: kill -9 fifty times, power cuts, a week away
-	@go run ./test/tally -name torture -- env AVAL_TORTURE=$(or $(N),50) go test -trimpath -tags x11,migrated_fynedo,e2e -p 1 -count 1 -timeout 60m ./test/torture
+torture: deps-e2e build ## the long runs: agent and summarizer killed fifty times (N=50)
+	@go run $(FLAGS) ./test/tally -name torture -- env AVAL_TORTURE=$(or $(N),50) go test $(E2E) -p 1 -count 1 -timeout 60m ./test/torture
 
 bench: ## benchmarks of every package that has some
 	go test $(FLAGS) -run '^$$' -bench . -benchmem $(TESTS)
@@ -49,7 +50,7 @@ bench: ## benchmarks of every package that has some
 lint: ## gofmt, go vet (also for Windows and macOS), staticcheck
 	@test -z "$$(gofmt -l agent assets cmd summarizer test ui installer 2>/dev/null | tee /dev/stderr)"
 	go vet $(FLAGS) ./...
-	go vet -trimpath -tags x11,migrated_fynedo,e2e ./test/...
+	go vet $(E2E) ./test/...
 	CGO_ENABLED=0 GOOS=windows go vet -tags ci ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/...
 	CGO_ENABLED=0 GOOS=darwin go vet -tags ci ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/aval ./cmd/aval-desktop ./cmd/aval-summarizer
 	go tool staticcheck -tags x11,migrated_fynedo,e2e ./...
@@ -58,7 +59,7 @@ screenshots: deps-test build ## the pictures of the README, made by the demo its
 	@AUTO=1 go run $(FLAGS) ./test/demo -bin bin -out $(OUT)/demo -pictures assets/screenshots
 
 third-party: ## THIRD_PARTY.md, from the modules that the programs are linked with
-	go run ./test/thirdparty -out THIRD_PARTY.md
+	go run $(FLAGS) ./test/thirdparty -out THIRD_PARTY.md
 
 clean: ## remove what was built and drawn
 	rm -rf bin $(OUT)
