@@ -1,0 +1,17 @@
+package service
+
+import (
+	"github.com/kardianos/service"
+)
+
+const logHint = "see log show --predicate 'process == \"aval\"'"
+
+// configure makes launchd start the service at boot: kardianos leaves that off.
+func configure(cfg *service.Config, _ Options) error {
+	cfg.Option["RunAtLoad"] = true
+	return nil
+}
+
+func (*Service) prepare() error { return nil }
+
+func ended(error) {}
