@@ -221,13 +221,13 @@ func TestIndicator(t *testing.T) {
 			if res := r.note(c, "1", "unseen"); res.Recorded || res.Reason != "indicator-lost" {
 				t.Errorf("note: %+v", res)
 			}
-			again := r.sit(":77", nil) // a new helper: the indicator is back
-			r.eventually("capture goes on", func() bool { s, _ := r.session(c, "test/1"); return s.Recording })
-			_ = again
-			last := r.sent(c)
-			if e := last[len(last)-1]; e.Kind != event.Gap || e.Fields["reason"] != "resumed" {
-				t.Errorf("the gap is not told: %+v", last)
-			}
+			r.sit(":77", nil) // a new helper: the indicator is back
+			r.eventually("capture goes on, and the gap is told", func() bool {
+				s, _ := r.session(c, "test/1")
+				sent := r.sent(c)
+				last := sent[len(sent)-1]
+				return s.Recording && last.Kind == event.Gap && last.Fields["reason"] == "resumed"
+			})
 		})
 	}
 }

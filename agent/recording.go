@@ -214,7 +214,7 @@ func (a *Agent) gateEvents(l *live) {
 			r.gapDue = false
 		}
 		a.settled(l)
-	case wasOn || (was != why && why != whyWaiting):
+	case wasOn || (!r.gapDue && was != why && why != whyWaiting):
 		r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": why})})
 		r.gapDue = true
 	}
