@@ -1,13 +1,107 @@
+// Command aval-ui shows Aval's windows to one user, one window to a process:
+// without arguments the main window, with "consent" one question.
+//
+// The one rule that must not be broken: it carries no authority and no answer
+// of its own; the service decides what an answer is worth.
 package main
 
 import (
-	"fyne.io/fyne/v2/app"
-	"fyne.io/fyne/v2/widget"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"aval/agent/ipc"
+	"aval/ui/consentview"
 )
 
-func main() {
-	a := app.New()
-	w := a.NewWindow("x")
-	w.SetContent(widget.NewLabel("x"))
-	w.ShowAndRun()
+// version is set at link time from FyneApp.toml.
+var version = "0.1.0"
+
+// Exit codes. exitCannotShow is EX_TEMPFAIL of sysexits.h.
+const (
+	exitDone       = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitCannotShow = 75
+)
+
+const usage = `usage: aval-ui [--socket PATH] [--locale LOCALE]
+       aval-ui consent --question ID [--socket PATH] [--locale LOCALE]
+
+Without arguments it shows what Aval is doing. "consent" shows one question; the
+service starts it, with a nonce on file descriptor 3 or on standard input.
+
+exit status: 0 done, 1 failed or the service is gone, 2 wrong use, 75 the window
+could not be shown.
+`
+
+type options struct {
+	socket, locale, question string
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, out, errs io.Writer) int {
+	consent := len(args) > 0 && args[0] == "consent"
+	if consent {
+		args = args[1:]
+	}
+	var o options
+	flags := flag.NewFlagSet("aval-ui", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&o.socket, "socket", ipc.DefaultSocket(), "")
+	flags.StringVar(&o.locale, "locale", "", "")
+	showVersion := flags.Bool("version", false, "")
+	if consent {
+		flags.StringVar(&o.question, "question", "", "")
+	}
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(out, usage)
+		return exitDone
+	case err == nil && flags.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case err == nil && consent && o.question == "" && !*showVersion:
+		err = errors.New("--question is missing")
+	}
+	if err != nil {
+		fmt.Fprintf(errs, "aval-ui: %v\n%s", err, usage)
+		return exitUsage
+	}
+	if *showVersion {
+		fmt.Fprintln(out, "aval-ui", version)
+		return exitDone
+	}
+	if o.locale == "" {
+		o.locale = userLocale(os.Getenv)
+	}
+	log := slog.New(slog.NewTextHandler(errs, nil))
+	show := showMain
+	if consent {
+		show = showConsent
+	}
+	err = guarded(show, o, log)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, consentview.ErrCannotShow):
+		fmt.Fprintf(errs, "aval-ui: %v\n", err)
+		return exitCannotShow
+	}
+	fmt.Fprintf(errs, "aval-ui: %v\n", err)
+	return exitFailed
+}
+
+// userLocale is the locale for messages, in the order of POSIX (XBD 8.2).
+func userLocale(getenv func(string) string) string {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := getenv(name); v != "" {
+			return v
+		}
+	}
+	return ""
 }

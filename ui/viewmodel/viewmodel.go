@@ -56,6 +56,8 @@ type Ask struct {
 	Deny, Allow string
 	Arming      string // what the buttons say while they do not count yet
 	NoGroups    string // why Allow cannot be chosen with nothing ticked
+	Covered     string // why nothing can be answered while another window is in front
+	Language    string // the name of this language, in it
 
 	// AnswerFor is how long an answer is awaited.
 	AnswerFor time.Duration
@@ -94,6 +96,8 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 		Allow:           cat.T("consent.allow", nil),
 		Arming:          cat.T("consent.arming", nil),
 		NoGroups:        cat.T("consent.nogroups", nil),
+		Covered:         cat.T("consent.covered", nil),
+		Language:        cat.T("consent.language.name", nil),
 		AnswerFor:       time.Duration(q.AnswerSeconds) * time.Second,
 		cat:             cat,
 	}

@@ -1,0 +1,283 @@
+package consentview
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/driver"
+	"fyne.io/fyne/v2/driver/desktop"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+	"aval/assets"
+	avaltheme "aval/ui/theme"
+	"aval/ui/viewmodel"
+)
+
+// ShowWithin is how long the window may take until its first frame is seen.
+// The service waits 5 s before it tries another way.
+const ShowWithin = 3500 * time.Millisecond
+
+// callTimeout bounds one call to the service, which answers from memory or
+// after one write to disk.
+const callTimeout = 5 * time.Second
+
+// step is how often the time left is drawn.
+const step = 100 * time.Millisecond
+
+// ErrServiceGone means that nobody is there any more to take an answer.
+var ErrServiceGone = errors.New("the Aval service is gone")
+
+// Service is the connection to the service that was given the question.
+type Service interface {
+	Call(ctx context.Context, m ipc.Method, params, result any) error
+	// Pushes is closed when the connection ends.
+	Pushes() <-chan ipc.Push
+}
+
+// Config is what Run needs.
+type Config struct {
+	App      fyne.App
+	Service  Service
+	Question ipc.Question // as claimed on Service
+	Locale   string       // the person's own
+	Screen   Screen       // from Probe
+	Log      *slog.Logger
+	// OnShown is called when the service knows that the window is shown.
+	OnShown func()
+}
+
+// Run shows the question and returns when it has ended: answered, timed out, or
+// ended elsewhere. It must be called on the main goroutine and runs the
+// application. Its errors wrap ErrCannotShow when nothing was shown, and
+// ErrServiceGone when the service was lost.
+func Run(ctx context.Context, c Config) error {
+	answers := make(chan Answer, 1)
+	view := New(Options{
+		Question: c.Question, Locale: c.Locale, Now: time.Now,
+		OnAnswer: func(a Answer) { answers <- a },
+	})
+	if err := drawable(view.Asks()); err != nil {
+		return err
+	}
+	w := c.App.NewWindow(view.Ask().Title)
+	w.SetIcon(fyne.NewStaticResource("aval-64.png", assets.Icon(64)))
+	w.SetPadded(false)
+	w.SetFixedSize(true)
+	w.SetContent(view.Content())
+	w.Resize(view.Size())
+	w.SetCloseIntercept(view.Close)
+	w.Canvas().SetOnTypedKey(view.Key)
+	if top, ok := w.(desktop.Window); ok {
+		top.RequestAlwaysOnTop()
+	}
+	w.Show()
+	handle := nativeHandle(w)
+	if handle == 0 {
+		return fmt.Errorf("%w: the toolkit made no window (is there OpenGL?)", ErrCannotShow)
+	}
+	place(w, view, c.Screen)
+	eye, err := watch(handle)
+	if err != nil {
+		return err
+	}
+	defer eye.close()
+
+	d := driving{Config: c, view: view, window: w, eye: eye, answers: answers}
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		ended <- d.run(ctx)
+		fyne.Do(c.App.Quit)
+	}()
+	c.App.Run()
+	cancel()
+	return <-ended
+}
+
+// drawable checks that each character of each language can be drawn.
+func drawable(asks []viewmodel.Ask) error {
+	for _, a := range asks {
+		text := a.Window()
+		missing := append(avaltheme.Missing(text, fyne.TextStyle{}), avaltheme.Missing(text, fyne.TextStyle{Bold: true})...)
+		if len(missing) > 0 {
+			return fmt.Errorf("%w: the fonts lack %U", ErrCannotShow, missing[0])
+		}
+	}
+	return nil
+}
+
+func nativeHandle(w fyne.Window) (handle uintptr) {
+	native, ok := w.(driver.NativeWindow)
+	if !ok {
+		return 0
+	}
+	native.RunNative(func(context any) {
+		if x, ok := context.(driver.X11WindowContext); ok {
+			handle = x.WindowHandle
+		}
+	})
+	return handle
+}
+
+// Room in pixels that the window leaves: above it for the bar that shows other
+// sessions being recorded, which must not lie in front, and for its title bar.
+const (
+	roomForBar   = 48
+	roomForTitle = 40
+)
+
+// place puts the window in the middle of the screen, and makes it lower where
+// the screen is. The scale is known only now that the window exists.
+func place(w fyne.Window, view *View, s Screen) {
+	scale := w.Canvas().Scale()
+	room := s.Height - roomForBar - roomForTitle
+	view.Fit(float32(room) / scale)
+	w.Resize(view.Size())
+	width, height := int(view.Size().Width*scale), int(view.Size().Height*scale)
+	x := s.X + max(0, (s.Width-width)/2)
+	y := s.Y + roomForBar + max(0, (room-height)/2)
+	if top, ok := w.(desktop.Window); ok {
+		top.RequestPosition(x, y)
+	}
+}
+
+// driving carries the question from shown to its end. It owns everything that
+// is not drawing; the view is touched only through fyne.Do.
+type driving struct {
+	Config
+	view    *View
+	window  fyne.Window
+	eye     sight
+	answers chan Answer
+	shown   bool
+}
+
+func (d *driving) run(ctx context.Context) error {
+	late := time.NewTimer(ShowWithin)
+	defer late.Stop()
+	ticks := time.NewTicker(step)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-late.C:
+			if !d.shown {
+				return fmt.Errorf("%w: no painted window within %v", ErrCannotShow, ShowWithin)
+			}
+		case c, ok := <-d.eye.changes():
+			if !ok || c == gone {
+				if !d.shown {
+					return fmt.Errorf("%w: the display is gone", ErrCannotShow)
+				}
+				return errors.New("the display is gone")
+			}
+			if err := d.changed(ctx, c); err != nil {
+				return err
+			}
+		case p, ok := <-d.Service.Pushes():
+			if !ok {
+				return ErrServiceGone
+			}
+			if d.endedElsewhere(p) {
+				return nil
+			}
+		case a := <-d.answers:
+			return d.tell(ctx, a)
+		case <-ticks.C:
+			over := false
+			fyne.DoAndWait(func() { over = d.view.Tick() })
+			if over {
+				return d.lastAnswer(ctx)
+			}
+		}
+	}
+}
+
+// changed passes on what happened to the window. The first time that it is
+// seen, the service is told, and gives the deadline.
+func (d *driving) changed(ctx context.Context, c change) error {
+	switch c {
+	case covered:
+		fyne.Do(d.view.Covered)
+	case disturbed:
+		fyne.Do(d.view.Disturbed)
+	case seen:
+		if !d.shown {
+			ask := d.view.asks[0] // the language cannot have been changed: nothing counted yet
+			var result ipc.QuestionShownResult
+			err := d.call(ctx, ipc.MethodQuestionShown,
+				ipc.QuestionShown{Question: d.Question.Question, Locale: ask.Locale, TextSHA256: ask.WindowSHA256()}, &result)
+			if err != nil {
+				return fmt.Errorf("report the question as shown: %w", err)
+			}
+			d.shown = true
+			if d.OnShown != nil {
+				d.OnShown()
+			}
+			fyne.Do(func() { d.view.SetDeadline(result.Deadline) })
+		}
+		fyne.Do(d.view.Seen)
+	}
+	return nil
+}
+
+// lastAnswer takes an answer that was given before the time was over.
+func (d *driving) lastAnswer(ctx context.Context) error {
+	select {
+	case a := <-d.answers:
+		return d.tell(ctx, a)
+	default:
+		return nil
+	}
+}
+
+func (d *driving) tell(ctx context.Context, a Answer) error {
+	if !d.shown {
+		// Closed before the service knew of the window: it has no question to
+		// answer here. Another way of asking is tried, as for any window that goes.
+		return fmt.Errorf("%w: it was closed before it was seen", ErrCannotShow)
+	}
+	// A refusal must be out of sight at once, and an answer that was given is given.
+	fyne.Do(d.window.Hide)
+	var result ipc.QuestionAnswerResult
+	err := d.call(ctx, ipc.MethodQuestionAnswer, ipc.QuestionAnswer{
+		Question: d.Question.Question, Allow: a.Allow, Groups: a.Groups, Locale: a.Locale, TextSHA256: a.TextSHA256,
+	}, &result)
+	if err != nil {
+		return fmt.Errorf("give the answer: %w", err)
+	}
+	d.Log.Info("question answered", "question", d.Question.Question, "outcome", result.Outcome)
+	if a.Allow && result.Outcome != consent.OutcomeAllowed {
+		d.Log.Warn("the answer did not count", "question", d.Question.Question, "outcome", result.Outcome)
+	}
+	return nil
+}
+
+func (d *driving) call(ctx context.Context, m ipc.Method, params, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := d.Service.Call(ctx, m, params, result)
+	var refused *ipc.Error
+	if err != nil && !errors.As(err, &refused) {
+		return fmt.Errorf("%w: %w", ErrServiceGone, err)
+	}
+	return err
+}
+
+// endedElsewhere tells whether p says that the question is over.
+func (d *driving) endedElsewhere(p ipc.Push) bool {
+	if p.Name != ipc.PushPromptClose {
+		return false
+	}
+	var closed ipc.PromptClose
+	err := json.Unmarshal(p.Data, &closed)
+	return err != nil || closed.Question == d.Question.Question
+}

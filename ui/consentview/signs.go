@@ -1,0 +1,74 @@
+package consentview
+
+import (
+	"image/color"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/widget"
+
+	"aval/ui/theme"
+)
+
+// sign is a small drawing beside a text, out of lines: it says the same as the
+// text, for somebody who does not see the colour.
+type sign struct {
+	widget.BaseWidget
+	size  float32
+	ink   ink
+	round bool
+	// strokes are x1, y1, x2, y2 in the unit square.
+	strokes [][4]float32
+}
+
+// newShield is a ring with a tick for a name that is vouched for, and with an
+// exclamation mark for one that is not.
+func newShield(verified bool) *sign {
+	s := &sign{size: 16, ink: inkWarn, round: true, strokes: [][4]float32{{.5, .26, .5, .56}, {.5, .72, .5, .75}}}
+	if verified {
+		s.ink = inkGood
+		s.strokes = [][4]float32{{.28, .52, .44, .68}, {.44, .68, .73, .34}}
+	}
+	s.ExtendBaseWidget(s)
+	return s
+}
+
+// newCross stands before what is not recorded.
+func newCross() *sign {
+	s := &sign{size: 12, ink: inkMuted, strokes: [][4]float32{{.1, .3, .9, 1.1}, {.9, .3, .1, 1.1}}}
+	s.ExtendBaseWidget(s)
+	return s
+}
+
+func (s *sign) CreateRenderer() fyne.WidgetRenderer {
+	d := &drawing{}
+	ring := canvas.NewCircle(color.Transparent)
+	if s.round {
+		ring.StrokeWidth = 1.5
+		d.objects = append(d.objects, ring)
+	}
+	var lines []*canvas.Line
+	for range s.strokes {
+		line := canvas.NewLine(nil)
+		line.StrokeWidth = 1.8
+		lines = append(lines, line)
+		d.objects = append(d.objects, line)
+	}
+	d.min = func() fyne.Size { return fyne.NewSize(s.size, s.size) }
+	d.layout = func(fyne.Size) {
+		ring.Resize(fyne.NewSize(s.size, s.size))
+		for i, at := range s.strokes {
+			lines[i].Position1 = fyne.NewPos(at[0]*s.size, at[1]*s.size)
+			lines[i].Position2 = fyne.NewPos(at[2]*s.size, at[3]*s.size)
+		}
+	}
+	d.paint = func() {
+		c := s.ink(theme.Current())
+		ring.StrokeColor = c
+		for _, line := range lines {
+			line.StrokeColor = c
+		}
+	}
+	d.paint()
+	return d
+}

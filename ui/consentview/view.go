@@ -1,0 +1,441 @@
+// Package consentview is the question's window: what it shows, when an answer
+// counts, and how it is told to the service.
+//
+// It does not import the toolkit's application package: whoever runs it brings
+// the application. The one rule that must not be broken: nothing here answers
+// for the person. Silence, a lost service, a window that cannot be seen and
+// every failure end without a yes.
+package consentview
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+
+	"aval/agent/event"
+	"aval/agent/ipc"
+	"aval/assets"
+	avaltheme "aval/ui/theme"
+	"aval/ui/viewmodel"
+)
+
+// Width of the window in units that are one pixel at a scale of 1.
+const Width float32 = 480
+
+const (
+	margin    float32 = 24
+	inner             = Width - 2*margin
+	columnGap float32 = 16
+	ticksWide float32 = 236
+	notsWide          = inner - columnGap - ticksWide
+	pushGap   float32 = 8
+	pushWide          = (inner - pushGap) / 2
+)
+
+// Answer is what the person answered.
+type Answer struct {
+	Allow  bool
+	Groups []event.Group // ticked, in the order of the question; only with Allow
+	// Locale and TextSHA256 are of the text that was on the screen.
+	Locale     string
+	TextSHA256 string
+}
+
+// Options of a View.
+type Options struct {
+	Question ipc.Question
+	Locale   string           // the person's own, BCP 47 or POSIX
+	Now      func() time.Time // the clock
+	// OnAnswer is called once, on the toolkit's goroutine.
+	OnAnswer func(Answer)
+}
+
+// View is the content of the window. Its methods must be called on the
+// toolkit's goroutine; it has no goroutine and no timer of its own.
+type View struct {
+	o       Options
+	opened  time.Time // the time since the connection is counted from it
+	asks    []viewmodel.Ask
+	current int // index in asks
+
+	arming   viewmodel.Arming
+	seen     bool // has been in sight once
+	deadline time.Time
+	done     bool
+
+	ready    bool // as drawn
+	ticked   map[event.Group]bool
+	unfolded bool
+
+	root   *fyne.Container
+	height float32 // of the content, in every language
+	needs  float32 // height with nothing scrolled, in the current language
+
+	scroll      *container.Scroll
+	ticks       []*tick
+	deny, allow *push
+	hint, left  *block
+	time        *bar
+	details     *fyne.Container
+	more        *link
+}
+
+// New composes the view of a question. Until Seen and SetDeadline were called,
+// no answer counts.
+func New(o Options) *View {
+	v := &View{o: o, opened: o.Now(), ticked: map[event.Group]bool{}}
+	first := viewmodel.Catalog(o.Question, o.Locale)
+	v.asks = append(v.asks, viewmodel.New(o.Question, first, v.opened))
+	for _, lang := range assets.Langs() {
+		if lang != first.Lang {
+			v.asks = append(v.asks, viewmodel.New(o.Question, assets.For(lang), v.opened))
+		}
+	}
+	for _, g := range v.ask().Groups {
+		v.ticked[g.Group] = true
+	}
+	v.root = &fyne.Container{}
+	// The window keeps one size in every language.
+	for i := range v.asks {
+		v.current = (i + 1) % len(v.asks)
+		v.compose()
+		v.height = max(v.height, v.needs)
+	}
+	v.current = 0
+	v.compose()
+	return v
+}
+
+func (v *View) ask() viewmodel.Ask { return v.asks[v.current] }
+
+// Ask is what the view says now.
+func (v *View) Ask() viewmodel.Ask { return v.ask() }
+
+// Asks are the texts in every language that the person can choose.
+func (v *View) Asks() []viewmodel.Ask { return v.asks }
+
+// Content is what the window holds.
+func (v *View) Content() fyne.CanvasObject { return v.root }
+
+// Size of the content, the same for as long as the view lives.
+func (v *View) Size() fyne.Size { return fyne.NewSize(Width, v.height) }
+
+// Fit makes the content at most as high as room, in units. What does not fit is
+// scrolled: all but the title, the buttons and the time.
+func (v *View) Fit(room float32) { v.height = max(v.root.MinSize().Height, min(v.height, room)) }
+
+// compose builds the content in the current language.
+func (v *View) compose() {
+	a := v.ask()
+	armed := func() bool { return v.counts() }
+
+	icon := canvas.NewImageFromResource(fyne.NewStaticResource("aval-64.png", assets.Icon(64)))
+	icon.FillMode = canvas.ImageFillContain
+	icon.SetMinSize(fyne.NewSize(28, 28))
+	language := newLink(v.asks[(v.current+1)%len(v.asks)].Language, armed, v.nextLanguage, v.Key)
+	titleWide := inner - 28 - 12 - language.MinSize().Width - 8
+	title := newBlock(a.Title, titleWide, inkText).bold().sized(avaltheme.Title)
+	headLeft := container.New(row{gap: 12}, icon, title)
+	head, headColumn := newColumn(inner)
+	headColumn.add(head, 14, container.New(ends{width: inner}, headLeft, language))
+	headColumn.add(head, 8, newPlain(inkLine, inner, 1))
+
+	body := v.body(a)
+	// Room for the scroll bar is in the margin, so that the text keeps its width.
+	v.scroll = container.NewVScroll(container.New(inset{left: margin}, body))
+	v.scroll.SetMinSize(fyne.NewSize(Width, minTarget))
+
+	foot, footColumn := newColumn(inner)
+	v.hint = newBlock("", inner, inkMuted)
+	v.hint.align = fyne.TextAlignCenter
+	v.hint.reserve(a.Arming, a.Covered, a.NoGroups)
+	v.deny = newPush(a.Deny, pushWide, armed, v.refuse, v.Key)
+	v.allow = newPush(a.Allow, pushWide, armed, v.agree, v.Key)
+	v.time = newBar(inner)
+	v.left = newBlock("", inner, inkText)
+	v.left.align = fyne.TextAlignCenter
+	v.left.reserve(a.Countdown(a.AnswerFor), a.Countdown(99*time.Second))
+	footColumn.add(foot, 0, newPlain(inkLine, inner, 1))
+	footColumn.add(foot, 6, v.hint)
+	footColumn.add(foot, 4, container.New(ends{width: inner}, v.deny, v.allow))
+	footColumn.add(foot, 8, v.time)
+	footColumn.add(foot, 6, v.left)
+	footColumn.add(foot, 14, newPlain(inkGround, inner, 0))
+
+	v.root.Layout = frame{}
+	v.root.Objects = []fyne.CanvasObject{head, v.scroll, foot}
+	v.needs = head.MinSize().Height + body.MinSize().Height + foot.MinSize().Height
+	v.draw(v.o.Now())
+	v.root.Refresh()
+}
+
+// body is what stands between the title and the buttons.
+func (v *View) body(a viewmodel.Ask) *fyne.Container {
+	body, col := newColumn(inner)
+	text := func(gap float32, s string, ink ink) *block {
+		b := newBlock(s, inner, ink)
+		if s != "" {
+			col.add(body, gap, b)
+		}
+		return b
+	}
+	text(12, a.Who, inkText).bold()
+	vouched := inkWarn
+	if a.Verified {
+		vouched = inkGood
+	}
+	col.add(body, 2, container.New(row{gap: 7}, newShield(a.Verified), newBlock(a.Vouch, inner-23, vouched)))
+	since := newBlock(a.Since, 0, inkMuted)
+	since.width = fyne.MeasureText(a.Since, since.size, since.style).Width
+	if rest := inner - since.width - 16; a.Since != "" && fyne.MeasureText(a.Via, avaltheme.Text, fyne.TextStyle{}).Width <= rest {
+		col.add(body, 2, container.New(ends{width: inner, top: true}, newBlock(a.Via, rest, inkMuted), since))
+	} else {
+		text(2, a.Via, inkMuted)
+		text(0, a.Since, inkMuted)
+	}
+	for i, p := range a.Purposes {
+		text(gapFirst(i, 10, 4), p, inkText)
+	}
+
+	v.ticks = nil
+	left, leftColumn := newColumn(ticksWide)
+	leftColumn.add(left, 0, newBlock(a.RecordedHead, ticksWide, inkText).bold())
+	for i, g := range a.Groups {
+		t := newTick(g.Text, ticksWide, func() bool { return v.counts() }, nil, v.Key)
+		t.on = v.ticked[g.Group]
+		t.act = func() {
+			v.ticked[g.Group] = !v.ticked[g.Group]
+			t.on = v.ticked[g.Group]
+			t.Refresh()
+			v.draw(v.o.Now())
+		}
+		t.shown = func() { v.reveal(t) }
+		v.ticks = append(v.ticks, t)
+		leftColumn.add(left, gapFirst(i, 4, 0), t)
+	}
+	right, rightColumn := newColumn(notsWide)
+	rightColumn.add(right, 0, newBlock(a.NotRecordedHead, notsWide, inkText).bold())
+	for i, n := range a.NotRecorded {
+		line := container.New(row{gap: 8}, newCross(), newBlock(n, notsWide-20, inkText))
+		rightColumn.add(right, gapFirst(i, 12, 10), line)
+	}
+	col.add(body, 14, container.New(ends{width: inner, top: true}, left, right))
+	text(8, a.Footnote, inkMuted)
+
+	for i, r := range a.Readers {
+		text(gapFirst(i, 12, 0), r, inkText)
+	}
+	text(4, a.IfNot, inkText)
+	text(4, a.Stop, inkText)
+
+	v.more = newLink(a.More, func() bool { return v.counts() }, v.fold, v.Key)
+	v.more.arrow = 1
+	v.more.shown = func() { v.reveal(v.more) }
+	col.add(body, 0, container.New(ends{width: inner}, &fyne.Container{Layout: row{}}, v.more))
+	var detailColumn *column
+	v.details, detailColumn = newColumn(inner)
+	for i, d := range a.Details {
+		detailColumn.add(v.details, gapFirst(i, 0, 8), newBlock(d, inner, inkText))
+	}
+	detailColumn.add(v.details, 12, newPlain(inkGround, inner, 0))
+	col.add(body, 0, v.details)
+	v.drawFold()
+	return body
+}
+
+func gapFirst(i int, first, others float32) float32 {
+	if i == 0 {
+		return first
+	}
+	return others
+}
+
+// fold shows or hides the details. The window keeps its size, so that the
+// buttons stay where they are; the text is scrolled to the details.
+func (v *View) fold() {
+	v.unfolded = !v.unfolded
+	v.drawFold()
+	v.scroll.Content.Refresh()
+	v.scroll.Refresh()
+	if v.unfolded {
+		v.scroll.ScrollToBottom()
+	} else {
+		v.scroll.ScrollToTop()
+	}
+}
+
+func (v *View) drawFold() {
+	v.more.label, v.more.arrow = v.ask().More, 1
+	v.details.Hide()
+	if v.unfolded {
+		v.more.label, v.more.arrow = v.ask().Less, -1
+		v.details.Show()
+	}
+	v.more.Refresh()
+}
+
+// reveal scrolls until o, somewhere in the scrolled part, can be seen whole.
+func (v *View) reveal(o fyne.CanvasObject) {
+	d := fyne.CurrentApp().Driver()
+	y := d.AbsolutePositionForObject(o).Y - d.AbsolutePositionForObject(v.scroll).Y
+	switch over := y + o.Size().Height - v.scroll.Size().Height; {
+	case y < 0:
+		v.scroll.Offset.Y += y
+	case over > 0:
+		v.scroll.Offset.Y += over
+	default:
+		return
+	}
+	v.scroll.Refresh()
+}
+
+func (v *View) nextLanguage() {
+	v.current = (v.current + 1) % len(v.asks)
+	v.compose()
+}
+
+// Key handles a key that is for no widget: Esc refuses, the arrows scroll.
+func (v *View) Key(e *fyne.KeyEvent) {
+	step := float32(0)
+	switch e.Name {
+	case fyne.KeyEscape:
+		if v.counts() {
+			v.refuse()
+		}
+	case fyne.KeyUp:
+		step = 40
+	case fyne.KeyDown:
+		step = -40
+	case fyne.KeyPageUp:
+		step = v.scroll.Size().Height
+	case fyne.KeyPageDown:
+		step = -v.scroll.Size().Height
+	}
+	if step != 0 {
+		v.scroll.Scrolled(&fyne.ScrollEvent{Scrolled: fyne.NewDelta(0, step)})
+	}
+}
+
+// Seen: the window came into sight, painted.
+func (v *View) Seen() {
+	v.seen = true
+	v.arming = v.arming.Seen(v.o.Now())
+	v.draw(v.o.Now())
+}
+
+// Covered: another window came in front, or the window left the screen.
+func (v *View) Covered() {
+	v.arming = v.arming.Covered()
+	v.draw(v.o.Now())
+}
+
+// Disturbed: the window was moved or lost the focus.
+func (v *View) Disturbed() {
+	v.arming = v.arming.Disturbed(v.o.Now())
+	v.draw(v.o.Now())
+}
+
+// SetDeadline: the service knows that the question is shown, and takes an
+// answer until t.
+func (v *View) SetDeadline(t time.Time) {
+	v.deadline = t
+	v.draw(v.o.Now())
+}
+
+// Tick draws what changed with time, and tells whether the time for an answer
+// is over. Call it a few times a second.
+func (v *View) Tick() (over bool) {
+	now := v.o.Now()
+	v.draw(now)
+	return v.over(now)
+}
+
+// Close: the window is closed, which is a refusal. It counts always: somebody
+// who closes the window must not find that it stays.
+func (v *View) Close() { v.answer(Answer{}) }
+
+func (v *View) over(now time.Time) bool { return !v.deadline.IsZero() && !now.Before(v.deadline) }
+
+// counts tells whether an answer given now counts.
+func (v *View) counts() bool {
+	now := v.o.Now()
+	return !v.done && !v.deadline.IsZero() && !v.over(now) && v.arming.Ready(now)
+}
+
+func (v *View) groups() []event.Group {
+	var groups []event.Group
+	for _, g := range v.ask().Groups {
+		if v.ticked[g.Group] {
+			groups = append(groups, g.Group)
+		}
+	}
+	return groups
+}
+
+func (v *View) refuse() { v.answer(Answer{}) }
+
+func (v *View) agree() {
+	if groups := v.groups(); len(groups) > 0 {
+		v.answer(Answer{Allow: true, Groups: groups})
+	}
+}
+
+func (v *View) answer(a Answer) {
+	if v.done {
+		return
+	}
+	v.done = true
+	a.Locale, a.TextSHA256 = v.ask().Locale, v.ask().WindowSHA256()
+	v.draw(v.o.Now())
+	v.o.OnAnswer(a)
+}
+
+// draw brings buttons, hint and time up to date.
+func (v *View) draw(now time.Time) {
+	a := v.ask()
+	ready := v.counts()
+	nothing := !slices.Contains(slices.Collect(maps.Values(v.ticked)), true)
+	if ready && !v.ready {
+		// What got the focus while nothing counted keeps it not: a key that is on
+		// its way must not find a button.
+		if c := fyne.CurrentApp().Driver().CanvasForObject(v.deny); c != nil {
+			c.Unfocus()
+		}
+	}
+	if ready != v.ready || v.allow.off != nothing {
+		v.ready = ready
+		v.allow.setOff(nothing)
+		v.deny.Refresh()
+	}
+
+	hint := ""
+	switch {
+	case v.done || v.over(now):
+	case v.seen && v.arming.Left(now) < 0:
+		hint = a.Covered
+	case !ready:
+		hint = a.Arming
+	case nothing:
+		hint = a.NoGroups
+	}
+	v.say(v.hint, hint, inkMuted)
+
+	left := a.AnswerFor
+	if !v.deadline.IsZero() {
+		left = min(left, max(0, v.deadline.Sub(now)))
+	}
+	v.say(v.left, a.Countdown(left), inkText)
+	if a.AnswerFor > 0 {
+		v.time.set(float32(left) / float32(a.AnswerFor))
+	}
+}
+
+func (v *View) say(b *block, text string, ink ink) {
+	if b.text != text {
+		b.set(text, ink)
+	}
+}
