@@ -76,7 +76,8 @@ func (l *Link) connect(ctx context.Context) (good bool, err error) {
 	l.cfg.Log.Info("uplink connected", "server", l.addr.addr)
 	err = c.serve(ctx)
 	var later *laterError
-	return !errors.As(err, &later), err
+	var no *refusedError
+	return !errors.As(err, &later) && !errors.As(err, &no), err
 }
 
 func (c *conn) open(ctx context.Context) error {

@@ -332,8 +332,8 @@ func (c *conn) onReject(r *wire.Reject) error {
 		return nil
 	}
 	s := c.grants[r.GetGrantId()]
-	if s == nil {
-		return nil
+	if s == nil { // it could not even be read: sent again, by a new connection
+		return &laterError{r.GetSentence()}
 	}
 	c.l.settled(s.name, len(s.flight)+1)
 	c.block(s, r.GetSentence())

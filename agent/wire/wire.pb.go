@@ -1008,7 +1008,7 @@ func (x *Ack) GetSeq() uint64 {
 // Reject: a batch or record was not accepted and nothing of it was stored.
 type Reject struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	GrantId       string                 `protobuf:"bytes,1,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"`
+	GrantId       string                 `protobuf:"bytes,1,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"` // of the stream; for a record: the record's id
 	FirstSeq      uint64                 `protobuf:"varint,2,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"`
 	Code          string                 `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"` // one word of the list in summarizer/ingest
 	Sentence      string                 `protobuf:"bytes,4,opt,name=sentence,proto3" json:"sentence,omitempty"`

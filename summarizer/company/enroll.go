@@ -92,7 +92,7 @@ func (s *Service) enroll(r *http.Request) (wire.EnrollReply, error) {
 			if err != nil {
 				return err
 			}
-			reply.Options, err = s.options(tx, reply.Device)
+			reply.Options, err = s.OptionsIn(tx, reply.Device)
 			return err
 		}
 		if err != nil {
@@ -105,7 +105,7 @@ func (s *Service) enroll(r *http.Request) (wire.EnrollReply, error) {
 		if err := tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "device:" + d.ID, Action: "device-enrolled", Subject: d.ID}); err != nil {
 			return err
 		}
-		reply.Options, err = s.options(tx, reply.Device)
+		reply.Options, err = s.OptionsIn(tx, reply.Device)
 		return err
 	})
 	if err != nil {

@@ -56,26 +56,43 @@ const (
 // given, or the next version where the settings have changed or a week has gone.
 // Versions of a device only go up, and each names the same bytes for ever.
 func (s *Service) Options(ctx context.Context, device string) (envelope []byte, err error) {
-	err = s.db.Tx(ctx, func(tx *store.Tx) error { envelope, err = s.options(tx, device); return err })
+	err = s.db.Tx(ctx, func(tx *store.Tx) error { envelope, err = s.OptionsIn(tx, device); return err })
 	if err != nil {
 		return nil, fmt.Errorf("sign options: %w", err)
 	}
 	return envelope, nil
 }
 
-func (s *Service) options(tx *store.Tx, device string) ([]byte, error) {
-	c, err := tx.Company(s.id)
+// latest returns the company, its last bundle for a device, and whether that one
+// still says what it should.
+func (s *Service) latest(tx *store.Tx, device string) (c store.Company, last store.DeviceOptions, good bool, err error) {
+	if c, err = tx.Company(s.id); err != nil {
+		return c, last, false, err
+	}
+	last, err = tx.LatestOptions(device)
+	if errors.Is(err, store.ErrNotFound) {
+		return c, store.DeviceOptions{}, false, nil
+	}
+	age := s.now().Sub(last.SignedAt)
+	return c, last, err == nil && last.SettingsVersion == c.SettingsVersion && age >= 0 && age < OptionsRenew, err
+}
+
+// OptionsStale tells whether Options would sign a new bundle for a device.
+func (s *Service) OptionsStale(tx *store.Tx, device string) (bool, error) {
+	_, _, good, err := s.latest(tx, device)
+	return !good && err == nil, err
+}
+
+// OptionsIn is Options within a transaction.
+func (s *Service) OptionsIn(tx *store.Tx, device string) ([]byte, error) {
+	c, last, good, err := s.latest(tx, device)
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
-	last, err := tx.LatestOptions(device)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	if age := now.Sub(last.SignedAt); err == nil && last.SettingsVersion == c.SettingsVersion && age >= 0 && age < OptionsRenew {
+	if good {
 		return last.Envelope, nil
 	}
+	now := s.now()
 	set := decodeSettings(c.Settings)
 	body := record.Options{V: 1, Company: s.id, Device: device, Version: last.Version + 1, At: now.UTC(), Expires: now.Add(optionsLife).UTC(),
 		CompanyName: c.Name, Outgoing: set.Outgoing, Incoming: set.Incoming, IncomingEnforced: set.IncomingEnforced,

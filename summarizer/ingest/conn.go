@@ -1,0 +1,266 @@
+package ingest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"google.golang.org/protobuf/proto"
+
+	"aval/agent/record"
+	"aval/agent/wire"
+	"aval/summarizer/store"
+)
+
+const (
+	greetWithin = 15 * time.Second
+	writeWithin = 30 * time.Second
+	// storeWithin bounds one transaction.
+	storeWithin = 30 * time.Second
+	// maxGrants of one connection are remembered; more need a new connection.
+	maxGrants = 4096
+)
+
+// conn is one device's connection. The loop's goroutine owns it; pings come from
+// a timer, so that an idle connection has one goroutine.
+type conn struct {
+	s   *Server
+	ws  *websocket.Conn
+	tls *tls.ConnectionState
+
+	company string
+	device  string
+	skew    time.Duration // the device's clock minus the server's, at the hello
+	grants  map[string]*grant
+
+	leaving atomic.Bool
+	write   sync.Mutex // data frames: the loop's and the options of the timer
+	timer   *time.Timer
+	options time.Time // when the device was last given options; guarded by write
+}
+
+// loop greets the device and serves it until the connection ends.
+func (c *conn) loop() {
+	defer c.s.gone(c)
+	defer c.ws.Close()
+	c.ws.SetReadLimit(wire.MaxFrame)
+	if !c.greet() {
+		return
+	}
+	log := c.s.o.Log.With("device", c.device)
+	log.Info("device connected", "clock_skew", c.skew.Round(time.Second))
+	defer log.Info("device gone")
+	c.watch()
+	defer c.timer.Stop()
+	for !c.leaving.Load() {
+		f, err := c.next()
+		if err == nil {
+			err = c.handle(f)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if c.leaving.Load() {
+		c.bye(websocket.CloseServiceRestart, "it is being restarted")
+	}
+}
+
+// next reads one frame.
+func (c *conn) next() (*wire.Frame, error) {
+	typ, raw, err := c.ws.ReadMessage()
+	if err != nil {
+		return nil, err
+	}
+	c.extend()
+	if typ != websocket.BinaryMessage {
+		c.refuse(CodeProtocol)
+		return nil, errGone
+	}
+	f, err := decodeFrame(raw)
+	if err != nil {
+		c.refuse(CodeMalformed)
+		return nil, errGone
+	}
+	return f, nil
+}
+
+func decodeFrame(raw []byte) (*wire.Frame, error) {
+	f := &wire.Frame{}
+	return f, proto.Unmarshal(raw, f)
+}
+
+// extend allows for two lost pings. Once the server is stopping, the deadline
+// that goAway has set stays.
+func (c *conn) extend() {
+	_ = c.ws.SetReadDeadline(time.Now().Add(2*c.s.o.Ping + writeWithin))
+	if c.leaving.Load() { // after, so that neither order of the two leaves the later one
+		_ = c.ws.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// send writes one frame.
+func (c *conn) send(f *wire.Frame) error {
+	raw, err := proto.Marshal(f)
+	if err != nil {
+		return err
+	}
+	c.write.Lock()
+	defer c.write.Unlock()
+	_ = c.ws.SetWriteDeadline(time.Now().Add(writeWithin))
+	return c.ws.WriteMessage(websocket.BinaryMessage, raw)
+}
+
+// refuse ends the connection with a reason.
+func (c *conn) refuse(code Code) {
+	c.s.o.Log.Info("connection refused", "code", string(code), "device", c.device)
+	_ = c.send(refused(code))
+	c.bye(websocket.ClosePolicyViolation, string(code))
+}
+
+func (c *conn) bye(code int, text string) {
+	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, text), time.Now().Add(time.Second))
+}
+
+// goAway has the loop end after what it is doing.
+func (c *conn) goAway() {
+	c.leaving.Store(true)
+	_ = c.ws.SetReadDeadline(time.Unix(1, 0))
+}
+
+// greet challenges the device and checks its proof; only then it has a name.
+func (c *conn) greet() bool {
+	_ = c.ws.SetReadDeadline(time.Now().Add(greetWithin))
+	nonce := make([]byte, 32)
+	_, _ = rand.Read(nonce) // never fails, see crypto/rand
+	if c.send(&wire.Frame{Body: &wire.Frame_Challenge{Challenge: &wire.Challenge{Nonce: nonce, ServerVersion: c.s.o.Build}}}) != nil {
+		return false
+	}
+	f, err := c.next()
+	if err != nil {
+		return false
+	}
+	h := f.GetHello()
+	if h == nil {
+		c.refuse(CodeProtocol)
+		return false
+	}
+	if h.GetVersion() != wire.Version {
+		c.refuse(CodeVersion)
+		return false
+	}
+	exported, err := c.tls.ExportKeyingMaterial(wire.ProofLabel, nonce, 32)
+	if err != nil {
+		c.refuse(CodeProof)
+		return false
+	}
+	now := c.s.o.Now()
+	skew := time.Unix(0, h.GetClockUnixNano()).Sub(now)
+	var options []byte
+	code, err := c.inTx(func(tx *store.Tx) error {
+		if h.GetCompany() != c.s.co.ID() {
+			return no(CodeUnknownDevice)
+		}
+		keys, err := tx.DeviceKeys(h.GetCompany(), h.GetDevice())
+		if err != nil {
+			return err
+		}
+		key := keys[h.GetKeyId()]
+		if key == nil {
+			return no(CodeUnknownDevice)
+		}
+		if !record.VerifyBytes(key, record.TypeProof, wire.ProofPayload(nonce, exported, h.GetDevice(), h.GetCompany()), h.GetProof()) {
+			return no(CodeProof)
+		}
+		if err := tx.SeenDevice(h.GetDevice(), printable(h.GetAgentVersion(), 64), now, skew); err != nil {
+			return err
+		}
+		options, err = c.s.co.OptionsIn(tx, h.GetDevice())
+		return err
+	})
+	if err != nil {
+		c.s.o.Log.Error("greet device", "err", err)
+	}
+	if code != "" {
+		c.refuse(code)
+		return false
+	}
+	c.company, c.device, c.skew = h.GetCompany(), h.GetDevice(), skew
+	c.options = now
+	c.extend()
+	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{ClockUnixNano: now.UnixNano(),
+		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents}}}) == nil &&
+		c.send(optionsFrame(options)) == nil
+}
+
+func optionsFrame(env []byte) *wire.Frame {
+	return &wire.Frame{Body: &wire.Frame_Options{Options: &wire.Options{Envelope: env}}}
+}
+
+// watch pings the device, ends the connection of one that was revoked, and sends
+// options that have changed or grown old.
+func (c *conn) watch() {
+	c.ws.SetPongHandler(func(string) error { c.extend(); return nil })
+	var tick func()
+	tick = func() {
+		if c.leaving.Load() {
+			return
+		}
+		if err := c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWithin)); err != nil {
+			_ = c.ws.Close()
+			return
+		}
+		ctx, cancel := context.WithTimeout(c.s.ctx, storeWithin)
+		defer cancel()
+		revoked, stale := false, false
+		err := c.s.db.View(ctx, func(tx *store.Tx) error {
+			keys, err := tx.DeviceKeys(c.company, c.device)
+			if err != nil {
+				return err
+			}
+			revoked = len(keys) == 0
+			stale, err = c.s.co.OptionsStale(tx, c.device)
+			return err
+		})
+		switch {
+		case err != nil && c.s.ctx.Err() == nil:
+			c.s.o.Log.Error("watch device", "device", c.device, "err", err)
+		case revoked:
+			c.refuse(CodeUnknownDevice)
+			_ = c.ws.Close()
+			return
+		case stale:
+			env, err := c.s.co.Options(ctx, c.device)
+			if err != nil {
+				c.s.o.Log.Error("renew options", "device", c.device, "err", err)
+			} else {
+				_ = c.send(optionsFrame(env))
+			}
+		}
+		c.timer.Reset(c.s.o.Ping)
+	}
+	ready := make(chan struct{})
+	c.timer = time.AfterFunc(c.s.o.Ping, func() { <-ready; tick() })
+	close(ready)
+}
+
+// inTx runs f in a transaction and sorts its error: a refusal's code; or the
+// server's own trouble, with the error to be logged.
+func (c *conn) inTx(f func(*store.Tx) error) (Code, error) {
+	ctx, cancel := context.WithTimeout(c.s.ctx, storeWithin)
+	defer cancel()
+	err := c.s.db.Tx(ctx, f)
+	var r *refusal
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.As(err, &r):
+		return r.code, nil
+	}
+	return CodeServer, err
+}

@@ -1,0 +1,144 @@
+// Package ingest is where agents deliver: a WebSocket for each device, on which
+// grants, batches of events and signed records arrive and are verified, stored
+// and only then acknowledged.
+//
+// The one rule that must not be broken: what the rules of accept.go do not
+// accept is not stored and not logged, not in part; what is acknowledged has
+// been committed.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/klauspost/compress/zstd"
+
+	"aval/agent/wire"
+	"aval/summarizer/company"
+	"aval/summarizer/store"
+)
+
+// Options of a server; zero values are the defaults.
+type Options struct {
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: nothing is logged
+	Build string           // the server's version
+	// Ping is how often an idle connection is tried, and its device's right to it
+	// checked; 0: 55 s, below the idle limits of common gateways.
+	Ping time.Duration
+}
+
+// Server accepts the connections of devices. It is an http.Handler for
+// wire.AgentPath and needs TLS 1.3 in front of nothing: a proxy that opens TLS
+// breaks the proof of the device.
+type Server struct {
+	db  *store.DB
+	co  *company.Service
+	o   Options
+	up  websocket.Upgrader
+	dec *zstd.Decoder
+
+	ctx  context.Context
+	stop context.CancelFunc
+
+	mu     sync.Mutex // guards what follows
+	conns  map[*conn]struct{}
+	closed bool
+	work   sync.WaitGroup // one for each connection; added to under mu
+}
+
+// New makes a server for one company.
+func New(db *store.DB, co *company.Service, o Options) *Server {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Ping <= 0 {
+		o.Ping = 55 * time.Second
+	}
+	// DecodeAll is safe for concurrent use and refuses what would grow over the limit.
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(wire.MaxBatchBytes))
+	if err != nil {
+		panic(err) // only for options that do not exist
+	}
+	s := &Server{db: db, co: co, o: o, dec: dec, conns: map[*conn]struct{}{}}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	// Small buffers, and none for writing while idle: thousands of devices are
+	// connected and say nothing.
+	s.up = websocket.Upgrader{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 512, WriteBufferSize: 4096,
+		WriteBufferPool: &sync.Pool{}, CheckOrigin: noBrowser}
+	return s
+}
+
+// noBrowser: agents send no Origin, browsers always do.
+func noBrowser(r *http.Request) bool { return r.Header.Get("Origin") == "" }
+
+// ServeHTTP takes one device's connection and returns at once: the handler's own
+// buffers are freed, and only the loop's small ones stay.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.TLS == nil {
+		http.Error(w, "the channel of agents needs a direct TLS connection", http.StatusForbidden)
+		return
+	}
+	c := &conn{s: s, tls: r.TLS, grants: map[string]*grant{}}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	s.work.Add(1)
+	s.mu.Unlock()
+	ws, err := s.up.Upgrade(w, r, nil)
+	if err != nil { // Upgrade has answered
+		s.work.Done()
+		return
+	}
+	c.ws = ws
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		_ = ws.Close()
+	}
+	go c.loop()
+}
+
+func (s *Server) gone(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.work.Done()
+}
+
+// Connected is the number of connections, for the state of the server.
+func (s *Server) Connected() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// Close ends all connections: each batch that is being stored is stored and
+// acknowledged, nothing new is read. It is idempotent.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for c := range s.conns {
+		c.goAway()
+	}
+	s.mu.Unlock()
+	s.work.Wait()
+	s.stop()
+	s.dec.Close()
+	return nil
+}
+
+var errGone = errors.New("the connection has ended")
