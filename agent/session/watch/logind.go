@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -60,31 +59,4 @@ func session(id string, props map[string]dbus.Variant) LogindSession {
 		s.Seat, _ = v[0].(string)
 	}
 	return s
-}
-
-// sessionID undoes the escaping of D-Bus object paths: _XX is one byte in hex
-// (sd_bus_path_encode(3)).
-func sessionID(path dbus.ObjectPath) (string, bool) {
-	const prefix = "/org/freedesktop/login1/session/"
-	if len(path) <= len(prefix) || string(path[:len(prefix)]) != prefix {
-		return "", false
-	}
-	enc := string(path[len(prefix):])
-	var id []byte
-	for i := 0; i < len(enc); i++ {
-		if enc[i] != '_' {
-			id = append(id, enc[i])
-			continue
-		}
-		if i+3 > len(enc) {
-			return "", false
-		}
-		n, err := strconv.ParseUint(enc[i+1:i+3], 16, 8)
-		if err != nil {
-			return "", false
-		}
-		id = append(id, byte(n))
-		i += 2
-	}
-	return string(id), true
 }

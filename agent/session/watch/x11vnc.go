@@ -41,8 +41,9 @@ func parseX11VNCID(s string) (x11vncClient, error) {
 
 // clientRE is one entry of x11vnc's answer to "clients", in 0.9.16
 // id:address:port:user:…:view-only:logintime. Only both ends are read: an
-// address may hold colons, and the middle is the client's own words.
-var clientRE = regexp.MustCompile(`(?:^|,|=clients:)(0x[0-9a-f]+):[^,]*:([0-9]+)`)
+// address may hold colons, and the middle is the client's own words. An entry
+// that these words break into two is not found, and so not confirmed.
+var clientRE = regexp.MustCompile(`^(0x[0-9a-f]+):.*:([0-9]+)$`)
 
 // parseX11VNCAnswer reads the answer to `x11vnc -query pid,clients`, as
 // "aro=pid:29052,aro=clients:0x2:127.0.0.1:45780:unknown-user:…:1795358141".
@@ -57,7 +58,11 @@ func parseX11VNCAnswer(out string, pid int) ([]x11vncClient, error) {
 			return nil, fmt.Errorf("x11vnc %q answers instead of process %d", num, pid)
 		}
 		var out []x11vncClient
-		for _, m := range clientRE.FindAllStringSubmatch(list, -1) {
+		for entry := range strings.SplitSeq(list, ",") {
+			m := clientRE.FindStringSubmatch(entry)
+			if m == nil {
+				continue
+			}
 			id, err1 := strconv.ParseUint(m[1][2:], 16, 64)
 			at, err2 := strconv.ParseInt(m[2], 10, 64)
 			if errors.Join(err1, err2) == nil {

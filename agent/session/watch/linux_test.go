@@ -1,0 +1,333 @@
+package watch_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"aval/agent/session/watch"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// until waits for a condition.
+func until(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !cond(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within 20 s", what)
+		}
+	}
+}
+
+// launch starts a program that ends with the test.
+func launch(t *testing.T, env []string, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + t.TempDir()}, env...)
+	if err := cmd.Start(); err != nil {
+		t.Skipf("%s cannot be started: %v", name, err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}
+
+func TestWaitExit(t *testing.T) {
+	cmd := exec.Command("sleep", "300")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	start, ok := watch.ProcStart(pid)
+	if !ok {
+		t.Fatal("no start time")
+	}
+	exit := watch.WaitExit(t.Context(), pid, start)
+	select {
+	case <-exit:
+		t.Fatal("ended while it runs")
+	case <-time.After(50 * time.Millisecond):
+	}
+	// Another process of the same number has ended, whatever it is.
+	<-watch.WaitExit(t.Context(), pid, start+1)
+	ctx, cancel := context.WithCancel(t.Context())
+	given := watch.WaitExit(ctx, pid, start)
+	cancel()
+	<-given
+	cmd.Process.Kill()
+	cmd.Wait()
+	<-exit
+	<-watch.WaitExit(t.Context(), pid, start)
+	if _, ok := watch.ProcStart(pid); ok {
+		t.Error("a process that has ended has a start time")
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// TestX11VNC asks a real x11vnc about a client that is there, one that never
+// was, and one that has gone. (Without the comparison of the login time in
+// ConfirmX11VNC, "another login" is taken for alive.)
+func TestX11VNC(t *testing.T) {
+	for _, p := range []string{"Xvfb", "x11vnc"} {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Skipf("%s is not installed", p)
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "640x480x24")
+	x.ExtraFiles = []*os.File{w}
+	if err := x.Start(); err != nil {
+		t.Skipf("Xvfb: %v", err)
+	}
+	t.Cleanup(func() { x.Process.Kill(); x.Wait() })
+	w.Close()
+	b := make([]byte, 16)
+	n, err := r.Read(b)
+	if err != nil {
+		t.Fatalf("Xvfb gave no display: %v", err)
+	}
+	display := ":" + strings.TrimSpace(string(b[:n]))
+	port, log := freePort(t), t.TempDir()+"/hook"
+	vnc := launch(t, nil, "/usr/bin/x11vnc", "-display", display, "-rfbport", port, "-localhost", "-nopw", "-forever", "-shared", "-q", "-noxrecord",
+		"-afteraccept", "echo $RFB_X11VNC_PID-$RFB_CLIENT_ID-$RFB_LOGIN_TIME >>"+log)
+	pid := vnc.Process.Pid
+	until(t, "x11vnc's display", func() bool { return watch.X11VNCDisplay(pid) == display })
+	var conn net.Conn
+	until(t, "x11vnc listens", func() bool {
+		conn, err = net.Dial("tcp", "127.0.0.1:"+port)
+		return err == nil
+	})
+	defer conn.Close()
+	handshake(t, conn)
+	var id string
+	until(t, "the hook", func() bool {
+		b, _ := os.ReadFile(log)
+		id = strings.TrimSpace(string(b))
+		return id != ""
+	})
+	if alive, known := watch.ConfirmX11VNC(t.Context(), pid, id); !alive || !known {
+		t.Errorf("connected: alive %v, known %v", alive, known)
+	}
+	i := strings.LastIndex(id, "-")
+	at, _ := strconv.Atoi(id[i+1:])
+	for what, other := range map[string]string{"another login": id[:i+1] + strconv.Itoa(at+1), "another client": strconv.Itoa(pid) + "-0x77-" + id[i+1:]} {
+		if alive, known := watch.ConfirmX11VNC(t.Context(), pid, other); alive || !known {
+			t.Errorf("%s: alive %v, known %v", what, alive, known)
+		}
+	}
+	if alive, known := watch.ConfirmX11VNC(t.Context(), pid, "5-0x1-5"); alive || known {
+		t.Errorf("another server's: alive %v, known %v", alive, known)
+	}
+	conn.Close()
+	until(t, "the client is gone", func() bool {
+		alive, known := watch.ConfirmX11VNC(t.Context(), pid, id)
+		return known && !alive
+	})
+	vnc.Process.Kill()
+	vnc.Wait()
+	if alive, known := watch.ConfirmX11VNC(t.Context(), pid, id); alive || !known {
+		t.Errorf("server gone: alive %v, known %v", alive, known)
+	}
+}
+
+// handshake is the beginning of a VNC client without a password (RFC 6143, 7.1, 7.3.1).
+func handshake(t *testing.T, c net.Conn) {
+	t.Helper()
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	read := func(n int) []byte {
+		b := make([]byte, n)
+		for got := 0; got < n; {
+			k, err := c.Read(b[got:])
+			if err != nil {
+				t.Fatalf("VNC: %v", err)
+			}
+			got += k
+		}
+		return b
+	}
+	read(12)
+	fmt.Fprint(c, "RFB 003.008\n")
+	read(int(read(1)[0]))
+	c.Write([]byte{1}) // no security
+	read(4)
+	c.Write([]byte{1}) // shared
+	read(24)
+	c.SetDeadline(time.Time{})
+}
+
+// fakeLogind answers like logind on a bus of its own. The real one is asked in
+// test/systemd.
+type fakeLogind struct {
+	mu   sync.Mutex
+	conn *dbus.Conn
+	rows map[string]map[string]dbus.Variant
+}
+
+type row struct {
+	ID   string
+	UID  uint32
+	User string
+	Seat string
+	Path dbus.ObjectPath
+}
+
+func (f *fakeLogind) ListSessions() ([]row, *dbus.Error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []row
+	for id := range f.rows {
+		out = append(out, row{id, 1000, "maria", "seat0", sessionPath(id)})
+	}
+	return out, nil
+}
+
+func (f *fakeLogind) set(id, name string, v any) {
+	f.mu.Lock()
+	if f.rows[id] == nil {
+		f.rows[id] = map[string]dbus.Variant{}
+		f.conn.Export(props{f, id}, sessionPath(id), "org.freedesktop.DBus.Properties")
+	}
+	f.rows[id][name] = dbus.MakeVariant(v)
+	f.mu.Unlock()
+}
+
+type props struct {
+	f  *fakeLogind
+	id string
+}
+
+func (p props) GetAll(string) (map[string]dbus.Variant, *dbus.Error) {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	out := map[string]dbus.Variant{}
+	for k, v := range p.f.rows[p.id] {
+		out[k] = v
+	}
+	return out, nil
+}
+
+func sessionPath(id string) dbus.ObjectPath {
+	return dbus.ObjectPath("/org/freedesktop/login1/session/" + id)
+}
+
+func TestLogind(t *testing.T) {
+	if _, err := exec.LookPath("dbus-daemon"); err != nil {
+		t.Skip("dbus-daemon is not installed")
+	}
+	addr := "unix:path=" + t.TempDir() + "/bus"
+	launch(t, nil, "dbus-daemon", "--session", "--nofork", "--address="+addr)
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", addr)
+	log := slog.New(slog.DiscardHandler)
+	var conn *dbus.Conn
+	until(t, "bus", func() bool {
+		c, err := dbus.Connect(addr)
+		conn = c
+		return err == nil
+	})
+	defer conn.Close()
+	if _, err := watch.NewLogind(log); err == nil {
+		t.Fatal("a bus without logind was taken")
+	}
+	f := &fakeLogind{conn: conn, rows: map[string]map[string]dbus.Variant{}}
+	conn.Export(f, "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+	if _, err := conn.RequestName("org.freedesktop.login1", 0); err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]any{
+		"Name": "maria", "Class": "user", "Type": "x11", "Display": ":0", "State": "active", "Active": true, "LockedHint": false, "Leader": uint32(77),
+		"Timestamp": uint64(1_795_358_141_000_000), "TTY": 7, // of a wrong type: as if absent
+		"Seat": struct {
+			ID   string
+			Path dbus.ObjectPath
+		}{"seat0", "/org/freedesktop/login1/seat/seat0"},
+	} {
+		f.set("c2", name, v)
+	}
+	l, err := watch.NewLogind(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got, err := l.Sessions(t.Context())
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	want := watch.LogindSession{ID: "c2", UID: 1000, User: "maria", Class: "user", Type: "x11", Display: ":0", State: "active", Active: true,
+		Leader: 77, Seat: "seat0", Started: time.Unix(1_795_358_141, 0).UTC()}
+	if got[0] != want {
+		t.Errorf("got  %+v\nwant %+v", got[0], want)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := make(chan struct{}, 64)
+	done := make(chan error, 1)
+	go func() { done <- l.Watch(ctx, func() { calls <- struct{}{} }) }()
+	<-calls // the first, after the subscription
+	emit := func(path dbus.ObjectPath, name string, body ...any) {
+		t.Helper()
+		if err := conn.Emit(path, name, body...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants := func(what string) {
+		t.Helper()
+		select {
+		case <-calls:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("not told of %s", what)
+		}
+	}
+	f.set("c2", "LockedHint", true)
+	changed := func(name string, v any) {
+		emit(sessionPath("c2"), "org.freedesktop.DBus.Properties.PropertiesChanged", "org.freedesktop.login1.Session", map[string]dbus.Variant{name: dbus.MakeVariant(v)}, []string{})
+	}
+	changed("LockedHint", true)
+	wants("the lock")
+	if got, err := l.Sessions(t.Context()); err != nil || !got[0].Locked {
+		t.Errorf("%+v, %v", got, err)
+	}
+	// Many at once make one call, and what is of no interest none.
+	for range 20 {
+		changed("IdleHint", true)
+	}
+	for i := range 5 {
+		emit("/org/freedesktop/login1", "org.freedesktop.login1.Manager.SessionNew", "x"+strconv.Itoa(i), sessionPath("x"))
+	}
+	wants("new sessions")
+	select {
+	case <-calls:
+		t.Error("told twice of one burst")
+	case <-time.After(200 * time.Millisecond):
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	go func() { done <- l.Watch(t.Context(), func() { calls <- struct{}{} }) }()
+	<-calls
+	l.Close()
+	if err := <-done; err == nil {
+		t.Error("the loss of the bus is no error")
+	}
+}
