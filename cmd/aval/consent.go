@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+)
+
+func (a *app) consentCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "consent", Short: "What was decided, by whom, and why; withdraw it", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(a.consentList(), a.consentShow(), a.consentWithdraw())
+	return cmd
+}
+
+func (a *app) consentList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List decisions, newest first", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.dial(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			all := []ipc.ConsentEntry{}
+			for page := (ipc.ConsentListPage{}); ; {
+				var r ipc.ConsentListResult
+				if err := c.Call(cmd.Context(), ipc.MethodConsentList, page, &r); err != nil {
+					return err
+				}
+				all = append(all, r.Entries...)
+				if r.Next == "" {
+					break
+				}
+				page.After = r.Next
+			}
+			return a.print(all, func(w io.Writer) {
+				if len(all) == 0 {
+					fmt.Fprintln(w, "No session has asked yet.")
+					return
+				}
+				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+				fmt.Fprintln(t, "WHEN\tSESSION\tSUPPORTER\tCOMPANY\tOUTCOME\tWHY\tBY")
+				for _, e := range all {
+					why := string(e.Reason)
+					if e.Ending != "" {
+						why += ", " + string(e.Ending)
+					}
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Session, e.Supporter, e.Company, e.Outcome, why, e.Provenance)
+				}
+				t.Flush()
+			})
+		},
+	}
+}
+
+func (a *app) consentShow() *cobra.Command {
+	var raw bool
+	cmd := &cobra.Command{
+		Use: "show ID", Short: "Show one record whole: a record's id, or the newest of a session", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var r ipc.ConsentShow
+			if err := a.call(cmd.Context(), ipc.MethodConsentShow, ipc.ByID{ID: args[0]}, &r); err != nil {
+				return err
+			}
+			if raw {
+				_, err := fmt.Fprintln(a.out, string(r.Envelope))
+				return err
+			}
+			return a.print(r, func(w io.Writer) {
+				var env struct {
+					Payload []byte `json:"payload"`
+				}
+				var pretty bytes.Buffer
+				if len(r.Envelope) > 0 && json.Unmarshal(r.Envelope, &env) == nil && json.Indent(&pretty, env.Payload, "", "  ") == nil {
+					fmt.Fprintf(w, "record %s, number %d in the log, now: %s\n%s\n", r.ID, r.LogIndex, r.Outcome, pretty.String())
+					return
+				}
+				fmt.Fprintf(w, "%s: %s (%s)\n", r.Session, r.Outcome, r.Reason)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&raw, "raw", false, "print the signed bytes")
+	return cmd
+}
+
+func (a *app) consentWithdraw() *cobra.Command {
+	var del bool
+	cmd := &cobra.Command{
+		Use: "withdraw ID", Short: "Take a permission back, from now on; with --delete also what was recorded",
+		Long: `Ends the recording of a session and keeps every byte that has not left from
+leaving. With --delete what was recorded is destroyed here and the company is
+asked to erase its copy; the answer says what became of each copy.
+
+ID is a record's id or a session. Under an enforced policy this records an
+objection instead, and the exit code is 3.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var r ipc.WithdrawResult
+			if err := a.call(cmd.Context(), ipc.MethodConsentWithdraw, ipc.Withdraw{ID: args[0], Delete: del}, &r); err != nil {
+				return err
+			}
+			if err := a.print(r, func(w io.Writer) {
+				fmt.Fprintf(w, "%s: %s\n", args[0], r.Outcome)
+				for _, k := range slices.Sorted(maps.Keys(r.Copies)) {
+					fmt.Fprintf(w, "  %s: %s\n", k, r.Copies[k])
+				}
+			}); err != nil {
+				return err
+			}
+			if r.Outcome == consent.OutcomeObjected {
+				return &ipc.Error{Code: ipc.CodeRefused, Message: "a policy of your organisation requires the recording", Hint: "your objection is on record"}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&del, "delete", false, "also delete what was recorded")
+	return cmd
+}
+
+func (a *app) sentCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "sent [SESSION]", Short: "Show every event as it left this computer, or waits to leave", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.dial(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			var req ipc.Sent
+			if len(args) == 1 {
+				req.Session = args[0]
+			}
+			all := []map[string]any{}
+			for {
+				var r ipc.SentResult
+				if err := c.Call(cmd.Context(), ipc.MethodSent, req, &r); err != nil {
+					return err
+				}
+				for _, e := range r.Events {
+					all = append(all, flat(e))
+				}
+				if r.Next == "" {
+					break
+				}
+				req.After = r.Next
+			}
+			return a.print(all, func(w io.Writer) {
+				if len(all) == 0 {
+					fmt.Fprintln(w, "Nothing has left this computer.")
+					return
+				}
+				for _, e := range all {
+					fmt.Fprintln(w, sentLine(e))
+				}
+			})
+		},
+	}
+}
+
+// flat puts an event's own fields beside session, seq, kind and at.
+func flat(e ipc.SentEvent) map[string]any {
+	out := map[string]any{}
+	for k, v := range e.Fields {
+		out[k] = v
+	}
+	out["session"], out["seq"], out["kind"], out["at"], out["acked"] = e.Session, e.Seq, e.Kind, e.At, e.Acked
+	return out
+}
+
+func sentLine(e map[string]any) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v %4v  %-16v", e["session"], e["seq"], e["kind"])
+	for _, k := range slices.Sorted(maps.Keys(e)) {
+		switch k {
+		case "session", "seq", "kind", "at", "acked":
+		default:
+			fmt.Fprintf(&b, "  %s=%q", k, e[k])
+		}
+	}
+	if e["acked"] != true {
+		b.WriteString("  (waiting)")
+	}
+	return b.String()
+}
+
+// tokenFile is what the summarizer writes for an enrolment.
+type tokenFile struct {
+	Server  string `json:"server"`
+	Pin     string `json:"pin"`
+	Token   string `json:"token"`
+	Company string `json:"company"`
+}
+
+func (a *app) enrollCmd() *cobra.Command {
+	var server, file string
+	cmd := &cobra.Command{
+		Use: "enroll --token-file FILE [--server URL]", Short: "Make this a managed device of a company",
+		Long: `Enrols this computer with a company's summarizer. The token file comes from the
+summarizer (first-start/enrolment-token, or aval-summarizer token create): it
+carries the server's address, its key and a token that counts once.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := readToken(file)
+			if err != nil {
+				return err
+			}
+			if server != "" {
+				t.Server = server
+			}
+			if t.Server == "" {
+				return usageError{errors.New("the token file names no server: --server URL")}
+			}
+			c, err := a.dial(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			var r ipc.EnrollResult
+			if err := c.Call(cmd.Context(), ipc.MethodEnroll, ipc.Enroll{Server: t.Server, Token: t.Token, Pin: t.Pin}, &r); err != nil {
+				return err
+			}
+			return a.print(r, func(w io.Writer) {
+				fmt.Fprintf(w, "This computer is enrolled with %s (%s) as device %s.\n", r.CompanyName, r.Server, r.Device)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&file, "token-file", "", "file with the enrolment token; - reads standard input")
+	cmd.Flags().StringVar(&server, "server", "", "address of the summarizer; default: the one in the token file")
+	_ = cmd.MarkFlagRequired("token-file")
+	return cmd
+}
+
+func readToken(path string) (tokenFile, error) {
+	var t tokenFile
+	raw, err := readSmall(path)
+	if err != nil {
+		return t, fmt.Errorf("read token file: %w", err)
+	}
+	text := strings.TrimSpace(string(raw))
+	if !strings.HasPrefix(text, "{") { // a bare token
+		t.Token = text
+	} else if err := json.Unmarshal([]byte(text), &t); err != nil {
+		return t, fmt.Errorf("%s is no enrolment token: ask for a new one (aval-summarizer token create)", path)
+	}
+	if t.Token == "" || strings.ContainsAny(t.Token, " \t\r\n") {
+		return t, fmt.Errorf("%s holds no enrolment token: ask for a new one (aval-summarizer token create)", path)
+	}
+	return t, nil
+}
+
+func readSmall(path string) ([]byte, error) {
+	f := io.NopCloser(os.Stdin)
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		f = file
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 64<<10))
+}
+
+func (a *app) unenrollCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "unenroll", Short: "Leave the company; recordings end, unsent events stay sealed on this computer", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.call(cmd.Context(), ipc.MethodUnenroll, nil, nil); err != nil {
+				return err
+			}
+			return a.print(map[string]bool{"enrolled": false}, func(w io.Writer) { fmt.Fprintln(w, "This computer belongs to no company now.") })
+		},
+	}
+}

@@ -1,0 +1,163 @@
+// Command aval is the service that decides, asks and records, and the command
+// line for people, administrators and the hooks of remote tools.
+//
+// The one rule that must not be broken: a command never decides anything itself;
+// it asks the service, and what the service does not answer is not done.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"aval/agent/ipc"
+)
+
+// version is set at link time from FyneApp.toml.
+var version = "0.0.0-dev"
+
+// Exit codes of every command.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRefused = 3
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// app is what all commands share.
+type app struct {
+	socket string
+	json   bool
+	in     io.Reader
+	out    io.Writer
+	errOut io.Writer
+}
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ error }
+
+func run(args []string, in io.Reader, out, errOut io.Writer) int {
+	a := &app{in: in, out: out, errOut: errOut}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	return a.fail(cmd, err)
+}
+
+// fail says what went wrong in one sentence and gives the exit code.
+func (a *app) fail(cmd *cobra.Command, err error) int {
+	code, e := exitFailed, &ipc.Error{}
+	var usage usageError
+	switch {
+	case errors.As(err, &usage), isCobraUsage(err):
+		code = exitUsage
+		e = &ipc.Error{Code: ipc.CodeBadRequest, Message: err.Error(), Hint: "see " + cmd.CommandPath() + " --help"}
+	case errors.As(err, &e):
+		switch e.Code {
+		case ipc.CodeBadRequest:
+			code = exitUsage
+		case ipc.CodeRefused:
+			code = exitRefused
+		}
+	case errors.Is(err, context.Canceled):
+		e = &ipc.Error{Code: ipc.CodeFailed, Message: "interrupted"}
+	case errors.Is(err, context.DeadlineExceeded):
+		e = &ipc.Error{Code: ipc.CodeFailed, Message: "the Aval service did not answer in time", Hint: "try again; if it stays so, restart it (aval stop, aval start)"}
+	default:
+		e = &ipc.Error{Code: ipc.CodeFailed, Message: err.Error()}
+	}
+	if a.json {
+		_ = json.NewEncoder(a.errOut).Encode(map[string]*ipc.Error{"error": e})
+		return code
+	}
+	fmt.Fprintln(a.errOut, "aval:", e.Error())
+	return code
+}
+
+// isCobraUsage recognises the errors that cobra and pflag make of wrong words;
+// they have no type of their own.
+func isCobraUsage(err error) bool {
+	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand flag", "flag needs an argument",
+		"invalid argument", "required flag", "accepts ", "requires at least", "bad flag syntax", "if any flags in the group"} {
+		if strings.HasPrefix(err.Error(), p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "aval",
+		Short: "Decides whether a remote session may be recorded for a summary, and asks the person in front of the screen",
+		Long: `Aval decides whether a remote-support session may be recorded for a summary,
+asks the person in front of the screen where it must, and records only with a
+grant: a yes, a standing setting, or a policy that is announced.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a policy or by rights.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("aval {{.Version}}\n")
+	root.PersistentFlags().StringVar(&a.socket, "socket", ipc.DefaultSocket(), "socket of the service")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
+	root.AddCommand(a.runCmd(), a.explainCmd(), a.settingsCmd(), a.policyCmd(), a.sessionCmd(), a.consentCmd(), a.sentCmd(),
+		a.enrollCmd(), a.unenrollCmd(), a.statusCmd())
+	root.AddCommand(a.serviceCmds()...)
+	return root
+}
+
+// answerWithin bounds the service's answer to what needs no waiting.
+const answerWithin = 10 * time.Second
+
+// dial connects within a second: hooks must never hold a connection up.
+func (a *app) dial(ctx context.Context) (*ipc.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, 900*time.Millisecond)
+	defer cancel()
+	return ipc.Dial(ctx, a.socket, ipc.Hello{Program: "aval", Build: version})
+}
+
+// call asks the service one thing.
+func (a *app) call(ctx context.Context, m ipc.Method, params, result any) error {
+	c, err := a.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	return c.Call(ctx, m, params, result)
+}
+
+// print writes v as JSON, or lets text write it for people.
+func (a *app) print(v any, text func(w io.Writer)) error {
+	if !a.json {
+		text(a.out)
+		return nil
+	}
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"aval/agent"
+	"aval/agent/ipc"
+	"aval/agent/policy"
+	"aval/agent/service"
+)
+
+// defaultStateDir is where the installed service keeps its data.
+const defaultStateDir = service.DefaultStateDir
+
+// runFlags are the paths of a service.
+type runFlags struct{ stateDir, policyDir string }
+
+func (f *runFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.stateDir, "state-dir", defaultStateDir, "folder of the service's data, of the service's user alone")
+	cmd.Flags().StringVar(&f.policyDir, "policy-dir", agent.DefaultPolicyDir, "folder with managed/ and recommended/ policy files")
+}
+
+func (a *app) options(f runFlags) service.Options {
+	return service.Options{StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir}
+}
+
+func (a *app) runCmd() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the service in the foreground",
+		Long: `Runs the service until it is interrupted. As root it uses the system's folders.
+To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --policy-dir DIR/policies`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f) }, a.options(f))
+			if err != nil {
+				return err
+			}
+			return s.Run(cmd.Context())
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, f runFlags) error {
+	log := slog.New(slog.NewTextHandler(a.errOut, nil))
+	return agent.Run(ctx, agent.Config{
+		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Log: log,
+		Ready: func() { service.Ready() },
+	})
+}
+
+func (a *app) serviceCmds() []*cobra.Command {
+	act := func(use, short, done string, do func(*service.Service) error) *cobra.Command {
+		var f runFlags
+		cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+			s, err := service.New(nil, a.options(f))
+			if err != nil {
+				return err
+			}
+			if err := do(s); err != nil {
+				if errors.Is(err, os.ErrPermission) {
+					return &ipc.Error{Code: ipc.CodeRefused, Message: use + " needs administrator rights", Hint: "run it as root"}
+				}
+				return fmt.Errorf("%s the service: %w", use, err)
+			}
+			return a.print(map[string]string{"service": done}, func(w io.Writer) { fmt.Fprintln(w, "The Aval service is "+done+".") })
+		}}
+		if use == "install" {
+			f.add(cmd)
+		}
+		return cmd
+	}
+	return []*cobra.Command{
+		act("install", "Install the service with the system's service manager", "installed", (*service.Service).Install),
+		act("uninstall", "Remove the service; its data stays", "uninstalled", (*service.Service).Uninstall),
+		act("start", "Start the installed service", "started", (*service.Service).Start),
+		act("stop", "Stop the service", "stopped", (*service.Service).Stop),
+	}
+}
+
+func (a *app) statusCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Show how the service is doing", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var s ipc.Status
+			if err := a.call(cmd.Context(), ipc.MethodStatus, nil, &s); err != nil {
+				return err
+			}
+			return a.print(s, func(w io.Writer) { printStatus(w, s) })
+		},
+	}
+}
+
+func printStatus(w io.Writer, s ipc.Status) {
+	fmt.Fprintf(w, "Aval %s is running since %s (process %d).\n", s.Build, s.StartedAt.Local().Format("2006-01-02 15:04"), s.PID)
+	if s.Company == "" {
+		fmt.Fprintln(w, "Company:   none")
+	} else {
+		fmt.Fprintf(w, "Company:   %s (%s), %s\n", s.Company, s.Server, s.Link)
+		if s.LinkError != "" {
+			fmt.Fprintf(w, "           %s\n", s.LinkError)
+		}
+		fmt.Fprintf(w, "Waiting:   %d events\n", s.Waiting)
+	}
+	fmt.Fprintf(w, "Sessions:  %d, %d of them recorded now\n", s.Sessions, s.Recording)
+	if len(s.Desktops) == 0 {
+		fmt.Fprintln(w, "Desktops:  none; nobody can be asked until aval-desktop runs in a desktop session")
+	}
+	for i, d := range s.Desktops {
+		name := "           "
+		if i == 0 {
+			name = "Desktops:  "
+		}
+		help := ""
+		if !d.Helper {
+			help = " (start aval-desktop there: add it to the session's autostart)"
+		}
+		fmt.Fprintf(w, "%s%s of %s: %s%s\n", name, d.Desktop, d.User, d.State, help)
+	}
+	for _, n := range s.Notes {
+		fmt.Fprintln(w, "Note:     ", n)
+	}
+}
+
+func (a *app) explainCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain",
+		Short: "Decide for inputs on standard input, one JSON object a line; needs no service",
+		Long: `Reads one input a line on standard input and writes one decision a line, in
+order: the same function that the service calls. docs/decision.md has the names
+and the table. A line that is not such an input is answered with bad-input.`,
+		Example: `  echo '{"direction":"outgoing", ...}' | aval explain --json`,
+		Args:    cobra.NoArgs,
+		RunE:    func(*cobra.Command, []string) error { return policy.Explain(a.in, a.out) },
+	}
+}

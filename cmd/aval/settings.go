@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+	"aval/agent/policy"
+)
+
+func (a *app) settingsCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "settings", Short: "Your own setting for Session Insights", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	show := func(s ipc.SettingsResult) error {
+		return a.print(s, func(w io.Writer) {
+			fmt.Fprintf(w, "session-insights: %s\n", settingWord(s.SessionInsights))
+			fmt.Fprintf(w, "in force:         %s (%s)\n", s.Effective, originWords[s.Origin])
+		})
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use: "get", Short: "Show your setting and what is in force", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var s ipc.SettingsResult
+			if err := a.call(cmd.Context(), ipc.MethodSettingsGet, nil, &s); err != nil {
+				return err
+			}
+			return show(s)
+		},
+	}, &cobra.Command{
+		Use:   "set session-insights allowed|denied|after-confirmation|default",
+		Short: "Choose what happens when a session may be recorded",
+		Long: `allowed: sessions are recorded without asking; you see the bar and can stop.
+denied: no session is recorded; support goes on.
+after-confirmation: you decide at the start of each session.
+default: no choice of your own; the policy's default, or after-confirmation.`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeSetting,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] != "session-insights" {
+				return usageError{fmt.Errorf("there is no setting %q: session-insights is the only one", args[0])}
+			}
+			v := consent.AccessControl(args[1])
+			switch v {
+			case "default":
+				v = consent.AccessUnset
+			case consent.AccessAllowed, consent.AccessDenied, consent.AccessAfterConfirmation:
+			default:
+				return usageError{fmt.Errorf("session-insights cannot be %q: allowed, denied, after-confirmation or default", args[1])}
+			}
+			var s ipc.SettingsResult
+			if err := a.call(cmd.Context(), ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: v}, &s); err != nil {
+				return err
+			}
+			return show(s)
+		},
+	})
+	return cmd
+}
+
+func completeSetting(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	switch len(args) {
+	case 0:
+		return []string{"session-insights"}, cobra.ShellCompDirectiveNoFileComp
+	case 1:
+		return []string{"allowed", "denied", "after-confirmation", "default"}, cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+func settingWord(v consent.AccessControl) string {
+	if v == consent.AccessUnset {
+		return "default"
+	}
+	return string(v)
+}
+
+var originWords = map[string]string{
+	"setting":           "your choice",
+	"policy":            "recommended by your organisation's policy",
+	"enforced-policy":   "set by your organisation's policy, cannot be changed",
+	"default":           "nobody has chosen",
+	"setting-corrupt":   "your setting is damaged; choose again",
+	"policy-unreadable": "the policy on this computer cannot be read; see aval policy show",
+}
+
+func (a *app) policyCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "policy", Short: "The policy of this computer", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(&cobra.Command{
+		Use: "show", Short: "Show every value in force, where it comes from, and what it beat", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var p ipc.PolicyResult
+			if err := a.call(cmd.Context(), ipc.MethodPolicyShow, nil, &p); err != nil {
+				return err
+			}
+			return a.print(p, func(w io.Writer) {
+				fmt.Fprint(w, p.Text)
+				if p.Problem != "" {
+					fmt.Fprintln(w, "problem:", p.Problem)
+				}
+			})
+		},
+	}, &cobra.Command{
+		Use: "validate FILE", Short: "Check a policy file and list every problem; needs no service", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			raw, err := os.ReadFile(args[0])
+			if err != nil {
+				return fmt.Errorf("read policy file: %w", err)
+			}
+			problems := policy.Validate(args[0], raw)
+			if len(problems) == 0 {
+				return a.print(map[string]any{"valid": true, "problems": []string{}}, func(w io.Writer) { fmt.Fprintln(w, args[0]+" is valid.") })
+			}
+			if a.json {
+				if err := json.NewEncoder(a.out).Encode(map[string]any{"valid": false, "problems": problems}); err != nil {
+					return err
+				}
+			} else {
+				for _, p := range problems {
+					fmt.Fprintln(a.out, p)
+				}
+			}
+			return fmt.Errorf("%s has %d problem(s); while it lies in the policy folder nothing is recorded", args[0], len(problems))
+		},
+	})
+	return cmd
+}
