@@ -40,7 +40,7 @@ func (a *app) runCmd() *cobra.Command {
 To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --policy-dir DIR/policies`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f) }, a.options(f))
+			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f) }, service.Options{}) // the paths concern install alone
 			if err != nil {
 				return err
 			}
