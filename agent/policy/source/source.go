@@ -47,7 +47,7 @@ type Keeper interface {
 
 // Options say where the policy lies. Dir is required.
 type Options struct {
-	// Dir is the policy folder, such as /etc/aval/policy.
+	// Dir is the policy folder, such as /etc/aval/policies.
 	Dir string
 	// Own accepts folders and files of the user that runs this program besides
 	// those of root: for --policy-dir.
