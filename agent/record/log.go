@@ -188,8 +188,8 @@ func OpenCheckpoint(raw []byte, keys Keys) (Checkpoint, Hash, error) {
 		return Checkpoint{}, Hash{}, err
 	}
 	var root Hash
-	n, err := hex.Decode(root[:], []byte(c.Root))
-	if len(c.Root) != 2*len(root) || err != nil || n != len(root) || c.V != 1 || c.Size < 0 || c.Device == "" {
+	b, err := hex.DecodeString(c.Root)
+	if copy(root[:], b) != len(root) || len(b) != len(root) || err != nil || c.V != 1 || c.Size < 0 || c.Device == "" {
 		return Checkpoint{}, Hash{}, fmt.Errorf("%w: checkpoint", ErrMalformed)
 	}
 	return c, root, nil

@@ -214,7 +214,7 @@ func answer(batch []*op, err error) {
 // refuseGrowth answers the ops that add events, since the disk is full, and
 // returns the others: endings, records, settings.
 func (s *Store) refuseGrowth(batch []*op) []*op {
-	s.full.Store(true)
+	s.fullSince.Store(time.Now().UnixNano())
 	var rest []*op
 	for _, o := range batch {
 		if o.events > 0 {
@@ -226,17 +226,20 @@ func (s *Store) refuseGrowth(batch []*op) []*op {
 	return rest
 }
 
-// roomAgain looks whether the disk is still full; appends ask it before they
-// queue, so nothing has to poll.
+// roomAgain tells whether appending is worth a try on a disk that was full:
+// there is room, or a second has passed since the last try (a page that was
+// freed within the database is room too). Appends ask; nothing polls.
 func (s *Store) roomAgain() bool {
-	if !s.full.Load() {
+	since := s.fullSince.Load()
+	if since == 0 {
 		return true
 	}
-	if !s.reserve.hold() {
-		return false
+	if free, err := freeSpace(s.dir); err == nil && free >= 2*reserveSize {
+		s.reserve.hold()
+		s.fullSince.Store(0)
+		return true
 	}
-	s.full.Store(false)
-	return true
+	return time.Since(time.Unix(0, since)) > time.Second
 }
 
 // recover follows a commit whose outcome is unknown. After a failed fsync the
@@ -436,9 +439,14 @@ func (s *Store) compact() error {
 			return err
 		}
 	}
-	if err := s.rewrite(); err != nil {
+	err := s.rewrite()
+	if isFull(err) && s.reserve.release() {
+		err = s.rewrite()
+	}
+	if err != nil {
 		return fmt.Errorf("compact database: %w", err)
 	}
+	s.reserve.hold()
 	s.mu.Lock()
 	s.scrub = false
 	s.mu.Unlock()

@@ -54,9 +54,6 @@ func precheck(path string) (lastLost bool, err error) {
 		return false, err
 	}
 	c := &checker{f: f, meta: m, seen: make([]uint64, m.pages/64+1)}
-	if info.Size() < int64(m.pages)*int64(m.pageSize) {
-		return false, fmt.Errorf("file has %d bytes and should have %d", info.Size(), int64(m.pages)*int64(m.pageSize))
-	}
 	c.mark(0)
 	c.mark(1)
 	if m.freelist != noFreelist {
@@ -73,7 +70,7 @@ type meta struct {
 	pages                uint64 // page numbers are below it
 }
 
-// readMeta finds the newer valid header of the two.
+// readMeta finds the newer valid header of the two: the one that bbolt takes.
 func readMeta(f io.ReaderAt, size int64) (best meta, oneBad bool, err error) {
 	// The second header is one page in; the page size is in the headers.
 	found := 0
@@ -90,8 +87,7 @@ func readMeta(f io.ReaderAt, size int64) (best meta, oneBad bool, err error) {
 		}
 		m := meta{pageSize: order.Uint32(b[8:]), root: order.Uint64(b[16:]), freelist: order.Uint64(b[32:]),
 			pages: order.Uint64(b[40:]), txid: order.Uint64(b[48:])}
-		ok := m.pageSize >= 1024 && m.pageSize <= 1<<16 && m.pageSize&(m.pageSize-1) == 0 && m.pages >= 3 && m.pages <= uint64(size)/uint64(m.pageSize)+1
-		return m, ok
+		return m, true
 	}
 	m0, ok0 := try(0)
 	var m1 meta
@@ -117,6 +113,10 @@ func readMeta(f io.ReaderAt, size int64) (best meta, oneBad bool, err error) {
 	}
 	if found == 0 {
 		return meta{}, false, errors.New("neither of the two headers is valid")
+	}
+	ps := best.pageSize
+	if ps < 1024 || ps > 1<<16 || ps&(ps-1) != 0 || best.pages < 3 || best.pages > uint64(size)/uint64(ps) {
+		return meta{}, false, fmt.Errorf("its header speaks of %d pages of %d bytes, and the file has %d bytes", best.pages, ps, size)
 	}
 	return best, found == 1, nil
 }

@@ -90,11 +90,11 @@ type Store struct {
 	acks     map[uint64]uint64 // acknowledged, not yet committed
 	scrub    bool              // something was erased since the last compaction
 
-	queue   queue
-	full    atomic.Bool
-	changed chan struct{}
-	lazy    *time.Timer // commits acknowledgements when nothing else does
-	idle    *time.Timer // tidies up once, some time after the last commit
+	queue     queue
+	fullSince atomic.Int64 // unix ns of the last refusal by a full disk; 0: none
+	changed   chan struct{}
+	lazy      *time.Timer // commits acknowledgements when nothing else does
+	idle      *time.Timer // tidies up once, some time after the last commit
 
 	closeOnce sync.Once
 	closeErr  error

@@ -552,6 +552,9 @@ func (t *txn) erase(st *stream) error {
 	}
 	st.row.Erased, st.row.Closed = true, true
 	last, acked := st.row.State.Last, st.row.State.Acked
+	t.s.mu.RLock()
+	acked = max(acked, t.s.acks[st.row.No])
+	t.s.mu.RUnlock()
 	st.row.State = outbox.State{First: last + 1, Last: last, Acked: acked, Settled: last}
 	t.scrub = true
 	return nil
