@@ -55,7 +55,7 @@ var (
 // issueCues mark words about something that is wrong or wanted.
 var issueCues = phrases(
 	"nao", "erro", "problema", "parou", "travou", "travando", "trava", "lento", "lenta", "lentidao", "quebrou", "sumiu", "falha", "falhou", "preciso", "ajuda", "nao consigo", "bloqueada", "bloqueado",
-	"not", "cant", "cannot", "doesnt", "wont", "isnt", "error", "problem", "issue", "broken", "stopped", "fails", "failed", "slow", "freezes", "frozen", "stuck", "lost", "missing", "crash", "crashes", "help", "need", "unable",
+	"not", "cant", "cannot", "doesnt", "wont", "isnt", "error", "problem", "issue", "broken", "stopped", "fails", "failed", "slow", "hangs", "hanging", "freezes", "frozen", "stuck", "lost", "missing", "crash", "crashes", "help", "need", "unable",
 )
 
 var greetings = []string{"oi", "ola", "bom", "boa", "dia", "tarde", "noite", "tudo", "bem", "obrigado", "obrigada", "ok", "certo", "valeu", "hi", "hello", "hey", "good", "morning", "afternoon", "evening", "thanks", "thank", "you", "sure", "yes", "sim", "no", "nao", "e", "and", "com", "voce", "fine", "all", "right"}
@@ -195,8 +195,11 @@ func typesOf(text string) []string {
 	return out
 }
 
+// sureIssue is the score from which a message is taken for the issue at once.
+const sureIssue = 4
+
 // issueScore rates a message as a statement of the issue; 0: it is none.
-func issueScore(text string) int {
+func issueScore(text, by string) int {
 	w := words(text)
 	content := 0
 	for _, s := range w {
@@ -204,7 +207,8 @@ func issueScore(text string) int {
 			content++
 		}
 	}
-	if content < 2 || outcomeCue(text) == resolved {
+	said := outcomeCue(text)
+	if content < 2 || said == resolved || (said == unresolved && (by != "person" || content < 3)) {
 		return 0
 	}
 	score := 1

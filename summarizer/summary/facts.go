@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"aval/agent/event"
@@ -87,7 +88,8 @@ func gather(events []event.Event) facts {
 		}
 		a.starts = append(a.starts, e.Seq)
 		a.first = min(a.first, e.Seq)
-		if Clean(e.Fields["command"], maxCommand) != "" {
+		// A line that is only the program's name says nothing more.
+		if l := e.Fields["command"]; len(strings.Fields(l)) > 1 {
 			a.lines = append(a.lines, e)
 		}
 	}
@@ -153,7 +155,7 @@ func speaker(e event.Event) string {
 // before a note, a note before anybody else's.
 func (f *facts) issue() said {
 	for _, by := range []string{"person", "note", "supporter", "chat"} {
-		best, least, count := said{state: NotStated}, 4, 0
+		best, least := said{state: NotStated}, sureIssue
 		if by == "person" {
 			least = 2
 		}
@@ -161,13 +163,12 @@ func (f *facts) issue() said {
 			if speaker(e) != by {
 				continue
 			}
-			count++
-			score := issueScore(e.Fields["text"])
-			if score > 0 && count <= 3 {
-				score++
-			}
+			score := issueScore(e.Fields["text"], by)
 			if score >= least {
 				best, least = said{Stated, by, e.Fields["text"], []uint64{e.Seq}}, score+1
+			}
+			if score >= sureIssue {
+				break // the first that says it; later ones are about what was tried
 			}
 		}
 		if best.state == Stated {

@@ -19,7 +19,9 @@ const (
 	maxFiles     = 8
 	maxNotes     = 3
 	maxFollowUps = 5
-	maxCommands  = 40
+	maxCommands  = 40 // in a step
+
+	maxShownCommands = 5 // in the text
 )
 
 // writer turns facts into sentences of one language.
@@ -165,7 +167,12 @@ func (w writer) done() []Sentence {
 		out = append(out, w.list("summary.started", len(names), shown, ev))
 	}
 	if n := len(w.f.commands); n > 0 {
-		out = append(out, w.count("summary.commands", n, nil, seqs(w.f.commands)))
+		var shown []string
+		all := lines(w.f.commands, n)
+		for _, l := range all[:min(len(all), maxShownCommands)] {
+			shown = append(shown, quote(l, maxTitle))
+		}
+		out = append(out, w.list("summary.commands", len(all), shown, seqs(w.f.commands)))
 	}
 	for _, d := range directions {
 		if es := w.filesOf(d); len(es) > 0 {

@@ -28,11 +28,11 @@ func (w writer) steps() []Step {
 	if es := w.f.others; len(es) > 0 {
 		names, _ := distinct(es, "program")
 		s := w.list("summary.step.programs", len(names), names[:min(len(names), maxPrograms)], seqs(es))
-		add(es[0].Seq, Step{Application: w.c.T("summary.step.other_programs", nil), Action: s.Text, Commands: lines(es), Evidence: s.Evidence})
+		add(es[0].Seq, Step{Application: w.c.T("summary.step.other_programs", nil), Action: s.Text, Commands: lines(es, maxCommands), Evidence: s.Evidence})
 	}
 	if es := w.f.commands; len(es) > 0 {
 		s := w.count("summary.step.commands", len(es), nil, seqs(es))
-		add(es[0].Seq, Step{Application: w.c.T("summary.step.command_line", nil), Action: s.Text, Commands: lines(es), Evidence: s.Evidence})
+		add(es[0].Seq, Step{Application: w.c.T("summary.step.command_line", nil), Action: s.Text, Commands: lines(es, maxCommands), Evidence: s.Evidence})
 	}
 	if es := w.f.files; len(es) > 0 {
 		var texts []string
@@ -75,16 +75,16 @@ func (w writer) appStep(a *app) Step {
 		texts[i] = s.Text
 		ev = append(ev, s.Events...)
 	}
-	return Step{Application: a.name, Action: strings.Join(texts, " "), Commands: lines(a.lines), Evidence: Evidence{Events: ordered(ev)}}
+	return Step{Application: a.name, Action: strings.Join(texts, " "), Commands: lines(a.lines, maxCommands), Evidence: Evidence{Events: ordered(ev)}}
 }
 
 // lines are the different command lines of events, in order; a command whose
-// line could not be read shows as its program. More than maxCommands are cut.
-func lines(es []event.Event) []string {
+// line could not be read shows as its program. There are at most limit.
+func lines(es []event.Event, limit int) []string {
 	out := []string{}
 	for _, e := range es {
 		l := Clean(cmp.Or(Clean(e.Fields["command"], maxCommand), e.Fields["program"]), maxCommand)
-		if len(out) < maxCommands && !slices.Contains(out, l) {
+		if len(out) < limit && !slices.Contains(out, l) {
 			out = append(out, l)
 		}
 	}

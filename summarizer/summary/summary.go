@@ -114,7 +114,7 @@ type Outcome struct {
 type Participant struct {
 	Role     string `json:"role"` // supporter or person
 	Name     string `json:"name,omitempty"`
-	Verified bool   `json:"verified"`
+	Verified bool   `json:"verified,omitempty"` // the company vouched for the name
 }
 
 // Label is a short name for what a session was about or used.

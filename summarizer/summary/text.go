@@ -76,9 +76,13 @@ func invisible(r rune) bool {
 
 // quote puts words out of an event between the quotation marks that only this
 // function writes: marks of the same shape inside are turned straight, so that
-// nothing can end its own quotation.
+// nothing can end its own quotation. A full stop at the end is left to the
+// sentence around it.
 func quote(s string, limit int) string {
 	s = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "‟", `"`).Replace(Clean(s, limit))
+	if t := strings.TrimSuffix(s, "."); !strings.HasSuffix(t, ".") {
+		s = t
+	}
 	return "“" + s + "”"
 }
 
@@ -104,10 +108,14 @@ func plain(s string) bool {
 	return true
 }
 
+// maxField bounds the work on one text, in bytes: the longest field that an
+// event may have is 2000.
+const maxField = 4096
+
 // fold makes words comparable: lower case, without accents and apostrophes.
 func fold(s string) string {
 	var b strings.Builder
-	for _, r := range norm.NFD.String(Clean(s, 0)) {
+	for _, r := range norm.NFD.String(Clean(s[:min(len(s), maxField)], 0)) {
 		if unicode.Is(unicode.Mn, r) || r == '\'' || r == '’' {
 			continue
 		}
@@ -130,6 +138,7 @@ type clause struct {
 // clauses splits a message at its sentence ends.
 func clauses(s string) []clause {
 	var out []clause
+	s = s[:min(len(s), maxField)]
 	start := 0
 	emit := func(end int, question bool) {
 		if w := words(s[start:end]); len(w) > 0 {
