@@ -1,0 +1,212 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"aval/agent/record"
+	"aval/summarizer/api"
+	"aval/summarizer/company"
+	"aval/summarizer/summary/runner"
+)
+
+func (a *app) exportCmd() *cobra.Command {
+	var session string
+	cmd := &cobra.Command{
+		Use: "export --data DIR [--session TOOL/ID]", Short: "Write sessions with their events and summaries as JSON",
+		Long: `Writes {"sessions": [{"id", "tool", "supporter", "events": […], "summary", …}]} to
+standard output, newest first. It only reads, and works while the server runs
+as well as without it. The output is always JSON, with --json or without.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			db, err := a.beside(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			err = api.Export(cmd.Context(), db, a.out, session)
+			if errors.Is(err, api.ErrNoSession) {
+				return fmt.Errorf("%w in %s; leave --session out to see all", err, a.data)
+			}
+			return err
+		},
+	}
+	a.dataFlag(cmd)
+	cmd.Flags().StringVar(&session, "session", "", "only the session with this id (TOOL/ID)")
+	return cmd
+}
+
+func (a *app) tokenCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "token", Short: "Make tokens and links that count once", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(a.tokenCreate())
+	return cmd
+}
+
+// created is what token create prints with --json.
+type created struct {
+	File string `json:"file,omitempty"`
+	Link string `json:"link,omitempty"`
+}
+
+func (a *app) tokenCreate() *cobra.Command {
+	var admin bool
+	var out string
+	var life time.Duration
+	cmd := &cobra.Command{
+		Use: "create --data DIR [--out FILE | --admin]", Short: "Make an enrolment token, or with --admin a link to sign in",
+		Long: `Makes a token that enrols one computer, once, and prints it as a token file for
+'aval enroll --token-file FILE'; with --out it is written to a file that only you
+can read. With --admin it makes a link that signs one browser in to the console,
+once. Works while the server runs.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			db, err := a.beside(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			co, err := company.Load(cmd.Context(), db, company.Options{Log: a.log})
+			if err != nil {
+				return err
+			}
+			if admin {
+				link, err := co.NewAdminLink(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return a.print(created{Link: link}, func(w io.Writer) { fmt.Fprintln(w, link) })
+			}
+			if life < 0 || life > company.TokenLife {
+				return usageError{fmt.Errorf("--life %s is longer than a token may live (%s)", life, company.TokenLife)}
+			}
+			// The file comes first: a token that nobody can read is of no use.
+			var file *os.File
+			if out != "" {
+				if file, err = os.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
+					return fmt.Errorf("write token file: %w", err)
+				}
+				defer file.Close()
+			}
+			token, err := co.NewToken(cmd.Context(), life)
+			if err == nil && file == nil {
+				_, err = a.out.Write(company.EncodeTokenFile(token))
+				return err
+			}
+			if err == nil {
+				_, err = file.Write(company.EncodeTokenFile(token))
+			}
+			if err == nil {
+				err = file.Close()
+			}
+			if err != nil {
+				return errors.Join(err, os.Remove(out))
+			}
+			return a.print(created{File: out}, func(w io.Writer) {
+				fmt.Fprintf(w, "Wrote %s. On the computer that receives support, run:\n  aval enroll --token-file %s\n", out, quoteArg(out))
+			})
+		},
+	}
+	a.dataFlag(cmd)
+	cmd.Flags().BoolVar(&admin, "admin", false, "make a link that signs one browser in to the console")
+	cmd.Flags().StringVar(&out, "out", "", "write the token to this new file")
+	cmd.Flags().DurationVar(&life, "life", company.TokenLife, "how long the token can be used")
+	cmd.MarkFlagsMutuallyExclusive("admin", "out")
+	return cmd
+}
+
+// quoteArg shows a path as a POSIX shell reads it back.
+func quoteArg(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:=@%+,", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func (a *app) verifyCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "verify [FILE] [--data DIR]", Short: "Check the signatures of grants and other records",
+		Long: `Checks every record's signature, and that each event is covered by its grant in
+kind and time. With --data it checks what the server has stored; with FILE an
+export or a single record. An export brings its own keys; together with --data
+the server's keys count instead. Exit code 1 when anything does not hold.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && a.data == "" {
+				return usageError{errors.New("name a file, or the server's data folder with --data DIR")}
+			}
+			r, err := a.verify(cmd, args)
+			if err != nil {
+				return err
+			}
+			wrong := r.Wrong()
+			if err := a.print(r, func(w io.Writer) {
+				for _, c := range wrong {
+					where := c.Record
+					if c.Event != nil {
+						where = fmt.Sprintf("event %v", c.Event)
+					}
+					fmt.Fprintf(w, "%s %s: %s\n", c.Session, where, c.Problem)
+				}
+				fmt.Fprintf(w, "%d sessions, %d records, %d events: %d wrong\n", r.Sessions, r.Records, r.Events, len(wrong))
+				if r.OwnKeys {
+					fmt.Fprintln(w, "The keys came out of the file itself: it agrees with them. Whose keys they are, add --data to check.")
+				}
+			}); err != nil {
+				return err
+			}
+			if !r.OK {
+				return fmt.Errorf("verify: %d of %d records and events do not hold", len(wrong), r.Records+r.Events)
+			}
+			return nil
+		},
+	}
+	a.dataFlag(cmd)
+	return cmd
+}
+
+// maxFile is the largest file that verify reads, in bytes.
+const maxFile = 1 << 30
+
+func (a *app) verify(cmd *cobra.Command, args []string) (api.Report, error) {
+	var keys record.Keys
+	if a.data != "" {
+		db, err := a.beside(cmd.Context())
+		if err != nil {
+			return api.Report{}, err
+		}
+		defer db.Close()
+		if len(args) == 0 {
+			return api.VerifyStore(cmd.Context(), db)
+		}
+		if keys, err = api.StoreKeys(cmd.Context(), db); err != nil {
+			return api.Report{}, err
+		}
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return api.Report{}, fmt.Errorf("read file: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return api.Report{}, fmt.Errorf("read file: %w", err)
+	}
+	if len(raw) > maxFile {
+		return api.Report{}, fmt.Errorf("read file: %s is larger than %d bytes", args[0], maxFile)
+	}
+	return api.VerifyFile(raw, keys)
+}
+
+// newRunner is here so that serve names no engine itself.
+func (a *app) newRunner(s *server) *runner.Runner {
+	return runner.New(s.db, runner.Options{Log: a.log})
+}

@@ -1,0 +1,164 @@
+// Command aval-summarizer is the server: it takes in what agents send, writes
+// summaries and shows them; beside it run the commands for its administrator.
+//
+// The one rule that must not be broken: a command says in one sentence what went
+// wrong and what to do, ends with the right code, and changes nothing halfway.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"aval/summarizer/store"
+)
+
+// version is set at link time from FyneApp.toml.
+var version = "0.0.0-dev"
+
+// Exit codes of every command.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// app is what all commands share.
+type app struct {
+	json   bool
+	data   string
+	out    io.Writer
+	errOut io.Writer
+	log    *slog.Logger
+}
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ error }
+
+func run(args []string, out, errOut io.Writer) int {
+	a := &app{out: out, errOut: errOut, log: slog.New(slog.NewTextHandler(errOut, nil))}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	return a.fail(cmd, err)
+}
+
+// failure is an error as --json shows it.
+type failure struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// fail says what went wrong in one sentence and gives the exit code.
+func (a *app) fail(cmd *cobra.Command, err error) int {
+	code, f := exitFailed, failure{Message: err.Error()}
+	var usage usageError
+	switch {
+	case errors.As(err, &usage), errors.Is(err, store.ErrUnsupported), isCobraUsage(err):
+		code, f.Hint = exitUsage, "see "+cmd.CommandPath()+" --help"
+	case errors.Is(err, context.Canceled):
+		f.Message = "interrupted"
+	}
+	if a.json {
+		_ = json.NewEncoder(a.errOut).Encode(map[string]failure{"error": f})
+		return code
+	}
+	if f.Hint != "" {
+		f.Hint = "; " + f.Hint
+	}
+	fmt.Fprintf(a.errOut, "aval-summarizer: %s%s\n", f.Message, f.Hint)
+	return code
+}
+
+// isCobraUsage recognises the errors that cobra and pflag make of wrong words;
+// they have no type of their own.
+func isCobraUsage(err error) bool {
+	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand flag", "flag needs an argument",
+		"invalid argument", "required flag", "accepts ", "requires at least", "bad flag syntax", "if any flags in the group"} {
+		if strings.HasPrefix(err.Error(), p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "aval-summarizer",
+		Short: "Stores the sessions that were allowed to be recorded, and writes their summaries",
+		Long: `The summarizer takes in the events of remote-support sessions that the person at
+the computer allowed to be recorded, writes a summary of each, and shows it to
+the company's administrator.
+
+Begin with:  aval-summarizer serve --data DIR
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("aval-summarizer {{.Version}}\n")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
+	root.AddCommand(a.serveCmd(), a.exportCmd(), a.tokenCmd(), a.verifyCmd(), a.versionCmd())
+	return root
+}
+
+// dataFlag adds --data to a command.
+func (a *app) dataFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.data, "data", "", "the server's data folder")
+	_ = cmd.MarkFlagDirname("data")
+}
+
+// needData refuses a call without --data in words.
+func (a *app) needData() error {
+	if a.data == "" {
+		return usageError{errors.New("name the server's data folder: --data DIR")}
+	}
+	return nil
+}
+
+// beside opens the store beside a running server, or without one.
+func (a *app) beside(ctx context.Context) (*store.DB, error) {
+	if err := a.needData(); err != nil {
+		return nil, err
+	}
+	return store.OpenBeside(ctx, a.data)
+}
+
+// print writes v as JSON, or lets text write it for people.
+func (a *app) print(v any, text func(w io.Writer)) error {
+	if !a.json {
+		text(a.out)
+		return nil
+	}
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func (a *app) versionCmd() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return a.print(map[string]string{"version": version}, func(w io.Writer) { fmt.Fprintln(w, "aval-summarizer", version) })
+		}}
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"aval/agent/wire"
+	"aval/assets"
+	"aval/summarizer/api"
+	"aval/summarizer/company"
+	"aval/summarizer/console"
+	"aval/summarizer/ingest"
+	"aval/summarizer/store"
+)
+
+// stopWithin is how long requests may take to end when the server stops.
+const stopWithin = 10 * time.Second
+
+type serveFlags struct {
+	listen, url, company, lang, database string
+}
+
+func (a *app) serveCmd() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use: "serve --data DIR [--listen ADDR]", Short: "Run the server",
+		Long: `Runs the server until it is told to stop (Ctrl+C or SIGTERM). At its first start
+it makes a company, a certificate of its own, a link to sign in to the console
+and a token that enrols one computer, and says what to do next.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.needData(); err != nil {
+				return err
+			}
+			return a.serve(cmd.Context(), f)
+		},
+	}
+	a.dataFlag(cmd)
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address and port to listen on")
+	cmd.Flags().StringVar(&f.url, "url", "", "address under which computers reach this server, https://HOST:PORT (default: made from --listen)")
+	cmd.Flags().StringVar(&f.company, "company", "", `the company's name, at the first start (default "My company")`)
+	cmd.Flags().StringVar(&f.lang, "lang", "", "language of the summaries, at the first start: "+strings.Join(assets.Langs(), " or ")+" (default en)")
+	cmd.Flags().StringVar(&f.database, "database", "", "database; this version has the embedded one only, in the data folder")
+	return cmd
+}
+
+// server is what runs.
+type server struct {
+	db      *store.DB
+	co      *company.Service
+	ingest  *ingest.Server
+	health  *api.Health
+	http    *http.Server
+	listen  net.Listener
+	workers sync.WaitGroup
+}
+
+func (a *app) serve(ctx context.Context, f serveFlags) error {
+	s, err := a.start(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer s.db.Close()
+	defer s.listen.Close()
+	if err := a.greet(ctx, s); err != nil {
+		return err
+	}
+
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	s.workers.Go(func() { _ = a.newRunner(s).Run(work) }) // ends with its context, without an error
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.ServeTLS(s.listen, "", "") }()
+
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		err = nil
+		if !a.json {
+			fmt.Fprintln(a.out, "Stopping; what was acknowledged is stored.")
+		}
+	}
+	s.health.Drain()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	// Agents first: their connections are taken over and unknown to the server.
+	errIngest := s.ingest.Close()
+	errHTTP := s.http.Shutdown(end)
+	stopWork()
+	s.workers.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, errIngest, errHTTP)
+}
+
+// start opens everything that the server needs, the port first: a port in use
+// must not leave a half-made data folder behind.
+func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
+	if f.database != "" && !strings.Contains(f.database, "://") {
+		return nil, usageError{fmt.Errorf("--database %s is no database address; leave it out for the embedded one", f.database)}
+	}
+	if f.database != "" {
+		_, err := store.Open(ctx, f.database) // says which databases there are
+		return nil, err
+	}
+	if f.lang != "" {
+		var err error
+		if f.lang, err = knownLang(f.lang); err != nil {
+			return nil, err
+		}
+	}
+	s := &server{}
+	var err error
+	if s.listen, err = listen(f.listen); err != nil {
+		return nil, err
+	}
+	if s.db, err = store.Open(ctx, a.data); err != nil {
+		return nil, errors.Join(err, s.listen.Close())
+	}
+	url := f.url
+	if url == "" {
+		url = "https://" + reachable(s.listen.Addr())
+	}
+	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(url, "/"), Log: a.log})
+	if err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
+	}
+	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version})
+	s.health = api.NewHealth(s.db, version)
+	s.http = &http.Server{
+		Handler:           a.routes(s),
+		TLSConfig:         s.co.TLS(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		// What reaches this log is mostly browsers that do not know our certificate.
+		ErrorLog: log.New(debugWriter{a.log}, "", 0),
+	}
+	return s, nil
+}
+
+// knownLang finds the catalogue that is meant: pt, pt_BR and PT-br are pt-BR. An
+// unknown language is an error and not silently English.
+func knownLang(lang string) (string, error) {
+	norm := strings.ToLower(strings.ReplaceAll(lang, "_", "-"))
+	for _, l := range assets.Langs() {
+		if base, _, _ := strings.Cut(strings.ToLower(l), "-"); norm == strings.ToLower(l) || norm == base {
+			return l, nil
+		}
+	}
+	return "", usageError{fmt.Errorf("--lang %s: there are %s", lang, strings.Join(assets.Langs(), " and "))}
+}
+
+// debugWriter lets the lines of net/http's own log show at debug level.
+type debugWriter struct{ log *slog.Logger }
+
+func (d debugWriter) Write(p []byte) (int, error) {
+	d.log.Debug("http server", "line", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+func (a *app) routes(s *server) http.Handler {
+	data := a.data
+	if abs, err := filepath.Abs(data); err == nil {
+		data = abs
+	}
+	enrol := "aval-summarizer token create --data " + quoteArg(data) + " --out token.json\naval enroll --token-file token.json"
+	if first := s.co.First(); first != nil && first.TokenFile != "" {
+		if abs, err := filepath.Abs(first.TokenFile); err == nil {
+			enrol = "aval enroll --token-file " + quoteArg(abs)
+		}
+	}
+	mux := http.NewServeMux()
+	mux.Handle(wire.AgentPath, s.ingest)
+	mux.Handle(wire.EnrollPath, s.co.Enroll())
+	mux.HandleFunc("GET /healthz", s.health.Live)
+	mux.HandleFunc("GET /readyz", s.health.Ready)
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Enrol: enrol, NewLink: "aval-summarizer token create --admin --data " + quoteArg(data)}))
+	return mux
+}
+
+// listen opens the port, and says in words why it cannot.
+func listen(addr string) (net.Listener, error) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, usageError{fmt.Errorf("--listen %s is not HOST:PORT", addr)}
+	}
+	l, err := net.Listen("tcp", addr)
+	const wsaAddrInUse = syscall.Errno(10048) // Windows has its own number for it
+	var unknown *net.DNSError
+	var wrong *net.AddrError
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, wsaAddrInUse):
+		return nil, fmt.Errorf("another program uses %s; stop it, or choose another port with --listen", addr)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("this user may not listen on %s; choose a port above 1023 with --listen", addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &unknown), errors.As(err, &wrong):
+		return nil, fmt.Errorf("this computer has no address %s; choose another with --listen", addr)
+	}
+	return nil, fmt.Errorf("listen on %s: %w", addr, err)
+}
+
+// reachable is the address that others reach a listener by: for one on all
+// addresses the computer's name.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+}
+
+// ready is what serve prints with --json when it is ready.
+type ready struct {
+	URL       string `json:"url"`
+	Listen    string `json:"listen"`
+	Data      string `json:"data"`
+	Company   string `json:"company"`
+	Version   string `json:"version"`
+	Cert      string `json:"certificate_sha256"`
+	Link      string `json:"admin_link,omitempty"`
+	LinkFile  string `json:"admin_link_file,omitempty"`
+	TokenFile string `json:"enrolment_token_file,omitempty"`
+}
+
+// greet says that the server is ready and what to do next.
+func (a *app) greet(ctx context.Context, s *server) error {
+	c, err := s.co.Company(ctx)
+	if err != nil {
+		return err
+	}
+	r := ready{URL: s.co.Server(), Listen: s.listen.Addr().String(), Data: a.data, Company: c.Name, Version: version}
+	if cert, err := s.co.TLS().GetCertificate(nil); err == nil && cert != nil {
+		sum := sha256.Sum256(cert.Certificate[0])
+		r.Cert = strings.ToUpper(strings.ReplaceAll(fmt.Sprintf("% x", sum), " ", ":"))
+	}
+	if f := s.co.First(); f != nil {
+		r.Link, r.LinkFile, r.TokenFile = f.Link, f.LinkFile, f.TokenFile
+	}
+	return a.print(r, func(w io.Writer) {
+		fmt.Fprintf(w, "Aval summarizer %s is ready at %s\n", version, r.URL)
+		fmt.Fprintf(w, "Company: %s. Data: %s\n\n", c.Name, a.data)
+		if r.Link != "" {
+			fmt.Fprintf(w, "Open the console in your browser with this link (it works once):\n  %s\n  also in %s\n\n", r.Link, r.LinkFile)
+			fmt.Fprintf(w, "The browser warns, because the certificate is the server's own. Its SHA-256 fingerprint:\n  %s\n\n", r.Cert)
+		} else {
+			fmt.Fprintf(w, "Console: %s (a new link to sign in: aval-summarizer token create --admin --data %s)\n\n", r.URL, quoteArg(a.data))
+		}
+		if r.TokenFile != "" {
+			fmt.Fprintf(w, "Next, on the computer that receives support:\n  aval enroll --token-file %s\n\n", quoteArg(r.TokenFile))
+		}
+		fmt.Fprintln(w, "Stop with Ctrl+C.")
+	})
+}
