@@ -123,6 +123,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Ready != nil {
 		cfg.Ready()
 	}
+	a.trimSoon()
 	a.log.Info("running", "build", cfg.Build, "socket", cfg.Socket, "state", cfg.StateDir)
 	for {
 		select {
@@ -136,6 +137,9 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 	}
 }
+
+// trimSoon gives memory back once the start, or an enrolment, has settled.
+func (a *Agent) trimSoon() { time.AfterFunc(3*time.Second, trim) }
 
 // DefaultPolicyDir is where administrators and their tools put policy files.
 const DefaultPolicyDir = "/etc/aval/policies"

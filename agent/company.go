@@ -186,6 +186,7 @@ func (a *Agent) enrolled(c *company) (ipc.EnrollResult, error) {
 	}
 	a.company = c
 	a.startUplink()
+	a.trimSoon()
 	a.log.Info("enrolled", "company", c.Company, "device", c.Device)
 	return ipc.EnrollResult{Company: c.Company, CompanyName: c.CompanyName, Device: c.Device, Server: c.Server}, nil
 }

@@ -29,6 +29,10 @@ func TestDecodeInput(t *testing.T) {
 	if in.Direction != consent.Outgoing || !in.LogSessions || in.Desktop != consent.DesktopAvailable || in.ModuleEnabled {
 		t.Errorf("%+v", in)
 	}
+	escaped, err := policy.DecodeInput([]byte(strings.Replace(goodLine, "direction", `d\u0069rection`, 1)))
+	if err != nil || escaped != in {
+		t.Errorf("%v, %+v", err, escaped)
+	}
 	raw, err := json.Marshal(in)
 	if err != nil || string(raw) != goodLine {
 		t.Errorf("%s", raw)
@@ -170,6 +174,7 @@ func TestExplainErrors(t *testing.T) {
 // fail, decode with json.Unmarshal in DecodeInput.
 func FuzzExplain(f *testing.F) {
 	f.Add([]byte(goodLine + "\n" + goodLine))
+	f.Add([]byte(strings.NewReplacer("direction", `d\u0069rection`, "outgoing", `\u006futgoing`, `:"none"`, ` : "no\"ne\\" `).Replace(goodLine)))
 	for _, l := range badLines() {
 		f.Add([]byte(l + "\n" + goodLine))
 	}
