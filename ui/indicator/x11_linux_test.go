@@ -1,0 +1,344 @@
+package indicator_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"aval/agent/ipc"
+	"aval/agent/x11/xtest"
+	"aval/assets"
+	"aval/ui/indicator"
+)
+
+// bench is a bar on a server of its own.
+type bench struct {
+	t   *testing.T
+	s   *xtest.Server
+	ind indicator.Indicator
+}
+
+func open(t *testing.T, lang string, percent int, o xtest.Options) *bench {
+	t.Helper()
+	s := xtest.Start(t, o)
+	s.Run(t, "xprop", "-root", "-f", "RESOURCE_MANAGER", "8s", "-set", "RESOURCE_MANAGER", fmt.Sprintf("Xft.dpi:\t%d", 96*percent/100))
+	ind, err := indicator.Open(indicator.Options{Display: s.Display, Type: "x11", Catalog: assets.For(lang)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ind.Close() })
+	return &bench{t: t, s: s, ind: ind}
+}
+
+func session(id string, change func(*ipc.IndicatorSession)) ipc.IndicatorSession {
+	s := ipc.IndicatorSession{Session: id, Supporter: "Ana Souza", Company: "Example Support", Since: time.Now().Add(-192 * time.Second)}
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+// show shows sessions and waits until the bar says that they can be seen.
+func (b *bench) show(rev uint64, sessions ...ipc.IndicatorSession) {
+	b.t.Helper()
+	b.ind.Show(ipc.Indicator{Revision: rev, Sessions: sessions})
+	b.visible(rev, true)
+}
+
+// visible waits for a word about a revision.
+func (b *bench) visible(rev uint64, want bool) indicator.State {
+	b.t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case s, ok := <-b.ind.Visible():
+			if !ok {
+				b.t.Fatal("the bar is gone")
+			}
+			if s.Revision == rev && s.Visible == want {
+				return s
+			}
+		case <-late:
+			b.t.Fatalf("revision %d is not visible=%v after 20 s", rev, want)
+		}
+	}
+}
+
+// window is the bar's window id; empty: there is none on the screen.
+func (b *bench) window() string {
+	out, _ := b.s.Try("xdotool", "search", "--onlyvisible", "--classname", "aval-indicator")
+	id, _, _ := strings.Cut(out, "\n")
+	return id
+}
+
+// geometry returns the bar's place and size.
+func (b *bench) geometry() (x, y, w, h int) {
+	b.t.Helper()
+	v := map[string]int{}
+	for line := range strings.Lines(b.s.Run(b.t, "xdotool", "getwindowgeometry", "--shell", b.window())) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		v[name], _ = strconv.Atoi(value)
+	}
+	return v["X"], v["Y"], v["WIDTH"], v["HEIGHT"]
+}
+
+// click presses the mouse at a place in the bar, counted from its right top
+// corner, once clicks count.
+func (b *bench) click(fromRight, fromTop int) {
+	b.t.Helper()
+	<-time.After(700 * time.Millisecond) // the rule under test: clicks count 600 ms after a change
+	b.clickNow(fromRight, fromTop)
+}
+
+func (b *bench) clickNow(fromRight, fromTop int) {
+	b.t.Helper()
+	x, y, w, _ := b.geometry()
+	b.s.Run(b.t, "xdotool", "mousemove", strconv.Itoa(x+w-fromRight), strconv.Itoa(y+fromTop), "click", "1")
+}
+
+func (b *bench) action() ipc.RecordingControl {
+	b.t.Helper()
+	select {
+	case a := <-b.ind.Actions():
+		return a
+	case <-time.After(10 * time.Second):
+		b.t.Fatal("no action after 10 s")
+	}
+	return ipc.RecordingControl{}
+}
+
+// TestPictures makes the pictures that a person looks at (AVAL_SHOTS names a
+// folder), and checks that each state fits a small screen.
+func TestPictures(t *testing.T) {
+	long := "Maria Aparecida dos Santos Oliveira e Silva de Albuquerque"
+	states := map[string][]ipc.IndicatorSession{
+		"recording": {session("a/1", nil)},
+		"paused":    {session("a/1", func(s *ipc.IndicatorSession) { s.Paused = true })},
+		"enforced":  {session("a/1", func(s *ipc.IndicatorSession) { s.Enforced = true })},
+		"ended":     {session("a/1", func(s *ipc.IndicatorSession) { s.Ended = true; s.Items = 42 })},
+		"several": {session("a/1", func(s *ipc.IndicatorSession) { s.Supporter = long; s.Since = time.Now().Add(-4000 * time.Second) }),
+			session("a/2", func(s *ipc.IndicatorSession) { s.Supporter = "支援"; s.Paused = true }),
+			session("a/3", func(s *ipc.IndicatorSession) { s.Ended = true; s.Items = 1 })},
+	}
+	for _, lang := range []string{"pt-BR", "en"} {
+		for _, percent := range []int{100, 200} {
+			b := open(t, lang, percent, xtest.Options{WM: true, Args: []string{"-wr"},
+				Screen: fmt.Sprintf("%dx%d", 1024*percent/100, 600*percent/100)})
+			rev := uint64(0)
+			for name, sessions := range states {
+				rev++
+				b.show(rev, sessions...)
+				x, y, w, h := b.geometry()
+				if x < 0 || y != 0 || x+w > 1024*percent/100 || h > 300*percent/100 {
+					t.Errorf("%s %s %d%%: %dx%d at %d,%d", name, lang, percent, w, h, x, y)
+				}
+				b.s.Shot(t, fmt.Sprintf("bar-%s-%s-%d", name, lang, percent))
+			}
+			b.show(rev+1, states["recording"]...)
+			b.click(25*percent/100, 23*percent/100)
+			b.s.Shot(t, fmt.Sprintf("bar-menu-%s-%d", lang, percent))
+			b.click(60*percent/100, 60*percent/100)
+			b.s.Shot(t, fmt.Sprintf("bar-ask-%s-%d", lang, percent))
+			b.ind.Close()
+		}
+	}
+}
+
+// The whole way of a person's hand over the buttons.
+func TestButtons(t *testing.T) {
+	b := open(t, "pt-BR", 100, xtest.Options{WM: true})
+	s := session("x11vnc/1", nil)
+	b.show(1, s)
+
+	b.click(150, 23) // [Pausar] [Parar] [⋯]: the first
+	if a := b.action(); a != (ipc.RecordingControl{Session: "x11vnc/1", Action: "pause"}) {
+		t.Fatalf("%+v", a)
+	}
+	// While the answer is awaited the buttons do nothing.
+	b.click(150, 23)
+	select {
+	case a := <-b.ind.Actions():
+		t.Fatalf("a second action while the first is under way: %+v", a)
+	case <-time.After(300 * time.Millisecond):
+	}
+	b.ind.Report(ipc.RecordingControl{Session: "x11vnc/1", Action: "pause"}, nil)
+	s.Paused = true
+	b.show(2, s)
+	b.click(80, 23)
+	if a := b.action(); a.Action != "stop" {
+		t.Fatalf("%+v", a)
+	}
+	b.ind.Report(ipc.RecordingControl{Session: "x11vnc/1", Action: "stop"}, errors.New("refused"))
+
+	// Stop and delete takes three presses: the menu, its entry, and the second question.
+	b.click(25, 23)
+	b.click(60, 60)
+	b.click(180, 23)
+	if a := b.action(); a.Action != "stop-and-delete" {
+		t.Fatalf("%+v", a)
+	}
+	b.ind.Report(ipc.RecordingControl{Session: "x11vnc/1", Action: "stop-and-delete"}, nil)
+	b.ind.Show(ipc.Indicator{Revision: 3})
+	xtest.Wait(t, "the end of the bar", func() bool { return b.window() == "" })
+}
+
+// A click right after the buttons have changed does not count, so that a double
+// click on Pause is no Resume. Planted bug: set settle to 0.
+func TestDoubleClick(t *testing.T) {
+	b := open(t, "en", 100, xtest.Options{WM: true})
+	s := session("x/1", nil)
+	b.show(1, s)
+	s.Paused = true
+	b.show(2, s)
+	b.clickNow(150, 23)
+	select {
+	case a := <-b.ind.Actions():
+		t.Fatalf("a click on a button that had just come gave %+v", a)
+	case <-time.After(300 * time.Millisecond):
+	}
+}
+
+func TestEnforcedOffersObjectionAlone(t *testing.T) {
+	b := open(t, "en", 100, xtest.Options{})
+	b.show(1, session("x/1", func(s *ipc.IndicatorSession) { s.Enforced = true }))
+	_, _, w, _ := b.geometry()
+	b.click(60, 23)
+	a := b.action()
+	if a.Action != "object" {
+		t.Fatalf("%+v", a)
+	}
+	b.ind.Report(a, nil)
+	xtest.Wait(t, "the button to go", func() bool {
+		_, _, now, _ := b.geometry()
+		return now < w
+	})
+}
+
+// What covers the bar is covered in turn; unmapping and moving it away are undone.
+func TestStaysVisible(t *testing.T) {
+	for _, wm := range []bool{true, false} {
+		b := open(t, "pt-BR", 100, xtest.Options{WM: wm})
+		b.show(1, session("x/1", nil))
+		x, y, w, h := b.geometry()
+		b.s.Spawn(t, "xterm", "-geometry", "200x50+0+0", "-T", "Cover")
+		xtest.Wait(t, "the terminal", func() bool {
+			_, err := b.s.Try("xdotool", "search", "--onlyvisible", "--name", "Cover")
+			return err == nil
+		})
+		b.visible(1, true)
+		b.s.Run(t, "xdotool", "windowunmap", b.window())
+		xtest.Wait(t, "the bar after unmapping", func() bool { return b.window() != "" })
+		b.visible(1, true)
+		b.s.Run(t, "xdotool", "windowmove", b.window(), "5000", "5000")
+		xtest.Wait(t, "the bar after moving", func() bool {
+			nx, ny, _, _ := b.geometry()
+			return nx+w <= 1280 && ny+h <= 800
+		})
+		b.visible(1, true)
+		if x < 0 || y != 0 {
+			t.Errorf("appeared at %d,%d", x, y)
+		}
+		b.ind.Close()
+	}
+}
+
+// When something keeps covering it, the bar says that it is not visible.
+// Planted bug: return nil at the end of check always.
+func TestCoveredForGood(t *testing.T) {
+	b := open(t, "en", 100, xtest.Options{})
+	b.show(1, session("x/1", nil))
+	stop := make(chan struct{})
+	ended := make(chan struct{})
+	cover := b.s.Spawn(t, "xterm", "-geometry", "300x100+0+0", "-T", "Cover")
+	_ = cover
+	var id string
+	xtest.Wait(t, "the terminal", func() bool {
+		out, err := b.s.Try("xdotool", "search", "--onlyvisible", "--name", "Cover")
+		id, _, _ = strings.Cut(out, "\n")
+		return err == nil
+	})
+	go func() { // whatever the bar does, this is on top again at once
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				b.s.Try("xdotool", "windowraise", id)
+			}
+		}
+	}()
+	st := b.visible(1, false)
+	close(stop)
+	<-ended
+	if st.Why != "covered" {
+		t.Errorf("why: %q", st.Why)
+	}
+	b.s.Run(t, "xdotool", "windowunmap", id)
+	b.visible(1, true)
+}
+
+// The bar does not appear under the pointer.
+func TestAwayFromPointer(t *testing.T) {
+	b := open(t, "en", 100, xtest.Options{WM: true})
+	b.s.Run(t, "xdotool", "mousemove", "640", "15")
+	b.show(1, session("x/1", nil))
+	x, y, w, h := b.geometry()
+	if 640 >= x && 640 < x+w && 15 >= y && 15 < y+h {
+		t.Errorf("under the pointer: %dx%d at %d,%d", w, h, x, y)
+	}
+}
+
+func TestDrag(t *testing.T) {
+	b := open(t, "en", 100, xtest.Options{WM: true})
+	b.show(1, session("x/1", nil))
+	x, y, _, _ := b.geometry()
+	b.s.Run(t, "xdotool", "mousemove", strconv.Itoa(x+60), strconv.Itoa(y+23), "mousedown", "1",
+		"mousemove", strconv.Itoa(x+100), "300", "mousemove", strconv.Itoa(x+100), "400", "mouseup", "1")
+	xtest.Wait(t, "the bar at its new place", func() bool {
+		nx, ny, _, _ := b.geometry()
+		return nx == x+40 && ny == 400-23
+	})
+	b.visible(1, true)
+}
+
+// A display that hangs gives no sign of life, and one that is gone ends the bar.
+func TestHang(t *testing.T) {
+	b := open(t, "en", 100, xtest.Options{})
+	b.show(1, session("x/1", nil))
+	b.visible(1, true)
+	b.s.Freeze()
+	quiet := false
+	for !quiet { // a word that was under way may still come
+		select {
+		case <-b.ind.Visible():
+		case <-time.After(2 * indicator.Beat):
+			quiet = true
+		}
+	}
+	b.ind.Show(ipc.Indicator{Revision: 2, Sessions: []ipc.IndicatorSession{session("x/1", nil)}}) // must not block
+	b.s.Thaw()
+	b.visible(2, true)
+	b.s.Kill()
+	late := time.After(10 * time.Second)
+	for {
+		select {
+		case _, ok := <-b.ind.Visible():
+			if !ok {
+				return
+			}
+		case <-late:
+			t.Fatal("the bar lives without its display")
+		}
+	}
+}
+
+func TestWaylandIsRefused(t *testing.T) {
+	if _, err := indicator.Open(indicator.Options{Display: os.Getenv("DISPLAY"), Type: "wayland"}); !errors.Is(err, indicator.ErrUnavailable) {
+		t.Error(err)
+	}
+}
