@@ -95,7 +95,7 @@ func TestOneDesktopTwice(t *testing.T) {
 	w.must(second.Leave())
 	w.must(w.Wait("the end of the second session", 10*time.Second, func() (bool, error) {
 		all, err := w.agent.Sessions()
-		return len(all) == 1, err
+		return err == nil && len(all) == 1, err
 	}))
 	w.show(d, "CANARY-ALONE-AGAIN")
 	w.until(yes.Session, "CANARY-ALONE-AGAIN")
@@ -169,7 +169,7 @@ func TestWithdrawAndDelete(t *testing.T) {
 	}
 	w.must(w.Wait("the deletion at the summarizer", 20*time.Second, func() (bool, error) {
 		e, err := w.summarizer.Export()
-		return !strings.Contains(fmt.Sprint(e), "CANARY-TO-DELETE"), err
+		return err == nil && !strings.Contains(fmt.Sprint(e), "CANARY-TO-DELETE"), err
 	}))
 	sent, err := w.agent.Sent(row.Session)
 	w.must(err)

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,11 @@ func TestWrongInput(t *testing.T) {
 	other, err := w.StartAgent("other")
 	w.must(err)
 	socket := []string{"--socket", other.Socket}
+	res, err := other.CLI("session", "begin", "--tool", "other", "--id", "x", "--supporter", "Example")
+	w.must(err)
+	if res.Code != 0 {
+		t.Fatal(res.Stderr)
+	}
 	for _, c := range []wrong{
 		{"unknown flag", "aval", []string{"status", "--colour"}, 2, []string{"--colour"}},
 		{"unknown command", "aval", []string{"dance"}, 2, []string{"dance"}},
@@ -183,16 +189,20 @@ func TestDamagedDatabase(t *testing.T) {
 		t.Error("aval status does not tell of the damage")
 	}
 	kept := 0
-	entries, err := os.ReadDir(w.agent.State)
-	w.must(err)
-	for _, e := range entries {
-		raw, err := os.ReadFile(filepath.Join(w.agent.State, e.Name()))
-		if err == nil && bytes.HasPrefix(raw, []byte{0, 7, 14, 21}) {
+	var there []string
+	w.must(filepath.WalkDir(w.agent.State, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		there = append(there, path)
+		raw, err := os.ReadFile(path)
+		if bytes.HasPrefix(raw, []byte{0, 7, 14, 21}) {
 			kept++
 		}
-	}
+		return err
+	}))
 	if kept == 0 {
-		t.Errorf("the damaged file was not kept: %v", entries)
+		t.Errorf("the damaged file was not kept: %v", there)
 	}
 	d := w.desktop("desk", rig.WithGL)
 	s := w.connect(d)

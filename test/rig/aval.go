@@ -26,7 +26,8 @@ type Summarizer struct {
 	URL    string
 	Lang   string
 
-	r *Rig
+	r     *Rig
+	token Token // read once: the file may go when it was used
 }
 
 // Token is the enrolment token file: what a device needs to join.
@@ -61,7 +62,7 @@ func (s *Summarizer) Restart() error {
 	s.Proc = p
 	return s.r.Wait("the summarizer", 30*time.Second, func() (bool, error) {
 		if p.Ended() {
-			return false, fmt.Errorf("it ended with status %d: %s", p.ExitCode(), p.Tail())
+			return false, fmt.Errorf("%w: it ended with status %d: %s", ErrHopeless, p.ExitCode(), p.Tail())
 		}
 		c, err := s.Client()
 		if err != nil {
@@ -91,14 +92,16 @@ func (s *Summarizer) FirstStartFile(name string) string {
 // Client speaks to the server and to nobody else: it accepts the one key that
 // the enrolment token names.
 func (s *Summarizer) Client() (*http.Client, error) {
-	raw, err := s.FirstStart("enrolment-token")
-	if err != nil {
-		return nil, err
+	if s.token.Pin == "" {
+		raw, err := s.FirstStart("enrolment-token")
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(raw), &s.token); err != nil {
+			return nil, fmt.Errorf("read enrolment token: %w", err)
+		}
 	}
-	var t Token
-	if err := json.Unmarshal([]byte(raw), &t); err != nil {
-		return nil, fmt.Errorf("read enrolment token: %w", err)
-	}
+	pin := s.token.Pin
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
@@ -113,7 +116,7 @@ func (s *Summarizer) Client() (*http.Client, error) {
 				return err
 			}
 			sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-			if t.Pin != "sha256:"+hex.EncodeToString(sum[:]) {
+			if pin != "sha256:"+hex.EncodeToString(sum[:]) {
 				return errors.New("the server has another key than the enrolment token says")
 			}
 			return nil
@@ -217,7 +220,7 @@ func (a *Agent) Restart() error {
 	a.Proc = p
 	return a.r.Wait("the service", 20*time.Second, func() (bool, error) {
 		if p.Ended() {
-			return false, fmt.Errorf("it ended with status %d: %s", p.ExitCode(), p.Tail())
+			return false, fmt.Errorf("%w: it ended with status %d: %s", ErrHopeless, p.ExitCode(), p.Tail())
 		}
 		res, err := a.CLI("status", "--json")
 		if err != nil {
@@ -351,7 +354,7 @@ func (a *Agent) StartDesktop(d *Display, wrap ...string) (*Proc, error) {
 	}
 	return p, a.r.Wait("aval-desktop on "+d.Name, 20*time.Second, func() (bool, error) {
 		if p.Ended() {
-			return false, fmt.Errorf("it ended with status %d: %s", p.ExitCode(), p.Tail())
+			return false, fmt.Errorf("%w: it ended with status %d: %s", ErrHopeless, p.ExitCode(), p.Tail())
 		}
 		st, err := a.Status()
 		if err != nil {

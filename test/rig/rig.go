@@ -107,6 +107,10 @@ func (r *Rig) Close() error {
 	return errors.Join(errs...)
 }
 
+// ErrHopeless in the error of a condition ends the wait at once: the process that
+// would have to fulfil it is gone.
+var ErrHopeless = errors.New("it cannot come true any more")
+
 // Wait asks cond until it is true, at most for limit. An error of cond is kept
 // for the message only: a thing that is not there yet is no reason to stop.
 func (r *Rig) Wait(what string, limit time.Duration, cond func() (bool, error)) error {
@@ -114,10 +118,13 @@ func (r *Rig) Wait(what string, limit time.Duration, cond func() (bool, error)) 
 	var last error
 	for pause := 10 * time.Millisecond; ; pause = min(pause*2, 100*time.Millisecond) {
 		ok, err := cond()
-		if ok && err == nil {
+		if ok {
 			return nil
 		}
 		last = err
+		if errors.Is(err, ErrHopeless) {
+			return fmt.Errorf("wait for %s: %w", what, err)
+		}
 		if time.Now().After(deadline) {
 			if last != nil {
 				return fmt.Errorf("wait for %s: not within %s: %w", what, limit, last)

@@ -62,7 +62,7 @@ func (r *Rig) StartVNC(d *Display, h Hooks) (*VNC, error) {
 	v := &VNC{Proc: p, Port: port}
 	err = r.Wait("x11vnc's port", 20*time.Second, func() (bool, error) {
 		if p.Ended() {
-			return false, fmt.Errorf("it ended:\n%s", p.Tail())
+			return false, fmt.Errorf("%w: it ended:\n%s", ErrHopeless, p.Tail())
 		}
 		// Not by connecting: that would be a client, and run the hooks.
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
