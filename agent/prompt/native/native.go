@@ -100,7 +100,7 @@ func (t Tool) Ask(ctx context.Context, display string, d Dialog, shown func() (t
 
 	var until time.Time
 	for round := range 2 {
-		a, lived, err := t.once(ctx, conn, d, until, func() (time.Time, error) {
+		a, lived, err := t.once(ctx, conn, d, func() (time.Time, error) {
 			if round > 0 {
 				return until, nil
 			}
@@ -120,7 +120,7 @@ func (t Tool) Ask(ctx context.Context, display string, d Dialog, shown func() (t
 
 // once shows the dialog one time. lived is for how long it had been visible
 // when the answer came.
-func (t Tool) once(ctx context.Context, conn *x11.Conn, d Dialog, until time.Time, visible func() (time.Time, error)) (a Answer, lived time.Duration, err error) {
+func (t Tool) once(ctx context.Context, conn *x11.Conn, d Dialog, visible func() (time.Time, error)) (a Answer, lived time.Duration, err error) {
 	var out launch.Output
 	proc, err := launch.Start(ctx, launch.Program{
 		Path: t.Path, Args: t.args(d), Foreign: true, Output: &out,
@@ -147,7 +147,7 @@ func (t Tool) once(ctx context.Context, conn *x11.Conn, d Dialog, until time.Tim
 		}
 	}
 	appeared := time.Now()
-	until, err = visible()
+	until, err := visible()
 	if err != nil {
 		return None, 0, err
 	}
