@@ -153,9 +153,11 @@ func (b *bar) CreateRenderer() fyne.WidgetRenderer {
 	return d
 }
 
-// row puts objects side by side at their least width, at the top, and in the
-// middle where one line stands beside a taller one.
-type row struct{ gap float32 }
+// row puts objects side by side at their least width, at the top or in the middle.
+type row struct {
+	gap    float32
+	middle bool
+}
 
 // MinSize implements fyne.Layout.
 func (r row) MinSize(objects []fyne.CanvasObject) fyne.Size {
@@ -178,7 +180,7 @@ func (r row) Layout(objects []fyne.CanvasObject, _ fyne.Size) {
 	for _, o := range objects {
 		s := o.MinSize()
 		y := float32(0)
-		if s.Height < 36 && height < 36 {
+		if r.middle {
 			y = (height - s.Height) / 2
 		}
 		o.Move(fyne.NewPos(x, y))

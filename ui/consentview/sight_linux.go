@@ -2,6 +2,7 @@ package consentview
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -33,6 +34,9 @@ func Probe() (Screen, error) {
 	}
 	return screen(x), nil
 }
+
+// Errors are returned; xgb would also print them.
+func init() { xgb.Logger.SetOutput(io.Discard) }
 
 func connect() (*xgb.Conn, error) {
 	x, err := xgb.NewConn()

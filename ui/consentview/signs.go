@@ -21,10 +21,13 @@ type sign struct {
 	strokes [][4]float32
 }
 
+// signWide is the room for a sign and the gap to its text.
+const signWide float32 = 23
+
 // newShield is a ring with a tick for a name that is vouched for, and with an
 // exclamation mark for one that is not.
 func newShield(verified bool) *sign {
-	s := &sign{size: 16, ink: inkWarn, round: true, strokes: [][4]float32{{.5, .26, .5, .56}, {.5, .72, .5, .75}}}
+	s := &sign{size: 16, ink: inkWarn, round: true, strokes: [][4]float32{{.5, .24, .5, .56}, {.5, .7, .5, .76}}}
 	if verified {
 		s.ink = inkGood
 		s.strokes = [][4]float32{{.28, .52, .44, .68}, {.44, .68, .73, .34}}
@@ -35,7 +38,7 @@ func newShield(verified bool) *sign {
 
 // newCross stands before what is not recorded.
 func newCross() *sign {
-	s := &sign{size: 12, ink: inkMuted, strokes: [][4]float32{{.1, .3, .9, 1.1}, {.9, .3, .1, 1.1}}}
+	s := &sign{size: 11, ink: inkMuted, strokes: [][4]float32{{.1, .1, .9, .9}, {.9, .1, .1, .9}}}
 	s.ExtendBaseWidget(s)
 	return s
 }
@@ -54,12 +57,16 @@ func (s *sign) CreateRenderer() fyne.WidgetRenderer {
 		lines = append(lines, line)
 		d.objects = append(d.objects, line)
 	}
-	d.min = func() fyne.Size { return fyne.NewSize(s.size, s.size) }
+	// As high as a line of text, and in its middle.
+	high := theme.Measure("Ág", theme.Text, fyne.TextStyle{}).Height
+	d.min = func() fyne.Size { return fyne.NewSize(signWide, high) }
 	d.layout = func(fyne.Size) {
+		top := (high - s.size) / 2
+		ring.Move(fyne.NewPos(0, top))
 		ring.Resize(fyne.NewSize(s.size, s.size))
 		for i, at := range s.strokes {
-			lines[i].Position1 = fyne.NewPos(at[0]*s.size, at[1]*s.size)
-			lines[i].Position2 = fyne.NewPos(at[2]*s.size, at[3]*s.size)
+			lines[i].Position1 = fyne.NewPos(at[0]*s.size, top+at[1]*s.size)
+			lines[i].Position2 = fyne.NewPos(at[2]*s.size, top+at[3]*s.size)
 		}
 	}
 	d.paint = func() {

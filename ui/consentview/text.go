@@ -56,7 +56,7 @@ func (b *block) reserve(texts ...string) {
 }
 
 func (b *block) wrapped(text string) []string {
-	return wrap(text, b.width, func(s string) float32 { return fyne.MeasureText(s, b.size, b.style).Width })
+	return wrap(text, b.width, func(s string) float32 { return theme.Measure(s, b.size, b.style).Width })
 }
 
 // set changes the text and the colour; the height of the widget follows it.
@@ -83,7 +83,7 @@ type blockRenderer struct {
 }
 
 func (r *blockRenderer) lineHeight() float32 {
-	return fyne.MeasureText("Ág", r.block.size, r.block.style).Height
+	return theme.Measure("Ág", r.block.size, r.block.style).Height
 }
 
 func (r *blockRenderer) MinSize() fyne.Size {
@@ -108,6 +108,7 @@ func (r *blockRenderer) Refresh() {
 	for i, text := range texts {
 		line := r.lines[i]
 		line.Text, line.TextSize, line.TextStyle = text, b.size, b.style
+		line.FontSource = theme.TextFont(b.style)
 		line.Alignment, line.Color = b.align, b.ink(theme.Current())
 		line.Refresh()
 	}

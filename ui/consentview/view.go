@@ -29,8 +29,8 @@ const Width float32 = 480
 const (
 	margin    float32 = 24
 	inner             = Width - 2*margin
-	columnGap float32 = 16
-	ticksWide float32 = 236
+	columnGap float32 = 12
+	ticksWide float32 = 254
 	notsWide          = inner - columnGap - ticksWide
 	pushGap   float32 = 8
 	pushWide          = (inner - pushGap) / 2
@@ -139,10 +139,10 @@ func (v *View) compose() {
 	language := newLink(v.asks[(v.current+1)%len(v.asks)].Language, armed, v.nextLanguage, v.Key)
 	titleWide := inner - 28 - 12 - language.MinSize().Width - 8
 	title := newBlock(a.Title, titleWide, inkText).bold().sized(avaltheme.Title)
-	headLeft := container.New(row{gap: 12}, icon, title)
+	headLeft := container.New(row{gap: 12, middle: true}, icon, title)
 	head, headColumn := newColumn(inner)
-	headColumn.add(head, 14, container.New(ends{width: inner}, headLeft, language))
-	headColumn.add(head, 8, newPlain(inkLine, inner, 1))
+	headColumn.add(head, 10, container.New(ends{width: inner}, headLeft, language))
+	headColumn.add(head, 6, newPlain(inkLine, inner, 1))
 
 	body := v.body(a)
 	// Room for the scroll bar is in the margin, so that the text keeps its width.
@@ -160,11 +160,11 @@ func (v *View) compose() {
 	v.left.align = fyne.TextAlignCenter
 	v.left.reserve(a.Countdown(a.AnswerFor), a.Countdown(99*time.Second))
 	footColumn.add(foot, 0, newPlain(inkLine, inner, 1))
-	footColumn.add(foot, 6, v.hint)
-	footColumn.add(foot, 4, container.New(ends{width: inner}, v.deny, v.allow))
-	footColumn.add(foot, 8, v.time)
-	footColumn.add(foot, 6, v.left)
-	footColumn.add(foot, 14, newPlain(inkGround, inner, 0))
+	footColumn.add(foot, 4, v.hint)
+	footColumn.add(foot, 2, container.New(ends{width: inner}, v.deny, v.allow))
+	footColumn.add(foot, 5, v.time)
+	footColumn.add(foot, 4, v.left)
+	footColumn.add(foot, 10, newPlain(inkGround, inner, 0))
 
 	v.root.Layout = frame{}
 	v.root.Objects = []fyne.CanvasObject{head, v.scroll, foot}
@@ -188,17 +188,17 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 	if a.Verified {
 		vouched = inkGood
 	}
-	col.add(body, 2, container.New(row{gap: 7}, newShield(a.Verified), newBlock(a.Vouch, inner-23, vouched)))
+	col.add(body, 2, container.New(row{}, newShield(a.Verified), newBlock(a.Vouch, inner-signWide, vouched)))
 	since := newBlock(a.Since, 0, inkMuted)
-	since.width = fyne.MeasureText(a.Since, since.size, since.style).Width
-	if rest := inner - since.width - 16; a.Since != "" && fyne.MeasureText(a.Via, avaltheme.Text, fyne.TextStyle{}).Width <= rest {
+	since.width = avaltheme.Measure(a.Since, since.size, since.style).Width
+	if rest := inner - since.width - 16; a.Since != "" && avaltheme.Measure(a.Via, avaltheme.Text, fyne.TextStyle{}).Width <= rest {
 		col.add(body, 2, container.New(ends{width: inner, top: true}, newBlock(a.Via, rest, inkMuted), since))
 	} else {
 		text(2, a.Via, inkMuted)
 		text(0, a.Since, inkMuted)
 	}
 	for i, p := range a.Purposes {
-		text(gapFirst(i, 10, 4), p, inkText)
+		text(gapFirst(i, 8, 4), p, inkText)
 	}
 
 	v.ticks = nil
@@ -220,22 +220,22 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 	right, rightColumn := newColumn(notsWide)
 	rightColumn.add(right, 0, newBlock(a.NotRecordedHead, notsWide, inkText).bold())
 	for i, n := range a.NotRecorded {
-		line := container.New(row{gap: 8}, newCross(), newBlock(n, notsWide-20, inkText))
+		line := container.New(row{}, newCross(), newBlock(n, notsWide-signWide, inkText))
 		rightColumn.add(right, gapFirst(i, 12, 10), line)
 	}
-	col.add(body, 14, container.New(ends{width: inner, top: true}, left, right))
-	text(8, a.Footnote, inkMuted)
+	col.add(body, 10, container.New(ends{width: inner, top: true}, left, right))
+	text(6, a.Footnote, inkMuted)
 
 	for i, r := range a.Readers {
-		text(gapFirst(i, 12, 0), r, inkText)
+		text(gapFirst(i, 8, 1), r, inkText)
 	}
-	text(4, a.IfNot, inkText)
-	text(4, a.Stop, inkText)
+	text(2, a.IfNot, inkText)
 
 	v.more = newLink(a.More, func() bool { return v.counts() }, v.fold, v.Key)
 	v.more.arrow = 1
 	v.more.shown = func() { v.reveal(v.more) }
-	col.add(body, 0, container.New(ends{width: inner}, &fyne.Container{Layout: row{}}, v.more))
+	stop := newBlock(a.Stop, inner-8-moreWide(a), inkText)
+	col.add(body, 0, container.New(ends{width: inner}, stop, v.more))
 	var detailColumn *column
 	v.details, detailColumn = newColumn(inner)
 	for i, d := range a.Details {
@@ -245,6 +245,17 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 	col.add(body, 0, v.details)
 	v.drawFold()
 	return body
+}
+
+// moreWide is the width of the link that unfolds the details, with either text.
+func moreWide(a viewmodel.Ask) float32 {
+	wide := float32(0)
+	for _, label := range []string{a.More, a.Less} {
+		l := newLink(label, nil, nil, nil)
+		l.arrow = 1
+		wide = max(wide, l.MinSize().Width)
+	}
+	return wide
 }
 
 func gapFirst(i int, first, others float32) float32 {

@@ -19,7 +19,7 @@ import (
 // Sizes of text, in units that are one pixel at a scale of 1.
 const (
 	Text  float32 = 14
-	Title float32 = 19
+	Title float32 = 18
 )
 
 // Aval is the theme; install it with app.Settings().SetTheme.
@@ -107,25 +107,29 @@ var glyphs struct {
 	fonts map[string]*sfnt.Font // by the resource's name; nil: cannot be read
 }
 
-// Missing lists the characters of text for which the fonts of the style have no
-// glyph, each once. Only fonts that the program carries are looked at: what the
-// system's fonts would do cannot be told before it is drawn.
+// TextFont is the font of a style that the program carries. A text that names it
+// as its source is drawn with it alone: without a source, the toolkit first
+// reads every font of the system, which takes seconds where it was never done
+// (fyne 2.8.1, internal/painter/font.go).
+func TextFont(style fyne.TextStyle) fyne.Resource { return Aval{}.Font(style) }
+
+// Measure returns the size of a line of text in its TextFont.
+func Measure(text string, size float32, style fyne.TextStyle) fyne.Size {
+	s, _ := fyne.CurrentApp().Driver().RenderedTextSize(text, size, style, TextFont(style))
+	return s
+}
+
+// Missing lists the characters of text for which the TextFont of the style has
+// no glyph, each once.
 func Missing(text string, style fyne.TextStyle) []rune {
-	fonts := []fyne.Resource{Aval{}.Font(style), fynetheme.DefaultSymbolFont()}
+	font := TextFont(style)
 	var missing []rune
 	seen := map[rune]bool{'\n': true} // ends a line; it is not drawn
 	for _, r := range text {
-		if seen[r] {
-			continue
-		}
-		seen[r] = true
-		drawn := false
-		for _, f := range fonts {
-			drawn = drawn || has(f, r)
-		}
-		if !drawn {
+		if !seen[r] && !has(font, r) {
 			missing = append(missing, r)
 		}
+		seen[r] = true
 	}
 	return missing
 }

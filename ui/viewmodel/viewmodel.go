@@ -45,7 +45,7 @@ type Ask struct {
 	NotRecordedHead string
 	NotRecorded     []string
 
-	Readers  []string // who reads it and for how long it is kept, for each company
+	Readers  []string // who reads it, then for how long it is kept, for each company
 	IfNot    string
 	Stop     string
 	Footnote string
@@ -110,7 +110,7 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 	for i, c := range q.Companies {
 		name := companyName(c, cat)
 		a.Purposes = append(a.Purposes, purpose(cat, c.Engine, name))
-		a.Readers = append(a.Readers, readers(cat, c, name))
+		a.Readers = append(a.Readers, readers(cat, c, name), kept(cat, c.RetentionDays))
 		if i >= 8 {
 			break // more companies than any session has: the rest would only push the buttons away
 		}
@@ -248,17 +248,18 @@ func purpose(cat *assets.Catalog, engine, company string) string {
 	return cat.T(key, assets.Args{"company": company})
 }
 
-// readers says who reads the record and for how long it is kept.
 func readers(cat *assets.Catalog, c ipc.QuestionCompany, company string) string {
-	who := cat.T("consent.readers.team", assets.Args{"company": company})
 	if named := strings.TrimRight(Clean(c.Readers, maxReaders), ". "); named != "" {
-		who = cat.T("consent.readers", assets.Args{"readers": named})
+		return cat.T("consent.readers", assets.Args{"readers": named})
 	}
-	kept := cat.T("consent.kept.unknown", nil)
-	if c.RetentionDays > 0 {
-		kept = cat.N("consent.kept", c.RetentionDays, nil)
+	return cat.T("consent.readers.team", assets.Args{"company": company})
+}
+
+func kept(cat *assets.Catalog, days int) string {
+	if days <= 0 {
+		return cat.T("consent.kept.unknown", nil)
 	}
-	return who + " " + kept
+	return cat.N("consent.kept", days, nil)
 }
 
 // Countdown says how much time is left, in whole seconds, rounded up so that it

@@ -1,0 +1,292 @@
+// Command screens takes a picture of Aval's windows in every language, colour
+// variant and size that matters, drawn by the real program in a real X server,
+// for somebody to look at.
+//
+//	go run -trimpath -tags x11,migrated_fynedo ./test/screens [-bin bin] [-out out/screens] [-only TEXT]
+//
+// The one rule that must not be broken: the pictures are of the real window,
+// never of a drawing of it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"aval/agent/event"
+	"aval/agent/ipc"
+	"aval/assets"
+	"aval/test/rig"
+	"aval/test/stage"
+)
+
+// shot is one picture.
+type shot struct {
+	name           string
+	locale         string
+	variant        string // light or dark
+	scale          string
+	width, height  int // of the screen
+	question       ipc.Question
+	mainWindow     bool
+	withoutService bool
+	early          bool     // while the buttons do not count yet
+	keys           []string // pressed before the picture, by their names in X
+}
+
+func main() {
+	bin := flag.String("bin", "bin", "folder with aval-ui")
+	out := flag.String("out", "out/screens", "folder for the pictures")
+	only := flag.String("only", "", "take only pictures with this in their name")
+	flag.Parse()
+	if err := take(*bin, *out, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "screens:", err)
+		os.Exit(1)
+	}
+}
+
+func take(bin, out, only string) error {
+	if err := rig.Need("Xvfb", "openbox", "xdotool"); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	for _, s := range shots() {
+		if !strings.Contains(s.name, only) {
+			continue
+		}
+		path := filepath.Join(out, s.name+".png")
+		if err := s.take(bin, path); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		fmt.Println(path)
+	}
+	return nil
+}
+
+func shots() []shot {
+	var list []shot
+	for _, locale := range []string{"pt_BR.UTF-8", "en_GB.UTF-8"} {
+		for _, variant := range []string{"light", "dark"} {
+			for _, size := range []struct {
+				name, scale   string
+				width, height int
+			}{{"100", "1", 1280, 800}, {"200", "2", 2200, 1600}} {
+				list = append(list, shot{
+					name: fmt.Sprintf("ask-%s-%s-%s", locale[:2], variant, size.name), locale: locale, variant: variant,
+					scale: size.scale, width: size.width, height: size.height, question: stage.Question(30),
+				})
+			}
+		}
+	}
+	more := func(name, variant string, s shot) {
+		s.name, s.variant = name, variant
+		if s.locale == "" {
+			s.locale = "pt_BR.UTF-8"
+		}
+		if s.scale == "" {
+			s.scale = "1"
+		}
+		if s.width == 0 {
+			s.width, s.height = 1280, 800
+		}
+		list = append(list, s)
+	}
+	more("ask-small-screen", "light", shot{width: 1024, height: 600, question: stage.Question(30)})
+	more("ask-small-screen-200", "light", shot{width: 1024, height: 600, scale: "2", question: stage.Question(30)})
+	more("ask-early", "light", shot{question: stage.Question(30), early: true})
+	more("ask-early-dark", "dark", shot{question: stage.Question(30), early: true})
+	more("ask-long-names", "light", shot{question: long()})
+	more("ask-long-names-en-dark", "dark", shot{locale: "en", question: long()})
+	more("ask-address-ai-verified", "light", shot{question: address()})
+	more("ask-verified-ai", "dark", shot{question: verified()})
+	more("ask-two-companies", "light", shot{question: two()})
+	more("ask-few-groups", "light", shot{question: few()})
+	more("ask-details", "light", shot{question: stage.Question(30), keys: tabs(7, "space")})
+	more("ask-nothing-ticked", "light", shot{question: few(), keys: []string{"Tab", "Tab", "space", "Tab", "space"}})
+	more("ask-other-language", "light", shot{question: stage.Question(30), keys: tabs(1, "space")})
+	more("ask-focus-allow", "light", shot{question: stage.Question(30), keys: tabs(9)})
+	more("main", "light", shot{mainWindow: true})
+	more("main-dark-en", "dark", shot{mainWindow: true, locale: "en"})
+	more("main-without-service", "light", shot{mainWindow: true, withoutService: true})
+	return list
+}
+
+func tabs(n int, more ...string) []string { return append(slices.Repeat([]string{"Tab"}, n), more...) }
+
+func long() ipc.Question {
+	q := stage.Question(240)
+	q.Supporter = "Maximiliane Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtin"
+	q.Companies[0].Name = "Gesellschaft für Informationstechnik und Fernwartungsdienstleistungen Süd"
+	q.Companies[0].Verified = false
+	q.Companies[0].Readers = "Rechtsschutzversicherungsgesellschaftenabteilung, Datenschutzbeauftragte, Auftragsverarbeitung"
+	q.Address = "2001:db8:85a3:1234:5678:8a2e:370:7334"
+	q.Tool = "Fernwartungsverbindungsprogramm"
+	q.ConnectedAt = time.Now().Add(-95 * time.Minute)
+	return q
+}
+
+func address() ipc.Question {
+	q := stage.Question(30)
+	q.Supporter, q.Companies[0].Engine = "203.0.113.7", "qwen2.5-7b-instruct"
+	return q
+}
+
+func verified() ipc.Question {
+	q := stage.Question(30)
+	q.SupporterVerified, q.Companies[0].Engine, q.Companies[0].RetentionDays = true, "qwen2.5-7b-instruct", 1
+	q.Tool = "sshd"
+	return q
+}
+
+func two() ipc.Question {
+	q := stage.Question(30)
+	q.Companies = append(q.Companies, ipc.QuestionCompany{ID: "c2", Name: "Example Industries", Verified: true, Engine: "rules", RetentionDays: 30})
+	return q
+}
+
+func few() ipc.Question {
+	q := stage.Question(30)
+	q.Offered = []event.Group{event.Windows, event.Chat}
+	return q
+}
+
+func (s shot) take(bin, path string) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r, err := rig.New(ctx, bin, s.locale)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := r.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	d, err := r.StartXvfb("screen", s.width, s.height)
+	if err != nil {
+		return err
+	}
+	if _, err := r.StartWM(d); err != nil {
+		return err
+	}
+	if err := d.Background(0x5B6B73); err != nil {
+		return err
+	}
+	socket := r.Path("run", "agent.sock")
+	var st *stage.Stage
+	if !s.withoutService {
+		if st, err = stage.Open(socket, s.question); err != nil {
+			return err
+		}
+		r.Defer(func() { _ = st.Close() })
+	}
+	c := rig.Cmd{Name: "aval-ui", Path: r.Program("aval-ui"), Args: []string{"--socket", socket},
+		Env: r.Env("DISPLAY="+d.Name, "LC_ALL="+s.locale, "FYNE_THEME="+s.variant, "FYNE_SCALE="+s.scale)}
+	if !s.mainWindow {
+		pipe, err := nonce()
+		if err != nil {
+			return err
+		}
+		defer pipe.Close()
+		c.Args = append([]string{"consent", "--question", s.question.Question}, c.Args...)
+		c.FDs = []*os.File{pipe}
+	}
+	ui, err := r.Start(c)
+	if err != nil {
+		return err
+	}
+	if err := s.wait(r, d, st); err != nil {
+		_ = d.SavePicture(path)
+		return fmt.Errorf("%w (see %s)\n%s", err, path, ui.Tail())
+	}
+	for _, key := range s.keys {
+		res, err := r.Run(5*time.Second, rig.Cmd{Name: "xdotool", Path: "xdotool", Args: []string{"key", key}, Env: r.Env("DISPLAY=" + d.Name)})
+		if err != nil || res.Code != 0 {
+			return fmt.Errorf("press %s: %w", key, err)
+		}
+	}
+	return settled(r, d, path)
+}
+
+// wait returns when the picture can be taken.
+func (s shot) wait(r *rig.Rig, d *rig.Display, st *stage.Stage) error {
+	if s.mainWindow {
+		_, err := d.WaitWindow("the main window", 10*time.Second, rig.OfUI)
+		return err
+	}
+	q, err := r.WaitQuestion(d, 10*time.Second)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-st.Shown:
+	case <-time.After(10 * time.Second):
+		return fmt.Errorf("the window did not report that it is shown")
+	}
+	if s.early {
+		return nil
+	}
+	fill := assets.Light.Control
+	if s.variant == "dark" {
+		fill = assets.Dark.Control
+	}
+	at := image.Pt(q.Rect.Min.X+q.Rect.Dx()/12, q.No.Y) // beside the lettering
+	return r.Wait("buttons that count", 5*time.Second, func() (bool, error) {
+		now, err := d.Part(q.Rect)
+		if err != nil {
+			return false, err
+		}
+		c := now.RGBAAt(at.X, at.Y)
+		near := func(a, b uint8) bool { return max(a, b)-min(a, b) <= 3 } // as the GPU rounds
+		return near(c.R, fill.R) && near(c.G, fill.G) && near(c.B, fill.B), nil
+	})
+}
+
+// settled takes the picture once two in a row show the same, but for the time
+// that runs: at most for two seconds.
+func settled(r *rig.Rig, d *rig.Display, path string) error {
+	last, same := -1, 0
+	err := r.Wait("a picture that stands still", 2*time.Second, func() (bool, error) {
+		img, err := d.Picture()
+		if err != nil {
+			return false, err
+		}
+		sum := 0
+		for y := 0; y < img.Rect.Dy()*3/4; y += 3 {
+			for x := 0; x < img.Rect.Dx(); x += 3 {
+				c := img.RGBAAt(x, y)
+				sum += int(c.R)*3 + int(c.G)*5 + int(c.B)*7
+			}
+		}
+		if sum == last {
+			same++
+		} else {
+			same = 0
+		}
+		last = sum
+		return same >= 3, nil
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "screens:", err)
+	}
+	return d.SavePicture(path)
+}
+
+// nonce is a pipe that holds the stage's nonce.
+func nonce() (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	_, err = w.WriteString(stage.Nonce + "\n")
+	return r, err
+}
