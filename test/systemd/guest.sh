@@ -1,0 +1,169 @@
+#!/bin/bash
+# Runs inside the container: installs, kills and removes the service, logs in
+# over SSH, and says what came of it, one line for each check:
+#
+#   ok NAME    or    FAIL NAME: WHY
+#
+# What must be there: aval, aval-desktop and aval-summarizer in /usr/bin;
+# openssh-server, xvfb, zenity, jq, xauth.
+set -u
+failed=0
+ok() { echo "ok $1"; }
+bad() { echo "FAIL $1: $2"; failed=1; }
+# check NAME COMMAND...: the command's end decides; its output says why.
+check() {
+	local name=$1 out; shift
+	if out=$("$@" 2>&1); then ok "$name"; else bad "$name" "$* gave: ${out:-nothing}"; fi
+}
+# until_ NAME SECONDS COMMAND...: waits for a condition.
+until_() {
+	local name=$1 end=$((SECONDS + $2)); shift 2
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || { bad "$name" "not in time: $*: $("$@" 2>&1 | tail -3)"; return 1; }
+		sleep 0.05
+	done
+	ok "$name"
+}
+show() { systemctl show -P "$1" aval; }
+is() { [ "$1" = "$2" ] || { echo "$1 instead of $2"; return 1; }; }
+newest() { aval consent list --json | jq -r "[.[] | select(.tool==\"ssh\")][0] | $1"; }
+count_ssh() { aval consent list --json | jq '[.[] | select(.tool=="ssh")] | length'; }
+open_ssh() { aval session list --json | jq '[.[] | select(.tool=="ssh")] | length'; }
+is_open() { is "$(open_ssh)" "$1"; }
+pid_is_new() { local p; p=$(show MainPID); [ "$p" != 0 ] && [ "$p" != "$old" ] && [ "$(show ActiveState)" = active ]; }
+
+# --- the unit ---------------------------------------------------------------
+check "install" aval install
+check "install makes the unit" test -f /etc/systemd/system/aval.service
+check "install enables it" systemctl is-enabled aval
+check "systemd reads the unit without complaint" bash -c '! systemd-analyze verify --man=no /etc/systemd/system/aval.service 2>&1 | grep aval.service'
+check "install twice is refused" bash -c '! aval install'
+check "start" aval start
+check "it is active once start returns" is "$(show ActiveState)" active
+check "status answers" aval status --json
+check "its socket may be connected by all" is "$(stat -c %a /run/aval/agent.sock)" 666
+check "its state is closed" is "$(stat -c %a /var/lib/aval)" 700
+pid=$(show MainPID)
+check "it holds five capabilities" is "$(grep CapBnd "/proc/$pid/status" | cut -f2)" 00000000000810c4
+check "it writes no core" is "$(grep 'Max core file size' "/proc/$pid/limits" | awk '{print $5}')" 0
+check "it gains no rights" is "$(grep NoNewPrivs "/proc/$pid/status" | cut -f2)" 1
+check "system calls are filtered" is "$(grep -w Seccomp "/proc/$pid/status" | cut -f2)" 2
+check "it cannot write to /etc" bash -c "! nsenter -t $pid -m touch /etc/canary"
+echo "exposure: $(systemd-analyze security --no-pager aval 2>/dev/null | tail -1)"
+
+old=$pid
+kill -9 "$old"
+until_ "killed with -9, it is back" 10 pid_is_new
+check "systemd restarted it once" is "$(show NRestarts)" 1
+check "and it answers" aval status --json
+
+# --- a company, so that there is somebody who asks ----------------------------
+mkdir -p /root/summarizer
+aval-summarizer serve --data /root/summarizer --company "Example Support" >/root/summarizer.log 2>&1 &
+summarizer=$!
+until_ "the summarizer is ready" 30 test -s /root/summarizer/first-start/enrolment-token
+until_ "enrol" 20 aval enroll --token-file /root/summarizer/first-start/enrolment-token
+connected() { is "$(aval status --json | jq -r .link)" connected; }
+until_ "connected" 20 connected
+
+# --- logins -------------------------------------------------------------------
+useradd -m -s /bin/bash maria
+useradd -m -s /bin/bash joao
+for u in maria joao; do
+	install -d -m 700 -o $u -g $u /home/$u/.ssh
+	[ -f /root/key ] || ssh-keygen -q -t ed25519 -N '' -f /root/key
+	install -m 600 -o $u -g $u /root/key.pub /home/$u/.ssh/authorized_keys
+done
+systemctl start ssh 2>/dev/null || systemctl start sshd
+SSH=(ssh -F none -i /root/key -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR)
+# login USER: a shell with a terminal in the background, open until logout.
+# Descriptor 8 is its standard input: closing it ends the shell.
+login() {
+	rm -f /root/in; mkfifo /root/in
+	"${SSH[@]}" -tt "$1@127.0.0.1" </root/in >/root/out 2>&1 &
+	client=$!
+	exec 8>/root/in
+}
+logout() { echo exit >&8; exec 8>&-; wait "$client" 2>/dev/null; }
+logind_has() { loginctl list-sessions --no-legend | grep -qw "$1"; }
+
+mkdir -p /etc/aval/policies/managed
+echo '{"SSHAccounts": ["maria"]}' >/etc/aval/policies/managed/ssh.json
+check "the policy is read" aval policy validate /etc/aval/policies/managed/ssh.json
+
+login joao
+until_ "logind announces a login that no policy names" 20 logind_has joao
+"${SSH[@]}" maria@127.0.0.1 true
+check "a named account's login without a terminal" is "$?" 0
+logout
+login maria
+until_ "a named account's login is a session" 20 is_open 1
+check "it is decided: nobody to ask" is "$(newest '.verdict + " " + .reason')" "deny nobody-there"
+check "and named as ssh with the address" is "$(newest '.supporter')" 127.0.0.1
+check "only that one was decided" is "$(count_ssh)" 1
+id=$(newest .session)
+leader=$(loginctl show-session -P Leader "$(loginctl list-sessions --no-legend | awk '/maria/{print $1; exit}')")
+check "its id is that of logind's leader" is "${id%-*}" "ssh/$leader"
+logout
+until_ "its end is heard" 20 is_open 0
+check "nothing was recorded" is "$(aval sent --json | jq length)" 0
+
+# --- the same with the PAM hook: still one session ------------------------------
+echo "session optional pam_exec.so quiet /usr/bin/aval session pam-hook" >>/etc/pam.d/sshd
+# By the key alone, which only the hook knows.
+echo "{\"SSHKeys\": [\"$(ssh-keygen -lf /root/key.pub | cut -d' ' -f2)\"]}" >/etc/aval/policies/managed/ssh.json
+before=$(count_ssh)
+login joao
+until_ "a login by a named key is a session" 20 is_open 1
+check "logind and hook make one" is "$(($(count_ssh) - before))" 1
+logout
+until_ "its end is heard, with the hook" 20 is_open 0
+check "with the service away, a login goes on" bash -c "systemctl stop aval && ${SSH[*]@Q} maria@127.0.0.1 true; r=\$?; systemctl start aval; exit \$r"
+echo '{"SSHAccounts": ["maria"], "QuestionSeconds": 10}' >/etc/aval/policies/managed/ssh.json
+
+# --- a desktop ------------------------------------------------------------------
+if [ -x /usr/bin/aval-desktop ]; then
+	runuser -u maria -- Xvfb :7 -screen 0 1024x768x24 >/root/xvfb.log 2>&1 &
+	xvfb=$!
+	until_ "maria's X server" 20 test -S /tmp/.X11-unix/X7
+	runuser -u maria -- env DISPLAY=:7 LANG=pt_BR.UTF-8 HOME=/home/maria aval-desktop >/root/desktop.log 2>&1 &
+	desktop=$!
+	helped() { is "$(aval status --json | jq '[.desktops[] | select(.user=="maria" and .helper)] | length')" 1; }
+	until_ "her desktop is known" 20 helped
+	login maria
+	until_ "a login while somebody is there" 20 is_open 1
+	asked() { [ "$(newest '.verdict + " " + .reason')" = "ask must-confirm" ]; }
+	until_ "is asked" 20 asked
+	echo "question: $(newest '.outcome + " " + .ending')"
+	ended() { [ "$(newest .outcome)" != asking ]; }
+	until_ "without an answer it ends" 60 ended
+	check "as no answer, or one that could not be asked" bash -c "case '$(newest .outcome)' in no-answer | could-not-ask) ;; *) echo '$(newest .outcome)'; false ;; esac"
+	echo "question ended: $(newest '.outcome + " " + .ending')"
+	check "nothing was recorded of it" is "$(aval sent --json | jq length)" 0
+	logout
+	until_ "its end is heard, on a desktop" 20 is_open 0
+	kill $desktop $xvfb
+else
+	bad "a desktop" "aval-desktop is not in /usr/bin"
+fi
+
+# --- the end --------------------------------------------------------------------
+kill "$summarizer"
+pid=$(show MainPID)
+begin=$(date +%s%N)
+check "stop" aval stop
+took=$((($(date +%s%N) - begin) / 1000000))
+check "within 5 s" test $took -lt 5000
+check "its process is gone" bash -c "! test -d /proc/$pid"
+check "it ended in peace" is "$(show Result)" success
+check "start after stop" aval start
+check "uninstall" aval uninstall
+check "the unit is gone" bash -c '! test -e /etc/systemd/system/aval.service'
+check "nothing runs" bash -c '! pgrep -x aval'
+check "the data stays" test -d /var/lib/aval
+check "uninstall twice says so" bash -c 'aval uninstall 2>&1 | grep -q "not installed"'
+if [ $failed != 0 ]; then
+	echo "--- journal"; journalctl -u aval --no-pager -n 40; loginctl list-sessions --no-pager
+	for f in /root/desktop.log /root/summarizer.log /root/out; do echo "--- $f"; tail -5 $f 2>/dev/null; done
+fi
+exit $failed
