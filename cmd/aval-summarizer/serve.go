@@ -178,23 +178,30 @@ func (d debugWriter) Write(p []byte) (int, error) {
 }
 
 func (a *app) routes(s *server) http.Handler {
-	data := a.data
-	if abs, err := filepath.Abs(data); err == nil {
-		data = abs
-	}
-	enrol := "aval-summarizer token create --data " + quoteArg(data) + " --out token.json\naval enroll --token-file token.json"
-	if first := s.co.First(); first != nil && first.TokenFile != "" {
-		if abs, err := filepath.Abs(first.TokenFile); err == nil {
-			enrol = "aval enroll --token-file " + quoteArg(abs)
-		}
-	}
 	mux := http.NewServeMux()
 	mux.Handle(wire.AgentPath, s.ingest)
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Enrol: enrol, NewLink: "aval-summarizer token create --admin --data " + quoteArg(data)}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
+}
+
+// enrolWith tells how a computer is enrolled: with the token of the first start
+// while it can be used, else with a new one.
+func (a *app) enrolWith(co *company.Service) string {
+	if first := co.First(); first != nil && first.TokenFile != "" {
+		st, err := os.Stat(first.TokenFile)
+		abs, errAbs := filepath.Abs(first.TokenFile)
+		if err == nil && errAbs == nil && time.Since(st.ModTime()) < company.TokenLife {
+			return "aval enroll --token-file " + quoteArg(abs)
+		}
+	}
+	data := a.data
+	if abs, err := filepath.Abs(data); err == nil {
+		data = abs
+	}
+	return "aval-summarizer token create --data " + quoteArg(data) + " --out token.json\naval enroll --token-file token.json"
 }
 
 // listen opens the port, and says in words why it cannot.

@@ -40,7 +40,7 @@ type Report struct {
 	OwnKeys bool `json:"own_keys"`
 }
 
-// problems counts what is wrong.
+// add notes one check; one that failed fails the report.
 func (r *Report) add(c Check) {
 	r.Checks = append(r.Checks, c)
 	r.OK = r.OK && c.OK
@@ -231,6 +231,8 @@ func (r Report) Wrong() []Check {
 			out = append(out, c)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Check) int { return cmp.Or(cmp.Compare(a.Session, b.Session), cmp.Compare(a.Record, b.Record)) })
+	slices.SortStableFunc(out, func(a, b Check) int {
+		return cmp.Or(cmp.Compare(a.Session, b.Session), cmp.Compare(a.Record, b.Record))
+	})
 	return out
 }

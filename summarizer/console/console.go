@@ -37,13 +37,11 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-actio
 
 // Options of New.
 type Options struct {
-	// Enrol is the command that makes a computer known to this server; the empty
-	// list shows it.
-	Enrol string
-	// NewLink is the command that makes a new administrator link.
-	NewLink string
-	Now     func() time.Time // nil: time.Now
-	Log     *slog.Logger     // nil: slog.Default
+	// Enrol gives the commands that make a computer known to this server; the
+	// empty list shows them to who is signed in. nil: none are shown.
+	Enrol func() string
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: slog.Default
 	// Zone is the time zone of all times shown; nil: the server's own.
 	Zone *time.Location
 }
@@ -65,6 +63,9 @@ func New(db *store.DB, o Options) *Console {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.Enrol == nil {
+		o.Enrol = func() string { return "" }
 	}
 	if o.Zone == nil {
 		o.Zone = time.Local

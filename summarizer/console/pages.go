@@ -53,7 +53,7 @@ func (c *Console) list(w http.ResponseWriter, r *http.Request, v visitor) {
 
 func (c *Console) listPage(r *http.Request, v visitor) (p listPage, err error) {
 	p.frame = c.frame(r, v.cat, v.cat.T("console.sessions", nil))
-	p.Company, p.Enrol = summary.Clean(v.company.Name, 60), c.o.Enrol
+	p.Company, p.Enrol = summary.Clean(v.company.Name, 60), c.o.Enrol()
 	after, paged := cursor(r.URL.Query().Get("after"))
 	p.Newer = paged
 	now := c.o.Now()

@@ -21,6 +21,10 @@ const (
 	touchEvery = 5 * time.Minute
 )
 
+// newLink makes a new administrator link. The folder's name is not told to
+// somebody who has not signed in.
+const newLink = "aval-summarizer token create --admin --data DIR"
+
 func hash(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
@@ -120,7 +124,7 @@ func (c *Console) refuseLink(w http.ResponseWriter, r *http.Request) {
 func (c *Console) link(w http.ResponseWriter, r *http.Request, status int, key string) {
 	cat := c.catalog(r, "")
 	p := messagePage{frame: c.frame(r, cat, cat.T(key, nil)), Heading: cat.T(key, nil), Text: cat.T(key+".text", nil),
-		Hint: cat.T("console.sign_in.new", nil), Command: c.o.NewLink}
+		Hint: cat.T("console.sign_in.new", nil), Command: newLink}
 	p.Back = "/sign-in" // never the token
 	c.show(w, r, status, "message", p)
 }

@@ -80,7 +80,7 @@ func provenanceWords(cat *assets.Catalog, s store.Stream) string {
 // marks are the reasons of marks that have words.
 var marks = map[event.Kind][]string{
 	event.SessionEnded: {"ended", "lost", "stopped", "expired", "withdrawn"},
-	event.Gap:          {"paused", "resumed", "other-session", "indicator-lost", "agent-restarted", "dropped", "disk-full"},
+	event.Gap:          {"paused", "other-session", "indicator-lost", "agent-restarted", "dropped", "disk-full"},
 }
 
 // eventWords shows an event: its kind, who wrote it, its text, and a command
@@ -96,6 +96,9 @@ func eventWords(cat *assets.Catalog, e event.Event) (kind, who, text, code strin
 		text = f("tool")
 	case event.SessionEnded, event.Gap:
 		text = f("reason")
+		if e.Kind == event.Gap && text == "resumed" {
+			return cat.T("console.kind.resumed", nil), "", "", ""
+		}
 		if slices.Contains(marks[e.Kind], text) {
 			text = cat.T("console.mark."+text, nil)
 		}
@@ -106,7 +109,10 @@ func eventWords(cat *assets.Catalog, e event.Event) (kind, who, text, code strin
 		}
 	case event.ProgramStarted, event.CommandRun:
 		text, code = f("program"), f("command")
-		if code != "" && e.Kind == event.CommandRun {
+		switch {
+		case code == text:
+			code = ""
+		case code != "" && e.Kind == event.CommandRun:
 			text = ""
 		}
 	case event.FileTransferred:

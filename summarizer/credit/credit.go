@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -53,14 +54,8 @@ var rules = sync.OnceValue(func() map[string]Rule {
 	return r
 })
 
-// Tiers lists the names of all tiers.
-func Tiers() []string {
-	var names []string
-	for n := range rules() {
-		names = append(names, n)
-	}
-	return names
-}
+// Tiers lists the names of all tiers, sorted.
+func Tiers() []string { return slices.Sorted(maps.Keys(rules())) }
 
 // ErrTier: a company's tier is in no rule.
 var ErrTier = errors.New("unknown licence tier")
