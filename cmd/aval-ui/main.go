@@ -80,11 +80,11 @@ func run(args []string, out, errs io.Writer) int {
 		o.locale = userLocale(os.Getenv)
 	}
 	log := slog.New(slog.NewTextHandler(errs, nil))
-	show := showMain
 	if consent {
-		show = showConsent
+		err = guarded(questionVisibleWithin, func() error { return showConsent(o, log) })
+	} else {
+		err = guarded(mainVisibleWithin, func() error { return showMain(o) })
 	}
-	err = guarded(show, o, log)
 	switch {
 	case err == nil:
 		return exitDone

@@ -18,9 +18,13 @@ import (
 	"aval/ui/theme"
 )
 
-// visibleWithin bounds the whole life of a process whose window nobody sees.
-// The toolkit may hang in a broken graphics driver, where nothing else ends it.
-const visibleWithin = 4 * time.Second
+// How long a process may live whose window nobody sees. The toolkit may hang in
+// a broken graphics driver, where nothing else ends it. For the main window the
+// toolkit reads the system's fonts, which may take a while the first time.
+const (
+	questionVisibleWithin = 4 * time.Second
+	mainVisibleWithin     = 30 * time.Second
+)
 
 // dialWithin bounds connecting and saying hello.
 const dialWithin = 2 * time.Second
@@ -31,10 +35,10 @@ var visible atomic.Bool
 // guarded runs show. The toolkit panics where it finds no display or no OpenGL
 // (fyne 2.8.1, internal/driver/glfw); before the window was seen that means:
 // ask in another way.
-func guarded(show func(options, *slog.Logger) error, o options, log *slog.Logger) (err error) {
-	watchdog := time.AfterFunc(visibleWithin, func() {
+func guarded(within time.Duration, show func() error) (err error) {
+	watchdog := time.AfterFunc(within, func() {
 		if !visible.Load() {
-			fmt.Fprintf(os.Stderr, "aval-ui: %v: nothing was visible within %v\n", consentview.ErrCannotShow, visibleWithin)
+			fmt.Fprintf(os.Stderr, "aval-ui: %v: nothing was visible within %v\n", consentview.ErrCannotShow, within)
 			os.Exit(exitCannotShow)
 		}
 	})
@@ -47,7 +51,7 @@ func guarded(show func(options, *slog.Logger) error, o options, log *slog.Logger
 			}
 		}
 	}()
-	return show(o, log)
+	return show()
 }
 
 func newApp() fyne.App {
@@ -90,7 +94,7 @@ func showConsent(o options, log *slog.Logger) error {
 	})
 }
 
-func showMain(o options, _ *slog.Logger) error {
+func showMain(o options) error {
 	if _, err := consentview.Probe(); err != nil {
 		return err
 	}

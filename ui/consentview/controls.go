@@ -133,7 +133,7 @@ func (t *tick) CreateRenderer() fyne.WidgetRenderer {
 	label := newBlock(t.label, t.width-tickBox-10-4, inkText)
 	d := &drawing{objects: []fyne.CanvasObject{ring, box, short, long, label}}
 	d.min = func() fyne.Size {
-		return fyne.NewSize(t.width, max(minTarget, label.MinSize().Height+2))
+		return fyne.NewSize(t.width, max(minTarget, label.MinSize().Height+6))
 	}
 	d.layout = func(size fyne.Size) {
 		ring.Move(fyne.NewPos(-4, 0))

@@ -73,6 +73,7 @@ type View struct {
 
 	root   *fyne.Container
 	height float32 // of the content, in every language
+	tight  bool    // the title is scrolled with the text
 	needs  float32 // height with nothing scrolled, in the current language
 
 	scroll      *container.Scroll
@@ -125,8 +126,17 @@ func (v *View) Content() fyne.CanvasObject { return v.root }
 func (v *View) Size() fyne.Size { return fyne.NewSize(Width, v.height) }
 
 // Fit makes the content at most as high as room, in units. What does not fit is
-// scrolled: all but the title, the buttons and the time.
-func (v *View) Fit(room float32) { v.height = max(v.root.MinSize().Height, min(v.height, room)) }
+// scrolled: all but the title, the buttons and the time, and where even that
+// leaves hardly anything, the title too.
+func (v *View) Fit(room float32) {
+	const least = 150 // of the text, to be read without hunting for it
+	chrome := v.root.MinSize().Height - minTarget
+	if room < v.height && room-chrome < least && !v.tight {
+		v.tight = true
+		v.compose()
+	}
+	v.height = max(v.root.MinSize().Height, min(v.height, room))
+}
 
 // compose builds the content in the current language.
 func (v *View) compose() {
@@ -145,6 +155,13 @@ func (v *View) compose() {
 	headColumn.add(head, 6, newPlain(inkLine, inner, 1))
 
 	body := v.body(a)
+	v.needs = head.MinSize().Height + body.MinSize().Height
+	if v.tight {
+		whole, wholeColumn := newColumn(inner)
+		wholeColumn.add(whole, 0, head)
+		wholeColumn.add(whole, 0, body)
+		body, head = whole, &fyne.Container{Layout: row{}}
+	}
 	// Room for the scroll bar is in the margin, so that the text keeps its width.
 	v.scroll = container.NewVScroll(container.New(inset{left: margin}, body))
 	v.scroll.SetMinSize(fyne.NewSize(Width, minTarget))
@@ -168,7 +185,7 @@ func (v *View) compose() {
 
 	v.root.Layout = frame{}
 	v.root.Objects = []fyne.CanvasObject{head, v.scroll, foot}
-	v.needs = head.MinSize().Height + body.MinSize().Height + foot.MinSize().Height
+	v.needs += foot.MinSize().Height
 	v.draw(v.o.Now())
 	v.root.Refresh()
 }

@@ -63,7 +63,7 @@ func New(cat *assets.Catalog, version string, ask Ask) *View {
 func (v *View) Content() fyne.CanvasObject { return v.root }
 
 // Size is what the window should open with.
-func (v *View) Size() fyne.Size { return fyne.NewSize(460, 430) }
+func (v *View) Size() fyne.Size { return fyne.NewSize(460, 520) }
 
 // Refresh asks the service once, in the background.
 func (v *View) Refresh() {
