@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -172,19 +173,19 @@ func (o *oneByOne) Read(p []byte) (int, error) {
 
 // tlsError says what is wrong with the other side.
 func tlsError(err error) error {
+	var ne net.Error
 	var unknown x509.UnknownAuthorityError
-	var alert tls.AlertError
 	var notTLS tls.RecordHeaderError
 	switch {
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%w: no authority that this computer trusts has signed it; a server with its own certificate needs the pin of its token file", ErrCertificate)
 	case errors.As(err, &notTLS):
 		return fmt.Errorf("%w: it does not speak TLS at this address", ErrCertificate)
-	case errors.As(err, &alert), strings.Contains(err.Error(), "protocol version"):
-		return fmt.Errorf("%w: it does not agree to TLS 1.3 (%w)", ErrCertificate, err)
+	case strings.Contains(err.Error(), "remote error: tls:"), strings.Contains(err.Error(), "protocol version"):
+		// crypto/tls gives alerts of the other side no type of their own.
+		return fmt.Errorf("%w: it does not agree to TLS 1.3 as this agent speaks it (%w)", ErrCertificate, plain(err))
 	}
-	var ne net.Error
-	if errors.As(err, &ne) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.As(err, &ne) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: the connection broke while it was opened (%w)", ErrUnreachable, plain(err))
 	}
 	return fmt.Errorf("%w: %w", ErrCertificate, err)

@@ -1,0 +1,130 @@
+package ingest
+
+import (
+	"crypto/ed25519"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"google.golang.org/protobuf/proto"
+
+	"aval/agent/event"
+	"aval/agent/record"
+	"aval/agent/wire"
+)
+
+var t0 = time.Date(2026, 8, 3, 9, 0, 0, 0, time.UTC)
+
+func TestEveryCodeHasASentence(t *testing.T) {
+	for _, c := range Codes {
+		if c.Sentence() == "" {
+			t.Errorf("%s has no sentence", c)
+		}
+	}
+	if len(sentences) != len(Codes) {
+		t.Errorf("%d sentences for %d codes", len(sentences), len(Codes))
+	}
+}
+
+// FuzzFrame reads any frame of a device: unpacking stays within the limit, and an
+// event that passes is one that the grant covers, in its time.
+func FuzzFrame(f *testing.F) {
+	g := record.Grant{Groups: []event.Group{event.Windows}, NotBefore: t0, Expires: t0.Add(time.Hour)}
+	g.Session = "x/1"
+	b := &wire.Batch{GrantId: "g", Session: "x/1", FirstSeq: 1, Events: []*wire.Event{
+		{Kind: "window-focused", AtUnixNano: t0.UnixNano(), Fields: []*wire.Field{{Name: "title", Value: "a"}}},
+		{Kind: "program-started", AtUnixNano: t0.UnixNano(), Fields: []*wire.Field{{Name: "command", Value: "a"}, {Name: "program", Value: "b"}}},
+		{Kind: "chat", AtUnixNano: t0.UnixNano()}, {Kind: "session-ended", AtUnixNano: t0.Add(2 * time.Hour).UnixNano()}}}
+	raw, err := proto.Marshal(b)
+	if err != nil {
+		f.Fatal(err)
+	}
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, sb := range []*wire.SignedBatch{{Batch: raw}, {Batch: z.EncodeAll(raw, nil), Compression: wire.Compression_ZSTD},
+		{Batch: z.EncodeAll(make([]byte, 8<<20), nil), Compression: wire.Compression_ZSTD}, {Compression: 9}} {
+		fr, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Batch{Batch: sb}})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(fr)
+	}
+	s := New(nil, nil, Options{Now: func() time.Time { return t0 }})
+	c := &conn{s: s}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		fr, err := decodeFrame(in)
+		if err != nil || fr.GetBatch() == nil {
+			return
+		}
+		raw, code := c.unpack(fr.GetBatch())
+		if code != "" {
+			return
+		}
+		if len(raw) > wire.MaxBatchBytes {
+			t.Fatalf("%d bytes unpacked", len(raw))
+		}
+		b := &wire.Batch{}
+		if proto.Unmarshal(raw, b) != nil {
+			return
+		}
+		for i, w := range b.GetEvents() {
+			e, err := c.checkEvent(w, g, uint64(i+1), t0)
+			if err != nil {
+				continue
+			}
+			if !event.Covered(e.Kind, g.Groups) || e.Fields["command"] != "" || e.At.Before(t0) || (e.At.After(g.Expires) && !e.Kind.Mark()) {
+				t.Errorf("passed: %s at %s", e.Kind, e.At)
+			}
+		}
+	})
+}
+
+// FuzzRecord reads any envelope: one that is accepted is signed by the key.
+func FuzzRecord(f *testing.F) {
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	h := record.Head{V: 1, ID: "R1", At: t0, Company: "c", Device: "d", Session: "x/1"}
+	seeds := map[string]bool{}
+	for typ, body := range map[record.Type]any{record.TypeRefusal: record.Refusal{Head: h}, record.TypeNoAnswer: record.NoAnswer{Head: h},
+		record.TypeObjection: record.Objection{Head: h, Grant: "g"}, record.TypeWithdrawal: record.Withdrawal{Head: h, Grant: "g", Erase: true},
+		record.TypeErasure: record.Erasure{Head: h, Grant: "g"}, record.TypeGrant: record.Grant{Head: h}} {
+		raw, err := record.Sign(key, typ, body)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+		_, payload, err := record.Peek(raw)
+		if err != nil {
+			f.Fatal(err)
+		}
+		seeds[string(typ)+string(payload)] = true
+	}
+	keys := record.OneKey(key.Public().(ed25519.PublicKey))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		_ = peekID(raw)
+		typ, _, err := open(raw, keys)
+		if err != nil {
+			return
+		}
+		got, payload, err := record.Peek(raw)
+		if err != nil || got != typ || !seeds[string(typ)+string(payload)] {
+			t.Errorf("accepted what was never signed: %s", raw)
+		}
+	})
+}
+
+func FuzzPrintable(f *testing.F) {
+	f.Add("Ana", 3)
+	f.Add("a\u202eb\x00\xff", 2)
+	f.Fuzz(func(t *testing.T, s string, n int) {
+		n = min(max(n, 0), 300)
+		out := printable(s, n)
+		if len(out) > n || printable(out, n) != out {
+			t.Errorf("%q → %q", s, out)
+		}
+		if isID(s) && printable(s, 64) != s {
+			t.Errorf("%q is no id", s)
+		}
+	})
+}
