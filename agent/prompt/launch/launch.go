@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -193,6 +194,16 @@ func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return string(o.buf)
+}
+
+// LastLine returns the last line that is not empty, cut for a log, in quotes.
+func (o *Output) LastLine() string {
+	lines := strings.Split(strings.TrimSpace(o.String()), "\n")
+	last := lines[len(lines)-1]
+	if len(last) > 200 {
+		last = last[:200]
+	}
+	return strconv.Quote(last)
 }
 
 // reapWithin is how long the pipes of a program that has ended may stay open,

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"html"
-	"strconv"
 	"strings"
 	"time"
 
@@ -140,7 +139,7 @@ func (t Tool) once(ctx context.Context, conn *x11.Conn, d Dialog, visible func()
 		case <-ctx.Done():
 			return None, 0, ctx.Err()
 		case <-proc.Done():
-			return None, 0, fmt.Errorf("%w: it ended with status %d: %s", ErrNoWindow, proc.Exit().Code, firstLine(out.String()))
+			return None, 0, fmt.Errorf("%w: it ended with status %d: %s", ErrNoWindow, proc.Exit().Code, out.LastLine())
 		case <-giveUp:
 			return None, 0, ErrNoWindow
 		case <-tick.C:
@@ -238,12 +237,3 @@ func visibleWindow(conn *x11.Conn, pid int) bool {
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// firstLine is for an error message: what a program wrote may be long.
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
-	if len(s) > 200 {
-		s = s[:200]
-	}
-	return strconv.Quote(s)
-}

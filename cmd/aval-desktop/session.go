@@ -1,0 +1,87 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"aval/agent/event"
+	"aval/agent/ipc"
+)
+
+// errRunning: another aval-desktop serves this display.
+var errRunning = errors.New("already running on this display")
+
+// session is the desktop session that this process was started in.
+type session struct {
+	display string // X display
+	kind    string // x11 or wayland
+	logind  string // session id of logind
+	locale  string
+}
+
+// surroundings reads the session from the environment. The service believes
+// none of it but for showing things: whose desktop it is it has from the kernel.
+func surroundings(env func(string) string) session {
+	s := session{
+		display: env("DISPLAY"), kind: env("XDG_SESSION_TYPE"), logind: env("XDG_SESSION_ID"),
+		locale: cmp.Or(env("LC_ALL"), env("LC_MESSAGES"), env("LANG")),
+	}
+	if s.kind != "x11" && s.kind != "wayland" {
+		s.kind = "x11"
+		if s.display == "" && env("WAYLAND_DISPLAY") != "" {
+			s.kind = "wayland"
+		}
+	}
+	return s
+}
+
+// name is how the desktop is known: its display, or under Wayland its socket.
+func (s session) name() string {
+	return cmp.Or(s.display, os.Getenv("WAYLAND_DISPLAY"), s.logind)
+}
+
+// register is what the service is told. Nothing is offered where the bar cannot
+// be shown: without it nothing may be recorded, so nobody is asked for it.
+func (s session) register(bar bool) ipc.DesktopRegister {
+	r := ipc.DesktopRegister{Display: s.name(), Type: s.kind, LogindID: s.logind, Locale: s.locale, Offers: []event.Group{}}
+	if bar {
+		r.Offers = []event.Group{event.Windows, event.Commands, event.Files, event.Chat}
+	}
+	return r
+}
+
+// lock makes this process the only one for the display, for as long as it
+// lives. The file is in the user's own run-time folder.
+func (s session) lock() (release func(), err error) {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		dir = filepath.Join(os.TempDir(), "aval-desktop-"+strconv.Itoa(os.Getuid()))
+		if err := ownFolder(dir); err != nil {
+			return nil, err
+		}
+	}
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == 0 {
+			return '_'
+		}
+		return r
+	}, s.name())
+	path := filepath.Join(dir, "aval-desktop"+name+".lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open lock file: %w", err)
+	}
+	if err := tryLock(f); err != nil {
+		f.Close()
+		if errors.Is(err, errRunning) {
+			return nil, fmt.Errorf("%w: %s", errRunning, s.name())
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
