@@ -47,6 +47,7 @@ func TestTwoDesktops(t *testing.T) {
 	w.recording(yes.Session, true, 5*time.Second)
 	w.show(a, "CANARY-FIRST-DESKTOP")
 	w.show(b, "CANARY-SECOND-DESKTOP")
+	w.must(sb.Click(centre(b.Find(rig.Classed("xterm"))[0]), 1))
 	w.must(sb.Type("xmessage -name CANARY-SECOND-PROGRAM -geometry +600+100 x &\n"))
 	if _, err := b.WaitWindow("the program on the second desktop", 15*time.Second, rig.Classed("CANARY-SECOND-PROGRAM")); err != nil {
 		t.Fatal(err)

@@ -156,12 +156,31 @@ type ExportSession struct {
 	Summary   json.RawMessage `json:"summary"`
 }
 
-// ExportEvent is one stored event.
+// ExportEvent is one stored event; its own fields lie beside seq, kind and at.
 type ExportEvent struct {
-	Seq    uint64            `json:"seq"`
-	Kind   string            `json:"kind"`
-	At     time.Time         `json:"at"`
-	Fields map[string]string `json:"fields"`
+	Seq    uint64
+	Kind   string
+	At     time.Time
+	Fields map[string]string
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *ExportEvent) UnmarshalJSON(raw []byte) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return err
+	}
+	if err := errors.Join(json.Unmarshal(all["seq"], &e.Seq), json.Unmarshal(all["kind"], &e.Kind), json.Unmarshal(all["at"], &e.At)); err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	e.Fields = map[string]string{}
+	for name, v := range all {
+		var text string
+		if name != "kind" && name != "at" && json.Unmarshal(v, &text) == nil {
+			e.Fields[name] = text
+		}
+	}
+	return nil
 }
 
 // Export runs `aval-summarizer export`.
