@@ -49,8 +49,8 @@ func (m *modelStream) refusal() error {
 }
 
 // TestStoreIsAsTheModel plays random calls, and restarts at any moment, against
-// the model. Planted once: without the flush in OpenStream events get the grant
-// that came after them, and it fails at once.
+// the model. Planted once: where load does not look at withdrawn keys, it fails
+// at the first restart after a withdrawal.
 func TestStoreIsAsTheModel(t *testing.T) {
 	names := []store.Stream{{Company: "a", Session: "t/1"}, {Company: "b", Session: "t/1"}, {Company: "a", Session: "t/2"}}
 	rapid.Check(t, func(rt *rapid.T) {

@@ -8,7 +8,8 @@
 // the database undoes a withdrawal or an erasure.
 //
 // One bbolt file holds the rows. Keys of sessions, documents and the device's
-// key are files of their own beside it. docs/storage.md describes the layout.
+// key are files of their own beside it: db.go names the buckets, keys.go the
+// states of a key file, and quarantine/ holds what was damaged.
 package store
 
 import (
@@ -19,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -161,6 +163,9 @@ func Open(dir string, o Options) (opened *Store, err error) {
 	s.lazy.Stop()
 	s.idle.Stop()
 	s.dropPages()
+	if info, err := os.Stat(s.file.path); err == nil && info.Size() > 8<<20 {
+		debug.FreeOSMemory() // finding the free pages of a large file leaves megabytes behind
+	}
 	go s.commitLoop()
 	s.nudge()
 	return s, nil
