@@ -91,6 +91,9 @@ func (d *demo) answer() error {
 	if err != nil {
 		return err
 	}
+	if err := q.WaitReady(); err != nil {
+		return err
+	}
 	d.say.next("question", q.Title)
 	if err := d.shoot(d.computer, "2-question"); err != nil {
 		return err

@@ -16,7 +16,10 @@ type Question struct {
 	Window
 	No, Yes image.Point // the middle of each button, on the display
 
-	d *Display
+	d     *Display
+	r     *Rig
+	inert color.RGBA  // of the buttons when they were first seen
+	spot  image.Point // a place on a button beside its label
 }
 
 // ofProgram matches the windows of a program by its file name, whatever the
@@ -42,7 +45,7 @@ func (r *Rig) WaitQuestion(d *Display, limit time.Duration) (*Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Question{Window: win, d: d}
+	q := &Question{Window: win, d: d, r: r}
 	err = r.Wait("the buttons of the question", 10*time.Second, func() (bool, error) {
 		img, err := d.Part(win.Rect)
 		if err != nil {
@@ -50,6 +53,10 @@ func (r *Rig) WaitQuestion(d *Display, limit time.Duration) (*Question, error) {
 		}
 		no, yes, ok := buttons(img)
 		q.No, q.Yes = middle(no), middle(yes)
+		q.spot = no.Min.Add(image.Pt(12, no.Dy()/2))
+		if ok {
+			q.inert = img.RGBAAt(q.spot.X, q.spot.Y)
+		}
 		return ok, nil
 	})
 	return q, err
@@ -108,6 +115,15 @@ func pair(img *image.RGBA, y int) (l, r image.Rectangle, ok bool) {
 func near(a, b color.RGBA) bool {
 	d := func(x, y uint8) int { return max(int(x), int(y)) - min(int(x), int(y)) }
 	return d(a.R, b.R)+d(a.G, b.G)+d(a.B, b.B) <= 6
+}
+
+// WaitReady waits until the buttons look as if they took clicks: they change
+// their colour after the first moment, in which a stray click must not count.
+func (q *Question) WaitReady() error {
+	return q.r.Wait("the question to be ready", 5*time.Second, func() (bool, error) {
+		img, err := q.d.Part(image.Rectangle{Min: q.spot, Max: q.spot.Add(image.Pt(1, 1))})
+		return err == nil && img.RGBAAt(q.spot.X, q.spot.Y) != q.inert, err
+	})
 }
 
 // Answer clicks Allow or Don't allow by hand until the window has gone: a click
