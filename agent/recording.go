@@ -381,7 +381,7 @@ func (a *Agent) finish(l *live, reason string) {
 	l.rec = nil
 	last := r.writer.wait()
 	a.closeStream(r.stream, last, reason)
-	a.showEnded(l, r, last)
+	a.showEnded(l, r, last+1)
 }
 
 // showEnded tells the desktops that the recording is over, for ten seconds.
