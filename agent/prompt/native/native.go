@@ -7,10 +7,12 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"html"
+	"os"
 	"strings"
 	"time"
 
@@ -123,8 +125,7 @@ func (t Tool) once(ctx context.Context, conn *x11.Conn, d Dialog, visible func()
 	var out launch.Output
 	proc, err := launch.Start(ctx, launch.Program{
 		Path: t.Path, Args: t.args(d), Foreign: true, Output: &out,
-		// The window must be one that X can tell of, also under Wayland.
-		Env: []string{"GDK_BACKEND=x11", "QT_QPA_PLATFORM=xcb", "NO_AT_BRIDGE=0"},
+		Env: environment(os.Getenv),
 	})
 	if err != nil {
 		return None, 0, fmt.Errorf("%w: %w", ErrNoWindow, err)
@@ -165,6 +166,16 @@ func (t Tool) once(ctx context.Context, conn *x11.Conn, d Dialog, visible func()
 	}
 	a, err = t.answer(proc.Exit().Code, out.String())
 	return a, lived, err
+}
+
+// environment is what both programs need. The window must be one that X can
+// tell of, also under Wayland. Their texts are UTF-8 in the arguments, which
+// both misread or refuse where the person's locale is C or is not installed
+// ("This option is not available"); the language of their own words is apart.
+func environment(env func(string) string) []string {
+	language := cmp.Or(env("LANGUAGE"), env("LC_ALL"), env("LC_MESSAGES"), env("LANG"))
+	language, _, _ = strings.Cut(language, ".")
+	return []string{"GDK_BACKEND=x11", "QT_QPA_PLATFORM=xcb", "LC_ALL=C.UTF-8", "CHARSET=UTF-8", "LANGUAGE=" + language}
 }
 
 // args are the arguments that show d: text only, with the refusal as what Enter

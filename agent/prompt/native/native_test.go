@@ -148,6 +148,25 @@ func TestEnterRefuses(t *testing.T) {
 	}
 }
 
+// In a locale that is not installed, or none, the texts arrive all the same.
+// Planted bug: leave LC_ALL and CHARSET out of the environment.
+func TestAnyLocale(t *testing.T) {
+	for _, locale := range []string{"C", "xx_XX.UTF-8", ""} {
+		t.Setenv("LC_ALL", locale)
+		t.Setenv("LANG", locale)
+		for _, tool := range []Tool{zenity, kdialog} {
+			a := ask(t, tool, time.Minute)
+			title, err := a.s.Try("xdotool", "getwindowname", a.window())
+			if err != nil || !strings.HasPrefix(title, question.Title) {
+				t.Errorf("%s in %q: %q %v", tool.Name, locale, title, err)
+			}
+			a.s.Shot(t, "native-locale-"+tool.Name+locale)
+			a.cancel()
+			a.answer(t, None, context.Canceled)
+		}
+	}
+}
+
 func TestEscRefuses(t *testing.T) {
 	for _, tool := range []Tool{zenity, kdialog} {
 		t.Run(tool.Name, func(t *testing.T) {
