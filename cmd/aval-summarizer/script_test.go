@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"aval/summarizer/store"
+	"aval/summarizer/summary/runner"
+	"aval/summarizer/summary/sample"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"aval-summarizer": main})
+}
+
+// TestScripts runs the program itself as a person would call it.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			// A port that was free a moment ago, and a folder of the test's own.
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			e.Setenv("ADDR", l.Addr().String())
+			return l.Close()
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "term": term,
+		},
+	})
+}
+
+// code N PROGRAM ARGS…: the program ends with exit code N; what it said is in
+// stdout.txt and stderr.txt.
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("WORK"))
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		ts.Fatalf("%v", err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("stdout.txt"), out.Bytes(), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("stderr.txt"), errOut.Bytes(), 0o600))
+	got := cmd.ProcessState.ExitCode()
+	if want := args[0]; want != string(rune('0'+got)) {
+		ts.Fatalf("exit code %d, not %s\n%s%s", got, want, out.String(), errOut.String())
+	}
+	// A failure is one line for a person.
+	if got != 0 && strings.Count(strings.TrimSpace(errOut.String()), "\n") != 0 {
+		ts.Fatalf("more than one sentence:\n%s", errOut.String())
+	}
+}
+
+func client() *http.Client {
+	jar, _ := cookiejar.New(nil) // never fails
+	return &http.Client{Jar: jar, Timeout: 10 * time.Second, Transport: &http.Transport{
+		// The server's certificate is its own; who it is, is not what is tested here.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}}
+}
+
+// waitready waits until the server answers /readyz.
+func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
+	c := client()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		res, err := c.Get("https://" + ts.Getenv("ADDR") + "/readyz")
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+	ts.Fatalf("the server does not get ready")
+}
+
+// fetch STATUS URL|FILE: gets the address (or the one in a file) into page.txt.
+func fetch(ts *testscript.TestScript, _ bool, args []string) {
+	u := args[1]
+	if !strings.HasPrefix(u, "https://") {
+		u = strings.TrimSpace(ts.ReadFile(u))
+	}
+	res, err := client().Get(u)
+	ts.Check(err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("page.txt"), body, 0o600))
+	if res.Status[:3] != args[0] {
+		ts.Fatalf("%s: %s", u, res.Status)
+	}
+}
+
+// fill DIR: a store with one session and its summary, and one that goes on.
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	db, err := store.Open(ctx, ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	var company string
+	ts.Check(db.Tx(ctx, func(t *store.Tx) error {
+		all, err := t.Companies()
+		if err != nil {
+			return err
+		}
+		company = all[0].ID
+		return sample.FillTx(t, company, "en")
+	}))
+	_, err = sample.Store(ctx, db, company, sample.Printer("en"), sample.Start)
+	ts.Check(err)
+	_, err = runner.New(db, runner.Options{Log: slog.New(slog.DiscardHandler)}).Step(ctx)
+	ts.Check(err)
+	_, err = sample.Store(ctx, db, company, sample.New("ssh/1", "ssh", "ops").S, sample.Start.Add(time.Hour))
+	ts.Check(err)
+}
+
+// json FILE: the file is one JSON object.
+func readJSON(ts *testscript.TestScript, _ bool, args []string) {
+	var v map[string]any
+	if err := json.Unmarshal([]byte(ts.ReadFile(args[0])), &v); err != nil {
+		ts.Fatalf("%s: %v", args[0], err)
+	}
+}
+
+// term: tells the programs in the background to stop, as a service manager does.
+func term(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(syscall.SIGTERM))
+	}
+}
+
+// mode PERM FILE: the file has these permissions.
+func mode(ts *testscript.TestScript, _ bool, args []string) {
+	st, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := st.Mode().Perm().String(); got != args[0] {
+		ts.Fatalf("%s is %s, not %s", args[1], got, args[0])
+	}
+}
