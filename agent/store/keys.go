@@ -122,7 +122,11 @@ func (r *keyring) withdraw(hash string) error {
 	if exists(r.path(hash, keyWithdrawn)) {
 		return nil
 	}
-	return r.move(hash, keyLive, keyWithdrawn)
+	err := r.move(hash, keyLive, keyWithdrawn)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = r.move(hash, keyNew, keyWithdrawn) // its opening could not be finished
+	}
+	return err
 }
 
 // destroy overwrites and removes every copy of a key, here and in quarantine.

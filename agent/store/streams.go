@@ -392,6 +392,8 @@ func (s *Store) Withdraw(name Stream) error {
 	s.mu.Lock()
 	st.marks.withdrawn = true
 	s.mu.Unlock()
+	s.opening.Lock() // an opening under way gives the key file its name first
+	defer s.opening.Unlock()
 	if err := s.keys.withdraw(name.hash()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("withdraw: %w", err)
 	} else if err != nil && !s.erased(st) {
