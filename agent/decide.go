@@ -208,7 +208,13 @@ func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	_, err = a.store.AppendRecord(store.Entry{ID: h.ID, Type: typ, Company: h.Company, Session: h.Session, At: h.At, Envelope: env})
+	company := h.Company
+	if typ == record.TypeRefusal || typ == record.TypeNoAnswer {
+		// They stay on this computer: who does not agree leaves no trace with the
+		// company, not even that they were asked.
+		company = ""
+	}
+	_, err = a.store.AppendRecord(store.Entry{ID: h.ID, Type: typ, Company: company, Session: h.Session, At: h.At, Envelope: env})
 	if err != nil {
 		return nil, fmt.Errorf("write record: %w", err)
 	}
