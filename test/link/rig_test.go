@@ -143,7 +143,7 @@ func (s *server) close() {
 	_ = s.db.Close()
 }
 
-func startServer(t *testing.T, now func() time.Time) *server {
+func startServer(t testing.TB, now func() time.Time) *server {
 	t.Helper()
 	s, err := listen(t.TempDir(), "127.0.0.1:0", now, 0)
 	if err != nil {
@@ -164,7 +164,7 @@ func serveChild(dir, addr string) {
 	select {}
 }
 
-func startChild(t *testing.T, dir, addr string) (*exec.Cmd, string) {
+func startChild(t testing.TB, dir, addr string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "AVAL_LINK_SERVER="+dir, "AVAL_LINK_ADDR="+addr)
@@ -194,7 +194,7 @@ func startChild(t *testing.T, dir, addr string) (*exec.Cmd, string) {
 
 // computer is an enrolled agent's end: its store, and what it was given.
 type computer struct {
-	t     *testing.T
+	t     testing.TB
 	store *astore.Store
 	enr   uplink.Enrolment
 	tok   wire.TokenFile
@@ -205,7 +205,7 @@ type computer struct {
 	options int
 }
 
-func token(t *testing.T, dir string) wire.TokenFile {
+func token(t testing.TB, dir string) wire.TokenFile {
 	t.Helper()
 	db, err := store.OpenBeside(t.Context(), dir)
 	if err != nil {
@@ -223,7 +223,7 @@ func token(t *testing.T, dir string) wire.TokenFile {
 	return f
 }
 
-func enrol(t *testing.T, dir string, now func() time.Time) *computer {
+func enrol(t testing.TB, dir string, now func() time.Time) *computer {
 	t.Helper()
 	st, err := astore.Open(filepath.Join(t.TempDir(), "state"), astore.Options{})
 	if err != nil {
@@ -344,7 +344,7 @@ func (c *computer) connect(cfg uplink.Config) (l *uplink.Link, stop func()) {
 	return l, run(c.t, l)
 }
 
-func newLink(t *testing.T, cfg uplink.Config) *uplink.Link {
+func newLink(t testing.TB, cfg uplink.Config) *uplink.Link {
 	t.Helper()
 	l, err := uplink.New(cfg)
 	if err != nil {
@@ -353,7 +353,7 @@ func newLink(t *testing.T, cfg uplink.Config) *uplink.Link {
 	return l
 }
 
-func run(t *testing.T, l *uplink.Link) (stop func()) {
+func run(t testing.TB, l *uplink.Link) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -394,7 +394,7 @@ func (c *computer) acked(st astore.Stream) bool {
 }
 
 // until waits for a condition.
-func until(t *testing.T, what string, ok func() bool) {
+func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(60 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -404,7 +404,7 @@ func until(t *testing.T, what string, ok func() bool) {
 }
 
 // stored reads a session's events from the summarizer's database.
-func stored(t *testing.T, db *store.DB, k store.Key) (evs []store.StoredEvent) {
+func stored(t testing.TB, db *store.DB, k store.Key) (evs []store.StoredEvent) {
 	t.Helper()
 	if err := db.View(context.Background(), func(tx *store.Tx) (err error) { evs, err = tx.Events(k, 0, 0); return err }); err != nil {
 		t.Fatal(err)
@@ -412,7 +412,7 @@ func stored(t *testing.T, db *store.DB, k store.Key) (evs []store.StoredEvent) {
 	return evs
 }
 
-func streamOf(t *testing.T, db *store.DB, k store.Key) (s store.Stream, ok bool) {
+func streamOf(t testing.TB, db *store.DB, k store.Key) (s store.Stream, ok bool) {
 	t.Helper()
 	err := db.View(context.Background(), func(tx *store.Tx) (err error) { s, err = tx.Stream(k); return err })
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -427,7 +427,7 @@ func (c *computer) key(session string) store.Key {
 
 // once checks that exactly the titles 0..n-1 are stored, in order, from
 // sequence 1 on; other kinds between them are left out.
-func once(t *testing.T, evs []store.StoredEvent, n int) {
+func once(t testing.TB, evs []store.StoredEvent, n int) {
 	t.Helper()
 	i := 0
 	for at, e := range evs {

@@ -297,14 +297,27 @@ func TestSequenceAndEquivocation(t *testing.T) {
 	f2, _ := signed(d, batchOf(g, 4, h1, evs[3:]...))
 	wrongChain, _ := signed(d, batchOf(g, 4, make([]byte, 32), evs[3:]...))
 	other := d.titles("x/1", 100, 3)
-	equivocal, _ := signed(d, batchOf(g, 1, nil, other...))
+	// Each differs from what is stored in one thing alone.
+	differs := func(change func(*event.Event)) *wire.Frame {
+		changed := append([]event.Event(nil), evs[:3]...)
+		change(&changed[1])
+		f, _ := signed(d, batchOf(g, 1, nil, changed...))
+		return f
+	}
+	title := differs(func(e *event.Event) { e.Fields = map[string]string{"title": "another"} })
+	more := differs(func(e *event.Event) {
+		e.Fields = map[string]string{"title": e.Fields["title"], "app": ""}
+	})
+	moment := differs(func(e *event.Event) { e.At = e.At.Add(1) })
+	kind := differs(func(e *event.Event) { e.Kind, e.Fields = event.Gap, nil })
 	half, _ := signed(d, batchOf(g, 3, nil, append([]event.Event{evs[2]}, other...)...))
 	for i, step := range []struct {
 		f    *wire.Frame
 		want string
 	}{
 		{f1, ""}, {f1, ""}, // said twice: harmless
-		{wrongChain, "chain"}, {equivocal, "equivocation"}, {half, "sequence"}, {f2, ""}, {f2, ""}, {f1, ""}, {equivocal, "equivocation"},
+		{wrongChain, "chain"}, {title, "equivocation"}, {moment, "equivocation"}, {kind, "equivocation"}, {more, "equivocation"},
+		{half, "sequence"}, {f2, ""}, {f2, ""}, {f1, ""}, {title, "equivocation"},
 	} {
 		if got := c.code(step.f); got != step.want {
 			t.Fatalf("step %d: %q, want %q", i, got, step.want)
@@ -328,7 +341,7 @@ func TestSequenceAndEquivocation(t *testing.T) {
 				n++
 			}
 		}
-		if n != 3 {
+		if n != 6 {
 			t.Errorf("%d audit rows of equivocation", n)
 		}
 		return err
