@@ -111,7 +111,7 @@ func spawn(t testing.TB, cmd *exec.Cmd) {
 	done := make(chan struct{})
 	go func() { cmd.Wait(); close(done) }()
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGCONT)
+		thaw(cmd.Process)
 		cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-done:
@@ -123,10 +123,10 @@ func spawn(t testing.TB, cmd *exec.Cmd) {
 }
 
 // Freeze stops the server with SIGSTOP, as a hang does; Thaw lets it go on.
-func (s *Server) Freeze() { s.cmd.Process.Signal(syscall.SIGSTOP) }
+func (s *Server) Freeze() { freeze(s.cmd.Process) }
 
 // Thaw ends Freeze.
-func (s *Server) Thaw() { s.cmd.Process.Signal(syscall.SIGCONT) }
+func (s *Server) Thaw() { thaw(s.cmd.Process) }
 
 // Kill ends the server at once.
 func (s *Server) Kill() { s.cmd.Process.Kill() }

@@ -1,0 +1,108 @@
+package indicator
+
+import (
+	"errors"
+	"image"
+	"time"
+
+	"github.com/jezek/xgb/xproto"
+)
+
+var errNotThere = errors.New("unmapped")
+
+// look asks the server whether the bar can really be seen, and mends what it can.
+func (b *xbar) look(now time.Time, beat bool) {
+	if b.win == 0 {
+		return
+	}
+	b.lastLook = now
+	err := b.check(now)
+	s := State{Revision: b.state.Revision, Visible: err == nil}
+	if err != nil {
+		s.Why = err.Error()
+	}
+	b.say(s, beat)
+}
+
+// say passes a state on. The latest word replaces one that was not read yet.
+func (b *xbar) say(s State, beat bool) {
+	if s == b.said && !beat {
+		return
+	}
+	b.said = s
+	select {
+	case <-b.visible:
+	default:
+	}
+	b.visible <- s // room was just made, and only run sends
+}
+
+// check returns nil when at least half of the bar is on the screen, mapped and
+// not covered, or was so less than 1.5 s ago and is being brought back.
+func (b *xbar) check(now time.Time) error {
+	a, err := xproto.GetWindowAttributes(b.s.x, b.win).Reply()
+	if err != nil { // destroyed by somebody else
+		b.win = 0
+		b.redraw(now)
+		return errNotThere
+	}
+	if a.MapState != xproto.MapStateViewable {
+		xproto.MapWindow(b.s.x, b.win)
+		b.raise()
+		return errNotThere
+	}
+	g, err := xproto.GetGeometry(b.s.x, xproto.Drawable(b.win)).Reply()
+	if err != nil {
+		return err
+	}
+	monitors, _ := b.s.monitors()
+	real := image.Rect(int(g.X), int(g.Y), int(g.X)+int(g.Width), int(g.Y)+int(g.Height))
+	if b.drag == nil && (real.Min != b.at || real.Size() != b.f.size) { // moved by somebody else
+		b.resize()
+		b.move(inside(monitorAt(monitors, real), b.f.size, real.Min))
+		b.paint()
+		if shownPart(monitors, real) < 0.5 {
+			return errors.New("off-screen")
+		}
+	}
+	b.comeBack(monitors, now)
+
+	above, err := b.s.above(b.win)
+	if err != nil {
+		return err
+	}
+	covered := coveredPart(b.rect(), above)
+	if covered == 0 {
+		b.coveredSince = time.Time{}
+		return nil
+	}
+	if b.coveredSince.IsZero() {
+		b.coveredSince = now
+	}
+	// Something else may want to be on top as well: a few times in quick
+	// succession, then only now and then, so that the two do not fight.
+	since := now.Sub(b.coveredSince)
+	if since <= coveredFor || now.Sub(b.lastRaise) >= 10*time.Second {
+		b.lastRaise = now
+		b.raise()
+	}
+	if covered >= 0.5 && since > coveredFor {
+		return errors.New("covered")
+	}
+	return nil
+}
+
+// comeBack brings a bar that was pushed over an edge back after a while.
+func (b *xbar) comeBack(monitors []image.Rectangle, now time.Time) {
+	part := shownPart(monitors, b.rect())
+	switch {
+	case b.drag != nil || part >= 0.999:
+		b.overSince = time.Time{}
+	case part < 0.5: // a monitor went away
+		b.move(inside(monitors[0], b.f.size, b.home))
+	case b.overSince.IsZero():
+		b.overSince = now
+	case now.Sub(b.overSince) >= backAfter:
+		b.move(inside(monitorAt(monitors, b.rect()), b.f.size, b.at))
+	}
+}
