@@ -13,7 +13,7 @@ import (
 )
 
 // packages are what guest.sh needs beside the base.
-const packages = "openssh-server openssh-client xvfb zenity jq xauth"
+const packages = "openssh-server openssh-client xvfb x11-utils zenity jq"
 
 // TestService runs guest.sh in the container and reports each of its checks.
 // (To see it fail: take Restart=always out of the unit, CAP_NET_ADMIN out of
