@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,10 +30,16 @@ func until(t *testing.T, what string, cond func() bool) {
 }
 
 // launch starts a program that ends with the test.
-func launch(t *testing.T, env []string, name string, args ...string) *exec.Cmd {
+func launch(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	return launchAs(t, nil, t.TempDir(), name, args...)
+}
+
+func launchAs(t *testing.T, as *syscall.SysProcAttr, home, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + t.TempDir()}, env...)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + home}
+	cmd.SysProcAttr = as
 	if err := cmd.Start(); err != nil {
 		t.Skipf("%s cannot be started: %v", name, err)
 	}
@@ -91,12 +98,22 @@ func TestX11VNC(t *testing.T) {
 			t.Skipf("%s is not installed", p)
 		}
 	}
+	t.Run("of the own user", func(t *testing.T) { testX11VNC(t, nil) })
+	t.Run("of another user", func(t *testing.T) {
+		if os.Getuid() != 0 {
+			t.Skip("to run a program as another user needs root")
+		}
+		testX11VNC(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}})
+	})
+}
+
+func testX11VNC(t *testing.T, as *syscall.SysProcAttr) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	x := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "640x480x24")
-	x.ExtraFiles = []*os.File{w}
+	x.ExtraFiles, x.SysProcAttr = []*os.File{w}, as
 	if err := x.Start(); err != nil {
 		t.Skipf("Xvfb: %v", err)
 	}
@@ -108,8 +125,16 @@ func TestX11VNC(t *testing.T) {
 		t.Fatalf("Xvfb gave no display: %v", err)
 	}
 	display := ":" + strings.TrimSpace(string(b[:n]))
-	port, log := freePort(t), t.TempDir()+"/hook"
-	vnc := launch(t, nil, "/usr/bin/x11vnc", "-display", display, "-rfbport", port, "-localhost", "-nopw", "-forever", "-shared", "-q", "-noxrecord",
+	dir, err := os.MkdirTemp("", "x11vnc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	port, log := freePort(t), dir+"/hook"
+	vnc := launchAs(t, as, dir, "/usr/bin/x11vnc", "-display", display, "-rfbport", port, "-localhost", "-nopw", "-forever", "-shared", "-q", "-noxrecord",
 		"-afteraccept", "echo $RFB_X11VNC_PID-$RFB_CLIENT_ID-$RFB_LOGIN_TIME >>"+log)
 	pid := vnc.Process.Pid
 	until(t, "x11vnc's display", func() bool { return watch.X11VNCDisplay(pid) == display })
@@ -236,7 +261,7 @@ func TestLogind(t *testing.T) {
 		t.Skip("dbus-daemon is not installed")
 	}
 	addr := "unix:path=" + t.TempDir() + "/bus"
-	launch(t, nil, "dbus-daemon", "--session", "--nofork", "--address="+addr)
+	launch(t, "dbus-daemon", "--session", "--nofork", "--address="+addr)
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", addr)
 	log := slog.New(slog.DiscardHandler)
 	var conn *dbus.Conn

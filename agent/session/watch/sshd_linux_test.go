@@ -58,7 +58,7 @@ func TestSSHD(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := freePort(t)
-	sshd := launch(t, nil, "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", filepath.Join(dir, "host"),
+	sshd := launch(t, "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", filepath.Join(dir, "host"),
 		"-o", "ListenAddress=127.0.0.1:"+port, "-o", "AuthorizedKeysFile="+filepath.Join(dir, "authorized"), "-o", "StrictModes=no",
 		"-o", "PidFile=none", "-o", "UsePAM=no", "-o", "PermitRootLogin=yes")
 	until(t, "sshd listens", func() bool {
