@@ -17,7 +17,7 @@ var noise = map[string]bool{
 	"pipewire": true, "pipewire-pulse": true, "wireplumber": true, "pulseaudio": true, "gsettings": true,
 	"xkbcomp": true, "xrdb": true, "xprop": true, "glxtest": true, "vaapitest": true,
 	"ssh-agent": true, "gpg-agent": true, "gnome-keyring-daemon": true, "systemd": true, "(systemd)": true,
-	"systemd-executor": true, "run-parts": true, "lesspipe": true, "dircolors": true, "locale-check": true,
+	"systemd-executor": true, "run-parts": true, "lesspipe": true, "dircolors": true, "locale-check": true, "utempter": true,
 }
 
 // skipped tells whether a program is not reported: noise, Aval's own, or helpers

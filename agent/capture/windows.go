@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"slices"
 	"time"
-)
 
-// TitleBefore stands in an event for a title that the window already had when
-// recording began: what was on the screen before the yes is not covered by it.
-const TitleBefore = "[title from before the answer]"
+	"aval/agent/event"
+)
 
 // Windows says which desktop's windows to watch, and which are Aval's own.
 type Windows struct {
@@ -70,7 +68,7 @@ func (b *before) shown(window uint32, titles []string) string {
 		return ""
 	}
 	if slices.Contains(b.titles[window], b.hash(titles[0])) {
-		return TitleBefore
+		return event.TitleBefore
 	}
 	return titles[0]
 }

@@ -95,7 +95,7 @@ func TestWindows(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Stop()
-			xtest.Wait(t, "the window that was there", func() bool { return got.has("OldApp", capture.TitleBefore) })
+			xtest.Wait(t, "the window that was there", func() bool { return got.has("OldApp", event.TitleBefore) })
 
 			// A window opened after the answer comes with its title.
 			fresh := openTerm(t, s, "NewApp", "Report after")
@@ -116,7 +116,7 @@ func TestWindows(t *testing.T) {
 			old.title("CANARY-before-7391")
 			xtest.Wait(t, "the mark again", func() bool {
 				all := got.all()
-				return all[len(all)-1]["title"] == capture.TitleBefore
+				return all[len(all)-1]["title"] == event.TitleBefore
 			})
 			// Planted bug: return titles[0] at the end of before.shown always,
 			// and the canary is here.

@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"aval/agent/event"
+
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -16,8 +18,8 @@ func TestBefore(t *testing.T) {
 		titles []string
 		want   string
 	}{
-		{1, []string{"old"}, TitleBefore}, {1, []string{"older"}, TitleBefore}, {1, []string{"new", "old"}, "new"},
-		{1, nil, ""}, {2, []string{"old"}, "old"}, {1, []string{"old"}, TitleBefore},
+		{1, []string{"old"}, event.TitleBefore}, {1, []string{"older"}, event.TitleBefore}, {1, []string{"new", "old"}, "new"},
+		{1, nil, ""}, {2, []string{"old"}, "old"}, {1, []string{"old"}, event.TitleBefore},
 	} {
 		if got := b.shown(c.window, c.titles); got != c.want {
 			t.Errorf("%d %q: %q, want %q", c.window, c.titles, got, c.want)
@@ -25,7 +27,7 @@ func TestBefore(t *testing.T) {
 	}
 	// Not everything could be looked at: what is not known is old at first.
 	b.whole = false
-	if got := b.shown(3, []string{"unknown"}); got != TitleBefore {
+	if got := b.shown(3, []string{"unknown"}); got != event.TitleBefore {
 		t.Errorf("%q", got)
 	}
 	if got := b.shown(3, []string{"changed"}); got != "changed" {

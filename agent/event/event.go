@@ -137,6 +137,10 @@ func Define(k Kind) (Def, bool) {
 // Mark tells whether k is a fact about the recording itself.
 func (k Kind) Mark() bool { return k == SessionStarted || k == SessionEnded || k == Gap }
 
+// TitleBefore stands in a window's title for one that it already had when
+// recording began: what was on the screen before the yes is not covered by it.
+const TitleBefore = "[title from before the answer]"
+
 // Event is one thing that happened in a granted session.
 type Event struct {
 	// Session is TOOL/ID.

@@ -152,7 +152,7 @@ func TestCapture(t *testing.T) {
 	})
 
 	s.push(ipc.PushCapture, ipc.Capture{Epoch: 7, Grants: []json.RawMessage{s.grant("g1", s.key, event.Windows)}})
-	xtest.Wait(t, "the window from before", func() bool { return has(7, "Before", capture.TitleBefore) })
+	xtest.Wait(t, "the window from before", func() bool { return has(7, "Before", event.TitleBefore) })
 	term("After", "Notes")
 	xtest.Wait(t, "the window from after", func() bool { return has(7, "After", "Notes") })
 
@@ -172,7 +172,7 @@ func TestCapture(t *testing.T) {
 
 	// Service gone: nothing is watched, the bar goes, and it is looked for again.
 	s.push(ipc.PushCapture, ipc.Capture{Epoch: 10, Grants: []json.RawMessage{s.grant("g2", s.key, event.Windows)}})
-	xtest.Wait(t, "the watch", func() bool { return has(10, "Never", capture.TitleBefore) })
+	xtest.Wait(t, "the watch", func() bool { return has(10, "Never", event.TitleBefore) })
 	s.stop()
 	xtest.Wait(t, "the end of the bar", func() bool {
 		_, err := x.Try("xdotool", "search", "--onlyvisible", "--classname", "aval-indicator")

@@ -100,6 +100,10 @@ func gather(events []event.Event) facts {
 // window adds a focused window to its application: the one of the same program,
 // or of the same name where the window did not say its program.
 func (f *facts) window(byName map[string]*app, e event.Event) {
+	text := e.Fields["title"]
+	if text == event.TitleBefore {
+		text = "" // a mark, not a title: the application is all that is known
+	}
 	var names []string
 	for _, n := range []string{program(e.Fields["program"]), program(e.Fields["app"])} {
 		if n != "" {
@@ -107,11 +111,11 @@ func (f *facts) window(byName map[string]*app, e event.Event) {
 		}
 	}
 	if len(names) == 0 {
-		names = []string{fold(e.Fields["title"])}
+		names = []string{fold(text)}
 	}
 	a := byName[names[0]]
 	if a == nil {
-		name := cmp.Or(Clean(e.Fields["app"], maxName), Clean(e.Fields["program"], maxName), Clean(e.Fields["title"], maxName))
+		name := cmp.Or(Clean(e.Fields["app"], maxName), Clean(e.Fields["program"], maxName), Clean(text, maxName))
 		a = &app{name: name, first: e.Seq}
 		f.apps = append(f.apps, a)
 	}
@@ -120,7 +124,7 @@ func (f *facts) window(byName map[string]*app, e event.Event) {
 			byName[n] = a
 		}
 	}
-	title := Clean(e.Fields["title"], maxTitle)
+	title := Clean(text, maxTitle)
 	switch {
 	case title == "":
 		if len(a.focus) == 0 {
