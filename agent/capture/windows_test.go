@@ -1,13 +1,13 @@
 package capture
 
 import (
-	"aval/agent/event"
-
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"aval/agent/event"
 )
 
 func TestBefore(t *testing.T) {

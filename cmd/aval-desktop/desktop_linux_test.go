@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"aval/agent/capture"
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/x11/xtest"
