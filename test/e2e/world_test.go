@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image"
 	"io/fs"
@@ -16,7 +17,8 @@ import (
 	"aval/test/rig"
 )
 
-const bin = "../../bin"
+// bin is the folder with the programs: AVAL_BIN, or what make build makes.
+var bin = cmp.Or(os.Getenv("AVAL_BIN"), "../../bin")
 
 // world is one company, one computer with an agent, and its desktops.
 type world struct {

@@ -136,11 +136,8 @@ func (d *Display) Focus(w Window) error {
 	return xproto.SetInputFocusChecked(d.conn, xproto.InputFocusPointerRoot, w.ID, xproto.TimeCurrentTime).Check()
 }
 
-// CloseWindow asks a window to close, as its frame's button does (ICCCM 4.2.8.1).
-func (d *Display) CloseWindow(w Window) error {
-	ev := xproto.ClientMessageEvent{
-		Format: 32, Window: w.ID, Type: d.atom("WM_PROTOCOLS"),
-		Data: xproto.ClientMessageDataUnionData32New([]uint32{uint32(d.atom("WM_DELETE_WINDOW")), 0, 0, 0, 0}),
-	}
-	return xproto.SendEventChecked(d.conn, false, w.ID, 0, string(ev.Bytes())).Check()
+// CloseByHand clicks the button that StartWM's theme draws at the right end of a
+// window's title bar.
+func (d *Display) CloseByHand(w Window) error {
+	return d.HandClick(image.Pt(w.Rect.Max.X-8, w.Rect.Min.Y-8))
 }
