@@ -54,8 +54,6 @@ func newPush(label string, width float32, armed func() bool, act func(), other f
 	return p
 }
 
-func (p *push) setLabel(label string) { p.label = label; p.Refresh() }
-
 // AccessibilityLabel implements fyne.Accessible.
 func (p *push) AccessibilityLabel() string { return p.label }
 

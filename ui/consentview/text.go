@@ -15,11 +15,10 @@ import (
 // ink picks a colour of the palette in force when something is drawn.
 type ink func(*assets.Palette) color.NRGBA
 
-func inkText(p *assets.Palette) color.NRGBA   { return p.Text }
-func inkMuted(p *assets.Palette) color.NRGBA  { return p.Muted }
-func inkGood(p *assets.Palette) color.NRGBA   { return p.Good }
-func inkWarn(p *assets.Palette) color.NRGBA   { return p.Warn }
-func inkAccent(p *assets.Palette) color.NRGBA { return p.Accent }
+func inkText(p *assets.Palette) color.NRGBA  { return p.Text }
+func inkMuted(p *assets.Palette) color.NRGBA { return p.Muted }
+func inkGood(p *assets.Palette) color.NRGBA  { return p.Good }
+func inkWarn(p *assets.Palette) color.NRGBA  { return p.Warn }
 
 // block is text wrapped to a width that is known when it is made, so that its
 // height is known before it is shown: the window's size never changes. A word

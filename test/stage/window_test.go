@@ -1,8 +1,9 @@
-package main_test
+package stage_test
 
 import (
 	"context"
 	"fmt"
+	"image"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,7 @@ func main(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-trimpath", "-tags", "x11,migrated_fynedo", "-o", filepath.Join(dir, "aval-ui"), ".")
+	build := exec.Command("go", "build", "-trimpath", "-tags", "x11,migrated_fynedo", "-o", filepath.Join(dir, "aval-ui"), "aval/cmd/aval-ui")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build aval-ui: %v\n%s", err, out)
 		return 1
@@ -254,7 +255,8 @@ func TestCloseRefuses(t *testing.T) {
 	w.start(stage.Nonce, q.Question)
 	w.shown()
 	win := w.question()
-	if err := w.display.CloseWindow(win.Window); err != nil {
+	// The button at the right end of the title bar that openbox draws.
+	if err := w.display.Click(image.Pt(win.Rect.Max.X-8, win.Rect.Min.Y-8), 1); err != nil {
 		t.Fatal(err)
 	}
 	if a := w.answered(); a.Allow {

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		args  string
+		code  int
+		out   string
+		error string
+	}{
+		{"--help", 0, "usage: aval-ui", ""},
+		{"consent --help", 0, "usage: aval-ui", ""},
+		{"--version", 0, "aval-ui ", ""},
+		{"consent --version", 0, "aval-ui ", ""},
+		{"consent", 2, "", "--question is missing"},
+		{"consent --question q --nonce n", 2, "", "-nonce"},
+		{"--question q", 2, "", "-question"},
+		{"something", 2, "", `unexpected argument "something"`},
+		{"--no-such-flag", 2, "", "no-such-flag"},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(strings.Fields(c.args), &out, &errs); code != c.code {
+			t.Errorf("%s: exit status %d, want %d", c.args, code, c.code)
+		}
+		if !strings.Contains(out.String(), c.out) || !strings.Contains(errs.String(), c.error) {
+			t.Errorf("%s: said %q and %q", c.args, out.String(), errs.String())
+		}
+	}
+}
+
+func TestUserLocale(t *testing.T) {
+	for want, env := range map[string]map[string]string{
+		"":            {},
+		"pt_BR.UTF-8": {"LANG": "pt_BR.UTF-8"},
+		"en_GB":       {"LANG": "pt_BR.UTF-8", "LC_MESSAGES": "en_GB"},
+		"C":           {"LANG": "pt_BR.UTF-8", "LC_MESSAGES": "en_GB", "LC_ALL": "C"},
+	} {
+		if got := userLocale(func(k string) string { return env[k] }); got != want {
+			t.Errorf("%v: %q, want %q", env, got, want)
+		}
+	}
+}
+
+func TestParseNonce(t *testing.T) {
+	for in, want := range map[string]string{
+		"abc": "abc", "abc\n": "abc", " abc \r\nrest": "abc",
+		"": "", "\n": "", "\nabc": "", strings.Repeat("x", 257): "",
+		strings.Repeat("x", 256): strings.Repeat("x", 256),
+	} {
+		got, err := parseNonce(strings.NewReader(in))
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("parseNonce(%q) is %q, %v", in, got, err)
+		}
+	}
+}
