@@ -61,10 +61,11 @@ type Agent struct {
 	graphical    []watch.LogindSession
 	logindFailed bool
 	desktops     map[string]*desktop
-	used         map[string]bool  // names of all sessions that ever were
-	sessions     map[string]*live // by name, only those that have not ended
-	company      *company         // nil: not enrolled
-	subject      []byte           // salt for the subject of records
+	used         map[string]bool        // names of all sessions that ever were
+	begins       map[uint32][]time.Time // of ordinary users, lately
+	sessions     map[string]*live       // by name, only those that have not ended
+	company      *company               // nil: not enrolled
+	subject      []byte                 // salt for the subject of records
 	epoch        uint64
 }
 
@@ -85,6 +86,7 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
+		begins: map[uint32][]time.Time{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {

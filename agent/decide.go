@@ -124,10 +124,7 @@ func (a *Agent) subjectUID(l *live, targets []*desktop) uint32 {
 func (a *Agent) mayView(l *live) []string {
 	var ids []string
 	for _, d := range a.desktops {
-		switch {
-		case l.Login != nil && l.Login.UID != d.uid:
-		case l.Desktop != "" && l.Desktop != d.id && l.Desktop != d.reg.Display:
-		default:
+		if l.mayView(d.uid, d.id, d.reg.Display) {
 			ids = append(ids, d.id)
 		}
 	}

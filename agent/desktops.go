@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"os"
 	"os/user"
 	"slices"
 	"strconv"
@@ -198,10 +199,7 @@ func (a *Agent) refreshLocks() {
 func (a *Agent) viewed(l *live) (targets []*desktop, state consent.Desktop) {
 	var all []*desktop
 	for _, d := range a.desktops {
-		switch {
-		case l.Login != nil && d.uid != l.Login.UID:
-		case l.Desktop != "" && l.Desktop != d.id && l.Desktop != d.reg.Display:
-		default:
+		if l.mayView(d.uid, d.id, d.reg.Display) {
 			all = append(all, d)
 		}
 	}
@@ -235,16 +233,26 @@ func (a *Agent) unreached(l *live) bool {
 	}
 	return slices.ContainsFunc(a.graphical, func(s watch.LogindSession) bool {
 		_, helped := a.desktops[s.ID]
-		switch {
-		case helped, s.Locked, !s.Active:
-			return false
-		case l.Login != nil:
-			return s.UID == l.Login.UID
-		case l.Desktop != "":
-			return s.ID == l.Desktop || s.Display == l.Desktop
-		}
-		return true
+		return !helped && !s.Locked && s.Active && l.mayView(s.UID, s.ID, s.Display)
 	})
+}
+
+// mayView tells whether a desktop can be the one that the session views: that of
+// the account logged into, the one that was named, or any; but one that an
+// ordinary user began is about desktops of their own only.
+func (l *live) mayView(uid uint32, names ...string) bool {
+	switch {
+	case l.Login != nil:
+		return uid == l.Login.UID
+	case l.confined() && uid != l.Owner:
+		return false
+	}
+	return l.Desktop == "" || slices.Contains(names, l.Desktop)
+}
+
+// confined: the session was begun by an ordinary user.
+func (l *live) confined() bool {
+	return l.Watcher == "" && l.Owner != 0 && int(l.Owner) != os.Geteuid()
 }
 
 func (a *Agent) byName(name string) (*desktop, bool) {

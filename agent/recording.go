@@ -51,6 +51,7 @@ const (
 	whyWaiting      = "waiting-for-indicator"
 	whyFull         = "disk-full"
 	whyExpired      = "expired"
+	whyUnconfirmed  = "unconfirmed"
 )
 
 // grant signs the grant, makes it durable, and only then lets capture start.
@@ -227,6 +228,8 @@ func (a *Agent) closedBy(l *live) string {
 	switch {
 	case !r.grant.Valid(time.Now()):
 		return whyExpired
+	case l.unconfirmed:
+		return whyUnconfirmed
 	case r.paused:
 		return whyPaused
 	case r.writer.full:

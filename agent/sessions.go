@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,6 +27,8 @@ type live struct {
 	ending   consent.Ending
 	waiters  []chan struct{} // closed once the question has ended and capture runs or cannot
 	stopWait func()          // ends the wait for the process
+	// unconfirmed: after a restart, until its source says that it goes on.
+	unconfirmed bool
 }
 
 // begin registers a session and has it decided. A session that is live already
@@ -37,12 +40,35 @@ func (a *Agent) begin(s session.Session) (*live, error) {
 	if len(a.sessions) >= maxSessions {
 		return nil, &ipc.Error{Code: ipc.CodeRefused, Message: fmt.Sprintf("%d sessions are open already", maxSessions), Hint: "end some with aval session end"}
 	}
-	s.Name = a.unusedName(s.Name)
 	l := &live{Session: s}
+	if l.confined() && !a.calm(s.Owner) {
+		return nil, &ipc.Error{Code: ipc.CodeRefused, Message: fmt.Sprintf("more than %d sessions were begun within %d minutes", maxBegins, int(beginsWithin.Minutes())),
+			Hint: "wait a little: every one of them may ask the person a question"}
+	}
+	l.Name = a.unusedName(s.Name)
+	s = l.Session
 	a.sessions[s.Name] = l
 	a.waitFor(l)
 	a.decide(l)
 	return l, nil
+}
+
+// An ordinary user's programs may begin this many sessions within this time:
+// nobody is to be worn down by questions.
+const (
+	maxBegins    = 10
+	beginsWithin = 10 * time.Minute
+)
+
+// calm tells whether a user may begin another session, and counts it.
+func (a *Agent) calm(uid uint32) bool {
+	now := time.Now()
+	recent := slices.DeleteFunc(a.begins[uid], func(t time.Time) bool { return now.Sub(t) > beginsWithin })
+	if len(recent) >= maxBegins {
+		return false
+	}
+	a.begins[uid] = append(recent, now)
+	return true
 }
 
 // maxSessions bounds what a flood of begins can do.
@@ -219,28 +245,51 @@ func (a *Agent) restore() {
 		case len(k.Grant) > 0:
 			a.resume(l, k)
 		}
-		if !a.confirmed(l) {
+		if !l.processLives() {
 			a.end(l, "lost")
 			continue
 		}
 		a.waitFor(l)
+		if l.Tool == toolX11VNC {
+			a.confirmClient(l)
+		}
 	}
 	a.closeOrphans()
 }
 
-// confirmed asks the session's source whether it is still going on.
-func (a *Agent) confirmed(l *live) bool {
-	if l.Tool == toolX11VNC && l.PID != 0 {
-		if alive, known := watch.ConfirmX11VNC(a.ctx, l.PID, l.Asked); known {
-			return alive
-		}
-		return false
-	}
+// processLives tells whether the process that the session hangs on is still the
+// same one; a session without one is confirmed by nothing.
+func (l *live) processLives() bool {
 	if l.PID == 0 {
 		return false
 	}
 	start, ok := watch.ProcStart(l.PID)
 	return ok && start == l.PIDStart
+}
+
+// confirmClient asks x11vnc whether the session's client is still connected: its
+// process outlives the client. That takes seconds, so it goes on beside the
+// loop; until it is known, nothing is captured, and the client's own end is heard.
+func (a *Agent) confirmClient(l *live) {
+	l.unconfirmed = true
+	pid, id := l.PID, l.Asked
+	a.work.Go(func() {
+		alive, known := watch.ConfirmX11VNC(a.ctx, pid, id)
+		if a.ctx.Err() != nil {
+			return
+		}
+		a.post(func() {
+			if a.sessions[l.Name] != l {
+				return
+			}
+			l.unconfirmed = false
+			if !known || !alive {
+				a.end(l, "lost")
+				return
+			}
+			a.gateAll()
+		})
+	})
 }
 
 // closeOrphans ends streams that no live session stands behind: the service

@@ -213,7 +213,7 @@ func (a *app) sessionEnd() *cobra.Command {
 		Use: "end --id ID", Short: "Tell Aval that a remote session has ended", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s ipc.SessionInfo
-			if err := a.call(cmd.Context(), ipc.MethodSessionEnd, r, &s); err != nil {
+			if err := a.endSession(cmd.Context(), r, &s); err != nil {
 				return err
 			}
 			return a.print(s, func(w io.Writer) { fmt.Fprintf(w, "%s has ended.\n", s.Session) })
@@ -222,6 +222,26 @@ func (a *app) sessionEnd() *cobra.Command {
 	cmd.Flags().StringVar(&r.ID, "id", "", "the session: ID or TOOL/ID")
 	_ = cmd.MarkFlagRequired("id")
 	return cmd
+}
+
+// endSession tries for longer than other commands: nobody waits for it, and an
+// end that is not heard would leave a session open.
+func (a *app) endSession(ctx context.Context, r ipc.SessionEnd, s *ipc.SessionInfo) error {
+	for end := time.Now().Add(answerWithin); ; {
+		err := a.call(ctx, ipc.MethodSessionEnd, r, s)
+		var refused *ipc.Error
+		if err == nil || (errors.As(err, &refused) && refused.Code != ipc.CodeFailed) || time.Now().After(end) {
+			return err
+		}
+		if _, serr := os.Stat(a.socket); serr != nil {
+			return err // there is no service at all
+		}
+		select {
+		case <-time.After(300 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // sessionPAM is what pam_exec(8) calls. It never fails and never waits: a fault
