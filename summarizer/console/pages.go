@@ -27,7 +27,8 @@ type row struct {
 	Ref, Supporter, Name, Tool, Device, Basis string
 	When, WhenISO, Duration, Items            string
 	State                                     state
-	Unverified, Current                       bool
+	Unverified                                string // why the name is not sure; empty: it is
+	Current                                   bool
 }
 
 type listPage struct {
@@ -122,12 +123,17 @@ func storedName(t *store.Tx, k store.Key) (string, error) {
 
 func (c *Console) row(cat *assets.Catalog, s store.Stream, name string, now time.Time) row {
 	out := row{
-		Ref: s.Ref, Supporter: summary.Clean(s.Supporter, 48), Unverified: !s.SupporterVerified, Name: name, Tool: summary.Clean(s.Tool, 32),
+		Ref: s.Ref, Supporter: summary.Clean(s.Supporter, 48), Name: name, Tool: summary.Clean(s.Tool, 32),
 		Device: summary.Clean(s.DeviceName, 48), Basis: basisWords(cat, s), State: stateOf(cat, s, now, c.when(cat, s.UpdatedAt)),
 		When: c.when(cat, s.StartedAt), WhenISO: s.StartedAt.UTC().Format(time.RFC3339), Items: cat.N("console.items", int(s.Acked), nil),
 	}
-	if out.Supporter == "" {
-		out.Supporter, out.Unverified = cat.T("summary.somebody", nil), false
+	switch {
+	case out.Supporter == "":
+		out.Supporter = cat.T("summary.somebody", nil)
+	case summary.Address(out.Supporter):
+		out.Unverified = cat.T("console.address_only", nil)
+	case !s.SupporterVerified:
+		out.Unverified = cat.T("console.unverified", nil)
 	}
 	if end := latest(s.EndedAt, s.LastEventAt); !end.IsZero() && !s.StartedAt.IsZero() {
 		out.Duration = summary.Duration(cat, end.Sub(s.StartedAt))

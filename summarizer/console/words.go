@@ -79,8 +79,8 @@ func provenanceWords(cat *assets.Catalog, s store.Stream) string {
 
 // marks are the reasons of marks that have words.
 var marks = map[event.Kind][]string{
-	event.SessionEnded: {"ended", "lost", "stopped", "expired", "withdrawn"},
-	event.Gap:          {"paused", "other-session", "indicator-lost", "agent-restarted", "dropped", "disk-full"},
+	event.SessionEnded: {"ended", "lost", "stopped", "expired", "withdrawn", "unenrolled"},
+	event.Gap:          {"paused", "other-session", "indicator-lost", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full"},
 }
 
 // eventWords shows an event: its kind, who wrote it, its text, and a command
@@ -104,6 +104,9 @@ func eventWords(cat *assets.Catalog, e event.Event) (kind, who, text, code strin
 		}
 	case event.WindowFocused:
 		who, text = f("app"), f("title")
+		if text == event.TitleBefore {
+			text = cat.T("console.title_before", nil)
+		}
 		if who == "" {
 			who = f("program")
 		}

@@ -34,6 +34,7 @@ type app struct {
 	starts []uint64
 	titles []titled
 	focus  []uint64 // first focus of a window without a title
+	before []uint64 // first focus of a window whose title is from before the answer
 	lines  []event.Event
 }
 
@@ -126,6 +127,10 @@ func (f *facts) window(byName map[string]*app, e event.Event) {
 	}
 	title := Clean(text, maxTitle)
 	switch {
+	case e.Fields["title"] == event.TitleBefore:
+		if len(a.before) == 0 {
+			a.before = []uint64{e.Seq}
+		}
 	case title == "":
 		if len(a.focus) == 0 {
 			a.focus = []uint64{e.Seq}
@@ -224,24 +229,36 @@ func answers(question, e event.Event) bool {
 	return q != a && q != "chat" && a != "chat"
 }
 
-// paused adds up the times between "paused" and "resumed" marks; whole is false
-// when a pause has no end.
-func (f *facts) paused() (total time.Duration, whole bool) {
-	var since *event.Event
+// stop is one time that was not recorded; resumed is nil where it has no end.
+type stop struct {
+	gap     event.Event
+	resumed *event.Event
+}
+
+// stops pairs gaps with the "resumed" marks that end them. A mark does not say
+// which: it ends all that are open, but one because of another session on the
+// desktop only when that is the only one, for the two are told apart so.
+func (f *facts) stops() []stop {
+	var out []stop
 	for i, g := range f.gaps {
-		switch g.Fields["reason"] {
-		case "paused":
-			if since == nil {
-				since = &f.gaps[i]
+		if g.Fields["reason"] != "resumed" {
+			out = append(out, stop{gap: g})
+			continue
+		}
+		open := func(desktop bool) (found bool) {
+			for j := range out {
+				r := out[j].gap.Fields["reason"]
+				if out[j].resumed == nil && r != "dropped" && (r == "other-session") == desktop {
+					out[j].resumed, found = &f.gaps[i], true
+				}
 			}
-		case "resumed":
-			if since != nil {
-				total += span(since.At, g.At)
-				since = nil
-			}
+			return found
+		}
+		if !open(false) {
+			open(true)
 		}
 	}
-	return total, since == nil
+	return out
 }
 
 // count reads a number out of a field; anything that is none counts as 0.

@@ -25,7 +25,7 @@ var desktopTitles = []string{"program manager", "desktop", "area de trabalho"}
 var helpers = []string{
 	"dbus-*", "at-spi*", "gvfs*", "xdg-*", "dconf-*", "gconf*", "ibus*", "fcitx*", "systemd*", "(sd-pam)", "gsd-*",
 	"gnome-keyring*", "pipewire*", "wireplumber*", "pulseaudio*", "tracker-*", "evolution-*", "goa-*", "kded*",
-	"gio-launch-desktop", "exo-open", "exo-helper*", "sensible-browser", "run-parts", "dircolors", "tput", "lesspipe", "locale-check", "groups",
+	"gio-launch-desktop", "exo-open", "exo-helper*", "sensible-browser", "run-parts", "dircolors", "tput", "lesspipe", "locale-check", "groups", "utempter",
 	"aval", "aval-*", "x11vnc", "xephyr", "xvfb", "xrdb", "xauth", "setxkbmap",
 	"conhost", "svchost", "runtimebroker", "backgroundtaskhost", "dllhost", "smartscreen",
 }
@@ -55,6 +55,9 @@ func noise(e event.Event) bool {
 	switch e.Kind {
 	case event.WindowFocused:
 		app, prog, title := fold(e.Fields["app"]), program(e.Fields["program"]), fold(e.Fields["title"])
+		if e.Fields["title"] == event.TitleBefore {
+			title = ""
+		}
 		return app+prog+title == "" || slices.Contains(desktopApps, app) || slices.Contains(desktopApps, prog) ||
 			((prog == "explorer" || prog == "pcmanfm" || prog == "pcmanfm-qt") && (title == "" || slices.Contains(desktopTitles, title)))
 	case event.ProgramStarted, event.CommandRun:

@@ -2,6 +2,7 @@ package summary
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ func Rules(in Session, lang string) Summary {
 	}
 	s.IssueTypeLabels, s.ApplicationLabels = labels(s.IssueTypes), labels(s.Applications)
 
-	s.Sentences = slices.Concat(w.opening(), []Sentence{s.Issue.Sentence}, w.done(), w.notes(), w.gaps(), []Sentence{w.ending(), s.Outcome.Sentence})
+	s.Sentences = slices.Concat(w.opening(), []Sentence{s.Issue.Sentence}, w.done(), w.notes(issue, outcome), w.gaps(), []Sentence{w.ending(), s.Outcome.Sentence})
 	texts := make([]string, len(s.Sentences))
 	for i, t := range s.Sentences {
 		texts[i] = t.Text
@@ -94,6 +95,13 @@ func (w writer) supporter() string {
 	return w.c.T("summary.somebody", nil)
 }
 
+// Address tells whether a supporter is known by an IP address only: the tool
+// gave no name, so there is none to verify.
+func Address(supporter string) bool {
+	_, err := netip.ParseAddr(supporter)
+	return err == nil
+}
+
 func (w writer) tool() string {
 	if Clean(w.in.Tool, maxName) == "" {
 		return w.c.T("summary.some_tool", nil)
@@ -104,7 +112,10 @@ func (w writer) tool() string {
 // opening tells who connected, who allowed it, and how long it was recorded.
 func (w writer) opening() []Sentence {
 	key := "summary.connected.unverified"
-	if w.in.SupporterVerified || Clean(w.in.Supporter, maxName) == "" {
+	switch {
+	case Address(w.in.Supporter):
+		key = "summary.connected.address"
+	case w.in.SupporterVerified || Clean(w.in.Supporter, maxName) == "":
 		key = "summary.connected.verified"
 	}
 	out := []Sentence{w.recorded(w.say(key, assets.Args{"supporter": w.supporter(), "tool": w.tool()}, w.f.first))}
@@ -227,12 +238,13 @@ func distinct(es []event.Event, field string) (names []string, ev []uint64) {
 	return names, ev
 }
 
-func (w writer) notes() []Sentence {
+// notes quotes the notes that are not quoted already, as issue or outcome.
+func (w writer) notes(told ...said) []Sentence {
 	var out []Sentence
 	var rest []uint64
 	for _, e := range w.f.talk {
 		switch {
-		case e.Kind != event.Note:
+		case e.Kind != event.Note || slices.ContainsFunc(told, func(s said) bool { return slices.Contains(s.seqs, e.Seq) }):
 		case len(out) < maxNotes:
 			out = append(out, w.say("summary.note", assets.Args{"quote": quote(e.Fields["text"], maxQuote)}, []uint64{e.Seq}))
 		default:
@@ -246,36 +258,40 @@ func (w writer) notes() []Sentence {
 }
 
 // gapReasons that have a sentence of their own; all others share one.
-var gapReasons = []string{"other-session", "indicator-lost", "agent-restarted", "dropped", "disk-full"}
+var gapReasons = []string{"other-session", "indicator-lost", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full"}
 
 func (w writer) gaps() []Sentence {
 	by := map[string][]uint64{}
-	missing, pauses := 0, 0
-	for _, g := range w.f.gaps {
-		switch r := g.Fields["reason"]; {
+	missing, pauses, whole := 0, 0, true
+	var total time.Duration
+	for _, s := range w.f.stops() {
+		r := s.gap.Fields["reason"]
+		switch {
 		case r == "paused":
 			pauses++
-			by["paused"] = append(by["paused"], g.Seq)
-		case r == "resumed":
-			by["paused"] = append(by["paused"], g.Seq)
-		case slices.Contains(gapReasons, r):
-			by[r] = append(by[r], g.Seq)
-			if r == "dropped" {
-				missing += count(g.Fields["count"])
+			if s.resumed == nil {
+				whole = false
+			} else {
+				total += span(s.gap.At, s.resumed.At)
 			}
-		default:
-			by["unknown"] = append(by["unknown"], g.Seq)
+		case r == "dropped":
+			missing += count(s.gap.Fields["count"])
+		case !slices.Contains(gapReasons, r):
+			r = "unknown"
+		}
+		by[r] = append(by[r], s.gap.Seq)
+		if s.resumed != nil {
+			by[r] = append(by[r], s.resumed.Seq)
 		}
 	}
 	var out []Sentence
-	if pauses > 0 {
-		if total, whole := w.f.paused(); whole {
-			out = append(out, w.count("summary.gap.paused_for", pauses, assets.Args{"duration": Duration(w.c, total)}, by["paused"]))
-		} else {
-			out = append(out, w.count("summary.gap.paused", pauses, nil, by["paused"]))
-		}
+	switch {
+	case pauses > 0 && whole:
+		out = append(out, w.count("summary.gap.paused_for", pauses, assets.Args{"duration": Duration(w.c, total)}, by["paused"]))
+	case pauses > 0:
+		out = append(out, w.count("summary.gap.paused", pauses, nil, by["paused"]))
 	}
-	for _, r := range gapReasons {
+	for _, r := range append(slices.Clone(gapReasons), "unknown") {
 		switch ev := by[r]; {
 		case len(ev) == 0:
 		case r == "dropped" && missing > 0:
@@ -284,13 +300,10 @@ func (w writer) gaps() []Sentence {
 			out = append(out, w.say("summary.gap."+r, nil, ev))
 		}
 	}
-	if ev := by["unknown"]; len(ev) > 0 {
-		out = append(out, w.say("summary.gap.unknown", nil, ev))
-	}
 	return out
 }
 
-var endings = []string{"ended", "lost", "stopped", "expired", "withdrawn"}
+var endings = []string{"ended", "lost", "stopped", "expired", "withdrawn", "unenrolled"}
 
 func (w writer) ending() Sentence {
 	switch {

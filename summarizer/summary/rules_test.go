@@ -345,3 +345,41 @@ func TestWithdrawnWithoutEnd(t *testing.T) {
 		t.Errorf("not told: %s", s.Text)
 	}
 }
+
+// TestTitleBefore: the mark in the place of a title is no title.
+func TestTitleBefore(t *testing.T) {
+	in := sample.New("t/1", "t", "192.0.2.7")
+	in.Add(1, event.WindowFocused, "app", "Mail", "program", "mail", "title", event.TitleBefore)
+	in.Add(1, event.WindowFocused, "title", event.TitleBefore)
+	in.Add(1, event.WindowFocused, "app", "Mail", "program", "mail", "title", "Inbox")
+	s := summary.Rules(in.S, "pt-BR")
+	raw := marshal(t, s)
+	if strings.Contains(raw, "before the answer") || s.Stats.Windows != 1 || len(s.Steps) != 1 || !slices.Equal(s.Steps[0].Events, []uint64{2, 4}) || !strings.Contains(s.Steps[0].Action, "Inbox") {
+		t.Errorf("%s", raw)
+	}
+	if strings.Contains(s.Sentences[0].Text, "verificado") || !strings.Contains(s.Sentences[0].Text, "192.0.2.7") {
+		t.Errorf("an address is taken for a name: %s", s.Sentences[0].Text)
+	}
+}
+
+// TestGaps: a pause lasts until its own end, not until another gap's.
+func TestGaps(t *testing.T) {
+	in := sample.New("t/1", "t", "Ana")
+	in.Add(time.Second, event.Gap, "reason", "paused")
+	in.Add(10*time.Second, event.Gap, "reason", "resumed")
+	in.Add(time.Second, event.Gap, "reason", "other-session")
+	in.Add(60*time.Second, event.Gap, "reason", "resumed")
+	in.Add(time.Second, event.Gap, "reason", "paused")
+	in.Add(2*time.Second, event.Gap, "reason", "agent-restarted") // while paused
+	in.Add(3*time.Second, event.Gap, "reason", "resumed")
+	in.Add(time.Second, event.Gap, "reason", "resumed") // ends nothing
+	in.Add(time.Second, event.Gap, "reason", "dropped", "count", "7")
+	s := summary.Rules(in.End("ended"), "en")
+	for text, ev := range map[string][]uint64{"2 times, for 15 s in all": {2, 3, 6, 8}, "another session on the same desktop": {4, 5}, "was restarted meanwhile": {7, 8}, "7 events are missing": {10}} {
+		if !slices.ContainsFunc(s.Sentences, func(x summary.Sentence) bool {
+			return strings.Contains(x.Text, text) && slices.Equal(x.Events, ev)
+		}) {
+			t.Errorf("no sentence with %q on %v: %+v", text, ev, s.Sentences)
+		}
+	}
+}

@@ -66,8 +66,11 @@ func (w writer) appStep(a *app) Step {
 			}
 		}
 		said = append(said, w.list("summary.step.windows", n, names, ev))
-	} else {
+	} else if len(a.focus) > 0 {
 		said = append(said, w.say("summary.step.used", nil, a.focus))
+	}
+	if len(a.before) > 0 {
+		said = append(said, w.say("summary.step.before", nil, a.before))
 	}
 	texts := make([]string, len(said))
 	var ev []uint64
