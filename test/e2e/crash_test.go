@@ -11,12 +11,12 @@ import (
 )
 
 // Agent and summarizer are killed at random moments of a recorded session: every
-// note that its source was told is recorded arrives once, in order. Six times
-// here; `make torture` does it fifty times.
+// note that its source was told is recorded arrives once, in order. Fifty times
+// here; `make torture` does it more often.
 func TestKilled(t *testing.T) {
 	w := newWorld(t, "")
 	d := w.desktop("desk", rig.WithGL)
-	torture.Kill(t, w.Rig, w.agent, w.summarizer, d.Display, 6)
+	torture.Kill(t, w.Rig, w.agent, w.summarizer, d.Display, 50)
 }
 
 // The summarizer is away for a whole session: nothing changes but the delay.

@@ -174,11 +174,11 @@ func Check(told []int, maybe map[int]bool, stored []int) []string {
 	return problems
 }
 
-// Times is how often the long runs kill: AVAL_TORTURE, 50 without it.
+// Times is how often the long runs kill: AVAL_TORTURE, 500 without it.
 func Times() int {
 	var n int
 	if _, err := fmt.Sscan(os.Getenv("AVAL_TORTURE"), &n); err != nil || n < 1 {
-		return 50
+		return 500
 	}
 	return n
 }

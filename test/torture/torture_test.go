@@ -3,13 +3,15 @@
 package torture
 
 import (
+	"cmp"
+	"os"
 	"testing"
 
 	"aval/test/rig"
 )
 
 func TestKill(t *testing.T) {
-	r, err := rig.New(t.Context(), "../../bin", "pt_BR.UTF-8")
+	r, err := rig.New(t.Context(), cmp.Or(os.Getenv("AVAL_BIN"), "../../bin"), "pt_BR.UTF-8")
 	if err != nil {
 		t.Fatal(err)
 	}
