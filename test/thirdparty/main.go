@@ -18,7 +18,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -160,11 +159,12 @@ func linked() (map[string]*module, error) {
 	return all, nil
 }
 
-func write(path string, mods []*module) error {
+// page is the whole of THIRD_PARTY.md.
+func page(mods []*module) string {
 	var b strings.Builder
 	b.WriteString("# Third-party modules\n\nMade by `make third-party`: do not edit. What each program is linked with, on Linux, Windows or macOS; " +
 		"the licence texts are in the modules themselves.\n\n| module | version | licence | in |\n|---|---|---|---|\n")
-	fmt.Fprintf(&b, "| Go standard library | %s | BSD-3-Clause | all |\n", runtime.Version())
+	b.WriteString("| Go standard library | as built with | BSD-3-Clause | all |\n")
 	for _, m := range mods {
 		var in []string
 		for _, p := range programs {
@@ -178,15 +178,14 @@ func write(path string, mods []*module) error {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", m.Path, m.Version, strings.Join(m.kinds, ", "), where)
 	}
-	return os.WriteFile(path, []byte(b.String()), 0o644)
+	return b.String()
 }
 
-func run() error {
-	out := flag.String("out", "THIRD_PARTY.md", "file to write")
-	flag.Parse()
+// collect lists the modules with their licences, sorted by path.
+func collect() ([]*module, error) {
 	all, err := linked()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var mods []*module
 	var problems []error
@@ -196,11 +195,18 @@ func run() error {
 		}
 		mods = append(mods, m)
 	}
-	if err := errors.Join(problems...); err != nil {
+	slices.SortFunc(mods, func(a, b *module) int { return cmp.Compare(a.Path, b.Path) })
+	return mods, errors.Join(problems...)
+}
+
+func run() error {
+	out := flag.String("out", "THIRD_PARTY.md", "file to write")
+	flag.Parse()
+	mods, err := collect()
+	if err != nil {
 		return err
 	}
-	slices.SortFunc(mods, func(a, b *module) int { return cmp.Compare(a.Path, b.Path) })
-	return write(*out, mods)
+	return os.WriteFile(*out, []byte(page(mods)), 0o644)
 }
 
 func main() {

@@ -38,3 +38,19 @@ func TestNoLicence(t *testing.T) {
 		t.Errorf("found %v in a folder without a licence", kinds)
 	}
 }
+
+// The page in the repository is what the generator makes now.
+func TestCurrent(t *testing.T) {
+	have, err := os.ReadFile("../../THIRD_PARTY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("../..")
+	mods, err := collect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page(mods) != string(have) {
+		t.Error("THIRD_PARTY.md is not current: run make third-party")
+	}
+}
