@@ -70,21 +70,20 @@ func torture(n int) int {
 func TestExactlyOnceThroughCuts(t *testing.T) {
 	s := startServer(t, nil)
 	c := enrol(t, s.dir, nil)
-	p := newProxy(t, s.addr)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng, where := rand.New(rand.NewPCG(seed, 0)), rand.New(rand.NewPCG(seed, 1))
 	cuts := torture(60)
-	p.plan = func() (up, down int64) {
+	p := newProxy(t, s.addr, func() (up, down int64) {
 		if cuts--; cuts < 0 {
 			return -1, -1
 		}
-		up, down = 3000+rng.Int64N(60_000), int64(-1)
-		if rng.IntN(2) == 0 { // the data arrives, the answer does not
-			up, down = -1, 3200+rng.Int64N(600)
+		up, down = 3000+where.Int64N(60_000), int64(-1)
+		if where.IntN(2) == 0 { // the data arrives, the answer does not
+			up, down = -1, 3200+where.Int64N(600)
 		}
 		return up, down
-	}
+	})
 	c.connect(c.config(p.addr))
 	st, _ := c.grant("x/1")
 	n := 0

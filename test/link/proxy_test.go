@@ -10,22 +10,20 @@ import (
 )
 
 // proxy passes bytes on and cuts where plan says: after so many bytes to the
-// server, or from it; -1: never.
+// server, or from it; -1: never. Only the proxy's goroutine calls plan.
 type proxy struct {
 	addr string
 	plan func() (up, down int64)
 	cuts atomic.Int64
-
-	mu sync.Mutex // guards plan's calls
 }
 
-func newProxy(t *testing.T, to string) *proxy {
+func newProxy(t *testing.T, to string, plan func() (up, down int64)) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{addr: l.Addr().String()}
+	p := &proxy{addr: l.Addr().String(), plan: plan}
 	var work sync.WaitGroup
 	var conns sync.Map
 	t.Cleanup(func() {
@@ -46,12 +44,7 @@ func newProxy(t *testing.T, to string) *proxy {
 			}
 			conns.Store(in, nil)
 			conns.Store(out, nil)
-			up, down := int64(-1), int64(-1)
-			if p.plan != nil {
-				p.mu.Lock()
-				up, down = p.plan()
-				p.mu.Unlock()
-			}
+			up, down := p.plan()
 			var once sync.Once
 			end := func(cut bool) {
 				once.Do(func() {
