@@ -206,8 +206,7 @@ func optionsFrame(env []byte) *wire.Frame {
 // options that have changed or grown old.
 func (c *conn) watch() {
 	c.ws.SetPongHandler(func(string) error { c.extend(); return nil })
-	var tick func()
-	tick = func() {
+	tick := func() {
 		if c.leaving.Load() {
 			return
 		}
