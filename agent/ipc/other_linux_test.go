@@ -69,4 +69,3 @@ func TestAnotherUser(t *testing.T) {
 		}
 	}
 }
-
