@@ -56,7 +56,9 @@ lint: ## gofmt, go vet (also for Windows and macOS), staticcheck
 	go tool staticcheck -tags x11,migrated_fynedo,e2e ./...
 
 screenshots: deps-test build ## the pictures of the README, made by the demo itself
-	@AUTO=1 go run $(FLAGS) ./test/demo -bin bin -out $(OUT)/demo -pictures assets/screenshots
+	@for lang in en pt-BR; do \
+		AUTO=1 AVAL_DEMO_LANG=$$lang go run $(FLAGS) ./test/demo -bin bin -out $(OUT)/demo -pictures assets/screenshots || exit 1; \
+	done
 
 third-party: ## THIRD_PARTY.md, from the modules that the programs are linked with
 	go run $(FLAGS) ./test/thirdparty -out THIRD_PARTY.md

@@ -149,8 +149,9 @@ func (d *demo) shoot(x *rig.Display, name string) error {
 		return err
 	}
 	d.say.picture(path)
-	if d.pictures == "" {
+	readme := map[string]string{"2-question": "question", "5-work": "recording"}[name]
+	if d.pictures == "" || readme == "" {
 		return nil
 	}
-	return x.SavePicture(filepath.Join(d.pictures, name+"-"+d.lang+".png"))
+	return x.SavePicture(filepath.Join(d.pictures, readme+"-"+d.lang+".png"))
 }

@@ -199,7 +199,7 @@ func (d *demo) browse(c *http.Client, path string) error {
 	d.say.line("browser")
 	names := []string{filepath.Join(d.out, "7-console.png")}
 	if d.pictures != "" {
-		names = append(names, filepath.Join(d.pictures, "7-console-"+d.lang+".png"))
+		names = append(names, filepath.Join(d.pictures, "console-"+d.lang+".png"))
 	}
 	for _, n := range names {
 		if err := os.MkdirAll(filepath.Dir(n), 0o755); err != nil {

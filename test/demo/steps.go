@@ -160,10 +160,10 @@ func (d *demo) work() error {
 
 	d.say.next("work")
 	s := d.supporter
-	if err := s.OpenMenu("the terminal", rig.Classed("xterm")); err != nil {
+	if err := s.OpenTerminal(); err != nil {
 		return err
 	}
-	if err := s.Type("date\nxclock -update 1 -geometry 180x180+900+90 &\n"); err != nil {
+	if err := s.Type("date; xclock -update 1 -geometry 180x180+900+90 &\n"); err != nil {
 		return err
 	}
 	if _, err := d.computer.WaitWindow("the clock", 15*time.Second, rig.Classed("xclock")); err != nil {

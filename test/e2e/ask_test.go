@@ -43,7 +43,7 @@ func TestAllow(t *testing.T) {
 	w.picture(d.Display, "recording")
 
 	const after = "CANARY-AFTER-4712"
-	w.must(s.OpenMenu("terminal", rig.Classed("xterm")))
+	w.must(s.OpenTerminal())
 	w.must(s.Type("xmessage -title " + after + " -geometry +500+200 hello &\n"))
 	if _, err := d.WaitWindow(after, 15*time.Second, rig.Titled(after)); err != nil {
 		t.Fatal(err)

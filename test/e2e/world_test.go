@@ -189,7 +189,7 @@ func (w *world) open(d *desk, title string) rig.Window {
 func (w *world) goesOn(d *desk, s *rig.Supporter) {
 	w.t.Helper()
 	w.must(s.WaitConnected(20 * time.Second))
-	w.must(s.OpenMenu("the supporter's terminal", rig.Classed("xterm")))
+	w.must(s.OpenTerminal())
 }
 
 // nothingRecorded proves that a session left nothing anywhere.

@@ -48,7 +48,7 @@ func TestSupporterWorks(t *testing.T) {
 	if err := s.WaitConnected(20 * time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.OpenMenu("xterm", Classed("xterm")); err != nil {
+	if err := s.OpenTerminal(); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Type("xmessage -name hello 'A question' &\n"); err != nil {

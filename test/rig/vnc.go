@@ -133,9 +133,9 @@ func (s *Supporter) Press(k rune) error { return s.Display.Press(k) }
 // Leave closes the viewer.
 func (s *Supporter) Leave() error { return s.Viewer.Stop(5 * time.Second) }
 
-// OpenMenu opens the desktop's menu on the other screen with the right button,
-// chooses its first entry and waits for the window that it opens.
-func (s *Supporter) OpenMenu(what string, match func(Window) bool) error {
+// OpenTerminal opens the desktop's menu on the other screen with the right
+// button, chooses its first entry, and waits for a terminal with a prompt.
+func (s *Supporter) OpenTerminal() error {
 	free := image.Pt(s.remote.Width-220, s.remote.Height-160)
 	if err := s.Click(free, 3); err != nil {
 		return err
@@ -151,6 +151,14 @@ func (s *Supporter) OpenMenu(what string, match func(Window) bool) error {
 	if err := s.Click(free.Add(image.Pt(20, 8)), 1); err != nil {
 		return err
 	}
-	_, err := s.remote.WaitWindow(what, 15*time.Second, match)
-	return err
+	win, err := s.remote.WaitWindow("the supporter's terminal", 15*time.Second, Classed("xterm"))
+	if err != nil {
+		return err
+	}
+	// Behind a prompt of two characters or more, the cursor or another character.
+	third := image.Rect(14, 3, 22, 14).Add(win.Rect.Min)
+	return s.r.Wait("the prompt", 10*time.Second, func() (bool, error) {
+		img, err := s.remote.Part(third)
+		return err == nil && Colours(img, 2) == 2, err
+	})
 }
