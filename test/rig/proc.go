@@ -204,7 +204,8 @@ func (r *Rig) Run(limit time.Duration, c Cmd) (Result, error) {
 // Usage is what a process has used so far.
 type Usage struct {
 	RSS      int64 // bytes resident
-	Switches int64 // context switches of all its threads, voluntary or not
+	Switches int64 // context switches of all its threads that it asked for itself
+	Forced   int64 // those that the scheduler forced on it: other programs' load
 }
 
 // Usage reads /proc (proc(5)): VmRSS of the process, the switches of each thread.
@@ -225,7 +226,8 @@ func (p *Proc) Usage() (Usage, error) {
 		if err != nil {
 			continue // a thread that ended meanwhile
 		}
-		u.Switches += statusField(raw, "voluntary_ctxt_switches:") + statusField(raw, "nonvoluntary_ctxt_switches:")
+		u.Switches += statusField(raw, "voluntary_ctxt_switches:")
+		u.Forced += statusField(raw, "nonvoluntary_ctxt_switches:")
 	}
 	return u, nil
 }
