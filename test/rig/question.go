@@ -47,7 +47,13 @@ func (r *Rig) WaitQuestion(d *Display, limit time.Duration) (*Question, error) {
 	}
 	q := &Question{Window: win, d: d, r: r}
 	err = r.Wait("the buttons of the question", 10*time.Second, func() (bool, error) {
-		img, err := d.Part(win.Rect)
+		// It may still be moved or resized, by itself or by the window manager.
+		rect, err := d.rect(win.ID)
+		if err != nil {
+			return false, err
+		}
+		q.Rect = rect
+		img, err := d.Part(rect)
 		if err != nil {
 			return false, err
 		}
