@@ -355,18 +355,20 @@ func TestIdle(t *testing.T) {
 	if v, err := time.ParseDuration(os.Getenv("AVAL_IDLE")); err == nil {
 		watch = v
 	}
-	<-time.After(2 * time.Second) // let it come to rest
-	before := status(t, d.cmd.Process.Pid)
-	<-time.After(watch)
-	after := status(t, d.cmd.Process.Pid)
-	switches := after["switches"] - before["switches"]
-	t.Logf("RSS %d kB (anonymous %d kB, file %d kB), %d voluntary context switches in %v, %d threads",
-		after["VmRSS"], after["RssAnon"], after["RssFile"], switches, watch, after["Threads"])
-	if after["VmRSS"] >= 12<<10 {
-		t.Errorf("RSS is %d kB, more than 12 MB", after["VmRSS"])
+	// A program that polls is never at rest; one that does not may still be
+	// settling, on a busy machine for a while: some window must be a quiet one.
+	quiet := false
+	for end := time.Now().Add(90 * time.Second); !quiet && time.Now().Before(end); {
+		before := status(t, d.cmd.Process.Pid)
+		<-time.After(watch)
+		after := status(t, d.cmd.Process.Pid)
+		switches := after["switches"] - before["switches"]
+		t.Logf("RSS %d kB (anonymous %d kB, file %d kB), %d voluntary context switches in %v, %d threads",
+			after["VmRSS"], after["RssAnon"], after["RssFile"], switches, watch, after["Threads"])
+		quiet = after["VmRSS"] < 12<<10 && float64(switches)/watch.Seconds() <= 1
 	}
-	if perSecond := float64(switches) / watch.Seconds(); perSecond > 1 {
-		t.Errorf("%.1f wake-ups a second at rest", perSecond)
+	if !quiet {
+		t.Error("never at rest: at most 12 MB and one wake-up a second")
 	}
 }
 
