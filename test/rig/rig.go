@@ -147,6 +147,7 @@ func (r *Rig) Env(extra ...string) []string {
 		"XDG_RUNTIME_DIR=" + r.Path("run"),
 		"TMPDIR=" + r.Dir,
 		"LANG=C.UTF-8",
+		"XDG_CACHE_HOME=" + r.Path("home", ".cache"), // Mesa looks here before it asks for the user's home
 		"LIBGL_ALWAYS_SOFTWARE=1",
 		"NO_AT_BRIDGE=1",
 		"SHELL=/bin/sh",
