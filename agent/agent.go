@@ -67,6 +67,7 @@ type Agent struct {
 	company      *company               // nil: not enrolled
 	subject      []byte                 // salt for the subject of records
 	epoch        uint64
+	trimming     *time.Timer
 }
 
 // Run runs the service until ctx ends. It returns nil after an orderly stop, and
@@ -140,8 +141,15 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 }
 
-// trimSoon gives memory back once the start, or an enrolment, has settled.
-func (a *Agent) trimSoon() { time.AfterFunc(3*time.Second, trim) }
+// trimSoon gives memory back once the start, an enrolment or a session has
+// settled.
+func (a *Agent) trimSoon() {
+	if a.trimming == nil {
+		a.trimming = time.AfterFunc(3*time.Second, trim)
+		return
+	}
+	a.trimming.Reset(3 * time.Second)
+}
 
 // DefaultPolicyDir is where administrators and their tools put policy files.
 const DefaultPolicyDir = "/etc/aval/policies"

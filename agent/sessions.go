@@ -174,6 +174,7 @@ func (a *Agent) end(l *live, reason string) {
 	delete(a.sessions, l.Name)
 	a.forget(l)
 	l.release()
+	a.trimSoon()
 	a.log.Info("session ended", "session", l.Name, "reason", reason)
 	a.gateAll()
 }

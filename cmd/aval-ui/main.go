@@ -69,7 +69,7 @@ func run(args []string, out, errs io.Writer) int {
 		err = errors.New("--question is missing")
 	}
 	if err != nil {
-		fmt.Fprintf(errs, "aval-ui: %v\n%s", err, usage)
+		fmt.Fprintf(errs, "aval-ui: %v: see aval-ui --help\n", err)
 		return exitUsage
 	}
 	if *showVersion {

@@ -224,10 +224,14 @@ func (a *app) sessionEnd() *cobra.Command {
 	return cmd
 }
 
+// endWithin is how long the end of a session is tried: a restart of the service
+// takes a second.
+const endWithin = 3 * time.Second
+
 // endSession tries for longer than other commands: nobody waits for it, and an
 // end that is not heard would leave a session open.
 func (a *app) endSession(ctx context.Context, r ipc.SessionEnd, s *ipc.SessionInfo) error {
-	for end := time.Now().Add(answerWithin); ; {
+	for end := time.Now().Add(endWithin); ; {
 		err := a.call(ctx, ipc.MethodSessionEnd, r, s)
 		var refused *ipc.Error
 		if err == nil || (errors.As(err, &refused) && refused.Code != ipc.CodeFailed) || time.Now().After(end) {

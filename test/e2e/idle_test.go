@@ -25,30 +25,30 @@ func TestIdle(t *testing.T) {
 	w.arrived(row.Session)
 	w.must(d.WaitNoWindow("the bar", 30*time.Second, rig.OfDesktop))
 
-	programs := []struct {
-		name   string
-		proc   *rig.Proc
-		most   int64 // bytes
-		before rig.Usage
-	}{{name: "aval", proc: w.agent.Proc, most: 16 << 20}, {name: "aval-desktop", proc: d.helper, most: 12 << 20}}
-	var err error
-	for i := range programs {
-		programs[i].before, err = programs[i].proc.Usage()
-		w.must(err)
-	}
-	<-time.After(60 * time.Second)
-	for _, p := range programs {
-		after, err := p.proc.Usage()
-		w.must(err)
-		n := after.Switches - p.before.Switches
-		t.Logf("%s on %s: %.1f MB resident, %d context switches in 60 s (and %d forced)", p.name, runtime.GOARCH, float64(after.RSS)/(1<<20), n, after.Forced-p.before.Forced)
-		if after.RSS > p.most {
-			t.Errorf("%s: %.1f MB resident, at most %d MB", p.name, float64(after.RSS)/(1<<20), p.most>>20)
+	for _, p := range []struct {
+		name string
+		proc *rig.Proc
+		most int64 // bytes
+	}{{"aval", w.agent.Proc, 16 << 20}, {"aval-desktop", d.helper, 12 << 20}} {
+		// A program that polls does so in every minute; what settles after a
+		// session does not. A Go program that does nothing but wake once a second
+		// makes 320 (measured); what is left is the connection's sign of life and
+		// Go's own housekeeping.
+		quiet := false
+		for range 3 {
+			before, err := p.proc.Usage()
+			w.must(err)
+			<-time.After(60 * time.Second)
+			after, err := p.proc.Usage()
+			w.must(err)
+			n := after.Switches - before.Switches
+			t.Logf("%s on %s: %.1f MB resident, %d context switches in 60 s (and %d forced)", p.name, runtime.GOARCH, float64(after.RSS)/(1<<20), n, after.Forced-before.Forced)
+			if quiet = n <= 120 && after.RSS <= p.most; quiet {
+				break
+			}
 		}
-		// A Go program that does nothing but wake once a second makes 320 (measured);
-		// what is left is the connection's sign of life and Go's own housekeeping.
-		if n > 120 {
-			t.Errorf("%s: %d context switches in 60 s of doing nothing", p.name, n)
+		if !quiet {
+			t.Errorf("%s is never at rest: at most %d MB and 120 context switches a minute", p.name, p.most>>20)
 		}
 	}
 }

@@ -97,7 +97,7 @@ func (r *Rig) Close() error {
 
 	var errs []error
 	for _, p := range slices.Backward(procs) {
-		errs = append(errs, p.Stop(3*time.Second))
+		errs = append(errs, p.Stop(15*time.Second))
 	}
 	for _, f := range slices.Backward(undo) {
 		f()
