@@ -2,10 +2,8 @@
 # tests and demo. Works on a fresh Debian 12 or Ubuntu with Go, git and make:
 # what else is missing is named and installed first (test/deps.sh).
 
-VERSION := $(shell sed -n 's/^ *Version *= *"\(.*\)"/\1/p' FyneApp.toml)
 FLAGS   := -trimpath -tags x11,migrated_fynedo
 E2E     := -trimpath -tags x11,migrated_fynedo,e2e
-LINK    := -ldflags '-s -w -X main.version=$(VERSION)'
 TESTS   ?= ./...
 OUT     := out
 
@@ -25,9 +23,7 @@ deps-e2e: deps-test
 	@test/deps.sh e2e
 
 build: deps-build ## the four programs, into bin/
-	@mkdir -p bin
-	CGO_ENABLED=0 go build $(FLAGS) $(LINK) -o bin/ ./cmd/aval ./cmd/aval-desktop ./cmd/aval-summarizer
-	CGO_ENABLED=1 go build $(FLAGS) $(LINK) -o bin/ ./cmd/aval-ui
+	@go run $(FLAGS) ./installer/build -out bin
 
 demo: deps-test build ## a real session, from the connection to the summary (AUTO=1: answers by itself)
 	@go run $(FLAGS) ./test/demo -bin bin -out $(OUT)/demo
@@ -51,8 +47,8 @@ lint: ## gofmt, go vet (also for Windows and macOS), staticcheck
 	@test -z "$$(gofmt -l agent assets cmd summarizer test ui installer 2>/dev/null | tee /dev/stderr)"
 	go vet $(FLAGS) ./...
 	go vet $(E2E) ./test/...
-	CGO_ENABLED=0 GOOS=windows go vet -tags ci ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/...
-	CGO_ENABLED=0 GOOS=darwin go vet -tags ci ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/aval ./cmd/aval-desktop ./cmd/aval-summarizer
+	CGO_ENABLED=0 GOOS=windows go vet -tags ci ./installer/... ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/...
+	CGO_ENABLED=0 GOOS=darwin go vet -tags ci ./installer/... ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/aval ./cmd/aval-desktop ./cmd/aval-summarizer
 	go tool staticcheck -tags x11,migrated_fynedo,e2e ./...
 
 screenshots: deps-test build ## the pictures of the README, made by the demo itself

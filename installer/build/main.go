@@ -1,0 +1,93 @@
+// Command build makes the four programs, with name, id and version out of
+// FyneApp.toml, the one place where they are written.
+//
+// The one rule that must not be broken: one set of flags for every build, test
+// and package, so that what was tested is what is shipped.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Flags are given to every go build and go test: no paths of the building
+// machine, X11 only (a window under Wayland can be neither placed nor kept on
+// top), and Fyne's threads as its second migration has them.
+var Flags = []string{"-trimpath", "-tags", "x11,migrated_fynedo"}
+
+// programs lists what is built, and whether it needs a C compiler.
+var programs = []struct {
+	name string
+	cgo  bool
+}{{"aval", false}, {"aval-desktop", false}, {"aval-summarizer", false}, {"aval-ui", true}}
+
+func main() {
+	out := flag.String("out", "bin", "folder for the programs")
+	only := flag.String("only", "", "build this program alone")
+	toml := flag.String("app", "FyneApp.toml", "the file with name and version")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := build(ctx, *toml, *out, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "build:", err)
+		os.Exit(1)
+	}
+}
+
+func build(ctx context.Context, toml, out, only string) error {
+	raw, err := os.ReadFile(toml)
+	if err != nil {
+		return fmt.Errorf("read app file: %w", err)
+	}
+	version, err := Version(string(raw))
+	if err != nil {
+		return fmt.Errorf("%s: %w", toml, err)
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	built := false
+	for _, p := range programs {
+		if only != "" && only != p.name {
+			continue
+		}
+		built = true
+		args := append([]string{"build"}, Flags...)
+		args = append(args, "-ldflags", "-s -w -X main.version="+version, "-o", filepath.Join(out, p.name), "./cmd/"+p.name)
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[p.cgo])
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		fmt.Printf("building %s %s\n", p.name, version)
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	if !built {
+		return fmt.Errorf("there is no program %q", only)
+	}
+	return nil
+}
+
+var versionLine = regexp.MustCompile(`(?m)^\s*Version\s*=\s*"([^"]*)"\s*$`)
+
+// Version reads the version out of the text of FyneApp.toml: MAJOR.MINOR.PATCH,
+// optionally with a pre-release (semver.org).
+func Version(toml string) (string, error) {
+	m := versionLine.FindAllStringSubmatch(toml, -1)
+	if len(m) != 1 {
+		return "", fmt.Errorf("it has %d lines Version = \"…\" instead of one", len(m))
+	}
+	v := m[0][1]
+	if !regexp.MustCompile(`^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}(-[0-9A-Za-z.-]+)?$`).MatchString(v) || strings.Contains(v, "..") {
+		return "", errors.New("its version " + v + " is not like 1.2.3")
+	}
+	return v, nil
+}

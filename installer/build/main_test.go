@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestVersion(t *testing.T) {
+	for _, tt := range []struct{ toml, want string }{
+		{"[Details]\nVersion = \"1.20.3\"\n", "1.20.3"},
+		{"  Version=\"0.1.0-rc.1\"", "0.1.0-rc.1"},
+		{"", ""}, {"Version = \"\"", ""}, {"Version = \"1.2\"", ""}, {"Version = \"01.2.3\"", ""},
+		{"Version = \"1.2.3 -X main.evil=1\"", ""}, {"Version = \"1.2.3\"\nVersion = \"1.2.4\"", ""},
+	} {
+		got, err := Version(tt.toml)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%q: %q, %v", tt.toml, got, err)
+		}
+	}
+}
+
+// TestBuild makes one program the way a release does; it tells the version of
+// FyneApp.toml.
+func TestBuild(t *testing.T) {
+	t.Chdir("../..")
+	out := t.TempDir()
+	if err := build(context.Background(), "FyneApp.toml", out, "aval"); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile("FyneApp.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Version(string(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(filepath.Join(out, "aval"), "--version").Output()
+	if err != nil || strings.TrimSpace(string(said)) != "aval "+want {
+		t.Errorf("--version: %q, %v; FyneApp.toml has %s", said, err, want)
+	}
+	if err := build(context.Background(), "FyneApp.toml", out, "nothing"); err == nil {
+		t.Error("a program that is not there was built")
+	}
+}
+
+// TestLinuxFiles: what is laid beside the programs names programs that exist.
+func TestLinuxFiles(t *testing.T) {
+	for file, want := range map[string]string{
+		"aval-desktop.desktop": "Exec=/usr/bin/aval-desktop",
+		"aval-desktop.service": "ExecStart=/usr/bin/aval-desktop",
+		"pam-sshd":             "session optional pam_exec.so quiet /usr/bin/aval session pam-hook",
+	} {
+		raw, err := os.ReadFile(filepath.Join("..", "linux", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains("\n"+string(raw), "\n"+want+"\n") {
+			t.Errorf("%s has no line %q", file, want)
+		}
+	}
+}
