@@ -87,6 +87,12 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	a.desktops[id] = d
 	a.refreshLocks()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
+	// A recording that found nobody at a desktop has somebody to be shown to now.
+	for _, l := range a.sessions {
+		if l.rec != nil && len(l.desktops) == 0 && l.mayView(d.uid, d.id, d.reg.Display) {
+			l.desktops = []string{d.id}
+		}
+	}
 	a.showIndicator(d)
 	a.gateAll()
 	return ipc.DesktopRegisterResult{Desktop: id}, nil

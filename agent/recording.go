@@ -70,7 +70,7 @@ func (a *Agent) grant(l *live, basis consent.Basis, groups []event.Group, asked 
 	if err != nil {
 		a.log.Error("start recording", "session", l.Name, "err", err)
 		a.notes = appendNote(a.notes, "A recording could not be started: "+err.Error())
-		l.rec = nil
+		l.rec, l.outcome = nil, consent.OutcomeDenied
 		a.settled(l)
 		return
 	}
@@ -90,9 +90,20 @@ func (a *Agent) startRecording(l *live, raw []byte, since time.Time) error {
 	if err := a.store.OpenStream(st, v.Grant().ID, raw); err != nil {
 		return err
 	}
-	r := &recording{grant: v, stream: st, since: since, why: whyWaiting, shownSince: map[string]uint64{}}
+	r := a.attach(l, &recording{grant: v, stream: st, since: since})
+	r.writer.put(written{ev: a.mark(event.SessionStarted, map[string]string{"tool": l.Tool})})
+	a.showOn(l)
+	a.gateAll()
+	// A caller that waits is let go when capture runs, or after a moment.
+	a.after(2*time.Second, func() { a.settled(l) })
+	return nil
+}
+
+// attach gives a session its recording, with a writer, and its end in time.
+func (a *Agent) attach(l *live, r *recording) *recording {
+	r.why, r.shownSince = whyWaiting, map[string]uint64{}
 	r.writer = a.newWriter(l, r)
-	r.expiry = a.after(time.Until(v.Grant().Expires), func() {
+	r.expiry = a.after(time.Until(r.grant.Grant().Expires), func() {
 		if l.rec == r {
 			a.finish(l, whyExpired)
 			l.outcome = consent.OutcomeExpired
@@ -100,12 +111,7 @@ func (a *Agent) startRecording(l *live, raw []byte, since time.Time) error {
 		}
 	})
 	l.rec = r
-	r.writer.put(written{ev: a.mark(event.SessionStarted, map[string]string{"tool": l.Tool})})
-	a.showOn(l)
-	a.gateAll()
-	// A caller that waits is let go when capture runs, or after a moment.
-	a.after(2*time.Second, func() { a.settled(l) })
-	return nil
+	return r
 }
 
 // resume takes a recording up again after a restart of the service.
@@ -130,15 +136,7 @@ func (a *Agent) startResumed(l *live, k kept) error {
 	if i < 0 || streams[i].Closed || streams[i].Withdrawn || streams[i].Erased {
 		return errors.New("its stream is closed")
 	}
-	r := &recording{grant: v, stream: st, since: k.Since, paused: k.Paused, why: whyWaiting, gapDue: true,
-		shownSince: map[string]uint64{}, last: streams[i].Last}
-	r.writer = a.newWriter(l, r)
-	r.expiry = a.after(time.Until(v.Grant().Expires), func() {
-		if l.rec == r {
-			a.finish(l, whyExpired)
-		}
-	})
-	l.rec = r
+	r := a.attach(l, &recording{grant: v, stream: st, since: k.Since, paused: k.Paused, gapDue: true, last: streams[i].Last})
 	if r.last == 0 { // it ended between the grant and the first mark
 		r.writer.put(written{ev: a.mark(event.SessionStarted, map[string]string{"tool": l.Tool})})
 	}
@@ -234,6 +232,9 @@ func (a *Agent) closedBy(l *live) string {
 		return whyPaused
 	case r.writer.full:
 		return whyFull
+	}
+	if len(l.desktops) == 0 && a.unreached(l) {
+		return whyIndicator // somebody has come whom nothing can show it to
 	}
 	for _, id := range l.desktops {
 		d, ok := a.desktops[id]
@@ -339,7 +340,9 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 			r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": "dropped", "count": strconv.FormatUint(n, 10)})})
 		}
 		ev.Fields = a.granted(r, ev)
-		r.writer.put(written{ev: ev, done: done})
+		if !r.writer.put(written{ev: ev, done: done}) && done == nil {
+			r.dropped.Add(1)
+		}
 	}
 }
 
@@ -498,20 +501,20 @@ func (a *Agent) store1(ctx context.Context, l *live, r *recording, w *writer, ba
 }
 
 // put queues an event; the queue is bounded, and what finds it full is refused.
-func (w *writer) put(e written) {
-	if w.closed {
-		if e.done != nil {
-			e.done(0, "ended")
-		}
-		return
-	}
-	select {
-	case w.in <- e:
-	default:
-		if e.done != nil {
-			e.done(0, "too-fast")
+func (w *writer) put(e written) bool {
+	why := "ended"
+	if !w.closed {
+		select {
+		case w.in <- e:
+			return true
+		default:
+			why = "too-fast"
 		}
 	}
+	if e.done != nil {
+		e.done(0, why)
+	}
+	return false
 }
 
 func (w *writer) close() {

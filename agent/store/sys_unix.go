@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,20 +31,31 @@ func checkDir(dir string) error {
 	return nil
 }
 
+// lockWithin is how long a lock is tried: a service that has just ended may still
+// hold it for a moment, through a child that it was starting (it lives as long
+// as any copy of its descriptor, flock(2)).
+const lockWithin = time.Second
+
 // lockFile takes the lock that ends with the process. The caller keeps the file.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	for end := time.Now().Add(lockWithin); ; time.Sleep(20 * time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return f, nil
+		case errors.Is(err, unix.EWOULDBLOCK) && time.Now().Before(end):
+			continue
+		}
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, ErrInUse
 		}
 		return nil, err
 	}
-	return f, nil
 }
 
 // syncDir makes names in a directory durable.
