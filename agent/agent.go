@@ -6,11 +6,11 @@
 // record, only then capture. What is doubtful ends in no recording, and the
 // remote session itself is never refused.
 //
-// Files: agent.go starts and stops it; loop.go is the loop; handler.go the local
-// API; desktops.go who can be asked; decide.go the inputs of a decision;
-// sessions.go a session's life; ask.go a question; recording.go what a grant
-// starts; withdraw.go what ends it early; company.go the enrolment and the
-// uplink; queries.go what people look up.
+// Files: agent.go starts and stops it and has the loop; handler.go is the local
+// API; desktops.go who can be asked; ssh.go terminal logins; decide.go the inputs
+// of a decision; sessions.go a session's life; ask.go a question; recording.go
+// what a grant starts, writer.go its way to the disk; withdraw.go what ends it
+// early; company.go the enrolment and the uplink; queries.go what people look up.
 package agent
 
 import (
