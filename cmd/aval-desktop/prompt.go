@@ -85,8 +85,12 @@ func (d *desktop) openPrompt(o ipc.PromptOpen) {
 				delete(d.prompts, o.Question)
 			}
 		})
-		if err == nil || ctx.Err() != nil {
+		if err == nil || (ctx.Err() != nil && errors.Is(err, context.Canceled)) {
 			return // answered, out of time, or ended by the service
+		}
+		if ctx.Err() != nil { // the service knows: the connection of the dialog told it
+			d.log.Warn("a question could not be shown", "question", o.Question, "rung", o.Rung, "err", err)
+			return
 		}
 		why := whyExited
 		switch {
