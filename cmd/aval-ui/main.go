@@ -1,5 +1,6 @@
 // Command aval-ui shows Aval's windows to one user, one window to a process:
-// without arguments the main window, with "consent" one question.
+// without arguments the main window, with "settings" the settings, with
+// "consent" one question.
 //
 // The one rule that must not be broken: it carries no authority and no answer
 // of its own; the service decides what an answer is worth.
@@ -29,9 +30,11 @@ const (
 )
 
 const usage = `usage: aval-ui [--socket PATH] [--locale LOCALE]
+       aval-ui settings [--socket PATH] [--locale LOCALE]
        aval-ui consent --question ID [--socket PATH] [--locale LOCALE]
 
-Without arguments it shows what Aval is doing. "consent" shows one question; the
+Without arguments it shows what Aval is doing. "settings" shows what happens when
+a session may be recorded, and why, and changes it. "consent" shows one question; the
 service starts it, with a nonce on file descriptor 3 or on standard input.
 
 exit status: 0 done, 1 failed or the service is gone, 2 wrong use, 75 the window
@@ -46,7 +49,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, out, errs io.Writer) int {
 	consent := len(args) > 0 && args[0] == "consent"
-	if consent {
+	settings := len(args) > 0 && args[0] == "settings"
+	if consent || settings {
 		args = args[1:]
 	}
 	var o options
@@ -83,7 +87,7 @@ func run(args []string, out, errs io.Writer) int {
 	if consent {
 		err = guarded(questionVisibleWithin, func() error { return showConsent(o, log) })
 	} else {
-		err = guarded(mainVisibleWithin, func() error { return showMain(o) })
+		err = guarded(mainVisibleWithin, func() error { return showMain(o, settings) })
 	}
 	switch {
 	case err == nil:

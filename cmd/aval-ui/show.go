@@ -15,6 +15,7 @@ import (
 	"aval/assets"
 	"aval/ui/consentview"
 	"aval/ui/mainview"
+	"aval/ui/settingsview"
 	"aval/ui/theme"
 )
 
@@ -94,29 +95,61 @@ func showConsent(o options, log *slog.Logger) error {
 	})
 }
 
-func showMain(o options) error {
+// lookEvery is how often the settings window looks for changes made elsewhere.
+const lookEvery = 3 * time.Second
+
+// showMain shows the main window or, with settingsFirst, the settings, which
+// the main window also leads to: both in one window.
+func showMain(o options, settingsFirst bool) error {
 	if _, err := consentview.Probe(); err != nil {
 		return err
 	}
 	a := newApp()
 	cat := assets.For(o.locale)
-	view := mainview.New(cat, version, func(ctx context.Context) (ipc.Status, error) {
-		var status ipc.Status
+	call := func(ctx context.Context, m ipc.Method, params, result any) error {
 		service, err := ipc.Dial(ctx, o.socket, ipc.Hello{Program: "aval-ui", Build: version})
 		if err != nil {
-			return status, err
+			return err
 		}
 		defer service.Close()
-		err = service.Call(ctx, ipc.MethodStatus, ipc.Empty{}, &status)
-		return status, err
-	})
+		return service.Call(ctx, m, params, result)
+	}
 	w := a.NewWindow(cat.T("app.name", nil))
-	w.SetContent(view.Content())
-	w.Resize(view.Size())
+	leave := func() {} // ends what the settings do while they are shown
+	settings := func(back func()) *settingsview.View {
+		view := settingsview.New(cat, time.Local, call, back)
+		ctx, cancel := context.WithCancel(context.Background())
+		leave = cancel
+		go view.Watch(ctx, lookEvery)
+		w.SetTitle(cat.T("settings.title", nil) + " · " + cat.T("app.name", nil))
+		w.SetContent(view.Content())
+		return view
+	}
+	var main *mainview.View
+	main = mainview.New(cat, version, func(ctx context.Context) (status ipc.Status, err error) {
+		err = call(ctx, ipc.MethodStatus, ipc.Empty{}, &status)
+		return status, err
+	}, func() {
+		settings(func() {
+			leave()
+			w.SetTitle(cat.T("app.name", nil))
+			w.SetContent(main.Content())
+			main.Refresh()
+		}).Refresh()
+	})
+	size, refresh := main.Size(), main.Refresh
+	if settingsFirst {
+		view := settings(nil)
+		size, refresh = view.Size(), view.Refresh
+	} else {
+		w.SetContent(main.Content())
+	}
+	w.Resize(size)
 	w.CenterOnScreen()
-	a.Lifecycle().SetOnStarted(view.Refresh)
+	a.Lifecycle().SetOnStarted(refresh)
 	w.Show()
 	visible.Store(true) // a window that cannot be made panics above
 	a.Run()
+	leave()
 	return nil
 }

@@ -35,6 +35,7 @@ type shot struct {
 	width, height  int // of the screen
 	question       ipc.Question
 	mainWindow     bool
+	settings       *settings
 	withoutService bool
 	early          bool     // while the buttons do not count yet
 	keys           []string // pressed before the picture, by their names in X
@@ -116,7 +117,71 @@ func shots() []shot {
 	more("main", "light", shot{mainWindow: true})
 	more("main-dark-en", "dark", shot{mainWindow: true, locale: "en"})
 	more("main-without-service", "light", shot{mainWindow: true, withoutService: true})
+	for _, look := range []struct{ locale, variant string }{{"pt_BR.UTF-8", "light"}, {"en", "dark"}} {
+		add := func(what string, set settings, keys ...string) {
+			more("settings-"+what+"-"+look.locale[:2]+"-"+look.variant, look.variant, shot{locale: look.locale, settings: &set, keys: keys})
+		}
+		add("default", settings{})
+		add("changed", settings{commands: [][]string{{"settings", "set", "session-insights", "denied"}}}, tabs(4, "Return")...)
+		add("enforced", settings{managed: `{"AccessControl": "allowed"}`, recommended: `{"AccessControl": "denied"}`}, tabs(1, "space")...)
+		add("unreadable", settings{managed: `{"NoSuchKey": 1}`}, tabs(1, "space")...)
+		add("supporter", settings{supporter: true}, tabs(2, "space")...)
+		add("recommended", settings{recommended: `{"AccessControl": "denied"}`}, tabs(3)...)
+	}
+	more("settings-200", "light", shot{settings: &settings{}, scale: "2", width: 2200, height: 1600})
+	more("settings-small-screen", "dark", shot{settings: &settings{}, width: 1024, height: 600, keys: tabs(3)})
+	more("settings-small-screen-200", "light", shot{settings: &settings{}, scale: "2", width: 1024, height: 600, keys: tabs(5, "space")})
+	more("settings-by-gear", "light", shot{mainWindow: true, keys: tabs(2, "Return")})
+	more("settings-without-service", "light", shot{settings: &settings{}, withoutService: true})
 	return list
+}
+
+// settings is a real service, set up in one way.
+type settings struct {
+	managed, recommended string     // policies
+	commands             [][]string // of aval
+	supporter            bool       // one is connected
+}
+
+// serve starts the service and returns its socket.
+func (s settings) serve(r *rig.Rig, d *rig.Display) (string, error) {
+	agent, err := r.StartAgent("agent")
+	if err != nil {
+		return "", err
+	}
+	for folder, text := range map[string]string{"managed": s.managed, "recommended": s.recommended} {
+		if text != "" {
+			if err := agent.SetPolicy(folder, "example.json", text); err != nil {
+				return "", err
+			}
+		}
+	}
+	if s.managed+s.recommended != "" {
+		err := r.Wait("the policy", 10*time.Second, func() (bool, error) {
+			res, err := agent.CLI("policy", "show")
+			return err == nil && !strings.HasPrefix(res.Stdout, "policy: none"), err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	commands := s.commands
+	if s.supporter {
+		if _, err := agent.StartDesktop(d); err != nil {
+			return "", err
+		}
+		commands = append(commands, []string{"session", "begin", "--tool", "x11vnc", "--id", "1", "--supporter", "Ana Souza", "--desktop", d.Name})
+	}
+	for _, command := range commands {
+		res, err := agent.CLI(command...)
+		if err != nil {
+			return "", err
+		}
+		if res.Code != 0 {
+			return "", fmt.Errorf("aval %v: status %d: %s", command, res.Code, res.Stderr)
+		}
+	}
+	return agent.Socket, nil
 }
 
 func tabs(n int, more ...string) []string { return append(slices.Repeat([]string{"Tab"}, n), more...) }
@@ -182,7 +247,12 @@ func (s shot) take(bin, path string) (err error) {
 	}
 	socket := r.Path("run", "agent.sock")
 	var st *stage.Stage
-	if !s.withoutService {
+	switch {
+	case s.settings != nil && !s.withoutService:
+		if socket, err = s.settings.serve(r, d); err != nil {
+			return err
+		}
+	case !s.withoutService:
 		if st, err = stage.Open(socket, s.question); err != nil {
 			return err
 		}
@@ -190,7 +260,10 @@ func (s shot) take(bin, path string) (err error) {
 	}
 	c := rig.Cmd{Name: "aval-ui", Path: r.Program("aval-ui"), Args: []string{"--socket", socket},
 		Env: r.Env("DISPLAY="+d.Name, "LC_ALL="+s.locale, "FYNE_THEME="+s.variant, "FYNE_SCALE="+s.scale)}
-	if !s.mainWindow {
+	switch {
+	case s.settings != nil:
+		c.Args = append([]string{"settings"}, c.Args...)
+	case !s.mainWindow:
 		pipe, err := nonce()
 		if err != nil {
 			return err
@@ -207,6 +280,11 @@ func (s shot) take(bin, path string) (err error) {
 		_ = d.SavePicture(path)
 		return fmt.Errorf("%w (see %s)\n%s", err, path, ui.Tail())
 	}
+	if s.settings != nil { // it asks the service first
+		if err := settled(r, d, path); err != nil {
+			return err
+		}
+	}
 	for _, key := range s.keys {
 		res, err := r.Run(5*time.Second, rig.Cmd{Name: "xdotool", Path: "xdotool", Args: []string{"key", key}, Env: r.Env("DISPLAY=" + d.Name)})
 		if err != nil || res.Code != 0 {
@@ -218,7 +296,7 @@ func (s shot) take(bin, path string) (err error) {
 
 // wait returns when the picture can be taken.
 func (s shot) wait(r *rig.Rig, d *rig.Display, st *stage.Stage) error {
-	if s.mainWindow {
+	if s.mainWindow || s.settings != nil {
 		_, err := d.WaitWindow("the main window", 10*time.Second, rig.OfUI)
 		return err
 	}

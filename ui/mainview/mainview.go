@@ -12,10 +12,12 @@ import (
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/layout"
+	fynetheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/theme"
 	"aval/ui/viewmodel"
 )
@@ -34,19 +36,21 @@ type View struct {
 
 	root    *fyne.Container
 	state   *fyne.Container
-	refresh *button
+	refresh *control.Button
+	gear    *control.Button // opens the settings
 }
 
-// New composes the view; Refresh fills it.
-func New(cat *assets.Catalog, version string, ask Ask) *View {
+// New composes the view; Refresh fills it. The gear calls settings.
+func New(cat *assets.Catalog, version string, ask Ask, settings func()) *View {
 	v := &View{cat: cat, ask: ask, state: container.NewVBox()}
 	icon := canvas.NewImageFromResource(fyne.NewStaticResource("aval-128.png", assets.Icon(128)))
 	icon.FillMode = canvas.ImageFillContain
 	icon.SetMinSize(fyne.NewSize(48, 48))
 	name := canvas.NewText(cat.T("app.name", nil), theme.Current().Text)
 	name.TextSize, name.TextStyle.Bold = 24, true
-	v.refresh = newButton(cat.T("app.refresh", nil), v.Refresh)
-	head := container.NewHBox(icon, container.NewCenter(name), layout.NewSpacer(), container.NewCenter(v.refresh))
+	v.refresh = control.NewButton(cat.T("app.refresh", nil), nil, v.Refresh)
+	v.gear = control.NewButton(cat.T("settings.open", nil), fynetheme.SettingsIcon(), settings)
+	head := container.NewHBox(icon, container.NewCenter(name), layout.NewSpacer(), container.NewCenter(v.refresh), container.NewCenter(v.gear))
 	what := paragraph(cat.T("app.what", nil))
 	now := paragraph(cat.T("app.now", nil))
 	now.TextStyle.Bold = true
@@ -113,23 +117,4 @@ func paragraph(text string) *widget.Label {
 	l := widget.NewLabel(text)
 	l.Wrapping = fyne.TextWrapWord
 	return l
-}
-
-// button answers Enter too; the toolkit's own answers only Space.
-type button struct{ widget.Button }
-
-func newButton(label string, act func()) *button {
-	b := &button{}
-	b.Text, b.OnTapped = label, act
-	b.ExtendBaseWidget(b)
-	return b
-}
-
-// TypedKey implements fyne.Focusable.
-func (b *button) TypedKey(e *fyne.KeyEvent) {
-	if e.Name == fyne.KeyReturn || e.Name == fyne.KeyEnter {
-		b.OnTapped()
-		return
-	}
-	b.Button.TypedKey(e)
 }

@@ -25,7 +25,7 @@ func said(v *View) string {
 func TestMainWindow(t *testing.T) {
 	test.NewTempApp(t).Settings().SetTheme(theme.Aval{})
 	cat := assets.For("pt-BR")
-	v := New(cat, "1.2.3", nil)
+	v := New(cat, "1.2.3", nil, func() {})
 	test.NewTempWindow(t, v.Content()).Resize(v.Size())
 	if said(v) != cat.T("app.loading", nil) {
 		t.Errorf("before the service answered: %q", said(v))
@@ -46,14 +46,20 @@ func TestMainWindow(t *testing.T) {
 	}
 }
 
-func TestRefreshByKeyboard(t *testing.T) {
+func TestGear(t *testing.T) {
 	test.NewTempApp(t)
-	n := 0
-	b := newButton("x", func() { n++ })
-	for _, name := range []fyne.KeyName{fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter, fyne.KeyEscape} {
-		b.TypedKey(&fyne.KeyEvent{Name: name})
+	opened := 0
+	v := New(assets.For("en"), "1.2.3", nil, func() { opened++ })
+	w := test.NewTempWindow(t, v.Content())
+	w.Resize(v.Size())
+	test.Tap(v.gear)
+	test.FocusNext(w.Canvas())
+	test.FocusNext(w.Canvas())
+	if w.Canvas().Focused() != v.gear {
+		t.Fatalf("Tab does not reach the gear, but %T", w.Canvas().Focused())
 	}
-	if n != 3 {
-		t.Errorf("Space and both Enters pressed the button %d times", n)
+	v.gear.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	if opened != 2 {
+		t.Errorf("a click and Enter opened the settings %d times", opened)
 	}
 }

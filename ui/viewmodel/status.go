@@ -23,22 +23,7 @@ func NewStatus(s ipc.Status, cat *assets.Catalog) Status {
 	} else {
 		v.Lines = append(v.Lines, cat.T("app.sessions.none", nil))
 	}
-	company, server := Clean(s.Company, maxName), Clean(s.Server, maxReaders)
-	if company == "" {
-		v.Lines = append(v.Lines, cat.T("app.company.none", nil))
-	} else {
-		v.Lines = append(v.Lines, cat.T("app.company", assets.Args{"company": company}))
-		key := "app.link.none"
-		switch s.Link {
-		case "connecting":
-			key = "app.link.connecting"
-		case "connected":
-			key = "app.link.connected"
-		case "refused":
-			key = "app.link.refused"
-		}
-		v.Lines = append(v.Lines, cat.T(key, assets.Args{"server": server}))
-	}
+	v.Lines = append(v.Lines, company(s, cat)...)
 	if s.Waiting > 0 {
 		v.Lines = append(v.Lines, cat.N("app.waiting", int(s.Waiting), nil))
 	}
@@ -47,8 +32,32 @@ func NewStatus(s ipc.Status, cat *assets.Catalog) Status {
 			v.Lines = append(v.Lines, note)
 		}
 	}
-	if device := Clean(s.Device, maxName); device != "" {
-		v.Device = cat.T("app.device", assets.Args{"id": device})
-	}
+	v.Device = device(s, cat)
 	return v
+}
+
+// company says with which company and server this computer is connected.
+func company(s ipc.Status, cat *assets.Catalog) []string {
+	name, server := Clean(s.Company, maxName), Clean(s.Server, maxReaders)
+	if name == "" {
+		return []string{cat.T("app.company.none", nil)}
+	}
+	key := "app.link.none"
+	switch s.Link {
+	case "connecting":
+		key = "app.link.connecting"
+	case "connected":
+		key = "app.link.connected"
+	case "refused":
+		key = "app.link.refused"
+	}
+	return []string{cat.T("app.company", assets.Args{"company": name}), cat.T(key, assets.Args{"server": server})}
+}
+
+// device is the computer's name at the company; empty: it has none.
+func device(s ipc.Status, cat *assets.Catalog) string {
+	if id := Clean(s.Device, maxName); id != "" {
+		return cat.T("app.device", assets.Args{"id": id})
+	}
+	return ""
 }

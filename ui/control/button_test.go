@@ -1,0 +1,30 @@
+package control
+
+import (
+	"testing"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+)
+
+func TestButtonByKeyboard(t *testing.T) {
+	test.NewTempApp(t)
+	n, focused := 0, 0
+	b := NewButton("x", nil, func() { n++ })
+	b.Focused = func() { focused++ }
+	b.FocusGained()
+	press := func() {
+		for _, name := range []fyne.KeyName{fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter, fyne.KeyEscape} {
+			b.TypedKey(&fyne.KeyEvent{Name: name})
+		}
+	}
+	press()
+	if n != 3 || focused != 1 {
+		t.Errorf("Space and both Enters pressed the button %d times; it was told of the focus %d times", n, focused)
+	}
+	b.Disable()
+	press()
+	if n != 3 {
+		t.Error("a disabled button was pressed")
+	}
+}

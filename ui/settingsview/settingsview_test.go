@@ -1,0 +1,245 @@
+package settingsview
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+	"aval/assets"
+	"aval/ui/theme"
+)
+
+// service answers as the agent does, out of its fields.
+type service struct {
+	own      consent.AccessControl
+	enforced consent.AccessControl // by policy; empty: none
+	refuse   string                // code with which changes are refused
+	gone     bool
+	sets     []consent.AccessControl
+}
+
+func (s *service) call(_ context.Context, m ipc.Method, params, result any) error {
+	if s.gone {
+		return errors.New("connection refused")
+	}
+	switch m {
+	case ipc.MethodSettingsGet:
+		r := ipc.SettingsResult{SessionInsights: s.own, Effective: s.own, Origin: "setting"}
+		switch {
+		case s.enforced != "":
+			r.Effective, r.Origin, r.Enforced = s.enforced, "enforced-policy", true
+		case s.own == consent.AccessCorrupt:
+			r.Effective, r.Origin = consent.AccessDenied, "setting-corrupt"
+		case s.own == consent.AccessUnset:
+			r.Effective, r.Origin = consent.AccessAfterConfirmation, "default"
+		}
+		*result.(*ipc.SettingsResult) = r
+	case ipc.MethodSettingsSet:
+		v := params.(ipc.SettingsSet).SessionInsights
+		s.sets = append(s.sets, v)
+		if s.refuse != "" {
+			return &ipc.Error{Code: s.refuse, Message: "no"}
+		}
+		s.own = v
+	}
+	return nil
+}
+
+// open shows the settings of s, in a window of the size that they ask for; the
+// service is asked on the spot.
+func open(t *testing.T, s *service) (*View, fyne.Window) {
+	t.Helper()
+	test.NewTempApp(t).Settings().SetTheme(theme.Aval{})
+	v := New(assets.For("pt-BR"), time.UTC, s.call, nil)
+	v.work = func(ask, show func()) { ask(); show() }
+	w := test.NewTempWindow(t, v.Content())
+	w.Resize(v.Size())
+	v.Refresh()
+	return v, w
+}
+
+// chosen names the values that are marked.
+func chosen(v *View) string {
+	var all []string
+	for _, c := range v.choices {
+		if c.now.Chosen {
+			all = append(all, string(c.now.Value))
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+func TestChangeAndUndo(t *testing.T) {
+	s := &service{own: consent.AccessUnset}
+	v, _ := open(t, s)
+	if chosen(v) != "unset" || v.foot.Visible() {
+		t.Fatalf("at first %q is marked; a notice is shown: %v", chosen(v), v.foot.Visible())
+	}
+	test.Tap(v.choices[1])
+	if s.own != consent.AccessDenied || chosen(v) != "denied" || !strings.Contains(v.notice.Text, "Negado") || !v.undoing.Visible() || !v.foot.Visible() {
+		t.Fatalf("after the choice: stored %q, marked %q, said %q", s.own, chosen(v), v.notice.Text)
+	}
+	test.Tap(v.undoing)
+	if s.own != consent.AccessUnset || chosen(v) != "unset" || !strings.Contains(v.notice.Text, "Padrão") || v.undoing.Visible() {
+		t.Fatalf("after Undo: stored %q, marked %q, said %q", s.own, chosen(v), v.notice.Text)
+	}
+	test.Tap(v.choices[3])
+	if len(s.sets) != 2 {
+		t.Errorf("what is in force already was set again: %v", s.sets)
+	}
+}
+
+// TestUndoOfAnotherChange: what was changed elsewhere since is not undone.
+func TestUndoOfAnotherChange(t *testing.T) {
+	s := &service{own: consent.AccessDenied}
+	v, _ := open(t, s)
+	test.Tap(v.choices[2])
+	v.Refresh()
+	if !v.undoing.Visible() {
+		t.Fatal("a look at the service took Undo away")
+	}
+	s.own = consent.AccessAllowed
+	v.Refresh()
+	if v.foot.Visible() || chosen(v) != "allowed" {
+		t.Errorf("Undo is offered for a change that was changed elsewhere; marked: %q", chosen(v))
+	}
+}
+
+// TestRefused: a refusal is said in words, and the old choice is marked. To see
+// it fail, mark the choice in change before the service has answered, and do
+// not load again.
+func TestRefused(t *testing.T) {
+	for code, want := range map[string]string{
+		ipc.CodeRefused: "há alguém do suporte",
+		ipc.CodeFailed:  "AVL-SET-01",
+	} {
+		s := &service{own: consent.AccessDenied, refuse: code}
+		v, _ := open(t, s)
+		test.Tap(v.choices[0])
+		if len(s.sets) != 1 || chosen(v) != "denied" || !strings.Contains(v.notice.Text, want) || v.undoing.Visible() {
+			t.Errorf("%s: marked %q, said %q", code, chosen(v), v.notice.Text)
+		}
+	}
+}
+
+// TestPolicyAtTheLastMoment: the policy came between the look and the click.
+func TestPolicyAtTheLastMoment(t *testing.T) {
+	s := &service{own: consent.AccessDenied, refuse: ipc.CodeRefused}
+	v, _ := open(t, s)
+	s.enforced = consent.AccessAllowed
+	test.Tap(v.choices[2])
+	if chosen(v) != "allowed" || !v.choices[2].Disabled() || !strings.Contains(v.notice.Text, "política") {
+		t.Errorf("marked %q, said %q", chosen(v), v.notice.Text)
+	}
+}
+
+func TestGreyed(t *testing.T) {
+	s := &service{own: consent.AccessDenied, enforced: consent.AccessAllowed}
+	v, w := open(t, s)
+	for _, c := range v.choices {
+		test.Tap(c)
+		c.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
+		if !c.Disabled() {
+			t.Errorf("%s is not greyed", c.now.Name)
+		}
+	}
+	if len(s.sets) > 0 || chosen(v) != "allowed" || !strings.Contains(v.force.Text, "Definido pela política") {
+		t.Errorf("set %v, marked %q, said %q", s.sets, chosen(v), v.force.Text)
+	}
+	if v.layers.Visible() {
+		t.Error("the layers are unfolded")
+	}
+	test.FocusNext(w.Canvas())
+	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	if !v.layers.Visible() || !strings.Contains(v.layers.Text, "Sua escolha: Negado") {
+		t.Errorf("Why shows %q", v.layers.Text)
+	}
+	s.enforced = ""
+	v.Refresh()
+	if v.choices[0].Disabled() || chosen(v) != "denied" {
+		t.Error("the policy is gone, and the choices are still greyed")
+	}
+}
+
+func TestCorrupt(t *testing.T) {
+	s := &service{own: consent.AccessCorrupt}
+	v, _ := open(t, s)
+	if chosen(v) != "" || !strings.Contains(v.force.Text, "danificada") {
+		t.Errorf("marked %q, said %q", chosen(v), v.force.Text)
+	}
+	test.Tap(v.choices[1])
+	if s.own != consent.AccessDenied || v.undoing.Visible() {
+		t.Errorf("stored %q; Undo back to damage: %v", s.own, v.undoing.Visible())
+	}
+}
+
+func TestServiceGone(t *testing.T) {
+	s := &service{own: consent.AccessDenied}
+	v, _ := open(t, s)
+	s.gone = true
+	test.Tap(v.choices[2])
+	if v.body.Visible() || !v.gone.Visible() || !strings.Contains(v.goneText.Text, "não está respondendo") || v.goneCode.Text != "AVL-IPC-02" || v.foot.Visible() {
+		t.Errorf("without the service it says %q", v.goneText.Text)
+	}
+	s.gone = false
+	test.Tap(v.retry)
+	if !v.body.Visible() || v.gone.Visible() || chosen(v) != "denied" {
+		t.Error("the service is back, and the window does not show it")
+	}
+}
+
+// TestKeyboard: Tab reaches everything, arrows move without choosing.
+func TestKeyboard(t *testing.T) {
+	s := &service{own: consent.AccessUnset}
+	v, w := open(t, s)
+	w.Resize(fyne.NewSize(500, 260)) // as little as a small screen at 200 % leaves
+	for range 5 {
+		test.FocusNext(w.Canvas())
+	}
+	last := v.choices[3]
+	if w.Canvas().Focused() != last {
+		t.Fatalf("the fifth Tab reaches %T", w.Canvas().Focused())
+	}
+	at := fyne.CurrentApp().Driver().AbsolutePositionForObject(last).Y
+	top := fyne.CurrentApp().Driver().AbsolutePositionForObject(v.scroll).Y
+	if at < top-1 || at+last.Size().Height > top+v.scroll.Size().Height+1 {
+		t.Errorf("the focus is out of sight: at %v to %v of %v to %v", at, at+last.Size().Height, top, top+v.scroll.Size().Height)
+	}
+	last.TypedKey(&fyne.KeyEvent{Name: fyne.KeyUp})
+	if w.Canvas().Focused() != v.choices[2] || len(s.sets) > 0 {
+		t.Errorf("an arrow led to %T and set %v", w.Canvas().Focused(), s.sets)
+	}
+	v.choices[2].TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	if s.own != consent.AccessAfterConfirmation {
+		t.Errorf("Enter stored %q", s.own)
+	}
+	v.undoing.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
+	if s.own != consent.AccessUnset {
+		t.Errorf("Undo by key stored %q", s.own)
+	}
+}
+
+// TestClickDuringRefresh: a choice made while the service is being asked is not lost.
+func TestClickDuringRefresh(t *testing.T) {
+	s := &service{own: consent.AccessUnset}
+	v, _ := open(t, s)
+	var late []func()
+	v.work = func(ask, show func()) { late = append(late, func() { ask(); show() }) }
+	v.Refresh()
+	test.Tap(v.choices[1])
+	for len(late) > 0 {
+		f := late[0]
+		late = late[1:]
+		f()
+	}
+	if s.own != consent.AccessDenied || chosen(v) != "denied" {
+		t.Errorf("stored %q, marked %q", s.own, chosen(v))
+	}
+}
