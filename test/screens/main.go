@@ -280,11 +280,6 @@ func (s shot) take(bin, path string) (err error) {
 		_ = d.SavePicture(path)
 		return fmt.Errorf("%w (see %s)\n%s", err, path, ui.Tail())
 	}
-	if s.settings != nil { // it asks the service first
-		if err := settled(r, d, path); err != nil {
-			return err
-		}
-	}
 	for _, key := range s.keys {
 		res, err := r.Run(5*time.Second, rig.Cmd{Name: "xdotool", Path: "xdotool", Args: []string{"key", key}, Env: r.Env("DISPLAY=" + d.Name)})
 		if err != nil || res.Code != 0 {
@@ -296,9 +291,14 @@ func (s shot) take(bin, path string) (err error) {
 
 // wait returns when the picture can be taken.
 func (s shot) wait(r *rig.Rig, d *rig.Display, st *stage.Stage) error {
+	if s.settings != nil && !s.withoutService {
+		return s.waitChoices(r, d)
+	}
 	if s.mainWindow || s.settings != nil {
-		_, err := d.WaitWindow("the main window", 10*time.Second, rig.OfUI)
-		return err
+		if _, err := d.WaitWindow("the main window", 10*time.Second, rig.OfUI); err != nil || len(s.keys) == 0 {
+			return err
+		}
+		return still(r, d) // keys before that go nowhere
 	}
 	q, err := r.WaitQuestion(d, 10*time.Second)
 	if err != nil {
@@ -323,16 +323,49 @@ func (s shot) wait(r *rig.Rig, d *rig.Display, st *stage.Stage) error {
 			return false, err
 		}
 		c := now.RGBAAt(at.X, at.Y)
-		near := func(a, b uint8) bool { return max(a, b)-min(a, b) <= 3 } // as the GPU rounds
 		return near(c.R, fill.R) && near(c.G, fill.G) && near(c.B, fill.B), nil
+	})
+}
+
+// near tells whether two parts of a colour are the same, as the GPU rounds.
+func near(a, b uint8) bool { return max(a, b)-min(a, b) <= 3 }
+
+// waitChoices returns when the settings show what the service said: the only
+// thing in their window that is drawn in the colour of edges.
+func (s shot) waitChoices(r *rig.Rig, d *rig.Display) error {
+	edge := assets.Light.Edge
+	if s.variant == "dark" {
+		edge = assets.Dark.Edge
+	}
+	return r.Wait("the choices", 15*time.Second, func() (bool, error) {
+		img, err := d.Picture()
+		if err != nil {
+			return false, err
+		}
+		n := 0
+		for y := range img.Rect.Dy() {
+			for x := range img.Rect.Dx() {
+				if c := img.RGBAAt(x, y); near(c.R, edge.R) && near(c.G, edge.G) && near(c.B, edge.B) {
+					n++
+				}
+			}
+		}
+		return n >= 20, nil
 	})
 }
 
 // settled takes the picture once two in a row show the same, but for the time
 // that runs: at most for two seconds.
 func settled(r *rig.Rig, d *rig.Display, path string) error {
+	if err := still(r, d); err != nil {
+		fmt.Fprintln(os.Stderr, "screens:", err)
+	}
+	return d.SavePicture(path)
+}
+
+func still(r *rig.Rig, d *rig.Display) error {
 	last, same := -1, 0
-	err := r.Wait("a picture that stands still", 2*time.Second, func() (bool, error) {
+	return r.Wait("a picture that stands still", 2*time.Second, func() (bool, error) {
 		img, err := d.Picture()
 		if err != nil {
 			return false, err
@@ -352,10 +385,6 @@ func settled(r *rig.Rig, d *rig.Display, path string) error {
 		last = sum
 		return same >= 3, nil
 	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "screens:", err)
-	}
-	return d.SavePicture(path)
 }
 
 // nonce is a pipe that holds the stage's nonce.

@@ -5,15 +5,26 @@
 package control
 
 import (
+	"image/color"
+	"slices"
+
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	fynetheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
+
+	"aval/ui/theme"
 )
 
-// Button answers Enter too; the toolkit's own answers only Space.
+// Button answers Enter too; the toolkit's own answers only Space. With the focus
+// it has a ring; the toolkit's own changes its ground, on which the lettering
+// could not be read.
 type Button struct {
 	widget.Button
 	// Focused, if not nil, is called when the button gets the focus.
 	Focused func()
+
+	focused bool
 }
 
 // NewButton makes a button; icon may be nil.
@@ -26,9 +37,54 @@ func NewButton(label string, icon fyne.Resource, act func()) *Button {
 
 // FocusGained implements fyne.Focusable.
 func (b *Button) FocusGained() {
-	b.Button.FocusGained()
+	b.focused = true
+	b.Refresh()
 	if b.Focused != nil {
 		b.Focused()
+	}
+}
+
+// FocusLost implements fyne.Focusable.
+func (b *Button) FocusLost() {
+	b.focused = false
+	b.Refresh()
+}
+
+// CreateRenderer implements fyne.Widget.
+func (b *Button) CreateRenderer() fyne.WidgetRenderer {
+	ring := canvas.NewRectangle(color.Transparent)
+	ring.StrokeWidth, ring.CornerRadius = 3, theme.Aval{}.Size(fynetheme.SizeNameInputRadius)
+	r := &ringed{WidgetRenderer: b.Button.CreateRenderer(), button: b, ring: ring}
+	r.paint()
+	return r
+}
+
+// ringed is the toolkit's button with a ring around it.
+type ringed struct {
+	fyne.WidgetRenderer
+	button *Button
+	ring   *canvas.Rectangle
+}
+
+func (r *ringed) Objects() []fyne.CanvasObject {
+	return append(slices.Clone(r.WidgetRenderer.Objects()), r.ring)
+}
+
+func (r *ringed) Layout(size fyne.Size) {
+	r.WidgetRenderer.Layout(size)
+	r.ring.Resize(size)
+}
+
+func (r *ringed) Refresh() {
+	r.paint()
+	r.ring.Refresh()
+	r.WidgetRenderer.Refresh()
+}
+
+func (r *ringed) paint() {
+	r.ring.StrokeColor = color.Transparent
+	if r.button.focused {
+		r.ring.StrokeColor = theme.Current().Focus
 	}
 }
 

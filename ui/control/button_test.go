@@ -1,10 +1,13 @@
 package control
 
 import (
+	"image/color"
 	"testing"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
+
+	"aval/ui/theme"
 )
 
 func TestButtonByKeyboard(t *testing.T) {
@@ -12,7 +15,14 @@ func TestButtonByKeyboard(t *testing.T) {
 	n, focused := 0, 0
 	b := NewButton("x", nil, func() { n++ })
 	b.Focused = func() { focused++ }
+	ring := test.TempWidgetRenderer(t, b).(*ringed).ring
+	if ring.StrokeColor != color.Color(color.Transparent) {
+		t.Error("a ring without the focus")
+	}
 	b.FocusGained()
+	if ring.StrokeColor != color.Color(theme.Current().Focus) {
+		t.Error("no ring with the focus")
+	}
 	press := func() {
 		for _, name := range []fyne.KeyName{fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter, fyne.KeyEscape} {
 			b.TypedKey(&fyne.KeyEvent{Name: name})

@@ -93,7 +93,7 @@ func (v *View) compose() {
 	v.why = control.NewButton(v.cat.T("settings.why", nil), nil, v.unfold)
 	v.why.Focused = func() { v.reveal(v.why) }
 	v.undoing = control.NewButton(v.cat.T("settings.undo", nil), fynetheme.ContentUndoIcon(), v.takeBack)
-	rows := container.NewVBox(head(v.cat.T("settings.insights", nil)), paragraph(v.cat.T("settings.insights.what", nil)),
+	rows := container.New(layout.NewCustomPaddedVBoxLayout(0), head(v.cat.T("settings.insights", nil)), paragraph(v.cat.T("settings.insights.what", nil)),
 		container.NewBorder(nil, nil, nil, container.NewVBox(v.why), v.force), v.layers)
 	for i, now := range viewmodel.NewSettings(viewmodel.SettingsState{}, v.cat, v.zone).Choices {
 		c := newChoice(now)
@@ -113,7 +113,8 @@ func (v *View) compose() {
 	v.retry = control.NewButton(v.cat.T("app.retry", nil), nil, v.Refresh)
 	v.retry.Hide()
 	v.gone = container.NewVBox(v.goneText, v.goneCode, container.NewHBox(v.retry))
-	v.scroll = container.NewVScroll(container.NewVBox(v.gone, v.body))
+	room := layout.NewCustomPaddedLayout(0, 0, 0, theme.Aval{}.Size(fynetheme.SizeNameScrollBar)+4) // for the scroll bar
+	v.scroll = container.NewVScroll(container.New(room, container.NewVBox(v.gone, v.body)))
 	v.foot = container.NewVBox(widget.NewSeparator(), container.NewBorder(nil, nil, nil, container.NewCenter(v.undoing), v.notice))
 	v.foot.Hide()
 }
