@@ -15,6 +15,10 @@ func TestUsage(t *testing.T) {
 	}{
 		{"--help", 0, "usage: aval-ui", ""},
 		{"consent --help", 0, "usage: aval-ui", ""},
+		{"settings --help", 0, "aval-ui settings", ""},
+		{"settings --version", 0, "aval-ui ", ""},
+		{"settings --question q", 2, "", "-question"},
+		{"settings now", 2, "", `unexpected argument "now"`},
 		{"--version", 0, "aval-ui ", ""},
 		{"consent --version", 0, "aval-ui ", ""},
 		{"consent", 2, "", "--question is missing"},

@@ -131,7 +131,7 @@ func shots() []shot {
 	more("settings-200", "light", shot{settings: &settings{}, scale: "2", width: 2200, height: 1600})
 	more("settings-small-screen", "dark", shot{settings: &settings{}, width: 1024, height: 600, keys: tabs(3)})
 	more("settings-small-screen-200", "light", shot{settings: &settings{}, scale: "2", width: 1024, height: 600, keys: tabs(5, "space")})
-	more("settings-by-gear", "light", shot{mainWindow: true, keys: tabs(2, "Return")})
+	more("settings-by-gear", "light", shot{mainWindow: true, settings: &settings{}, keys: tabs(2, "Return")})
 	more("settings-without-service", "light", shot{settings: &settings{}, withoutService: true})
 	return list
 }
@@ -261,7 +261,7 @@ func (s shot) take(bin, path string) (err error) {
 	c := rig.Cmd{Name: "aval-ui", Path: r.Program("aval-ui"), Args: []string{"--socket", socket},
 		Env: r.Env("DISPLAY="+d.Name, "LC_ALL="+s.locale, "FYNE_THEME="+s.variant, "FYNE_SCALE="+s.scale)}
 	switch {
-	case s.settings != nil:
+	case s.settings != nil && !s.mainWindow:
 		c.Args = append([]string{"settings"}, c.Args...)
 	case !s.mainWindow:
 		pipe, err := nonce()
@@ -291,7 +291,7 @@ func (s shot) take(bin, path string) (err error) {
 
 // wait returns when the picture can be taken.
 func (s shot) wait(r *rig.Rig, d *rig.Display, st *stage.Stage) error {
-	if s.settings != nil && !s.withoutService {
+	if s.settings != nil && !s.withoutService && !s.mainWindow {
 		return s.waitChoices(r, d)
 	}
 	if s.mainWindow || s.settings != nil {

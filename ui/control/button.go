@@ -16,7 +16,8 @@ import (
 	"aval/ui/theme"
 )
 
-// Button answers Enter too; the toolkit's own answers only Space. With the focus
+// Button answers Enter too, and keeps the focus when a key presses it; the
+// toolkit's own answers only Space, and loses it. With the focus
 // it has a ring; the toolkit's own changes its ground, on which the lettering
 // could not be read.
 type Button struct {
@@ -88,13 +89,13 @@ func (r *ringed) paint() {
 	}
 }
 
-// TypedKey implements fyne.Focusable.
+// TypedKey implements fyne.Focusable. It does not call Tapped, which takes the
+// focus away (fyne 2.8.1, widget/button.go).
 func (b *Button) TypedKey(e *fyne.KeyEvent) {
-	if e.Name == fyne.KeyReturn || e.Name == fyne.KeyEnter {
+	switch e.Name {
+	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
 		if !b.Disabled() {
 			b.OnTapped()
 		}
-		return
 	}
-	b.Button.TypedKey(e)
 }

@@ -19,7 +19,8 @@ func TestButtonByKeyboard(t *testing.T) {
 	if ring.StrokeColor != color.Color(color.Transparent) {
 		t.Error("a ring without the focus")
 	}
-	b.FocusGained()
+	c := test.NewTempWindow(t, b).Canvas()
+	c.Focus(b)
 	if ring.StrokeColor != color.Color(theme.Current().Focus) {
 		t.Error("no ring with the focus")
 	}
@@ -29,8 +30,8 @@ func TestButtonByKeyboard(t *testing.T) {
 		}
 	}
 	press()
-	if n != 3 || focused != 1 {
-		t.Errorf("Space and both Enters pressed the button %d times; it was told of the focus %d times", n, focused)
+	if n != 3 || focused != 1 || c.Focused() != b {
+		t.Errorf("Space and both Enters pressed the button %d times; it was told of the focus %d times, and has it: %v", n, focused, c.Focused() == b)
 	}
 	b.Disable()
 	press()

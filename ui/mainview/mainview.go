@@ -56,9 +56,8 @@ func New(cat *assets.Catalog, version string, ask Ask, settings func()) *View {
 	now.TextStyle.Bold = true
 	foot := paragraph(cat.T("app.version", assets.Args{"version": version}))
 	foot.Importance = widget.LowImportance
-	v.root = container.NewPadded(container.NewBorder(
-		container.NewVBox(head, what, widget.NewSeparator(), now), foot, nil, nil,
-		container.NewVScroll(v.state)))
+	v.root = container.NewPadded(control.Frame(
+		container.NewVBox(head, what, widget.NewSeparator(), now), container.NewVScroll(v.state), foot))
 	v.say(paragraph(cat.T("app.loading", nil)))
 	return v
 }

@@ -53,6 +53,7 @@ func TestGear(t *testing.T) {
 	w := test.NewTempWindow(t, v.Content())
 	w.Resize(v.Size())
 	test.Tap(v.gear)
+	v.show(ipc.Status{Device: "D"}, nil) // its Aval ID can have the focus too
 	test.FocusNext(w.Canvas())
 	test.FocusNext(w.Canvas())
 	if w.Canvas().Focused() != v.gear {

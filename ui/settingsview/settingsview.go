@@ -81,7 +81,7 @@ func New(cat *assets.Catalog, zone *time.Location, call Call, back func()) *View
 		head.Add(container.NewCenter(control.NewButton(cat.T("settings.back", nil), fynetheme.NavigateBackIcon(), back)))
 	}
 	v.compose()
-	v.root = container.NewPadded(container.NewBorder(container.NewVBox(head, widget.NewSeparator()), v.foot, nil, nil, v.scroll))
+	v.root = container.NewPadded(control.Frame(container.NewVBox(head, widget.NewSeparator()), v.scroll, v.foot))
 	v.goneText.SetText(cat.T("app.loading", nil))
 	return v
 }
@@ -247,8 +247,12 @@ func (v *View) say(text string) {
 func (v *View) show(state viewmodel.SettingsState, err error) {
 	v.known = err == nil
 	if err != nil {
-		v.goneText.SetText(v.cat.T("app.gone", nil))
-		v.goneCode.SetText(v.cat.T("app.gone.code", nil))
+		what := "app.gone"
+		if errors.As(err, new(*ipc.Error)) { // it does answer
+			what = "settings.unread"
+		}
+		v.goneText.SetText(v.cat.T(what, nil))
+		v.goneCode.SetText(v.cat.T(what+".code", nil))
 		v.retry.Show()
 		v.gone.Show()
 		v.body.Hide()

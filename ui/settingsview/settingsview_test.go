@@ -22,12 +22,16 @@ type service struct {
 	enforced consent.AccessControl // by policy; empty: none
 	refuse   string                // code with which changes are refused
 	gone     bool
+	broken   bool // it answers, with errors
 	sets     []consent.AccessControl
 }
 
 func (s *service) call(_ context.Context, m ipc.Method, params, result any) error {
 	if s.gone {
 		return errors.New("connection refused")
+	}
+	if s.broken {
+		return &ipc.Error{Code: ipc.CodeFailed, Message: "no"}
 	}
 	switch m {
 	case ipc.MethodSettingsGet:
@@ -188,7 +192,12 @@ func TestServiceGone(t *testing.T) {
 	if v.body.Visible() || !v.gone.Visible() || !strings.Contains(v.goneText.Text, "não está respondendo") || v.goneCode.Text != "AVL-IPC-02" || v.foot.Visible() {
 		t.Errorf("without the service it says %q", v.goneText.Text)
 	}
-	s.gone = false
+	s.gone, s.broken = false, true
+	v.Refresh()
+	if strings.Contains(v.goneText.Text, "não está respondendo") || v.goneCode.Text != "AVL-SET-02" {
+		t.Errorf("of a service that answers with an error it says %q", v.goneText.Text)
+	}
+	s.broken = false
 	test.Tap(v.retry)
 	if !v.body.Visible() || v.gone.Visible() || chosen(v) != "denied" {
 		t.Error("the service is back, and the window does not show it")
@@ -241,5 +250,21 @@ func TestClickDuringRefresh(t *testing.T) {
 	}
 	if s.own != consent.AccessDenied || chosen(v) != "denied" {
 		t.Errorf("stored %q, marked %q", s.own, chosen(v))
+	}
+}
+
+// TestBack: the way back is where it is seen, before everything else.
+func TestBack(t *testing.T) {
+	test.NewTempApp(t)
+	back := 0
+	v := New(assets.For("en"), time.UTC, (&service{own: consent.AccessUnset}).call, func() { back++ })
+	v.work = func(ask, show func()) { ask(); show() }
+	w := test.NewTempWindow(t, v.Content())
+	w.Resize(v.Size())
+	v.Refresh()
+	test.FocusNext(w.Canvas())
+	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	if back != 1 {
+		t.Errorf("the first Tab leads to %T", w.Canvas().Focused())
 	}
 }
