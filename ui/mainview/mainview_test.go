@@ -54,8 +54,8 @@ func TestGear(t *testing.T) {
 	w.Resize(v.Size())
 	test.Tap(v.gear)
 	v.show(ipc.Status{Device: "D"}, nil) // its Aval ID can have the focus too
-	test.FocusNext(w.Canvas())
-	test.FocusNext(w.Canvas())
+	w.Canvas().FocusNext()
+	w.Canvas().FocusNext()
 	if w.Canvas().Focused() != v.gear {
 		t.Fatalf("Tab does not reach the gear, but %T", w.Canvas().Focused())
 	}

@@ -160,7 +160,7 @@ func TestGreyed(t *testing.T) {
 	if v.layers.Visible() {
 		t.Error("the layers are unfolded")
 	}
-	test.FocusNext(w.Canvas())
+	w.Canvas().FocusNext()
 	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	if !v.layers.Visible() || !strings.Contains(v.layers.Text, "Sua escolha: Negado") {
 		t.Errorf("Why shows %q", v.layers.Text)
@@ -210,7 +210,7 @@ func TestKeyboard(t *testing.T) {
 	v, w := open(t, s)
 	w.Resize(fyne.NewSize(500, 260)) // as little as a small screen at 200 % leaves
 	for range 5 {
-		test.FocusNext(w.Canvas())
+		w.Canvas().FocusNext()
 	}
 	last := v.choices[3]
 	if w.Canvas().Focused() != last {
@@ -262,7 +262,7 @@ func TestBack(t *testing.T) {
 	w := test.NewTempWindow(t, v.Content())
 	w.Resize(v.Size())
 	v.Refresh()
-	test.FocusNext(w.Canvas())
+	w.Canvas().FocusNext()
 	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	if back != 1 {
 		t.Errorf("the first Tab leads to %T", w.Canvas().Focused())
