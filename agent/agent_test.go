@@ -420,12 +420,22 @@ func TestSetting(t *testing.T) {
 	if b := r.begin(c, ipc.SessionBegin{ID: "1"}); b.Verdict != consent.Deny || b.Reason != consent.ReasonDeniedBySetting || b.Outcome != consent.OutcomeDenied {
 		t.Errorf("denied: %+v", b)
 	}
-	for _, v := range []consent.AccessControl{consent.AccessAllowed, consent.AccessUnset} {
+	for _, v := range []consent.AccessControl{consent.AccessAllowed, consent.AccessUnset, consent.AccessAfterConfirmation} {
 		if set(v) == nil {
 			t.Errorf("%s was accepted with a supporter on the desktop", v)
 		}
 	}
-	_, err := call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	// The default is looser than asking where the policy recommends allowed.
+	other := newRig(t, map[string]string{"recommended/a.json": `{"AccessControl": "allowed"}`})
+	oc := other.dial()
+	other.sit(":77", says(false))
+	_, err := call[ipc.SettingsResult](other, oc, ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: consent.AccessAfterConfirmation})
+	must(t, err)
+	other.begin(oc, ipc.SessionBegin{ID: "1", Hold: true})
+	if _, err := call[ipc.SettingsResult](other, oc, ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: consent.AccessUnset}); err == nil {
+		t.Error("the default was accepted with a supporter on the desktop, and would record without asking")
+	}
+	_, err = call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
 	must(t, err)
 	must(t, set(consent.AccessAllowed))
 	b := r.begin(c, ipc.SessionBegin{ID: "2", Hold: true})

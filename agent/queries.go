@@ -62,18 +62,22 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 // settings is the user's own value, and what would count for them now.
 func (a *Agent) settings(uid uint32) ipc.SettingsResult {
 	set := a.store.Setting(uid)
-	r := ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since}
-	e := a.policyNow().Effective
+	return inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since})
+}
+
+// inForce completes r with what its own value comes to under a policy.
+func inForce(e policy.Effective, r ipc.SettingsResult) ipc.SettingsResult {
 	pol := e.Get(policy.AccessControl)
-	switch {
+	r.Enforced = false
+	switch own := r.SessionInsights; {
 	case e.State == consent.PolicyUnreadable:
 		r.Effective, r.Origin, r.Enforced = consent.AccessDenied, "policy-unreadable", true
 	case pol.Set && pol.Value.Enforced:
 		r.Effective, r.Origin, r.Enforced = consent.AccessControl(pol.Value.Text), "enforced-policy", true
-	case set.Value == consent.AccessCorrupt:
+	case own == consent.AccessCorrupt:
 		r.Effective, r.Origin = consent.AccessDenied, "setting-corrupt"
-	case set.Value != consent.AccessUnset:
-		r.Effective, r.Origin = set.Value, "setting"
+	case own != consent.AccessUnset:
+		r.Effective, r.Origin = own, "setting"
 	case pol.Set:
 		r.Effective, r.Origin = consent.AccessControl(pol.Value.Text), "policy"
 	default:
@@ -95,16 +99,22 @@ func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, 
 	if now.Enforced {
 		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "your organisation's policy sets this, it cannot be changed here", Hint: "aval policy show says which"}
 	}
-	if r.SessionInsights == consent.AccessAllowed && now.SessionInsights != consent.AccessAllowed && a.supporterOn(uid) {
-		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop", Hint: "recording without asking can be allowed once they have left"}
-	}
-	if r.SessionInsights == consent.AccessUnset && (now.SessionInsights == consent.AccessDenied || now.SessionInsights == consent.AccessCorrupt) && a.supporterOn(uid) {
-		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop", Hint: "a denial can be taken back once they have left"}
+	then := inForce(a.policy.Effective, ipc.SettingsResult{SessionInsights: r.SessionInsights})
+	if loosens(now.Effective, then.Effective) && a.supporterOn(uid) {
+		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop",
+			Hint: "the setting can become stricter now, and looser once they have left"}
 	}
 	if err := a.store.SetSetting(uid, r.SessionInsights, time.Now().UTC()); err != nil {
 		return now, err
 	}
 	return a.settings(uid), nil
+}
+
+// loosens tells whether going from one value in force to another lets more be
+// recorded, or with less asking.
+func loosens(from, to consent.AccessControl) bool {
+	order := []consent.AccessControl{consent.AccessDenied, consent.AccessAfterConfirmation, consent.AccessAllowed}
+	return slices.Index(order, to) > slices.Index(order, from)
 }
 
 // supporterOn tells whether a session is open on one of the user's desktops.
