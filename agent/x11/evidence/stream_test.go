@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,9 +109,10 @@ type replayed struct {
 	trusted int
 }
 
-// replay gives a machine a stream; it stops to count just before its end.
+// replay gives a machine a stream, where the kernel knows no device; it stops
+// to count just before the end.
 func replay(stream []byte) replayed {
-	m := newMachine(io.Discard, 0, Options{}, "/")
+	m := newMachine(io.Discard, 0, Options{}, "testdata")
 	out := replayed{machine: m}
 	m.run(io.MultiReader(bytes.NewReader(stream), last(func() {
 		m.mu.Lock()
@@ -164,8 +166,8 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte{0, 4, 11, 0, 0, 0, 1, 0, 'n', 'o', 'n', 'e'})
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		m := replay(stream)
-		if m.failure() == nil {
-			t.Error("no end")
+		if m.failure() == nil || m.trusted != 0 {
+			t.Errorf("%d presses are trusted at the end: %v", m.trusted, m.failure())
 		}
 		if p, ok := m.take(time.Time{}, image.Rect(-1<<15, -1<<15, 1<<15, 1<<15), true); ok || p != (Press{}) {
 			t.Errorf("evidence after the end: %+v", p)
@@ -244,6 +246,40 @@ func pointerAt(seq uint16, at image.Point) []byte {
 	return b
 }
 
+// FuzzEvents: whatever follows on a table that stands, only presses of the one
+// hardware device count, and at most as many as were said.
+func FuzzEvents(f *testing.F) {
+	press, motion, change := rawPress(evRawButtonPress, 9), rawPress(evRawMotion, 9), rawPress(evHierarchyChanged, 0)
+	here := image.Pt(10, 10)
+	devices := make([]byte, 32)
+	devices[0], devices[2] = msgReply, 1
+	f.Add(slices.Concat(press, pointerAt(1, here), motion, pointerAt(2, here), rawPress(evRawKeyPress, 9)))
+	f.Add(slices.Concat(change, devices, press, pointerAt(2, here)))
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		m := standing()
+		said := 0
+		for in := bytes.NewReader(stream); m.failure() == nil; {
+			msg, err := readMessage(in)
+			if err != nil {
+				break
+			}
+			if msg[0] == msgGenericEvent {
+				said++
+			}
+			m.say(msg)
+		}
+		for {
+			p, ok := m.take(time.Time{}, around(here), true)
+			if p.Source == 0 {
+				break
+			}
+			if said--; said < 0 || ok && (p.Source != 9 || !p.Before.In(around(here)) || p.Trust != Hardware) {
+				t.Fatalf("%+v", p)
+			}
+		}
+	})
+}
+
 // TestDoubt: what is not exactly as it must be is no evidence. Leave out any of
 // the checks of handle, event or pressed, and a line fails.
 func TestDoubt(t *testing.T) {
@@ -259,7 +295,7 @@ func TestDoubt(t *testing.T) {
 		dead bool
 	}{
 		"a press":                         {[][]byte{rawPress(evRawButtonPress, 9), pointerAt(1, here)}, here, true, false},
-		"at the edge of being known":      {[][]byte{rawPress(evRawButtonPress, 9)}, here, false, false},
+		"its place is not known yet":      {[][]byte{rawPress(evRawButtonPress, 9)}, here, false, false},
 		"the pointer moved after it":      {[][]byte{rawPress(evRawButtonPress, 9), pointerAt(1, there)}, there, false, false},
 		"moved, and asked for the first":  {[][]byte{rawPress(evRawButtonPress, 9), pointerAt(1, there)}, here, false, false},
 		"an unknown device":               {[][]byte{rawPress(evRawButtonPress, 10), pointerAt(1, here)}, here, false, false},
