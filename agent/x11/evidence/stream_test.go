@@ -316,6 +316,26 @@ func TestDoubt(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, ok, m.failure())
 		}
 	}
+	// A wheel, a key that no button takes, and a key that is held down.
+	for _, c := range []struct{ kind, detail, flags uint32 }{
+		{evRawButtonPress, 4, 0}, {evRawButtonPress, 0, 0}, {evRawKeyPress, 38, 0}, {evRawKeyPress, 65, flagKeyRepeat},
+	} {
+		m := standing()
+		m.table[3] = device{info: info{id: 3, use: useMasterKeyboard, attachment: 2}}
+		for _, as := range []struct{ detail, flags uint32 }{{c.detail, c.flags}, {map[bool]uint32{true: 1, false: 65}[c.kind == evRawButtonPress], 0}} {
+			msg := rawPress(uint16(c.kind), 9)
+			if c.kind == evRawKeyPress {
+				le.PutUint16(msg[10:], 3)
+			}
+			le.PutUint32(msg[16:], as.detail)
+			le.PutUint32(msg[24:], as.flags)
+			m.say(msg)
+		}
+		m.say(pointerAt(1, here))
+		if n := m.count(); n != 1 || m.failure() != nil {
+			t.Errorf("%+v: %d presses and not one, %v", c, n, m.failure())
+		}
+	}
 	// A change of the devices by itself: not known until the table is read.
 	m := standing()
 	m.say(rawPress(evHierarchyChanged, 0))
