@@ -179,8 +179,8 @@ func TestSent(t *testing.T) {
 			t.Fatalf("%d: the real click is lost: %+v", i, p)
 		}
 	}
-	// And the same window with a hand: one question is enough, as soon as the
-	// window has the click. Let Take ask the server once only, and it fails.
+	// And the same window with a hand: one call is enough, as soon as the
+	// window has the click.
 	w.hold(t, w.outer, l, inside)
 	for i := range times {
 		w.outer.Run(t, "xdotool", "click", "1")

@@ -275,16 +275,15 @@ func (m *machine) moved(pointer uint16) error {
 // program that sees the press and moves the pointer then is too late for it.
 func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 	p.At, p.Server, p.Source = time.Now(), e.time, e.source
-	d, in := m.table[e.source]
 	was := m.places[pointer]
-	if !m.known || !in || was == nil || !was.known {
-		d.trust = Unknown
-	}
-	p.Device, p.Node, p.Trust = d.name, d.node, d.trust
 	if was == nil {
 		return nil // no pointer, no place
 	}
-	p.Before = was.at
+	d := m.table[e.source] // Unknown when it is not there
+	if !m.known || !was.known {
+		d.trust = Unknown
+	}
+	p.Device, p.Node, p.Trust, p.Before = d.name, d.node, d.trust, was.at
 	return m.ask(queryPointer(m.major, m.root, pointer), func(msg []byte, refused bool) error {
 		if refused {
 			return nil

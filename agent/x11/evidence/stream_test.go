@@ -316,6 +316,14 @@ func TestDoubt(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, ok, m.failure())
 		}
 	}
+	// A pointer whose place before the press was never told.
+	unplaced := standing()
+	unplaced.places[2].known = false
+	unplaced.say(rawPress(evRawButtonPress, 9))
+	unplaced.say(pointerAt(1, here))
+	if p, ok := unplaced.take(time.Time{}, around(here), true); ok || p.Source != 9 {
+		t.Errorf("%+v %v", p, ok)
+	}
 	// A wheel, a key that no button takes, and a key that is held down.
 	for _, c := range []struct{ kind, detail, flags uint32 }{
 		{evRawButtonPress, 4, 0}, {evRawButtonPress, 0, 0}, {evRawKeyPress, 38, 0}, {evRawKeyPress, 65, flagKeyRepeat},
@@ -332,8 +340,8 @@ func TestDoubt(t *testing.T) {
 			m.say(msg)
 		}
 		m.say(pointerAt(1, here))
-		if n := m.count(); n != 1 || m.failure() != nil {
-			t.Errorf("%+v: %d presses and not one, %v", c, n, m.failure())
+		if n := m.count(); n != 1 || len(m.asked) != 0 || m.failure() != nil {
+			t.Errorf("%+v: %d presses and not one, %d asked for, %v", c, n, len(m.asked), m.failure())
 		}
 	}
 	// A change of the devices by itself: not known until the table is read.
@@ -346,6 +354,40 @@ func TestDoubt(t *testing.T) {
 	m.say(pointerAt(2, here))
 	if p, ok := m.take(time.Time{}, around(here), true); ok || p.Source != 9 || m.failure() != nil {
 		t.Errorf("%+v %v %v", p, ok, m.failure())
+	}
+}
+
+// writes is what a machine wrote.
+type writes chan []byte
+
+func (w writes) Write(b []byte) (int, error) { w <- slices.Clone(b); return len(b), nil }
+
+// TestTakeWaits: a press whose event is still on its way when Take is called
+// counts, and so does one whose place is not yet known then. Let Take ask the
+// server once only, and it fails.
+func TestTakeWaits(t *testing.T) {
+	here := image.Pt(10, 10)
+	m := standing()
+	out := make(writes, 10)
+	m.out = out
+	go func() {
+		focus := func(seq uint16) []byte {
+			b := make([]byte, 32)
+			b[0] = msgReply
+			le.PutUint16(b[2:], seq)
+			return b
+		}
+		<-out // Take asks
+		m.say(rawPress(evRawButtonPress, 9))
+		<-out // where the pointer is
+		m.say(focus(1))
+		<-out // Take asks again
+		m.say(pointerAt(2, here))
+		m.say(focus(3))
+	}()
+	l := &Listener{m: m, wait: 20 * time.Second}
+	if p, ok := l.Take(time.Minute, around(here), true); !ok || p.Device != "mouse" {
+		t.Errorf("%+v %v", p, m.failure())
 	}
 }
 
