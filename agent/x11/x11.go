@@ -32,33 +32,44 @@ type Conn struct {
 	X    *xgb.Conn
 	Root xproto.Window
 
-	wire   *greeter
+	wire   net.Conn
 	hasRes bool
 
 	mu    sync.Mutex // guards atoms
 	atoms map[string]xproto.Atom
 }
 
-// Dial connects to a local X server: ":10", ":10.0" or "unix:10". An address
-// of another computer is refused: what is shown there is not this desktop.
-func Dial(display string) (*Conn, error) {
+// Socket connects to a local X server: ":10", ":10.0" or "unix:10", and gives
+// the number of the screen that display names. An address of another computer
+// is refused: what is shown there is not this desktop. The first thing that is
+// written must be a setup request of 12 bytes, little endian and without
+// authorisation; the cookie of the user's authority file is put into it.
+func Socket(display string) (net.Conn, int, error) {
 	number, screen, err := parseDisplay(display)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	socket, err := net.Dial("unix", "/tmp/.X11-unix/X"+number)
 	if err != nil {
-		return nil, fmt.Errorf("connect to display %q: %w", display, err)
+		return nil, 0, fmt.Errorf("connect to display %q: %w", display, err)
 	}
-	wire := &greeter{Conn: socket, number: number}
+	return &greeter{Conn: socket, number: number}, screen, nil
+}
+
+// Dial connects to a local X server, as Socket does.
+func Dial(display string) (*Conn, error) {
+	wire, screen, err := Socket(display)
+	if err != nil {
+		return nil, err
+	}
 	x, err := xgb.NewConnNet(wire)
 	if err != nil {
-		socket.Close()
+		wire.Close()
 		return nil, fmt.Errorf("connect to display %q: %w", display, err)
 	}
 	roots := xproto.Setup(x).Roots
 	if screen >= len(roots) {
-		socket.Close()
+		wire.Close()
 		return nil, fmt.Errorf("connect to display %q: it has %d screens", display, len(roots))
 	}
 	c := &Conn{X: x, Root: roots[screen].Root, wire: wire, atoms: map[string]xproto.Atom{}}
