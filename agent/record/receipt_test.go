@@ -224,7 +224,7 @@ func TestAPolicyIsNeverCalledConsent(t *testing.T) {
 // without any. To see it fail, let sameJSON
 // say true always.
 func TestEveryChangedByteIsRefused(t *testing.T) {
-	records := examples(t)["withdrawn"]
+	records := examples(t)["consent"]
 	r, err := record.NewReceipt(fixedPub, records...)
 	if err != nil {
 		t.Fatal(err)
