@@ -86,12 +86,12 @@ func steps(e Effective, own consent.AccessControl) []Step {
 	for i := range out {
 		switch {
 		case e.State == consent.PolicyUnreadable:
-			out[i].Why += "; does not count while the policy cannot be read"
+			out[i].Why = "does not count while the policy cannot be read"
 		case out[i].Value == consent.AccessUnset:
 		case won == "":
 			out[i].Wins, won = true, out[i].Name
 		default:
-			out[i].Why += "; does not count, " + beatenBy[won]
+			out[i].Why = "does not count, " + beatenBy[won]
 		}
 	}
 	return out

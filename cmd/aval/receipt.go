@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -134,8 +135,9 @@ show --raw): signature, body, hashes, and that the receipt says what its records
 say. FILE - reads standard input. Exit code 0: valid, 1: not.
 
 A receipt brings its key along, which shows that it is whole, not whose it is:
-compare the key's id with that of the computer (aval status, or the company's
-list of devices), or give the key you trust with --key. A signed record alone
+compare the key's id with that of the computer (aval status there, or what the
+company's server has: aval-summarizer verify), or give the key you trust with
+--key. A signed record alone
 always needs --key. KEY is the public key in hex or base64, or a file with it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -208,7 +210,7 @@ func check(raw []byte, key ed25519.PublicKey) (checked, error) {
 	if v.KeyFrom == "given" {
 		v.Proven = append(v.Proven, "the key that you gave signed them")
 	} else {
-		v.NotProven = append(v.NotProven, "whose key it is: the receipt brought it along; compare its id with \"aval status\" on that computer or with the company's list of devices, or use --key")
+		v.NotProven = append(v.NotProven, "whose key it is: the receipt brought it along; compare its id with \"aval status\" on that computer or with what the company's server has (aval-summarizer verify), or use --key")
 	}
 	if ok, known := r.Follows(); known {
 		v.Follows = &ok
@@ -250,11 +252,12 @@ func (v checked) text(w io.Writer) {
 
 // printable keeps what a file says from steering the terminal.
 func printable(s string) string {
-	q := fmt.Sprintf("%q", s)
-	if q == `"`+s+`"` {
-		return s
-	}
-	return q
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 // readKey reads an Ed25519 public key: hex, base64, or a file with either or

@@ -95,8 +95,12 @@ func (x explained) text(w io.Writer) {
 	fmt.Fprintln(w, "\nWhat would be decided, with you at the screen:")
 	for _, c := range x.Cases {
 		fmt.Fprintf(w, "  %s: %s.\n    %s\n", c.When, verdictWords[c.Decision.Verdict], assets.For("en").T("reason."+string(c.Decision.Reason), nil))
-		if c.Decision.Basis == consent.BasisEnforcedPolicy && c.Decision.Verdict == consent.Allow && x.Effective != consent.AccessAllowed {
-			fmt.Fprintln(w, "    For this case an enforced policy stands above everything listed above.")
+		switch d := c.Decision; {
+		case d.Verdict != consent.Allow || x.Effective == consent.AccessAllowed:
+		case d.Basis == consent.BasisEnforcedPolicy:
+			fmt.Fprintln(w, "    This stands above everything listed above: your own setting does not count here.")
+		case d.Basis == consent.BasisPolicy:
+			fmt.Fprintln(w, "    Where nobody has chosen, the company that manages the computer need not ask. To be asked: aval settings set session-insights after-confirmation")
 		}
 	}
 }
