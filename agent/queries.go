@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -302,6 +303,36 @@ func (a *Agent) showConsent(p ipc.Peer, id string) (ipc.ConsentShow, error) {
 	}
 	if out.ID == "" {
 		return out, &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no record %q", id), Hint: "aval consent list shows them"}
+	}
+	if len(out.Envelope) > 0 {
+		out.Later, err = a.laterThan(out.ID)
+	}
+	return out, err
+}
+
+// laterThan lists what followed a grant: the first record of each type, oldest
+// first, for the first one is what counts.
+func (a *Agent) laterThan(grant string) ([]json.RawMessage, error) {
+	first := map[record.Type]store.Entry{}
+	err := a.store.Records(func(e store.Entry) bool { // newest first
+		switch e.Type {
+		case record.TypeWithdrawal, record.TypeErasure, record.TypeObjection:
+			var b struct {
+				Grant string `json:"grant"`
+			}
+			if _, payload, err := record.Peek(e.Envelope); err == nil && json.Unmarshal(payload, &b) == nil && b.Grant == grant {
+				first[e.Type] = e
+			}
+		}
+		return e.ID != grant
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	all := slices.SortedFunc(maps.Values(first), func(x, y store.Entry) int { return cmp.Compare(x.Index, y.Index) })
+	var out []json.RawMessage
+	for _, e := range all {
+		out = append(out, e.Envelope)
 	}
 	return out, nil
 }

@@ -275,6 +275,9 @@ type ConsentShow struct {
 	ConsentEntry
 	Envelope json.RawMessage `json:"envelope"`
 	LogIndex int64           `json:"log_index"`
+	// Later are the signed objection, withdrawal and erasure of a grant, the
+	// first of each, oldest first.
+	Later []json.RawMessage `json:"later,omitempty"`
 }
 
 // ByID names a record or session.

@@ -21,7 +21,7 @@ import (
 func (a *app) consentCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "consent", Short: "What was decided, by whom, and why; withdraw it", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.consentList(), a.consentShow(), a.consentWithdraw())
+	cmd.AddCommand(a.consentList(), a.consentShow(), a.consentReceipt(), a.consentVerify(), a.consentWithdraw())
 	return cmd
 }
 
@@ -261,7 +261,10 @@ func readToken(path string) (tokenFile, error) {
 	return t, nil
 }
 
-func readSmall(path string) ([]byte, error) {
+func readSmall(path string) ([]byte, error) { return readUpTo(path, 64<<10) }
+
+// readUpTo reads a file, or standard input for -, but no more than max bytes.
+func readUpTo(path string, max int64) ([]byte, error) {
 	f := io.NopCloser(os.Stdin)
 	if path != "-" {
 		file, err := os.Open(path)
@@ -271,7 +274,7 @@ func readSmall(path string) ([]byte, error) {
 		f = file
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, 64<<10))
+	return io.ReadAll(io.LimitReader(f, max))
 }
 
 func (a *app) unenrollCmd() *cobra.Command {

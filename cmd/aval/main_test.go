@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -28,7 +30,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("AVAL_SOCKET", dir+"/agent.sock")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "keyof": keyOf, "replace": replace},
 	})
 }
 
@@ -40,4 +42,30 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if !exists(args[0]) {
 		ts.Fatalf("%s never appeared", args[0])
 	}
+}
+
+// keyOf writes the public key inside a receipt to a file.
+func keyOf(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: keyof RECEIPT FILE")
+	}
+	var r struct {
+		Proof struct {
+			Key string `json:"aval:publicKey"`
+		} `json:"aval:proof"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &r))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(r.Proof.Key+"\n"), 0o600))
+}
+
+// replace changes a word in a file, which must be there.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace OLD NEW FILE")
+	}
+	old := ts.ReadFile(args[2])
+	if !strings.Contains(old, args[0]) {
+		ts.Fatalf("%s has no %q", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(old, args[0], args[1])), 0o600))
 }

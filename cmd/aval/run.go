@@ -13,6 +13,7 @@ import (
 	"aval/agent"
 	"aval/agent/ipc"
 	"aval/agent/policy"
+	"aval/agent/record"
 	"aval/agent/service"
 )
 
@@ -92,11 +93,26 @@ func (a *app) statusCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show how the service is doing", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var s ipc.Status
-			if err := a.call(cmd.Context(), ipc.MethodStatus, nil, &s); err != nil {
+			c, err := a.dial(cmd.Context())
+			if err != nil {
 				return err
 			}
-			return a.print(s, func(w io.Writer) { printStatus(w, s) })
+			defer c.Close()
+			ctx, cancel := context.WithTimeout(cmd.Context(), answerWithin)
+			defer cancel()
+			var s struct {
+				ipc.Status
+				// KeyID names the key that signs this computer's records.
+				KeyID string `json:"key_id"`
+			}
+			if err := c.Call(ctx, ipc.MethodStatus, nil, &s.Status); err != nil {
+				return err
+			}
+			s.KeyID = record.KeyID(c.HelloResult().DeviceKey)
+			return a.print(s, func(w io.Writer) {
+				printStatus(w, s.Status)
+				fmt.Fprintln(w, "Key:      ", s.KeyID, "(signs the records of this computer)")
+			})
 		},
 	}
 }

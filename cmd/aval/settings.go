@@ -105,7 +105,7 @@ func (a *app) policyCmd() *cobra.Command {
 				}
 			})
 		},
-	}, &cobra.Command{
+	}, a.policyExplain(), &cobra.Command{
 		Use: "validate FILE", Short: "Check a policy file and list every problem; needs no service", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			raw, err := os.ReadFile(args[0])

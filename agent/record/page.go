@@ -1,0 +1,225 @@
+package record
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"aval/agent/consent"
+	"aval/agent/event"
+	"aval/assets"
+)
+
+// pageWidth is the longest line of a page, in characters, unless one word is longer.
+const pageWidth = 78
+
+// page collects lines; names from outside go through plain first.
+type page struct {
+	c *assets.Catalog
+	b strings.Builder
+}
+
+// Page is the receipt as plain text to read, in the catalogue's language.
+// Everything in it that comes from outside is shown as printable text only.
+func (r Receipt) Page(c *assets.Catalog) string {
+	p := &page{c: c}
+	p.text(c.T("receipt.title", nil))
+	p.gap()
+	p.text(c.T("receipt.about."+r.about(), nil))
+	p.gap()
+	p.text(c.T("receipt.session", assets.Args{"name": plain(r.head.Session)}))
+	if r.decided != nil {
+		r.pageDecision(p, r.decided)
+	}
+	p.text(c.T("receipt.time", assets.Args{"time": moment(r.head.At)}))
+	if r.decided == nil {
+		p.text(c.T("receipt.grant", assets.Args{"id": plain(r.records[0].grant)}))
+		p.copies(r.records[0].copies)
+	}
+	if r.grant != nil {
+		r.pageLater(p)
+	}
+	p.gap()
+	p.text(c.T("receipt.proof", nil))
+	p.text(c.T("receipt.record", assets.Args{"id": plain(r.head.ID)}))
+	p.text(c.T("receipt.hash", assets.Args{"hash": r.SHA256()}))
+	p.text(c.T("receipt.key", assets.Args{"id": r.KeyID()}))
+	p.text(c.T("receipt.limits", nil))
+	p.text(c.T("receipt.check", nil))
+	return p.b.String()
+}
+
+// about chooses the sentence that says what happened.
+func (r Receipt) about() string {
+	switch {
+	case r.grant != nil:
+		return string(r.grant.Basis)
+	case r.decided != nil:
+		return string(r.decided.Outcome)
+	case r.typ == TypeObjection:
+		return "objection"
+	case r.typ == TypeErasure:
+		return "erasure"
+	}
+	return "withdrawal"
+}
+
+func (r Receipt) pageDecision(p *page, d *Decided) {
+	c := p.c
+	if d.SupporterVerified {
+		p.text(c.T("receipt.supporter", assets.Args{"name": plain(d.Supporter)}))
+	} else {
+		p.text(c.T("receipt.supporter.unverified", assets.Args{"name": plain(d.Supporter)}))
+	}
+	if d.CompanyName != "" {
+		p.text(c.T("receipt.company", assets.Args{"name": plain(d.CompanyName)}))
+	}
+	if d.Decision.Verdict != consent.Ask {
+		p.text(c.T("receipt.why", assets.Args{"text": known(c, "reason.", string(d.Decision.Reason))}))
+	}
+	if a := d.Asked; a != nil {
+		p.text(c.T("receipt.asked", assets.Args{"time": moment(a.AskedAt)}))
+		if !a.ShownAt.IsZero() {
+			p.text(c.T("receipt.shown", assets.Args{"time": moment(a.ShownAt), "lang": plain(a.Locale)}))
+		}
+		p.text(c.T("receipt.ended", assets.Args{"time": moment(a.EndedAt), "text": known(c, "ending.", string(d.Ending))}))
+	}
+	if d.Ending == consent.EndingAnsweredYes || d.Ending == consent.EndingAnsweredNo {
+		who := "none"
+		if d.Provenance != "" {
+			who = string(d.Provenance)
+		}
+		p.text(c.T("receipt.who", assets.Args{"text": known(c, "receipt.who.", who)}))
+	}
+	switch g := r.grant; {
+	case g != nil:
+		p.text(c.T("receipt.recorded", assets.Args{"list": groupList(c, g.Groups)}))
+		if no := r.refusedGroups(); len(no) > 0 {
+			p.text(c.T("receipt.left_out", assets.Args{"list": groupList(c, no)}))
+		}
+		p.text(c.T("receipt.until", assets.Args{"from": moment(g.NotBefore), "to": moment(g.Expires)}))
+		if g.RetentionDays > 0 {
+			p.text(c.N("receipt.retention", g.RetentionDays, nil))
+		}
+		if g.Engine == "rules" {
+			p.text(c.T("receipt.engine.rules", nil))
+		} else if g.Engine != "" {
+			p.text(c.T("receipt.engine.ai", assets.Args{"name": plain(g.Engine)}))
+		}
+		if g.Test {
+			p.text(c.T("receipt.test", nil))
+		}
+	case d.Asked != nil && len(d.Asked.Offered) > 0:
+		p.text(c.T("receipt.offered", assets.Args{"list": groupList(c, d.Asked.Offered)}))
+	}
+	if d.PolicySHA256 != "" {
+		p.text(c.T("receipt.policy", assets.Args{"origin": plain(d.PolicyOrigin), "hash": plain(d.PolicySHA256)}))
+	}
+}
+
+// pageLater says what came after a grant, and what can still be done.
+func (r Receipt) pageLater(p *page) {
+	c := p.c
+	ended, objected := false, false
+	for i, o := range r.records[1:] {
+		if i == 0 {
+			p.gap()
+			p.text(c.T("receipt.later", nil))
+		}
+		at := assets.Args{"time": moment(o.head.At)}
+		switch {
+		case o.typ == TypeObjection:
+			objected = true
+			p.text(c.T("receipt.later.objection", at))
+		case o.typ == TypeErasure:
+			ended = true
+			p.text(c.T("receipt.later.erasure", at))
+			p.copies(o.copies)
+		case o.erase:
+			ended = true
+			p.text(c.T("receipt.later.withdrawal.erase", at))
+		default:
+			ended = true
+			p.text(c.T("receipt.later.withdrawal", at))
+		}
+	}
+	if ended || objected {
+		return
+	}
+	p.gap()
+	if r.grant.Basis == consent.BasisEnforcedPolicy {
+		p.text(c.T("receipt.object", assets.Args{"id": plain(r.head.ID)}))
+		return
+	}
+	p.text(c.T("receipt.withdraw", assets.Args{"id": plain(r.head.ID)}))
+	p.text(c.T("receipt.change", nil))
+}
+
+func (p *page) copies(copies map[string]string) {
+	for _, where := range slices.Sorted(maps.Keys(copies)) {
+		p.text(p.c.T("receipt.copy", assets.Args{"where": plain(where), "fate": plain(copies[where])}))
+	}
+}
+
+func (p *page) gap() { p.b.WriteByte('\n') }
+
+// text writes one paragraph, broken between words; further lines are indented.
+func (p *page) text(s string) {
+	n := 0
+	for i, word := range strings.Fields(s) {
+		w := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case n+1+w > pageWidth:
+			p.b.WriteString("\n  ")
+			n = 2
+		default:
+			p.b.WriteByte(' ')
+			n++
+		}
+		p.b.WriteString(word)
+		n += w
+	}
+	p.b.WriteByte('\n')
+}
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// known looks a word of a closed list up; one that this version does not know
+// is shown as it stands in the record.
+func known(c *assets.Catalog, area, word string) string {
+	text := c.T(area+word, nil)
+	if text == "["+area+word+"]" {
+		return plain(word)
+	}
+	return text
+}
+
+func groupList(c *assets.Catalog, groups []event.Group) string {
+	var out []string
+	for _, g := range groups {
+		out = append(out, known(c, "consent.group.", string(g)))
+	}
+	return strings.Join(out, ", ")
+}
+
+// maxPlain is the longest text from outside on a page, in characters.
+const maxPlain = 200
+
+// plain makes text from outside harmless on a terminal: no control characters,
+// no marks that turn the direction of writing, no endless lines.
+func plain(s string) string {
+	out := []rune(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s))
+	if len(out) > maxPlain {
+		out = append(out[:maxPlain:maxPlain], '…')
+	}
+	return string(out)
+}
