@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -55,7 +57,23 @@ func guarded(within time.Duration, show func() error) (err error) {
 	return show()
 }
 
+// quitWithin is how long the toolkit may take to end by itself when told to.
+const quitWithin = time.Second
+
+// endOnSignal makes sure that the process ends when it is told to: the toolkit
+// asks its own loop to quit (fyne 2.8.1, internal/driver/glfw catchTerm), which a
+// stuck driver never does.
+func endOnSignal() {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-told
+		time.AfterFunc(quitWithin, func() { os.Exit(exitFailed) })
+	}()
+}
+
 func newApp() fyne.App {
+	endOnSignal()
 	a := app.NewWithID("aval.Aval")
 	a.Settings().SetTheme(theme.Aval{})
 	a.SetIcon(fyne.NewStaticResource("aval-64.png", assets.Icon(64)))
