@@ -26,7 +26,7 @@ func (v *View) readItems(a viewmodel.Activity) {
 		for _, e := range list {
 			it.list = append(it.list, viewmodel.NewItem(e, a.Closed, v.cat, zone))
 		}
-		fyne.Do(func() {
+		v.do(func() {
 			if turn == v.turn {
 				v.read[a.Session] = it
 				v.filter()
@@ -74,17 +74,18 @@ func (v *View) readForSearch() {
 			for _, e := range list {
 				it.list = append(it.list, viewmodel.NewItem(e, a.Closed, v.cat, zone))
 			}
-			current := false
-			fyne.DoAndWait(func() {
-				if current = turn == v.turn; current {
+			current := make(chan bool, 1)
+			v.do(func() {
+				if turn == v.turn {
 					v.read[a.Session] = it
 				}
+				current <- turn == v.turn
 			})
-			if !current {
+			if !<-current {
 				return
 			}
 		}
-		fyne.Do(func() {
+		v.do(func() {
 			if turn == v.turn {
 				v.searching, v.searchEnd = false, end
 				v.filter()
@@ -215,7 +216,7 @@ func (v *View) withdraw(a viewmodel.Activity, del bool) {
 	v.foot.Add(paragraph(v.t("activity.working")))
 	go func() {
 		r, err := v.dial.withdraw(a.ID, del)
-		fyne.Do(func() { v.fetch(func() { v.report(a, r, err) }) })
+		v.do(func() { v.fetch(func() { v.report(a, r, err) }) })
 	}()
 }
 

@@ -37,6 +37,7 @@ type View struct {
 	cat  *assets.Catalog
 	dial Dial
 	now  func() time.Time
+	do   func(func()) // runs on the toolkit's goroutine
 
 	busy    bool // a history is being fetched, or an action is under way
 	turn    int  // counts histories: what was fetched for an older one is dropped
@@ -68,7 +69,7 @@ type View struct {
 
 // New composes the view; Refresh fills it.
 func New(c Config) *View {
-	v := &View{cat: c.Catalog, dial: c.Dial, now: c.Now, wanted: c.Session, read: map[string]*items{}, reading: map[string]bool{}}
+	v := &View{cat: c.Catalog, dial: c.Dial, now: c.Now, do: fyne.Do, wanted: c.Session, read: map[string]*items{}, reading: map[string]bool{}}
 	v.search = widget.NewEntry()
 	v.search.SetPlaceHolder(v.t("activity.search"))
 	v.search.OnChanged = func(string) { v.filter() }
@@ -132,7 +133,7 @@ func (v *View) fetch(after func()) {
 	v.refresh.Disable()
 	go func() {
 		entries, live, err := v.dial.history()
-		fyne.Do(func() {
+		v.do(func() {
 			v.busy = false
 			v.refresh.Enable()
 			v.loaded(entries, live, err)

@@ -109,8 +109,8 @@ func Columns(text string) float32 {
 }
 
 // Wrap breaks text into lines of at most max as measured: between words where
-// it can, never within a mark that fits a line. Nothing but the space at a
-// break is lost.
+// it can, never within a mark that fits a line. Nothing but spaces at a
+// break are lost.
 func Wrap(text string, max float32, measure func(string) float32) []string {
 	var lines []string
 	line := ""
@@ -138,6 +138,11 @@ func Wrap(text string, max float32, measure func(string) float32) []string {
 				runes := []rune(line)
 				if cut = len(string(runes[0])); cut == len(line) {
 					break
+				}
+			}
+			for _, m := range marksRE.FindAllStringIndex(line, -1) {
+				if 0 < m[0] && m[0] < cut && cut < m[1] {
+					cut = m[0]
 				}
 			}
 			lines = append(lines, line[:cut])
