@@ -25,7 +25,7 @@ func TestActivityWindow(t *testing.T) {
 		t.Helper()
 		ui, err := w.Start(rig.Cmd{Name: "aval-ui", Path: w.Program("aval-ui"),
 			Args: append([]string{"activity", "--socket", w.agent.Socket}, args...),
-			Env:  w.Env("DISPLAY="+screen.Name, "LC_ALL=pt_BR.UTF-8")})
+			Env:  w.Env("DISPLAY="+screen.Name, "LC_ALL=pt_BR.UTF-8", "FYNE_THEME=light")})
 		w.must(err)
 		_, err = screen.WaitWindow("the activity window", 20*time.Second, rig.OfUI)
 		w.must(err)
@@ -118,7 +118,9 @@ func TestActivityWindow(t *testing.T) {
 	}
 	ui = window("--session", "example/3")
 	w.settle(screen, "before")
-	keys("Tab", "Tab", "Tab", "Return")
+	keys("Tab", "Tab", "End")
+	w.settle(screen, "end")
+	keys("Tab", "Return")
 	outcome("example/3", "withdrawn")
 	w.settle(screen, "stopped")
 	keys("Tab", "Tab", "Return") // the details, then Delete, now the only button

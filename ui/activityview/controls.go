@@ -11,15 +11,44 @@ import (
 	"aval/ui/theme"
 )
 
-// button answers Enter too; the toolkit's own answers only Space.
-type button struct{ widget.Button }
+// button answers Enter too, and has a ring when the keyboard is on it; the
+// toolkit's own answers only Space, and paints over its letters' contrast.
+type button struct {
+	widget.Button
+	ring *canvas.Rectangle
+}
 
 func newButton(label string, act func()) *button {
-	b := &button{}
+	b := &button{ring: newRing()}
 	b.Text, b.OnTapped = label, act
 	b.ExtendBaseWidget(b)
 	return b
 }
+
+func newRing() *canvas.Rectangle {
+	r := canvas.NewRectangle(color.Transparent)
+	r.StrokeWidth, r.CornerRadius = 2, 6
+	return r
+}
+
+func paintRing(r *canvas.Rectangle, focused bool) {
+	r.StrokeColor = color.Transparent
+	if focused {
+		r.StrokeColor = theme.Current().Focus
+	}
+	r.Refresh()
+}
+
+// framed is the button with the ring around it.
+func (b *button) framed() fyne.CanvasObject {
+	return container.NewStack(b.ring, container.NewPadded(b))
+}
+
+// FocusGained implements fyne.Focusable.
+func (b *button) FocusGained() { paintRing(b.ring, true) }
+
+// FocusLost implements fyne.Focusable.
+func (b *button) FocusLost() { paintRing(b.ring, false) }
 
 // TypedKey implements fyne.Focusable.
 func (b *button) TypedKey(e *fyne.KeyEvent) {
@@ -41,8 +70,7 @@ type rows struct {
 }
 
 func newRows(length func() int, create func() fyne.CanvasObject, update func(int, fyne.CanvasObject)) *rows {
-	r := &rows{ring: canvas.NewRectangle(color.Transparent)}
-	r.ring.StrokeWidth, r.ring.CornerRadius = 2, 4
+	r := &rows{ring: newRing()}
 	r.Length, r.CreateItem, r.UpdateItem = length, create, update
 	r.OnHighlighted = func(id int) { r.at = id }
 	r.HideSeparators = true
@@ -57,15 +85,13 @@ func (r *rows) framed() fyne.CanvasObject {
 
 // FocusGained implements fyne.Focusable.
 func (r *rows) FocusGained() {
-	r.ring.StrokeColor = theme.Current().Focus
-	r.ring.Refresh()
+	paintRing(r.ring, true)
 	r.List.FocusGained()
 }
 
 // FocusLost implements fyne.Focusable.
 func (r *rows) FocusLost() {
-	r.ring.StrokeColor = color.Transparent
-	r.ring.Refresh()
+	paintRing(r.ring, false)
 	r.List.FocusLost()
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/layout"
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
@@ -173,13 +172,13 @@ func (v *View) actions() {
 	}
 	var buttons []fyne.CanvasObject
 	if a.CanStop {
-		buttons = append(buttons, newButton(v.t("activity.stop"), func() { v.withdraw(*a, false) }))
+		buttons = append(buttons, newButton(v.t("activity.stop"), func() { v.withdraw(*a, false) }).framed())
 	}
 	if a.CanObject {
-		buttons = append(buttons, newButton(v.t("activity.object"), func() { v.withdraw(*a, false) }))
+		buttons = append(buttons, newButton(v.t("activity.object"), func() { v.withdraw(*a, false) }).framed())
 	}
 	if a.CanDelete {
-		buttons = append(buttons, newButton(v.t("activity.delete"), func() { v.confirm(*a) }))
+		buttons = append(buttons, newButton(v.t("activity.delete"), func() { v.confirm(*a) }).framed())
 	}
 	if len(buttons) > 0 {
 		v.foot.Add(container.NewHBox(buttons...))
@@ -195,7 +194,7 @@ func (v *View) confirm(a viewmodel.Activity) {
 	back := newButton(v.t("activity.cancel"), v.actions)
 	v.foot.RemoveAll()
 	v.foot.Add(paragraph(v.cat.T("activity.confirm", assets.Args{"company": a.Company})))
-	v.foot.Add(container.NewHBox(back, newButton(v.t("activity.confirm.delete"), func() { v.withdraw(a, true) }), layout.NewSpacer()))
+	v.foot.Add(container.NewHBox(back.framed(), newButton(v.t("activity.confirm.delete"), func() { v.withdraw(a, true) }).framed()))
 	v.focus(back)
 }
 

@@ -63,7 +63,8 @@ type View struct {
 	search  *widget.Entry
 	refresh *button
 	back    *button
-	note    *widget.Label // beneath the search
+	way     *fyne.Container // holds back; seen in a narrow window
+	note    *widget.Label   // beneath the search
 	foot    *fyne.Container
 }
 
@@ -75,7 +76,8 @@ func New(c Config) *View {
 	v.search.OnChanged = func(string) { v.filter() }
 	v.refresh = newButton(v.t("activity.refresh"), v.Refresh)
 	v.back = newButton(v.t("activity.back"), v.goBack)
-	v.back.Hide()
+	v.way = container.NewHBox(v.back.framed())
+	v.way.Hide()
 	v.note = paragraph("")
 	v.note.Hide()
 
@@ -90,9 +92,9 @@ func New(c Config) *View {
 	v.panes = &panes{changed: v.widthChanged}
 	v.both = container.New(v.panes,
 		container.NewBorder(v.note, nil, nil, nil, v.list.framed()),
-		container.NewBorder(container.NewHBox(v.back), v.foot, nil, nil, v.details.framed()))
+		container.NewBorder(v.way, v.foot, nil, nil, v.details.framed()))
 	v.body = container.NewStack()
-	head := container.NewBorder(nil, nil, nil, v.refresh, v.search)
+	head := container.NewBorder(nil, nil, nil, v.refresh.framed(), container.NewPadded(v.search))
 	v.root = container.NewPadded(container.NewBorder(head, nil, nil, nil, v.body))
 	v.say(paragraph(v.t("activity.loading")))
 	return v
@@ -227,6 +229,7 @@ func (v *View) filter() {
 	v.list.UnselectAll()
 	if selected >= 0 {
 		v.list.Select(selected)
+		v.list.Highlight(selected)
 	}
 	v.list.OnSelected = on
 	v.list.Refresh()
@@ -298,9 +301,9 @@ func (v *View) show() {
 // widthChanged breaks the lines anew once the toolkit has laid out everything.
 func (v *View) widthChanged() {
 	if v.panes.narrow {
-		v.back.Show()
+		v.way.Show()
 	} else {
-		v.back.Hide()
+		v.way.Hide()
 	}
 	v.compose()
 }

@@ -318,7 +318,7 @@ func TestNarrow(t *testing.T) {
 		t.Error("the list is not what is seen first")
 	}
 	v.list.Select(1)
-	if left.Visible() || !right.Visible() || !v.back.Visible() {
+	if left.Visible() || !right.Visible() || !v.way.Visible() {
 		t.Error("the details are not seen")
 	}
 	v.goBack()
