@@ -163,9 +163,9 @@ func (p *panes) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 		left.Resize(fyne.NewSize(listWidth, size.Height))
 		right.Move(fyne.NewPos(listWidth+8, 0))
 	}
-	right.Resize(fyne.NewSize(wide, size.Height))
 	if wide != p.width {
 		p.width = wide
 		p.changed()
 	}
+	right.Resize(fyne.NewSize(wide, size.Height))
 }

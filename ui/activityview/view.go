@@ -91,7 +91,7 @@ func New(c Config) *View {
 
 	v.panes = &panes{changed: v.widthChanged}
 	v.both = container.New(v.panes,
-		container.NewBorder(v.note, nil, nil, nil, v.list.framed()),
+		container.NewBorder(v.note, nil, nil, nil, v.list.framed()), // its note comes and goes
 		container.NewBorder(v.way, v.foot, nil, nil, v.details.framed()))
 	v.body = container.NewStack()
 	head := container.NewBorder(nil, nil, nil, v.refresh.framed(), container.NewPadded(v.search))
@@ -224,6 +224,7 @@ func (v *View) filter() {
 	} else {
 		v.note.Show()
 	}
+	v.both.Objects[0].Refresh()
 	on := v.list.OnSelected
 	v.list.OnSelected = nil // the choice stays what it was
 	v.list.UnselectAll()

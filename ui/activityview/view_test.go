@@ -283,7 +283,7 @@ func TestSearch(t *testing.T) {
 		t.Errorf("%q, %q", v.listed(), v.note.Text)
 	}
 	v.search.SetText("")
-	if len(v.rows) != 6 || v.note.Visible() {
+	if len(v.rows) != 6 || v.note.Visible() || v.both.Objects[0].(*fyne.Container).Objects[0].Position().Y != 0 {
 		t.Errorf("%q", v.listed())
 	}
 }
