@@ -244,5 +244,9 @@ func (v *View) report(a viewmodel.Activity, r ipc.WithdrawResult, err error) {
 	said.TextStyle = bold
 	v.foot.Objects = append([]fyne.CanvasObject{said}, v.foot.Objects...)
 	v.foot.Refresh()
+	if v.panes.narrow && v.panes.detail {
+		v.focus(v.back) // the list is not seen
+		return
+	}
 	v.focus(v.list)
 }
