@@ -1,6 +1,6 @@
 // Command aval-ui shows Aval's windows to one user, one window to a process:
 // without arguments the main window, with "settings" the settings, with
-// "consent" one question.
+// "activity" what was decided and sent, with "consent" one question.
 //
 // The one rule that must not be broken: it carries no authority and no answer
 // of its own; the service decides what an answer is worth.
@@ -31,10 +31,12 @@ const (
 
 const usage = `usage: aval-ui [--socket PATH] [--locale LOCALE]
        aval-ui settings [--socket PATH] [--locale LOCALE]
+       aval-ui activity [--session TOOL/ID] [--socket PATH] [--locale LOCALE]
        aval-ui consent --question ID [--socket PATH] [--locale LOCALE]
 
 Without arguments it shows what Aval is doing. "settings" shows what happens when
-a session may be recorded, and why, and changes it. "consent" shows one question; the
+a session may be recorded, and why, and changes it. "activity" shows what was decided
+on this computer and everything that left it. "consent" shows one question; the
 service starts it, with a nonce on file descriptor 3 or on standard input.
 
 exit status: 0 done, 1 failed or the service is gone, 2 wrong use, 75 the window
@@ -42,7 +44,7 @@ could not be shown.
 `
 
 type options struct {
-	socket, locale, question string
+	socket, locale, question, session string
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -50,7 +52,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, out, errs io.Writer) int {
 	consent := len(args) > 0 && args[0] == "consent"
 	settings := len(args) > 0 && args[0] == "settings"
-	if consent || settings {
+	activity := len(args) > 0 && args[0] == "activity"
+	if consent || settings || activity {
 		args = args[1:]
 	}
 	var o options
@@ -61,6 +64,9 @@ func run(args []string, out, errs io.Writer) int {
 	showVersion := flags.Bool("version", false, "")
 	if consent {
 		flags.StringVar(&o.question, "question", "", "")
+	}
+	if activity {
+		flags.StringVar(&o.session, "session", "", "")
 	}
 	err := flags.Parse(args)
 	switch {
@@ -84,9 +90,12 @@ func run(args []string, out, errs io.Writer) int {
 		o.locale = userLocale(os.Getenv)
 	}
 	log := slog.New(slog.NewTextHandler(errs, nil))
-	if consent {
+	switch {
+	case consent:
 		err = guarded(questionVisibleWithin, func() error { return showConsent(o, log) })
-	} else {
+	case activity:
+		err = guarded(mainVisibleWithin, func() error { return showActivity(o) })
+	default:
 		err = guarded(mainVisibleWithin, func() error { return showMain(o, settings) })
 	}
 	switch {

@@ -15,6 +15,7 @@ import (
 
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/activityview"
 	"aval/ui/consentview"
 	"aval/ui/mainview"
 	"aval/ui/settingsview"
@@ -169,5 +170,28 @@ func showMain(o options, settingsFirst bool) error {
 	visible.Store(true) // a window that cannot be made panics above
 	a.Run()
 	leave()
+	return nil
+}
+
+func showActivity(o options) error {
+	if _, err := consentview.Probe(); err != nil {
+		return err
+	}
+	a := newApp()
+	cat := assets.For(o.locale)
+	view := activityview.New(activityview.Config{
+		Catalog: cat, Session: o.session, Now: time.Now,
+		Dial: func(ctx context.Context) (activityview.Service, error) {
+			return ipc.Dial(ctx, o.socket, ipc.Hello{Program: "aval-ui", Build: version})
+		},
+	})
+	w := a.NewWindow(cat.T("activity.title", nil) + " · " + cat.T("app.name", nil))
+	w.SetContent(view.Content())
+	w.Resize(view.Size())
+	w.CenterOnScreen()
+	a.Lifecycle().SetOnStarted(view.Refresh)
+	w.Show()
+	visible.Store(true) // a window that cannot be made panics above
+	a.Run()
 	return nil
 }

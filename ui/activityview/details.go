@@ -1,0 +1,252 @@
+package activityview
+
+import (
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+	"aval/assets"
+	"aval/ui/viewmodel"
+)
+
+// readItems fetches the items of one session, in the background.
+func (v *View) readItems(a viewmodel.Activity) {
+	if v.reading[a.Session] {
+		return
+	}
+	v.reading[a.Session] = true
+	turn, zone := v.turn, v.now().Location()
+	go func() {
+		list, err := v.dial.items(a.Session, maxItems)
+		it := &items{failed: err != nil}
+		for _, e := range list {
+			it.list = append(it.list, viewmodel.NewItem(e, a.Closed, v.cat, zone))
+		}
+		v.do(func() {
+			if turn == v.turn {
+				v.read[a.Session] = it
+				v.filter()
+			}
+		})
+	}()
+}
+
+// readForSearch fetches the items of all sessions, the newest first, once for a
+// history: what is searched may be in any of them.
+func (v *View) readForSearch() {
+	if v.searching || v.searchEnd != "" {
+		return
+	}
+	var todo []viewmodel.Activity
+	have := 0
+	seen := map[string]bool{}
+	for _, a := range v.all {
+		if it := v.read[a.Session]; it != nil {
+			have += len(it.list)
+		} else if a.Granted && !a.Erased && !seen[a.Session] {
+			todo = append(todo, a)
+		}
+		seen[a.Session] = true
+	}
+	if len(todo) == 0 {
+		return
+	}
+	v.searching = true
+	turn, zone := v.turn, v.now().Location()
+	go func() {
+		end := ""
+		for _, a := range todo {
+			if have >= maxSearched {
+				end = v.t("activity.searching.limit")
+				break
+			}
+			list, err := v.dial.items(a.Session, maxItems)
+			if err != nil {
+				end = v.t("activity.searching.failed")
+				break
+			}
+			have += len(list)
+			it := &items{}
+			for _, e := range list {
+				it.list = append(it.list, viewmodel.NewItem(e, a.Closed, v.cat, zone))
+			}
+			current := make(chan bool, 1)
+			v.do(func() {
+				if turn == v.turn {
+					v.read[a.Session] = it
+				}
+				current <- turn == v.turn
+			})
+			if !<-current {
+				return
+			}
+		}
+		v.do(func() {
+			if turn == v.turn {
+				v.searching, v.searchEnd = false, end
+				v.filter()
+			}
+		})
+	}()
+}
+
+// compose breaks what is shown of the chosen session into lines.
+func (v *View) compose() {
+	v.lines = v.lines[:0]
+	defer v.details.Refresh()
+	width := v.panes.width - 36 // the ring, the scroll bar and the gaps
+	if width < 40 {
+		return
+	}
+	plainly := func(s string) float32 { return measure(s, plain) }
+	boldly := func(s string) float32 { return measure(s, bold) }
+	add := func(kind lineKind, text string) {
+		by := plainly
+		if kind == lineTitle {
+			by = boldly
+		}
+		for _, l := range viewmodel.Wrap(text, width-lineSide, by) {
+			v.lines = append(v.lines, line{kind: kind, text: l})
+		}
+	}
+	a := v.current()
+	if a == nil {
+		add(lineFact, v.t("activity.choose"))
+		return
+	}
+	add(lineTitle, a.Who)
+	v.lines = append(v.lines, line{kind: lineWord, text: a.Word, tone: a.Tone})
+	for _, f := range a.Facts {
+		add(lineFact, f)
+	}
+	if !a.Granted {
+		return
+	}
+	v.lines = append(v.lines, line{})
+	it := v.read[a.Session]
+	switch {
+	case a.Erased:
+		add(lineFact, v.t("activity.items.erased"))
+		return
+	case it == nil:
+		add(lineFact, v.t("activity.items.loading"))
+		return
+	case len(it.list) == 0 && !it.failed:
+		add(lineFact, v.t("activity.items.none"))
+		return
+	case it.failed && len(it.list) == 0:
+		add(lineFact, v.t("activity.items.failed"))
+		return
+	}
+	add(lineTitle, v.cat.N("activity.items", len(it.list), nil))
+	add(lineFact, v.t("activity.items.marks"))
+	query := strings.TrimSpace(v.search.Text)
+	if n := count(it.list, query); query != "" && n > 0 {
+		add(lineFact, v.cat.N("activity.items.found", n, nil))
+	}
+	letter := measure("0", mono)
+	columns := func(s string) float32 { return viewmodel.Columns(s) * letter }
+	for _, i := range it.list {
+		hit := query != "" && i.Matches(query)
+		v.lines = append(v.lines, line{}, line{kind: lineHead, text: i.Head, state: i.State, hit: hit})
+		for _, f := range i.Fields {
+			for _, l := range viewmodel.Wrap(f, width-lineSide-16, columns) {
+				v.lines = append(v.lines, line{kind: lineField, text: l, hit: hit})
+			}
+		}
+	}
+	if it.failed {
+		add(lineFact, v.t("activity.items.failed"))
+	}
+}
+
+// actions puts the buttons beneath the details: only those that do something.
+func (v *View) actions() {
+	v.foot.RemoveAll()
+	a := v.current()
+	if a == nil {
+		return
+	}
+	var buttons []fyne.CanvasObject
+	if a.CanStop {
+		buttons = append(buttons, newButton(v.t("activity.stop"), func() { v.withdraw(*a, false) }).framed())
+	}
+	if a.CanObject {
+		buttons = append(buttons, newButton(v.t("activity.object"), func() { v.withdraw(*a, false) }).framed())
+	}
+	if a.CanDelete {
+		buttons = append(buttons, newButton(v.t("activity.delete"), func() { v.confirm(*a) }).framed())
+	}
+	if len(buttons) > 0 {
+		v.foot.Add(container.NewHBox(buttons...))
+	}
+}
+
+// confirm says which copies there are before anything is deleted. The way back
+// has the focus.
+func (v *View) confirm(a viewmodel.Activity) {
+	if v.busy {
+		return
+	}
+	back := newButton(v.t("activity.cancel"), v.actions)
+	v.foot.RemoveAll()
+	v.foot.Add(paragraph(v.cat.T("activity.confirm", assets.Args{"company": a.Company})))
+	v.foot.Add(container.NewHBox(back.framed(), newButton(v.t("activity.confirm.delete"), func() { v.withdraw(a, true) }).framed()))
+	v.focus(back)
+}
+
+func (v *View) focus(o fyne.Focusable) {
+	if c := fyne.CurrentApp().Driver().CanvasForObject(v.root); c != nil {
+		c.Focus(o)
+	}
+}
+
+// withdraw does what a button said, fetches the history anew and reports.
+func (v *View) withdraw(a viewmodel.Activity, del bool) {
+	if v.busy {
+		return
+	}
+	v.busy = true
+	v.refresh.Disable()
+	v.foot.RemoveAll()
+	v.foot.Add(paragraph(v.t("activity.working")))
+	go func() {
+		r, err := v.dial.withdraw(a.ID, del)
+		v.do(func() { v.fetch(func() { v.report(a, r, err) }) })
+	}()
+}
+
+// report says what became of a request, beneath the session that it was about.
+func (v *View) report(a viewmodel.Activity, r ipc.WithdrawResult, err error) {
+	if v.chosen != a.ID {
+		v.chosen = a.ID // said where it belongs
+		v.filter()
+		v.show()
+	}
+	v.actions()
+	var lines []string
+	switch {
+	case err != nil:
+		lines = []string{v.t("activity.failed")}
+	case r.Outcome == consent.OutcomeObjected:
+		lines = []string{v.t("activity.done.objected")}
+	case r.Outcome == consent.OutcomeErased:
+		lines = append([]string{v.t("activity.done.erased")}, viewmodel.Copies(v.cat, r.Copies)...)
+	case r.Outcome == consent.OutcomeWithdrawn:
+		lines = []string{v.t("activity.done.stopped")}
+	default:
+		lines = []string{v.t("activity.failed")}
+	}
+	said := paragraph(strings.Join(lines, "\n"))
+	said.TextStyle = bold
+	v.foot.Objects = append([]fyne.CanvasObject{said}, v.foot.Objects...)
+	v.foot.Refresh()
+	if v.panes.narrow && v.panes.detail {
+		v.focus(v.back) // the list is not seen
+		return
+	}
+	v.focus(v.list)
+}
