@@ -50,6 +50,8 @@ func (Aval) Color(name fyne.ThemeColorName, variant fyne.ThemeVariant) color.Col
 		return p.Text
 	case fynetheme.ColorNameDisabled, fynetheme.ColorNamePlaceHolder:
 		return p.Muted
+	case fynetheme.ColorNameSelection: // of a row in a list
+		return p.Control
 	case fynetheme.ColorNameButton:
 		return p.Control
 	case fynetheme.ColorNameDisabledButton:
