@@ -12,6 +12,8 @@ import (
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/ipc"
+	"aval/agent/record"
+	"aval/agent/store"
 )
 
 func TestYesRecords(t *testing.T) {
@@ -337,6 +339,57 @@ func TestWithdrawAndDelete(t *testing.T) {
 		t.Errorf("consents: %+v", list)
 	}
 	r.eventually("the watcher is stopped", func() bool { return len(p.watching().Grants) == 0 })
+}
+
+// TestWithdrawalGoesForward: the service ended right after the mark that keeps a
+// stream from leaving, or right after the record that asks for its erasure; the
+// next start does the rest, once.
+func TestWithdrawalGoesForward(t *testing.T) {
+	t.Parallel()
+	for name, erase := range map[string]bool{"marked": false, "erasure asked for": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			c := r.dial()
+			r.sit(":77", says(true))
+			r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
+			r.note(c, "1", "canary")
+			r.stop()
+			st, err := store.Open(filepath.Join(r.dir, "state"), store.Options{})
+			must(t, err)
+			stream := store.Stream{Company: "c1", Session: "test/1"}
+			must(t, st.Withdraw(stream))
+			if erase {
+				var grant store.Entry
+				must(t, st.Records(func(e store.Entry) bool { grant = e; return e.Type != record.TypeGrant }))
+				h := record.Head{V: 1, ID: "01W", At: time.Now().UTC(), Company: "c1", Device: "d1", Session: "test/1"}
+				env, err := record.Sign(st.DeviceKey(), record.TypeWithdrawal, record.Withdrawal{Head: h, Grant: grant.ID, Erase: true, By: "person"})
+				must(t, err)
+				_, err = st.AppendRecord(store.Entry{ID: h.ID, Type: record.TypeWithdrawal, Company: "c1", Session: "test/1", At: h.At, Envelope: env})
+				must(t, err)
+			}
+			must(t, st.Close())
+			want := map[bool]consent.Outcome{false: consent.OutcomeWithdrawn, true: consent.OutcomeErased}[erase]
+			for range 2 { // a second start finds nothing to do
+				r.start()
+				if list := r.consents(r.dial()); len(list) != 1 || list[0].Outcome != want {
+					t.Errorf("consents: %+v, want %s", list, want)
+				}
+				if sent := r.sent(r.dial()); erase && len(sent) != 0 {
+					t.Errorf("sent: %+v", sent)
+				}
+				r.stop()
+			}
+			st, err = store.Open(filepath.Join(r.dir, "state"), store.Options{})
+			must(t, err)
+			defer st.Close()
+			counts := map[record.Type]int{}
+			must(t, st.Records(func(e store.Entry) bool { counts[e.Type]++; return true }))
+			if counts[record.TypeWithdrawal] != 1 || (counts[record.TypeErasure] == 1) != erase {
+				t.Errorf("records: %v", counts)
+			}
+		})
+	}
 }
 
 // TestRestart: a recording goes on after a restart only when its process is

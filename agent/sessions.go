@@ -301,6 +301,10 @@ func (a *Agent) closeOrphans() {
 		a.log.Error("read streams", "err", err)
 		return
 	}
+	if err := a.finishWithdrawals(streams); err != nil {
+		a.log.Error("finish withdrawals", "err", err)
+		a.notes = appendNote(a.notes, "A withdrawal could not be finished: "+err.Error()+". Nothing of it leaves this computer; it is tried again at the next start.")
+	}
 	for _, s := range streams {
 		if s.Closed || s.Withdrawn || s.Erased {
 			continue

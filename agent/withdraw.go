@@ -34,11 +34,11 @@ func (a *Agent) control(c *ipc.Conn, r ipc.RecordingControl) (ipc.WithdrawResult
 			return none, errEnforced
 		}
 		l.rec.paused = r.Action == "pause"
+		a.gateAll() // first: a pause holds even where it cannot be written down
+		a.showOn(l)
 		if err := a.keep(l); err != nil {
 			return none, err
 		}
-		a.gateAll()
-		a.showOn(l)
 		return ipc.WithdrawResult{Outcome: l.outcome}, nil
 	case "stop", "stop-and-delete", "object":
 		return a.withdraw(c, ipc.Withdraw{ID: l.rec.grant.Grant().ID, Delete: r.Action == "stop-and-delete"})
@@ -90,6 +90,7 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 		rec = l.rec
 		a.halt(l)
 		l.rec = nil
+		a.gateAll() // the desktop stops watching, whatever becomes of the rest
 		rec.writer.discard()
 		rec.writer.wait()
 	}
@@ -99,15 +100,9 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 	if err := a.store.Withdraw(st); err != nil && !errors.Is(err, store.ErrErased) {
 		return none, fmt.Errorf("withdraw: %w", err)
 	}
-	var last uint64
-	streams, err := a.store.Streams()
+	last, err := a.lastOf(st)
 	if err != nil {
 		return none, err
-	}
-	for _, s := range streams {
-		if s.Stream == st {
-			last = s.Last
-		}
 	}
 	w := record.Withdrawal{Head: h, Grant: g.ID, LastSeq: last, Erase: r.Delete, By: "person", Provenance: consent.P0}
 	if _, err := a.write(h, record.TypeWithdrawal, w); err != nil {
@@ -146,6 +141,69 @@ func (a *Agent) erase(g record.Grant, st store.Stream) (map[string]string, error
 		return nil, err
 	}
 	return copies, nil
+}
+
+// lastOf is the last sequence of a stream; 0: it has none.
+func (a *Agent) lastOf(st store.Stream) (uint64, error) {
+	streams, err := a.store.Streams()
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range streams {
+		if s.Stream == st {
+			return s.Last, nil
+		}
+	}
+	return 0, nil
+}
+
+// finishWithdrawals goes forward where the service ended between two steps of a
+// withdrawal: a stream that is marked gets its record, so that the company hears
+// of it, and a record that asks for it gets its erasure.
+func (a *Agent) finishWithdrawals(streams []store.StreamInfo) error {
+	told := map[string]record.Withdrawal{} // by session
+	erased := map[string]bool{}
+	err := a.store.Records(func(e store.Entry) bool {
+		switch e.Type {
+		case record.TypeErasure:
+			erased[e.Session] = true
+		case record.TypeWithdrawal:
+			var w record.Withdrawal
+			_, payload, err := record.Peek(e.Envelope)
+			if err == nil && json.Unmarshal(payload, &w) == nil {
+				w.Erase = w.Erase || told[e.Session].Erase
+				told[e.Session] = w
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("read records: %w", err)
+	}
+	for _, s := range streams {
+		w, known := told[s.Session]
+		if (!s.Withdrawn && !s.Erased && !known) || (known && (!w.Erase || erased[s.Session])) {
+			continue
+		}
+		g, err := a.findGrant(s.Session)
+		if err != nil {
+			return err
+		}
+		if !known {
+			h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
+			w = record.Withdrawal{Head: h, Grant: g.ID, LastSeq: s.Last, Erase: s.Erased, By: "person", Provenance: consent.P0}
+			if _, err := a.write(h, record.TypeWithdrawal, w); err != nil {
+				return err
+			}
+		}
+		if w.Erase && !erased[s.Session] {
+			if _, err := a.erase(g, s.Stream); err != nil {
+				return err
+			}
+		}
+		a.log.Info("withdrawal finished", "session", s.Session)
+	}
+	return nil
 }
 
 // findGrant looks a grant up by its id or by its session's name.

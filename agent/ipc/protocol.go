@@ -127,7 +127,8 @@ type HelloResult struct {
 // Empty is the parameter or result of methods that have none.
 type Empty struct{}
 
-// SettingsGet and SettingsSet concern the caller's own value only.
+// SettingsResult is the caller's own setting and what it comes to; nobody sees
+// or sets another's.
 type SettingsResult struct {
 	// SessionInsights is the caller's own value.
 	SessionInsights consent.AccessControl `json:"session_insights"`
@@ -164,22 +165,14 @@ type SessionBegin struct {
 
 // SessionBeginResult is what was decided. Outcome is asking while a question is open.
 type SessionBeginResult struct {
-	Session string           `json:"session"`
-	Verdict consent.Verdict  `json:"verdict"`
-	Reason  consent.Reason   `json:"reason"`
-	Outcome consent.Outcome  `json:"outcome"`
-	Ending  consent.Ending   `json:"ending,omitempty"`
-	Groups  []event.Group    `json:"groups,omitempty"`
-	Desktop string           `json:"desktop,omitempty"`
-	Company string           `json:"company,omitempty"`
-	Others  []DecisionByName `json:"others,omitempty"`
-}
-
-// DecisionByName is the decision for a further company that asked.
-type DecisionByName struct {
-	Company string          `json:"company"`
+	Session string          `json:"session"`
 	Verdict consent.Verdict `json:"verdict"`
 	Reason  consent.Reason  `json:"reason"`
+	Outcome consent.Outcome `json:"outcome"`
+	Ending  consent.Ending  `json:"ending,omitempty"`
+	Groups  []event.Group   `json:"groups,omitempty"`
+	Desktop string          `json:"desktop,omitempty"`
+	Company string          `json:"company,omitempty"`
 }
 
 // SessionEvent reports one event of a session that the caller began.
