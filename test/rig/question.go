@@ -46,13 +46,16 @@ func (r *Rig) WaitQuestion(d *Display, limit time.Duration) (*Question, error) {
 		return nil, err
 	}
 	q := &Question{Window: win, d: d, r: r}
+	var still time.Time // since when it has stood where it stands
 	err = r.Wait("the buttons of the question", 10*time.Second, func() (bool, error) {
 		// It may still be moved or resized, by itself or by the window manager.
 		rect, err := d.rect(win.ID)
 		if err != nil {
 			return false, err
 		}
-		q.Rect = rect
+		if rect != q.Rect {
+			q.Rect, still = rect, time.Now()
+		}
 		img, err := d.Part(rect)
 		if err != nil {
 			return false, err
@@ -63,7 +66,7 @@ func (r *Rig) WaitQuestion(d *Display, limit time.Duration) (*Question, error) {
 		if ok {
 			q.inert = img.RGBAAt(q.spot.X, q.spot.Y)
 		}
-		return ok, nil
+		return ok && time.Since(still) > 300*time.Millisecond, nil
 	})
 	return q, err
 }
@@ -135,15 +138,23 @@ func (q *Question) WaitReady() error {
 // Answer clicks Allow or Don't allow by hand until the window has gone: a click
 // that comes too early is ignored, and a person would click again.
 func (q *Question) Answer(allow bool) error {
-	at := q.No
-	if allow {
-		at = q.Yes
-	}
 	for range 8 {
+		// Look again before each click, as a person does: a window that was moved
+		// meanwhile has its other button there.
+		rect, err := q.d.rect(q.ID)
+		if err != nil { // it has just gone, or the display has
+			return q.d.WaitNoWindow("the question", 800*time.Millisecond, func(w Window) bool { return w.ID == q.ID })
+		}
+		moved := rect.Min.Sub(q.Rect.Min)
+		q.Rect, q.No, q.Yes, q.spot = rect, q.No.Add(moved), q.Yes.Add(moved), q.spot.Add(moved)
+		at := q.No
+		if allow {
+			at = q.Yes
+		}
 		if err := q.d.HandClick(at); err != nil {
 			return err
 		}
-		err := q.d.WaitNoWindow("the question", 800*time.Millisecond, func(w Window) bool { return w.ID == q.ID })
+		err = q.d.WaitNoWindow("the question", 800*time.Millisecond, func(w Window) bool { return w.ID == q.ID })
 		if err == nil {
 			return nil
 		}
