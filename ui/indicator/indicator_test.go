@@ -2,10 +2,14 @@ package indicator
 
 import (
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,9 +213,43 @@ func contrast(a, b color.NRGBA) float64 {
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
+// TestScripts: what the own font has no glyphs for is drawn with a font of the
+// system, in the row of a Latin name too; what no font has, or would be misread
+// without shaping, is a mark. Planted bug: nothing in learn.
+func TestScripts(t *testing.T) {
+	for _, hidden := range []bool{false, true} {
+		if hidden {
+			conf := filepath.Join(t.TempDir(), "conf")
+			text := fmt.Sprintf(`<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>%s</dir><cachedir>%s</cachedir></fontconfig>`, t.TempDir(), t.TempDir())
+			if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("FONTCONFIG_FILE", conf)
+		}
+		p, err := newPen(1, "ja")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A script that no other test of this process looks for, where it is hidden.
+		name, want := "Łukasz 淵圭", "Łukasz 淵圭"
+		if hidden {
+			name, want = "Łukasz 한국", "Łukasz □□"
+		}
+		if got := p.drawable(name); got != want {
+			t.Errorf("hidden %v: %q", hidden, got)
+		}
+		if got := p.drawable("مرحبا"); strings.Trim(got, "□") != "" {
+			t.Errorf("drawn without shaping: %q", got)
+		}
+		if a, b := p.steady(want), p.steady("Łukasz "); !hidden && a-b < 2*10 {
+			t.Errorf("two characters take %d pixels", a-b)
+		}
+	}
+}
+
 // A bar is never wider than its screen, and its buttons are 36 px high at least.
 func TestMeasure(t *testing.T) {
-	p, err := newPen(1)
+	p, err := newPen(1, "pt-BR")
 	if err != nil {
 		t.Fatal(err)
 	}

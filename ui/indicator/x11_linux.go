@@ -24,7 +24,7 @@ func Open(o Options) (Indicator, error) {
 		return nil, err
 	}
 	b := &xbar{
-		s: s, cat: o.Catalog,
+		s: s, o: o, cat: o.Catalog,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}),
 		visible: make(chan State, 1), actions: make(chan ipc.RecordingControl), views: make(chan string), done: make(chan struct{}),
 	}
@@ -52,8 +52,8 @@ func Open(o Options) (Indicator, error) {
 
 // xbar is the bar on an X display. What is below the line is owned by run.
 type xbar struct {
-	s   *screen
-	cat *assets.Catalog
+	s *screen
+	o Options
 
 	wake    chan struct{}
 	closing chan struct{}
@@ -69,6 +69,7 @@ type xbar struct {
 
 	// ---
 	bar
+	cat *assets.Catalog // the person's own, or English where that cannot be drawn
 	pen *pen
 	win xproto.Window
 	gc  xproto.Gcontext
@@ -234,7 +235,7 @@ func (b *xbar) redraw(now time.Time) {
 	}
 	monitors, _ := b.s.monitors()
 	if b.win == 0 {
-		if err := b.appear(rows, b.s.inUse(monitors)); err != nil {
+		if err := b.appear(rows, b.s.inUse(monitors), now); err != nil {
 			b.say(State{Revision: b.state.Revision, Why: err.Error()}, true)
 			b.hide()
 			return
@@ -289,10 +290,13 @@ const barEvents = xproto.EventMaskExposure | xproto.EventMaskStructureNotify | x
 	xproto.EventMaskEnterWindow | xproto.EventMaskLeaveWindow
 
 // appear makes the window and puts it on the screen, away from the pointer.
-func (b *xbar) appear(rows []row, monitor image.Rectangle) error {
+func (b *xbar) appear(rows []row, monitor image.Rectangle, now time.Time) error {
 	var err error
-	if b.pen, err = newPen(b.s.scale()); err != nil {
+	if b.pen, err = newPen(b.s.scale(), b.o.Catalog.Lang); err != nil {
 		return err
+	}
+	if b.cat = b.pen.face.readable(b.o.Catalog); b.cat != b.o.Catalog {
+		rows = b.rows(b.cat, now)
 	}
 	b.f = b.pen.measure(rows, b.cat, monitor.Dx()-2*b.pen.px(edge))
 	b.at = place(monitor, b.f.size, b.s.pointer(), b.pen.px(near))
