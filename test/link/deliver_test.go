@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"aval/agent/consent"
 	"aval/agent/record"
 	"aval/summarizer/store"
 )

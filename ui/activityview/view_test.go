@@ -251,7 +251,7 @@ func TestStopAndDelete(t *testing.T) {
 	v.press(t, "Apagar tudo desta sessão")
 	v.press(t, "Apagar tudo")
 	v.wait(t, "the fate of the copies", func() bool {
-		return strings.Contains(v.told(), "Cópia neste computador: apagada\nExample Support: foi pedido que seja apagada")
+		return strings.Contains(v.told(), "Cópia neste computador: apagada\nCópia na empresa Example Support: foi pedido que seja apagada")
 	})
 	if !slices.Equal(s.asked, []ipc.Withdraw{{ID: "R4"}, {ID: "R4", Delete: true}}) {
 		t.Errorf("asked %+v", s.asked)
