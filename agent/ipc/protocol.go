@@ -271,6 +271,8 @@ type ConsentShow struct {
 	// Later are the signed objection, withdrawal and erasure of a grant, the
 	// first of each, oldest first.
 	Later []json.RawMessage `json:"later,omitempty"`
+	// Copies is the fate of each copy of an erased session, as it stands now.
+	Copies []consent.Copy `json:"copies,omitempty"`
 }
 
 // ByID names a record or session.
@@ -286,8 +288,8 @@ type Withdraw struct {
 
 // WithdrawResult says what became of it.
 type WithdrawResult struct {
-	Outcome consent.Outcome   `json:"outcome"` // withdrawn, erased or objected
-	Copies  map[string]string `json:"copies,omitempty"`
+	Outcome consent.Outcome `json:"outcome"` // withdrawn, erased or objected
+	Copies  []consent.Copy  `json:"copies,omitempty"`
 }
 
 // Sent asks for the events of a session as they left, oldest first, in pages.
