@@ -396,7 +396,7 @@ func TestDesktopsAndFullScreen(t *testing.T) {
 	xtest.Wait(t, "the bar above it", func() bool {
 		out, _ := b.s.Try("xwininfo", "-root", "-children")
 		_, after, _ := strings.Cut(out, "children:") // from the top to the bottom
-		return strings.Index(after, "aval-indicator") >= 0 && strings.Index(after, "aval-indicator") < strings.Index(after, "1280x800")
+		return strings.Contains(after, "aval-indicator") && strings.Index(after, "aval-indicator") < strings.Index(after, "1280x800")
 	})
 	b.visible(1, true)
 }
