@@ -71,10 +71,14 @@ func (a *Agent) decide(l *live) {
 		l.desktops = a.mayView(l)
 	}
 	d.Desktop = join(l.desktops)
-	d.Offered = a.offers(l, targets)
+	deliver := a.offers(l, targets)
+	d.Offered = slices.DeleteFunc(slices.Clone(deliver), func(g event.Group) bool { return !a.policy.Effective.MayRecord(g) })
 	d.Input, d.Decision = in, consent.Decide(in)
 	if (d.Decision.Verdict == consent.Ask || d.Decision.Verdict == consent.Allow) && len(d.Offered) == 0 {
 		d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDesktopUnreachable}
+		if len(deliver) > 0 {
+			d.Decision.Reason = consent.ReasonDeniedByPolicy
+		}
 	}
 	l.decided = d
 	a.log.Info("decided", "session", l.Name, "verdict", d.Decision.Verdict, "reason", d.Decision.Reason, "desktop", d.Desktop)

@@ -12,7 +12,6 @@ package policy
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // Name is the name of a key, as files, the registry and the server spell it.
@@ -24,6 +23,10 @@ const (
 	Insights          Name = "Insights"
 	AccessControl     Name = "AccessControl"
 	QuestionSeconds   Name = "QuestionSeconds"
+	AllowMinutes      Name = "AllowMinutes"
+	AskAgainMinutes   Name = "AskAgainMinutes"
+	AcceptUnproven    Name = "AcceptUnproven"
+	RecordGroups      Name = "RecordGroups"
 	Languages         Name = "Languages"
 	SSHAccounts       Name = "SSHAccounts"
 	SSHGroups         Name = "SSHGroups"
@@ -55,16 +58,19 @@ type Definition struct {
 	Choices []string
 	// Min and Max bound a Number; both count.
 	Min, Max int
-	// Default is the value in force where no source sets the key; for a Choice
-	// it may be unset, which no source can set.
+	// Smaller marks a Number of which the smaller is the stricter.
+	Smaller bool
+	// Default is the value in force where no source sets the key, as String
+	// writes it; for a Choice it may be unset, which no source can set.
 	Default string
 	// Entry checks one entry of a List and says what is allowed; nil: any text.
 	Entry func(string) (allowed string, ok bool)
 	// Narrows marks a List whose every entry makes more count: a list without
 	// an entry is then stricter than one with it.
 	Narrows bool
-	// Allows are the values that can turn into an allow without a question;
-	// "*" stands for every value but an empty one.
+	// Allows are the values that can turn into an allow without a question, or
+	// into one that nobody is known to have given; "*" stands for every value
+	// but an empty list and 0.
 	Allows []string
 	// Test marks what is meant for test installations only.
 	Test bool
@@ -72,11 +78,14 @@ type Definition struct {
 	Doc string
 }
 
-// Bounds and default of QuestionSeconds.
+// Bounds of the numbers.
 const (
-	minSeconds     = 10
-	maxSeconds     = 300
-	defaultSeconds = 30
+	minSeconds  = 10
+	maxSeconds  = 300
+	minAskAgain = 5
+	// maxMinutes is how long a session is recorded at most without a new
+	// decision: 8 hours (record.MaxGrantAge).
+	maxMinutes = 480
 )
 
 var definitions = []Definition{
@@ -88,6 +97,14 @@ var definitions = []Definition{
 		Doc: "Access control for Session Insights on this device. Enforced it replaces what the person chose; recommended it is the value for people who have not chosen."},
 	{Name: QuestionSeconds, Type: Number, Min: minSeconds, Max: maxSeconds, Default: "30",
 		Doc: "How many seconds the question waits for an answer once it is shown. Without an answer nothing is recorded."},
+	{Name: AllowMinutes, Type: Number, Min: 0, Max: maxMinutes, Smaller: true, Default: "0", Allows: []string{"*"},
+		Doc: "How many minutes the question may offer a yes to last for further sessions of the same supporter and company with the same groups of events, so that a restart in the middle of a job does not ask again. The person chooses it and can take it back. 0: a yes is for one session and no more is offered."},
+	{Name: AskAgainMinutes, Type: Number, Min: minAskAgain, Max: maxMinutes, Smaller: true, Default: "480",
+		Doc: "After how many minutes of recording a session is decided, and where needed asked, again."},
+	{Name: AcceptUnproven, Type: Choice, Choices: []string{"off", "on"}, Default: "off", Allows: []string{"on"},
+		Doc: "Whether a yes counts at once although it is not certain that the person gave it: native dialogs and remote desktops cannot show who clicked. `off`: what is recorded stays on the computer until the supporter has left, and then the person is asked whether to send or delete it."},
+	{Name: RecordGroups, Type: List, Default: "windows, commands, files, system, chat", Entry: groupName, Narrows: true,
+		Doc: "Groups of events that may be recorded. A group that is left out is neither offered nor recorded; an empty list: nothing is recorded."},
 	{Name: Languages, Type: List, Default: "", Entry: languageTag,
 		Doc: "Languages of the question, best first, as BCP 47 tags. Empty: the language of the person's desktop."},
 	{Name: SSHAccounts, Type: List, Default: "", Entry: plainText, Narrows: true,
@@ -116,7 +133,7 @@ func Define(name Name) (Definition, bool) {
 // that it counts only from where the company's release key vouches for it.
 func (d Definition) AllowsUnasked(v Value) bool {
 	if slices.Contains(d.Allows, "*") {
-		return len(v.List) > 0 || v.Text != ""
+		return len(v.List) > 0 || v.Text != "" || v.Number != 0
 	}
 	return slices.Contains(d.Allows, v.Text)
 }
@@ -136,9 +153,6 @@ func (d Definition) Allowed() string {
 	return "a list of " + what
 }
 
-// questionTime turns the value of QuestionSeconds into a duration.
-func questionTime(v Value) time.Duration { return time.Duration(v.Number) * time.Second }
-
 // Table is the table of keys as Markdown, for docs/policy.md.
 func Table() string {
 	var b strings.Builder
@@ -154,6 +168,9 @@ func Table() string {
 			allows = "no"
 		case "*":
 			allows = "any entry"
+			if d.Type == Number {
+				allows = "any but 0"
+			}
 		}
 		b.WriteString("| `" + string(d.Name) + "` | " + string(d.Type) + " | " + d.Allowed() + " | " + byDefault + " | " + allows + " | " + d.Doc + " |\n")
 	}

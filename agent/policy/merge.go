@@ -3,10 +3,12 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 )
 
 // Layer is the values of one source.
@@ -141,8 +143,16 @@ func when(ok bool, why string) string {
 
 func (d Definition) defaultValue() Value {
 	v := Value{Name: d.Name, Text: d.Default, Origin: Origin{Name: FromDefault, Scope: Machine}}
-	if d.Type == Number {
-		v.Text, v.Number = "", defaultSeconds
+	switch {
+	case d.Type == Number:
+		// TestDefinitions holds every default against its key's own bounds.
+		v.Text = ""
+		v.Number, _ = strconv.Atoi(d.Default)
+	case d.Type == List:
+		v.Text = ""
+		if d.Default != "" {
+			v.List = strings.Split(d.Default, ", ")
+		}
 	}
 	return v
 }
@@ -167,7 +177,29 @@ func (e Effective) Fill(in *consent.Input) {
 
 // QuestionTime is how long the question waits for an answer once shown.
 func (e Effective) QuestionTime() time.Duration {
-	return questionTime(e.resolved[QuestionSeconds].Value)
+	return time.Duration(e.resolved[QuestionSeconds].Value.Number) * time.Second
+}
+
+// AllowFor is for how long the question may offer a yes to last for further
+// sessions; 0: it is not offered.
+func (e Effective) AllowFor() time.Duration {
+	return time.Duration(e.resolved[AllowMinutes].Value.Number) * time.Minute
+}
+
+// AskAgain is after how much recording a session is decided again: at most 8 h.
+func (e Effective) AskAgain() time.Duration {
+	return time.Duration(e.resolved[AskAgainMinutes].Value.Number) * time.Minute
+}
+
+// AcceptsUnproven tells whether a yes of unknown provenance (P0) counts at once.
+// False where the policy is unreadable.
+func (e Effective) AcceptsUnproven() bool {
+	return e.State != consent.PolicyUnreadable && e.resolved[AcceptUnproven].Value.Text == "on"
+}
+
+// MayRecord tells whether events of group g may be offered and recorded.
+func (e Effective) MayRecord(g event.Group) bool {
+	return slices.Contains(e.resolved[RecordGroups].Value.List, string(g))
 }
 
 // Languages of the question, best first; none: the desktop's own.

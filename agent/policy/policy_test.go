@@ -12,12 +12,14 @@ import (
 	"pgregory.net/rapid"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 	"aval/agent/policy"
 )
 
 func TestParse(t *testing.T) {
 	values, problems := policy.Parse("10.json", []byte(`{
 		"Reporting": "on", "Insights": "off", "AccessControl": "after-confirmation", "QuestionSeconds": 60,
+		"AllowMinutes": 90, "AskAgainMinutes": 60, "AcceptUnproven": "on", "RecordGroups": ["windows", "chat"],
 		"Languages": ["pt-BR", "en"], "SSHAccounts": ["support"], "SSHGroups": [],
 		"SSHKeys": ["SHA256:0123456789012345678901234567890123456789012"], "TestAnswerDevices": ["Xephyr virtual mouse"]
 	}`))
@@ -93,6 +95,9 @@ func TestValidateWholeFile(t *testing.T) {
 		`{"AccessControl": "unset"}`:                            `value "unset" is not allowed`,
 		`{"AccessControl": "corrupt"}`:                          `value "corrupt" is not allowed`,
 		`{"AccessControl": ["denied"]}`:                         `value is a list`,
+		`{"AllowMinutes": 481}`:                                 `a whole number from 0 to 480`,
+		`{"AskAgainMinutes": 0}`:                                `a whole number from 5 to 480`,
+		`{"RecordGroups": ["windows", "keys"]}`:                 `entry "keys" is not allowed (allowed: groups of events: windows, commands`,
 		`{"SSHAccounts": [""]}`:                                 `entry "" is not allowed`,
 		`{"SSHAccounts": ["a", "a"]}`:                           `stands there twice`,
 		`{"SSHAccounts": ["a\u0000"]}`:                          `is not allowed`,
@@ -225,6 +230,9 @@ func anyLayers(t *rapid.T) []policy.Layer {
 				v.Number = rapid.IntRange(d.Min, d.Max).Draw(t, "number")
 			case policy.List:
 				pool := []string{"en", "pt-BR", "es"}
+				if d.Name == policy.RecordGroups {
+					pool = []string{"windows", "chat", "files"}
+				}
 				if d.Name == policy.SSHKeys {
 					pool = []string{"SHA256:" + strings.Repeat("a", 43), "SHA256:" + strings.Repeat("b", 43)}
 				}
@@ -261,6 +269,9 @@ func TestMergeLaws(t *testing.T) {
 					}
 					if slices.Index(d.Choices, r.Value.Text) > slices.Index(d.Choices, v.Text) {
 						t.Fatalf("%s: %s weakened an enforced %s", d.Name, r.Value.Text, v.Text)
+					}
+					if d.Smaller && r.Value.Number > v.Number {
+						t.Fatalf("%s: %d weakened an enforced %d", d.Name, r.Value.Number, v.Number)
 					}
 					for _, entry := range r.Value.List {
 						if d.Narrows && !slices.Contains(v.List, entry) {
@@ -303,11 +314,56 @@ func TestAllowsUnasked(t *testing.T) {
 		{policy.Value{Name: policy.TestAnswerDevices, List: []string{"x"}}, true},
 		{policy.Value{Name: policy.TestAnswerDevices}, false},
 		{policy.Value{Name: policy.QuestionSeconds, Number: 10}, false},
+		{policy.Value{Name: policy.AllowMinutes, Number: 1}, true},
+		{policy.Value{Name: policy.AllowMinutes}, false},
+		{policy.Value{Name: policy.AskAgainMinutes, Number: 480}, false},
+		{choice(policy.AcceptUnproven, "on", true), true},
+		{choice(policy.AcceptUnproven, "off", true), false},
+		{policy.Value{Name: policy.RecordGroups, List: []string{"windows"}}, false},
 	} {
 		d, _ := policy.Define(c.v.Name)
 		if d.AllowsUnasked(c.v) != c.want {
 			t.Errorf("%+v", c.v)
 		}
+	}
+}
+
+// TestSessionKeys: what the keys about how long a yes lasts, who gave it and
+// what may be recorded come to.
+func TestSessionKeys(t *testing.T) {
+	e := policy.Merge(nil)
+	if e.AllowFor() != 0 || e.AskAgain() != 8*time.Hour || e.AcceptsUnproven() {
+		t.Errorf("defaults: %s %s %v", e.AllowFor(), e.AskAgain(), e.AcceptsUnproven())
+	}
+	for _, g := range event.Groups {
+		if !e.MayRecord(g) {
+			t.Errorf("by default %s may be recorded", g)
+		}
+	}
+	number := func(n policy.Name, v int, enforced bool) policy.Value {
+		return policy.Value{Name: n, Number: v, Enforced: enforced}
+	}
+	groups := func(of ...string) policy.Value {
+		return policy.Value{Name: policy.RecordGroups, List: of, Enforced: true}
+	}
+	e = policy.Merge([]policy.Layer{
+		layer("file", policy.Machine, number(policy.AllowMinutes, 120, true), number(policy.AskAgainMinutes, 60, false), choice(policy.AcceptUnproven, "on", false), groups("windows", "chat")),
+		layer("server", policy.Machine, number(policy.AllowMinutes, 30, true), number(policy.AskAgainMinutes, 30, false), groups("chat", "files")),
+	})
+	if e.AllowFor() != 30*time.Minute || e.AskAgain() != time.Hour || !e.AcceptsUnproven() {
+		t.Errorf("merged: %s %s %v", e.AllowFor(), e.AskAgain(), e.AcceptsUnproven())
+	}
+	for _, g := range event.Groups {
+		if e.MayRecord(g) != (g == event.Chat) {
+			t.Errorf("%s: %v", g, e.MayRecord(g))
+		}
+	}
+	none := policy.Merge([]policy.Layer{layer("file", policy.Machine, policy.Value{Name: policy.RecordGroups, List: []string{}})})
+	if slices.ContainsFunc(event.Groups, none.MayRecord) {
+		t.Error("an empty list records something")
+	}
+	if policy.Unreadable().AcceptsUnproven() || (policy.Effective{}).AcceptsUnproven() || (policy.Effective{}).MayRecord(event.Windows) {
+		t.Error("doubt loosens")
 	}
 }
 
@@ -396,6 +452,16 @@ func TestDefinitions(t *testing.T) {
 		}
 		if d.Type == policy.Choice && (len(d.Choices) < 2 || d.Default != "unset" && !slices.Contains(d.Choices, d.Default)) {
 			t.Errorf("%s: default %q", d.Name, d.Default)
+		}
+		// The default is a value that the key may have.
+		def := policy.Merge(nil).Get(d.Name).Value
+		if def.Text != "unset" {
+			if again := policy.Merge([]policy.Layer{{Values: []policy.Value{def}}}); len(again.Problems) > 0 || def.String() != d.Default {
+				t.Errorf("%s: default %q: %v", d.Name, d.Default, again.Problems)
+			}
+		}
+		if d.AllowsUnasked(def) {
+			t.Errorf("%s: its default allows without a question", d.Name)
 		}
 		if got, ok := policy.Define(d.Name); !ok || got.Name != d.Name {
 			t.Errorf("%s is not found", d.Name)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"aval/agent/event"
 )
 
 // Scope says for whom a source speaks.
@@ -135,10 +137,22 @@ func unknown(name Name) (wrong, allowed string) {
 
 // stricter tells whether a permits less than b; both are values of d.
 func (d Definition) stricter(a, b Value) bool {
-	if d.Type != Choice {
+	switch d.Type {
+	case Number:
+		return d.Smaller && a.Number < b.Number
+	case List:
 		return false
 	}
 	return slices.Index(d.Choices, a.Text) < slices.Index(d.Choices, b.Text)
+}
+
+// groupName checks that s is a group of events.
+func groupName(s string) (string, bool) {
+	names := make([]string, 0, len(event.Groups))
+	for _, g := range event.Groups {
+		names = append(names, string(g))
+	}
+	return "groups of events: " + strings.Join(names, ", "), slices.Contains(names, s)
 }
 
 func plainText(s string) (string, bool) {
