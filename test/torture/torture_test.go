@@ -4,6 +4,7 @@ package torture
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"testing"
 
@@ -45,4 +46,30 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	Kill(t, r, a, s, outer, Times())
+}
+
+// Each vector as often as AVAL_TORTURE says, or the shard's share of it.
+func TestAttacks(t *testing.T) {
+	fight(t, open(t, os.Getenv("AVAL_COMPOSITOR")), cmp.Or(os.Getenv("AVAL_COMPOSITOR"), "attacks"), Times())
+}
+
+// Programs around a question and around a recording die at random moments.
+func TestDeaths(t *testing.T) {
+	f := open(t, "")
+	i, n, err := Shard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Die(f, Share(Times(), i, n))
+	if err != nil {
+		t.Error(err)
+	}
+	for _, p := range d.Problems {
+		t.Error(p)
+	}
+	report := Report{Shard: fmt.Sprintf("%d/%d", i, n), Kills: d}
+	if err := report.Save("../../out/torture", fmt.Sprintf("deaths-%d-of-%d", i, n)); err != nil {
+		t.Error(err)
+	}
+	t.Log("\n" + Table([]Report{report}))
 }

@@ -1,0 +1,97 @@
+package torture
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"aval/test/rig"
+)
+
+// few is how many attempts of each vector make test makes: two windows.
+const few = 20
+
+// open makes a field of its own that ends with the test.
+func open(t *testing.T, compositor string) *Field {
+	t.Helper()
+	if err := rig.Need("Xvfb", "Xephyr", "openbox"); err != nil {
+		t.Skip(err)
+	}
+	r, err := rig.New(t.Context(), cmp.Or(os.Getenv("AVAL_BIN"), "../../bin"), "pt_BR.UTF-8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() || os.Getenv("AVAL_KEEP_LOGS") != "" {
+			keepLogs(t, r)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := r.CheckBin(); err != nil {
+		t.Skip(err)
+	}
+	f, err := NewField(r, compositor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// fight makes attempts of each vector and keeps the report.
+func fight(t *testing.T, f *Field, name string, attempts int) {
+	i, n, err := Shard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := Report{Shard: fmt.Sprintf("%d/%d", i, n), Compositor: f.compositor}
+	for _, v := range Vectors {
+		if only := os.Getenv("AVAL_VECTORS"); only != "" && !strings.Contains(","+only+",", ","+v.Name+",") {
+			continue
+		}
+		t.Run(v.Name, func(t *testing.T) {
+			if err := rig.Need(v.Needs...); err != nil {
+				t.Skip(err)
+			}
+			tally, err := Fight(f, v, Share(attempts, i, n))
+			report.Tallies = append(report.Tallies, tally)
+			if err != nil {
+				t.Error(err)
+			}
+			if w := tally.Wrong(); w != "" {
+				t.Error(w)
+			}
+		})
+	}
+	if err := report.Save("../../out/torture", fmt.Sprintf("%s-%d-of-%d", name, i, n)); err != nil {
+		t.Error(err)
+	}
+	t.Log("\n" + Table([]Report{report}))
+}
+
+// Nothing that a program or a supporter does is an answer, and what a hand does is.
+func TestFewAttacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes")
+	}
+	fight(t, open(t, ""), "few", few)
+}
+
+// keepLogs copies what the programs wrote to out/torture.
+func keepLogs(t *testing.T, r *rig.Rig) {
+	dir := filepath.Join("../../out/torture", t.Name()+"-log")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return
+	}
+	logs, _ := filepath.Glob(r.Path("log", "*"))
+	for _, l := range logs {
+		if raw, err := os.ReadFile(l); err == nil {
+			_ = os.WriteFile(filepath.Join(dir, filepath.Base(l)), raw, 0o644)
+		}
+	}
+	t.Logf("what the programs wrote is in %s", dir)
+}

@@ -1,0 +1,237 @@
+package torture
+
+import (
+	"fmt"
+	"image"
+	"sync"
+	"time"
+
+	"aval/test/rig"
+)
+
+// Vectors are the ways in which a campaign gives answers. All but the first are
+// those of somebody who is not in front of the screen.
+//
+// To see that one is aimed well: TestControls builds a service that counts every
+// answer, and each of them is then granted.
+var Vectors = []Vector{
+	{Name: "hand", Hand: true, PerWindow: 1, Open: fixed(func(f *Field, q *rig.Question, n int) error {
+		return f.Person.HandClick(q.Yes)
+	})},
+	{Name: "xtest-click", PerWindow: 10, Open: fixed(func(f *Field, q *rig.Question, n int) error {
+		return f.Person.Click(q.Yes, 1)
+	})},
+	{Name: "xtest-keys", PerWindow: 10, Open: fixed(pressKeys)},
+	{Name: "xsendevent-click", PerWindow: 10, Open: fixed(func(f *Field, q *rig.Question, n int) error {
+		return f.Person.SendClick(q.ID, q.Yes)
+	})},
+	{Name: "x11vnc", PerWindow: 10, Needs: []string{"x11vnc", "xtigervncviewer"}, Open: throughVNC(func(f *Field) (*rig.VNC, error) {
+		return f.StartVNC(f.Person, rig.Hooks{})
+	})},
+	{Name: "tigervnc", PerWindow: 10, Needs: []string{"x0tigervncserver", "xtigervncviewer"}, Open: throughVNC(func(f *Field) (*rig.VNC, error) {
+		return f.StartTigerVNC(f.Person)
+	})},
+	{Name: "typing", PerWindow: 10, Open: func(*Field) (Play, error) { return Play{Opening: typing}, nil }},
+	{Name: "covered", PerWindow: 10, Open: fixed(clickCovered)},
+	{Name: "elsewhere", PerWindow: 10, Open: fixed(clickElsewhere)},
+	{Name: "own-xephyr", PerWindow: 10, Open: ownXephyr},
+}
+
+// fixed is a vector that needs nothing prepared.
+func fixed(attempt func(*Field, *rig.Question, int) error) func(*Field) (Play, error) {
+	return func(*Field) (Play, error) { return Play{Attempt: attempt}, nil }
+}
+
+// A pause as a quick hand, or a program that imitates one, leaves it: it waits for
+// nothing.
+const quick = 30 * time.Millisecond
+
+// pressKeys leads the keyboard to the last button, which allows, and presses it:
+// with Shift and Tab from nothing, and again from wherever it is.
+func pressKeys(f *Field, q *rig.Question, n int) error {
+	d := f.Person
+	if n == 0 {
+		if err := d.Focus(q.Window); err != nil {
+			return err
+		}
+		if err := d.HoldKey(rig.KeyShift, true); err != nil {
+			return err
+		}
+		if err := d.Press(rig.KeyTab); err != nil {
+			return err
+		}
+		if err := d.HoldKey(rig.KeyShift, false); err != nil {
+			return err
+		}
+	}
+	return d.Press(' ')
+}
+
+// throughVNC has a supporter click with a viewer.
+func throughVNC(serve func(*Field) (*rig.VNC, error)) func(*Field) (Play, error) {
+	return func(f *Field) (Play, error) {
+		v, err := serve(f)
+		if err != nil {
+			return Play{}, err
+		}
+		s, err := f.StartSupporter(v, f.Person)
+		if err != nil {
+			return Play{}, err
+		}
+		if err := s.WaitConnected(30 * time.Second); err != nil {
+			return Play{}, err
+		}
+		return Play{
+			Attempt: func(f *Field, q *rig.Question, n int) error { return s.Click(q.Yes, 1) },
+			Close: func() {
+				_ = s.Leave()
+				_ = v.Stop(5 * time.Second)
+				_ = s.Display.Server.Stop(5 * time.Second)
+			},
+		}, nil
+	}
+}
+
+// Typing goes on at fifty keys a second until the question takes answers, a second
+// after it was seen: in turn by hand, as of somebody who was writing a letter, and
+// by a program.
+const (
+	keyEvery  = 20 * time.Millisecond
+	armsAfter = 900 * time.Millisecond
+)
+
+var letter = []rune{'a', ' ', rig.KeyReturn, ' ', rig.KeyTab, ' ', rig.KeyReturn, 'e'}
+
+func typing(f *Field, window int) func(time.Time) (int, error) {
+	d := f.Person
+	if window%2 == 0 {
+		d = d.Hand()
+	}
+	var mu sync.Mutex
+	var struck []time.Time
+	end, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		every := time.NewTicker(keyEvery)
+		defer every.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-end:
+				ended <- nil
+				return
+			case <-every.C:
+			}
+			if err := d.Strike(letter[i%len(letter)]); err != nil {
+				ended <- err
+				return
+			}
+			mu.Lock()
+			struck = append(struck, time.Now())
+			mu.Unlock()
+		}
+	}()
+	return func(seen time.Time) (int, error) {
+		close(end)
+		err := <-ended
+		mu.Lock()
+		defer mu.Unlock()
+		made := 0
+		for _, at := range struck {
+			if seen.Sub(at) < armsAfter {
+				made++
+			}
+		}
+		return made, err
+	}
+}
+
+// clickCovered has the hand click the button that allows while something lies in
+// front of the question, or has just been there: the person means another thing.
+func clickCovered(f *Field, q *rig.Question, n int) error {
+	d := f.Person
+	place := image.Rectangle{Min: q.Yes, Max: q.Yes}.Inset(-14)
+	kind := rig.Cover(n % 3)
+	flash := n%6 >= 3 // taken away just before the click
+	remove, err := d.Lay(kind, q.Rect, place)
+	if err != nil {
+		return err
+	}
+	time.Sleep(5 * quick)
+	if flash {
+		if err := remove(); err != nil {
+			return err
+		}
+		return d.HandClick(q.Yes)
+	}
+	if err := d.HandClick(q.Yes); err != nil {
+		return err
+	}
+	return remove()
+}
+
+// clickElsewhere has the hand click another place, and a program make a click on
+// the button out of it: right after it, or by moving the pointer under the hand.
+func clickElsewhere(f *Field, q *rig.Question, n int) error {
+	d := f.Person
+	other := image.Pt(60, fieldHeight-60)
+	switch n % 4 {
+	case 0:
+		if err := d.HandClick(other); err != nil {
+			return err
+		}
+		return d.SendClick(q.ID, q.Yes)
+	case 1:
+		if err := d.HandClick(other); err != nil {
+			return err
+		}
+		return d.Click(q.Yes, 1)
+	case 2: // on the window, but not on the button
+		if err := d.HandClick(q.Rect.Min.Add(image.Pt(60, 20))); err != nil {
+			return err
+		}
+		return d.SendClick(q.ID, q.Yes)
+	}
+	// The pointer is moved between the hand's arrival and its press.
+	if err := d.HandPoint(other); err != nil {
+		return err
+	}
+	time.Sleep(quick)
+	if err := d.Warp(q.Yes); err != nil {
+		return err
+	}
+	if err := d.HandButton(true); err != nil {
+		return err
+	}
+	time.Sleep(quick)
+	return d.HandButton(false)
+}
+
+// ownXephyr gives the supporter a display of their own with devices of the same
+// names, where their clicks are as good as a hand's, and with a helper of Aval on
+// it; with each click a forged one goes to the question.
+func ownXephyr(f *Field) (Play, error) {
+	outer, err := f.StartXvfb(fmt.Sprint("theirs-outer-", f.displays), fieldWidth, fieldHeight)
+	if err != nil {
+		return Play{}, err
+	}
+	own, err := f.StartXephyr(fmt.Sprint("theirs-", f.displays), outer, fieldWidth, fieldHeight, rig.WithGL)
+	if err != nil {
+		return Play{}, err
+	}
+	helper, err := f.Agent.StartDesktop(own)
+	if err != nil {
+		return Play{}, err
+	}
+	return Play{
+		Attempt: func(f *Field, q *rig.Question, n int) error {
+			if err := own.HandClick(q.Yes); err != nil {
+				return err
+			}
+			return f.Person.SendClick(q.ID, q.Yes)
+		},
+		Close: func() {
+			_ = helper.Stop(10 * time.Second)
+			_ = own.Server.Stop(5 * time.Second)
+			_ = outer.Server.Stop(5 * time.Second)
+		},
+	}, nil
+}
