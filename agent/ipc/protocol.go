@@ -510,11 +510,15 @@ type IndicatorSession struct {
 	Company   string    `json:"company"`
 	Since     time.Time `json:"since"`
 	Paused    bool      `json:"paused"`
+	// Held says why nothing is recorded now although it is not paused: disk-full,
+	// unconfirmed; empty: it is recorded.
+	Held string `json:"held,omitempty"`
 	// Enforced: no Pause and Stop, but Object.
 	Enforced bool `json:"enforced"`
-	// Ended: shown for 10 s after the end, with Items.
-	Ended bool   `json:"ended"`
-	Items uint64 `json:"items"`
+	// Ended: shown for 10 s after the end, with Items. Erased: it was deleted.
+	Ended  bool   `json:"ended"`
+	Erased bool   `json:"erased,omitempty"`
+	Items  uint64 `json:"items"`
 }
 
 // DesktopIndicator acknowledges a revision as really visible, or says why not.
