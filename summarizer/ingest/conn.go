@@ -40,7 +40,7 @@ type conn struct {
 
 	leaving atomic.Bool
 	greeted atomic.Bool // device and company stand
-	write   sync.Mutex // data frames: the loop's and the options of the timer
+	write   sync.Mutex  // data frames: the loop's and the options of the timer
 	timer   *time.Timer
 	options time.Time // when the device was last given options; guarded by write
 }
