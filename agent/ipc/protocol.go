@@ -82,6 +82,7 @@ const (
 
 	MethodConsentList     Method = "consent.list"
 	MethodConsentShow     Method = "consent.show"
+	MethodConsentSummary  Method = "consent.summary"
 	MethodConsentWithdraw Method = "consent.withdraw"
 	MethodSent            Method = "sent"
 
@@ -210,7 +211,7 @@ type SessionInfo struct {
 	Recording bool            `json:"recording"`
 	Paused    bool            `json:"paused"`
 	// Why says why nothing is recorded although there is a grant: paused,
-	// other-session, indicator-lost, waiting-for-indicator, disk-full.
+	// other-session, indicator-lost, desktop-locked, waiting-for-indicator, disk-full.
 	Why    string `json:"why,omitempty"`
 	Events uint64 `json:"events"`
 }
@@ -278,6 +279,35 @@ type ConsentShow struct {
 // ByID names a record or session.
 type ByID struct {
 	ID string `json:"id"`
+}
+
+// Summary is a session's summary as the company has it. All texts in it come
+// from outside: show them as plain text only.
+type Summary struct {
+	Session string `json:"session"`
+	Company string `json:"company"` // its name
+	// Version counts up with each change; 0: the company has none (yet, or any
+	// more), and what follows is empty.
+	Version      uint64        `json:"version"`
+	Name         string        `json:"name,omitempty"`
+	Text         string        `json:"text,omitempty"`
+	IssueTypes   []string      `json:"issue_types,omitempty"`
+	Applications []string      `json:"applications,omitempty"`
+	Steps        []SummaryStep `json:"steps,omitempty"`
+	FollowUps    []string      `json:"follow_ups,omitempty"`
+	Language     string        `json:"language,omitempty"`
+	Engine       string        `json:"engine,omitempty"` // rules, or the name of a model
+	Edited       bool          `json:"edited,omitempty"` // by a person at the company
+	At           time.Time     `json:"at,omitzero"`
+	// Cut: the end is missing, because the whole is too long to be sent back.
+	Cut bool `json:"cut,omitempty"`
+}
+
+// SummaryStep is what was done with one application.
+type SummaryStep struct {
+	Application string   `json:"application"`
+	Action      string   `json:"action"`
+	Commands    []string `json:"commands,omitempty"`
 }
 
 // Withdraw ends a grant, and with Delete also erases what was recorded.
@@ -364,6 +394,13 @@ type DesktopStatus struct {
 	User    string          `json:"user"`
 	State   consent.Desktop `json:"state"`
 	Helper  bool            `json:"helper"` // aval-desktop is there
+	Display string          `json:"display,omitempty"`
+	Type    string          `json:"type,omitempty"` // x11, wayland or mir
+	Seat    string          `json:"seat,omitempty"`
+	// StartLine starts aval-desktop where it is missing: a line to add to
+	// StartFile, or, without a file, a command for the user to run once.
+	StartFile string `json:"start_file,omitempty"`
+	StartLine string `json:"start_line,omitempty"`
 }
 
 // DesktopRegister announces a desktop session. What it says is used only to
@@ -399,7 +436,7 @@ type PromptClose struct {
 type DesktopPrompt struct {
 	Question string `json:"question"`
 	Rung     string `json:"rung"`
-	Why      string `json:"why"` // not-installed, no-window, exited
+	Why      string `json:"why"` // not-installed, no-window, exited, screen-reader
 }
 
 // QuestionClaim fetches a question; from then on only this connection may
