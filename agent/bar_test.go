@@ -70,3 +70,33 @@ func TestEndedBar(t *testing.T) {
 	must(t, err)
 	p.shows("the deletion", func(s ipc.IndicatorSession) bool { return s.Session == "test/2" && s.Ended && s.Erased })
 }
+
+// TestEndedBarMakesRoom: a session that is over leaves the bar when somebody is
+// asked something, so that the bar does not grow over the question.
+// Planted bug: leave out the look at asks in showIndicator.
+func TestEndedBarMakesRoom(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := r.dial()
+	p := r.sit(":74", func(p *person, open ipc.PromptOpen) {
+		p.mu.Lock()
+		first := len(p.asked) == 0
+		p.mu.Unlock()
+		if first {
+			says(true)(p, open)
+		}
+	})
+	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
+	_, err := call[ipc.Empty](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
+	p.shows("the end", func(s ipc.IndicatorSession) bool { return s.Session == "test/1" && s.Ended })
+	r.begin(c, ipc.SessionBegin{ID: "2"})
+	r.eventually("an empty bar", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.ind.Sessions) == 0
+	})
+	if list := r.consents(c); list[0].Outcome != consent.OutcomeAsking {
+		t.Errorf("the bar was emptied by something else: %+v", list)
+	}
+}

@@ -174,8 +174,23 @@ func (a *Agent) showIndicator(d *desktop) {
 			})
 		}
 	}
-	ind.Sessions = append(ind.Sessions, d.ended...)
+	// What is over makes room for a question, which the bar must not cover.
+	if !a.asks(d) {
+		ind.Sessions = append(ind.Sessions, d.ended...)
+	}
 	d.conn.Push(ipc.PushIndicator, ind)
+}
+
+// asks tells whether a question stands on d.
+func (a *Agent) asks(d *desktop) bool {
+	for _, l := range a.sessions {
+		if l.question != nil {
+			if ask, ok := l.question.asks[d.id]; ok && !ask.Over() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // indicatorReport takes what the helper says of its indicator.

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"sync"
@@ -35,6 +36,7 @@ var Vectors = []Vector{
 	{Name: "covered", PerWindow: 10, Open: fixed(clickCovered)},
 	{Name: "elsewhere", PerWindow: 10, Open: fixed(clickElsewhere)},
 	{Name: "own-xephyr", PerWindow: 10, Open: ownXephyr},
+	{Name: "tray", PerWindow: 10, Needs: []string{"dbus-daemon"}, Open: pressTray},
 }
 
 // fixed is a vector that needs nothing prepared.
@@ -100,7 +102,17 @@ const (
 	armsAfter = 900 * time.Millisecond
 )
 
+// letter is what is written. Shift and Tab, from nothing, lead to the button that
+// allows; whoever answers a form might write just that.
 var letter = []rune{'a', ' ', rig.KeyReturn, ' ', rig.KeyTab, ' ', rig.KeyReturn, 'e'}
+
+// strike writes one key of the letter.
+func strike(d *rig.Display, key rune) error {
+	if key != rig.KeyTab {
+		return d.Strike(key)
+	}
+	return errors.Join(d.HoldKey(rig.KeyShift, true), d.Strike(key), d.HoldKey(rig.KeyShift, false))
+}
 
 func typing(f *Field, window int) func(time.Time) (int, error) {
 	d := f.Person
@@ -120,7 +132,7 @@ func typing(f *Field, window int) func(time.Time) (int, error) {
 				return
 			case <-every.C:
 			}
-			if err := d.Strike(letter[i%len(letter)]); err != nil {
+			if err := strike(d, letter[i%len(letter)]); err != nil {
 				ended <- err
 				return
 			}
@@ -234,4 +246,36 @@ func ownXephyr(f *Field) (Play, error) {
 			_ = outer.Server.Stop(5 * time.Second)
 		},
 	}, nil
+}
+
+// pressTray has a program on the person's session bus press the entries of the
+// icon's menu, and ids that are not in it. The windows that this opens are closed
+// again.
+func pressTray(f *Field) (Play, error) {
+	tray, err := f.StartTray()
+	if err != nil {
+		return Play{}, err
+	}
+	if err := f.Helper.Stop(10 * time.Second); err != nil {
+		return Play{}, err
+	}
+	if err := f.Help(); err != nil { // again, now on the bus
+		return Play{}, err
+	}
+	if err := tray.WaitIcon(15 * time.Second); err != nil {
+		return Play{}, err
+	}
+	return Play{Attempt: func(f *Field, q *rig.Question, n int) error {
+		ids, err := tray.Entries()
+		if err != nil {
+			return err
+		}
+		ids = append(ids, 0, 99)
+		if err := tray.Press(ids[n%len(ids)]); err != nil {
+			return err
+		}
+		time.Sleep(10 * quick)
+		f.EndChildren(f.Helper.PID, "aval-ui", q.PID)
+		return nil
+	}}, nil
 }
