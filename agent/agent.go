@@ -37,7 +37,11 @@ type Config struct {
 	StateDir  string // 0700, made when missing
 	Socket    string // of the local API
 	PolicyDir string // holds managed/ and recommended/; empty: no local policies
-	Log       *slog.Logger
+	// Group is the group that the installed programs run with; only they then
+	// ask people, and their word on who answered counts. Empty: it is told of
+	// no answer whose hand it was, unless a policy names devices for tests.
+	Group string
+	Log   *slog.Logger
 	// Ready is called once, when the local API answers.
 	Ready func()
 }
@@ -48,6 +52,7 @@ type Agent struct {
 	log   *slog.Logger
 	store *store.Store
 	key   crypto.Signer
+	group int // id of Config.Group; -1: there is none
 	start time.Time
 	loop  chan func()
 	ctx   context.Context // ends with the service
@@ -92,6 +97,9 @@ func Run(ctx context.Context, cfg Config) error {
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {
 		return errors.New("the device key is not an Ed25519 key")
+	}
+	if a.group = groupID(cfg.Group); cfg.Group != "" && a.group < 0 {
+		a.notes = appendNote(a.notes, "The group "+cfg.Group+" does not exist: nobody can be asked until aval install has set it up.")
 	}
 	if a.subject, err = a.subjectSalt(); err != nil {
 		return err

@@ -39,6 +39,11 @@ type desktop struct {
 	// The window watcher.
 	epoch uint64
 	names []string // sessions whose grants it was started with
+
+	// The hearing of presses: what was asked for last, and the questions about
+	// single presses that wait for their answer.
+	listening ipc.Listening
+	hearing   map[string]chan<- ipc.Heard
 }
 
 var _ prompt.Desk = (*desktop)(nil)
@@ -82,8 +87,11 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 			old.conn.Close()
 		}
 	}
+	if err := a.barred(c.Peer()); err != nil {
+		return ipc.DesktopRegisterResult{}, err
+	}
 	r.Offers = slices.DeleteFunc(slices.Clone(r.Offers), func(g event.Group) bool { return !slices.Contains(event.Groups, g) })
-	d := &desktop{id: id, uid: uid, conn: c, reg: r}
+	d := &desktop{id: id, uid: uid, conn: c, reg: r, hearing: map[string]chan<- ipc.Heard{}}
 	a.desktops[id] = d
 	a.refreshLocks()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
@@ -111,6 +119,9 @@ func (a *Agent) lostDesktop(d *desktop) {
 	}
 	if d.watchdog != nil {
 		d.watchdog.Stop()
+	}
+	for id := range d.hearing {
+		a.heard(d, ipc.Heard{ID: id, From: consent.FromAbsent, Doubt: "the desktop is gone"})
 	}
 	now := time.Now()
 	for _, l := range a.sessions {

@@ -53,12 +53,12 @@ const (
 )
 
 // grant signs the grant, makes it durable, and only then lets capture start.
-func (a *Agent) grant(l *live, basis consent.Basis, groups []event.Group, asked *record.Asked, by consent.Provenance) {
+func (a *Agent) grant(l *live, basis consent.Basis, groups []event.Group, asked *record.Asked, by consent.Provenance, test bool) {
 	now := time.Now().UTC()
 	g := record.Grant{
 		Head: a.head(l), Decided: a.body(l, asked, by), Basis: basis, Groups: groups,
 		NotBefore: now, Expires: now.Add(record.MaxGrantAge), Engine: l.decided.Engine,
-		RetentionDays: l.decided.RetentionDays, Notice: l.decided.Decision.Notice,
+		RetentionDays: l.decided.RetentionDays, Notice: l.decided.Decision.Notice, Test: test,
 	}
 	g.At = now
 	raw, err := a.write(g.Head, record.TypeGrant, g)
@@ -167,6 +167,7 @@ func (a *Agent) gateAll() {
 	}
 	for _, d := range a.desktops {
 		a.watchWindows(d)
+		a.listenOn(d)
 	}
 }
 

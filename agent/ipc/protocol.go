@@ -94,6 +94,7 @@ const (
 	MethodDesktopAlive     Method = "desktop.alive"
 	MethodDesktopEvent     Method = "desktop.event"
 	MethodDesktopPrompt    Method = "desktop.prompt"
+	MethodDesktopHeard     Method = "desktop.heard"
 
 	// Of the window or dialog that asks.
 	MethodQuestionClaim  Method = "question.claim"
@@ -107,6 +108,9 @@ const (
 	PushPromptClose = "prompt.close"
 	PushIndicator   = "indicator"
 	PushCapture     = "capture"
+	PushListen      = "listen"
+	PushWatch       = "watch"
+	PushHear        = "hear"
 )
 
 // Hello opens a connection.
@@ -373,6 +377,49 @@ type DesktopRegister struct {
 	Locale   string `json:"locale"`
 	// Offers are the groups that this desktop can deliver.
 	Offers []event.Group `json:"offers"`
+	// Server is the process id of the X server, as the kernel names the other
+	// end of the connection to it; 0: there is none, or it cannot be told.
+	Server int `json:"server,omitempty"`
+}
+
+// Listening tells the desktop whether to hear the presses of its devices, and
+// which devices, by name, count in tests.
+type Listening struct {
+	On      bool     `json:"on"`
+	Devices []string `json:"devices,omitempty"`
+}
+
+// Watch tells the desktop of a window of ours in which answers are given.
+type Watch struct {
+	PID    int    `json:"pid"`
+	Window uint32 `json:"window"`
+}
+
+// Press is where an answer was given in a window.
+type Press struct {
+	Window uint32 `json:"window"` // its X id
+	// X, Y, Width and Height are the place of the button, in pixels of the
+	// window; all 0 with Key.
+	X      int  `json:"x,omitempty"`
+	Y      int  `json:"y,omitempty"`
+	Width  int  `json:"width,omitempty"`
+	Height int  `json:"height,omitempty"`
+	Key    bool `json:"key,omitempty"` // by the keyboard
+}
+
+// Hear asks the desktop where a press came from; it answers with Heard.
+type Hear struct {
+	ID  string `json:"id"`
+	PID int    `json:"pid"` // whose window it is, by the kernel
+	Press
+}
+
+// Heard is the desktop's answer.
+type Heard struct {
+	ID     string         `json:"id"`
+	From   consent.Origin `json:"from"`
+	Device string         `json:"device,omitempty"`
+	Doubt  string         `json:"doubt,omitempty"` // why it does not count all the same
 }
 
 // DesktopRegisterResult names the desktop as the service knows it.
@@ -440,7 +487,8 @@ type QuestionCompany struct {
 type QuestionShown struct {
 	Question   string `json:"question"`
 	Locale     string `json:"locale"`
-	TextSHA256 string `json:"text_sha256"` // of the text as shown
+	TextSHA256 string `json:"text_sha256"`      // of the text as shown
+	Window     uint32 `json:"window,omitempty"` // its X id; 0: it has none
 }
 
 // QuestionShownResult carries the deadline that the window counts down to.
@@ -457,12 +505,21 @@ type QuestionAnswer struct {
 	// person may have changed the language since QuestionShown.
 	Locale     string `json:"locale,omitempty"`
 	TextSHA256 string `json:"text_sha256,omitempty"`
+	Press      *Press `json:"press,omitempty"` // how it was given; nil: not told
 }
 
-// QuestionAnswerResult says what became of the answer.
+// QuestionAnswerResult says what became of the answer. While Outcome is asking
+// it did not count, and Refused says why.
 type QuestionAnswerResult struct {
 	Outcome consent.Outcome `json:"outcome"`
+	Refused string          `json:"refused,omitempty"`
 }
+
+// Why an answer did not count.
+const (
+	RefusedRemote    = "remote"    // not by a hand at this computer, as far as is known
+	RefusedDisturbed = "disturbed" // the window was covered or moved just before
+)
 
 // Indicator is the whole state of the indicator on one desktop; every change
 // sends it whole, with a higher revision.

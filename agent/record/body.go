@@ -59,6 +59,9 @@ type Asked struct {
 	TextHash string    `json:"text_sha256,omitempty"` // of the text as it was shown
 	// Offered are the groups that the question offered.
 	Offered []event.Group `json:"offered"`
+	// NotCounted is how often a yes was given that did not count, because no
+	// hand at this computer was known to have given it.
+	NotCounted int `json:"not_counted,omitempty"`
 }
 
 // Grant is the record without which nothing is captured.

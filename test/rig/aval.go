@@ -222,6 +222,11 @@ func (r *Rig) StartAgent(name string, env ...string) (*Agent, error) {
 			return nil, err
 		}
 	}
+	// The person's display is a window of another one: what is clicked on that
+	// window stands for a hand.
+	if err := a.SetPolicy("managed", "hands.json", `{"TestAnswerDevices": ["Xephyr virtual mouse", "Xephyr virtual keyboard"]}`); err != nil {
+		return nil, err
+	}
 	return a, a.Restart()
 }
 
