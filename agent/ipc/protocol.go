@@ -252,8 +252,10 @@ type ConsentEntry struct {
 	Outcome    consent.Outcome    `json:"outcome"`
 	Ending     consent.Ending     `json:"ending,omitempty"`
 	Provenance consent.Provenance `json:"provenance"`
-	Groups     []event.Group      `json:"groups,omitempty"`
-	At         time.Time          `json:"at"`
+	// Test: the answer came from a device that a policy names for tests.
+	Test   bool          `json:"test,omitempty"`
+	Groups []event.Group `json:"groups,omitempty"`
+	At     time.Time     `json:"at"`
 }
 
 // ConsentListPage asks for the list, newest first, in pages.

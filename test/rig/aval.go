@@ -293,6 +293,7 @@ type Consent struct {
 	Outcome    string    `json:"outcome"`
 	Ending     string    `json:"ending"`
 	Provenance string    `json:"provenance"`
+	Test       bool      `json:"test"`
 	At         time.Time `json:"at"`
 }
 

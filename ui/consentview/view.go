@@ -186,7 +186,7 @@ func (v *View) compose() {
 	footColumn.add(foot, 2, container.New(ends{width: inner}, v.deny, v.allow))
 	footColumn.add(foot, 5, v.time)
 	footColumn.add(foot, 4, v.left)
-	footColumn.add(foot, 10, newPlain(inkGround, inner, 0))
+	footColumn.add(foot, 6, newPlain(inkGround, inner, 0))
 
 	v.root.Layout = frame{}
 	v.root.Objects = []fyne.CanvasObject{head, v.scroll, foot}
