@@ -82,6 +82,7 @@ const (
 
 	MethodConsentList     Method = "consent.list"
 	MethodConsentShow     Method = "consent.show"
+	MethodConsentSummary  Method = "consent.summary"
 	MethodConsentWithdraw Method = "consent.withdraw"
 	MethodSent            Method = "sent"
 
@@ -277,11 +278,42 @@ type ConsentShow struct {
 	// Later are the signed objection, withdrawal and erasure of a grant, the
 	// first of each, oldest first.
 	Later []json.RawMessage `json:"later,omitempty"`
+	// Copies is the fate of each copy of an erased session, as it stands now.
+	Copies []consent.Copy `json:"copies,omitempty"`
 }
 
 // ByID names a record or session.
 type ByID struct {
 	ID string `json:"id"`
+}
+
+// Summary is a session's summary as the company has it. All texts in it come
+// from outside: show them as plain text only.
+type Summary struct {
+	Session string `json:"session"`
+	Company string `json:"company"` // its name
+	// Version counts up with each change; 0: the company has none (yet, or any
+	// more), and what follows is empty.
+	Version      uint64        `json:"version"`
+	Name         string        `json:"name,omitempty"`
+	Text         string        `json:"text,omitempty"`
+	IssueTypes   []string      `json:"issue_types,omitempty"`
+	Applications []string      `json:"applications,omitempty"`
+	Steps        []SummaryStep `json:"steps,omitempty"`
+	FollowUps    []string      `json:"follow_ups,omitempty"`
+	Language     string        `json:"language,omitempty"`
+	Engine       string        `json:"engine,omitempty"` // rules, or the name of a model
+	Edited       bool          `json:"edited,omitempty"` // by a person at the company
+	At           time.Time     `json:"at,omitzero"`
+	// Cut: the end is missing, because the whole is too long to be sent back.
+	Cut bool `json:"cut,omitempty"`
+}
+
+// SummaryStep is what was done with one application.
+type SummaryStep struct {
+	Application string   `json:"application"`
+	Action      string   `json:"action"`
+	Commands    []string `json:"commands,omitempty"`
 }
 
 // Withdraw ends a grant, and with Delete also erases what was recorded.
@@ -292,8 +324,8 @@ type Withdraw struct {
 
 // WithdrawResult says what became of it.
 type WithdrawResult struct {
-	Outcome consent.Outcome   `json:"outcome"` // withdrawn, erased or objected
-	Copies  map[string]string `json:"copies,omitempty"`
+	Outcome consent.Outcome `json:"outcome"` // withdrawn, erased or objected
+	Copies  []consent.Copy  `json:"copies,omitempty"`
 }
 
 // Sent asks for the events of a session as they left, oldest first, in pages.
@@ -537,11 +569,15 @@ type IndicatorSession struct {
 	Company   string    `json:"company"`
 	Since     time.Time `json:"since"`
 	Paused    bool      `json:"paused"`
+	// Held says why nothing is recorded now although it is not paused: disk-full,
+	// unconfirmed; empty: it is recorded.
+	Held string `json:"held,omitempty"`
 	// Enforced: no Pause and Stop, but Object.
 	Enforced bool `json:"enforced"`
-	// Ended: shown for 10 s after the end, with Items.
-	Ended bool   `json:"ended"`
-	Items uint64 `json:"items"`
+	// Ended: shown for 10 s after the end, with Items. Erased: it was deleted.
+	Ended  bool   `json:"ended"`
+	Erased bool   `json:"erased,omitempty"`
+	Items  uint64 `json:"items"`
 }
 
 // DesktopIndicator acknowledges a revision as really visible, or says why not.
