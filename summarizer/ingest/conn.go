@@ -41,7 +41,14 @@ type conn struct {
 	leaving atomic.Bool
 	write   sync.Mutex // data frames: the loop's and the options of the timer
 	timer   *time.Timer
-	options time.Time // when the device was last given options; guarded by write
+	watched atomic.Pointer[time.Timer] // the timer, once it runs: for nudge
+}
+
+// nudge has the device's options looked at soon. Any goroutine may call it.
+func (c *conn) nudge(in time.Duration) {
+	if t := c.watched.Load(); t != nil {
+		t.Reset(in)
+	}
 }
 
 // loop greets the device and serves it until the connection ends.
@@ -49,6 +56,7 @@ func (c *conn) loop() {
 	defer c.s.gone(c)
 	defer c.ws.Close()
 	c.ws.SetReadLimit(wire.MaxFrame)
+	settings := c.s.settings.Load()
 	if !c.greet() {
 		return
 	}
@@ -57,6 +65,9 @@ func (c *conn) loop() {
 	defer log.Info("device gone")
 	c.watch()
 	defer c.timer.Stop()
+	if c.s.settings.Load() != settings { // changed while the device was greeted
+		c.nudge(0)
+	}
 	for !c.leaving.Load() {
 		f, err := c.next()
 		if err == nil {
@@ -191,7 +202,6 @@ func (c *conn) greet() bool {
 		return false
 	}
 	c.company, c.device, c.skew = h.GetCompany(), h.GetDevice(), skew
-	c.options = now
 	c.extend()
 	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{ClockUnixNano: now.UnixNano(),
 		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents}}}) == nil &&
@@ -246,6 +256,7 @@ func (c *conn) watch() {
 	ready := make(chan struct{})
 	c.timer = time.AfterFunc(c.s.o.Ping, func() { <-ready; tick() })
 	close(ready)
+	c.watched.Store(c.timer)
 }
 
 // inTx runs f in a transaction and sorts its error: a refusal's code; or the
