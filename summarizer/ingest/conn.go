@@ -39,7 +39,8 @@ type conn struct {
 	grants  map[string]*grant
 
 	leaving atomic.Bool
-	write   sync.Mutex // data frames: the loop's and the options of the timer
+	greeted atomic.Bool // device and company stand
+	write   sync.Mutex  // data frames: the loop's and the options of the timer
 	timer   *time.Timer
 	watched atomic.Pointer[time.Timer] // the timer, once it runs: for nudge
 }
@@ -68,6 +69,8 @@ func (c *conn) loop() {
 	if c.s.settings.Load() != settings { // changed while the device was greeted
 		c.nudge(0)
 	}
+	c.greeted.Store(true)
+	c.tell()
 	for !c.leaving.Load() {
 		f, err := c.next()
 		if err == nil {
@@ -251,6 +254,7 @@ func (c *conn) watch() {
 				_ = c.send(optionsFrame(env))
 			}
 		}
+		c.tell()
 		c.timer.Reset(c.s.o.Ping)
 	}
 	ready := make(chan struct{})

@@ -82,6 +82,9 @@ func New(db *store.DB, co *company.Service, o Options) *Server {
 	if o.Look <= 0 {
 		s.o.Look = 2 * time.Second
 	}
+	if db != nil { // without one, frames are only decoded
+		go s.spread()
+	}
 	// Small buffers, and none for writing while idle: thousands of devices are
 	// connected and say nothing.
 	s.up = websocket.Upgrader{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 512, WriteBufferSize: 4096,
