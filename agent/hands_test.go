@@ -57,6 +57,11 @@ func TestHand(t *testing.T) {
 	if b.Outcome != consent.OutcomeAllowed {
 		t.Fatalf("begin: %+v", b)
 	}
+	r.eventually("the window has the answers to all its answers", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.results) == 7
+	})
 	p.mu.Lock()
 	var why []string
 	for _, res := range p.results {
