@@ -30,12 +30,14 @@ type decided struct {
 	PolicyOrigin  string            `json:"policy_origin"`
 	PolicySHA256  string            `json:"policy_sha256"`
 	PolicyVersion int64             `json:"policy_version"`
-	Subject       string            `json:"subject"`
-	Desktop       string            `json:"desktop"`
-	Engine        string            `json:"engine"`
-	RetentionDays int               `json:"retention_days"`
-	Offered       []event.Group     `json:"offered"`
-	At            time.Time         `json:"at"`
+	// ServerReleases: see record.Decided.
+	ServerReleases bool          `json:"server_releases,omitempty"`
+	Subject        string        `json:"subject"`
+	Desktop        string        `json:"desktop"`
+	Engine         string        `json:"engine"`
+	RetentionDays  int           `json:"retention_days"`
+	Offered        []event.Group `json:"offered"`
+	At             time.Time     `json:"at"`
 }
 
 // decide collects the input, decides, and does what follows from it.
@@ -50,19 +52,14 @@ func (a *Agent) decide(l *live) {
 	if c := a.company; c != nil {
 		d.Company, d.CompanyName = c.Company, c.CompanyName
 		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
-		if c.optionsValid(d.At) {
-			in.Outgoing, in.Incoming = c.options.Outgoing, c.options.Incoming
-			in.IncomingEnforced, in.LogSessions = c.options.IncomingEnforced, c.options.LogSessions
-		}
+		d.ServerReleases = c.trust().ServerReleases()
+		c.fill(&in, d.At)
 		// Whether this is the company's own device matters to incoming requests
 		// only, which come with the company's side.
 	}
 	a.policyNow().Effective.Fill(&in)
 	in.Local = a.localSetting(l, targets, in)
 	d.PolicyOrigin, d.PolicySHA256 = a.policy.Origin, a.policy.SHA256
-	if d.PolicyOrigin == "" {
-		d.PolicyOrigin = "none"
-	}
 	l.desktops = nil
 	for _, t := range targets {
 		l.desktops = append(l.desktops, t.id)
@@ -87,10 +84,10 @@ func (a *Agent) decide(l *live) {
 		a.ask(l, targets)
 	case consent.Allow:
 		l.outcome = consent.OutcomeAllowed
-		a.grant(l, d.Decision.Basis, d.Offered, nil, "")
+		a.grant(l, d.Decision.Basis, d.Offered, nil, "", false)
 	default:
 		l.outcome = d.Decision.Outcome()
-		a.writeOutcome(l, nil)
+		a.writeOutcome(l, nil, "")
 		a.settled(l)
 	}
 	a.gateAll()
@@ -173,18 +170,18 @@ func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record
 	return record.Decided{
 		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, CompanyName: d.CompanyName,
 		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: l.outcome, Ending: l.ending,
-		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion,
+		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion, ServerReleases: d.ServerReleases,
 		Subject: d.Subject, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
 	}
 }
 
 // writeOutcome records an outcome after which nothing is captured.
-func (a *Agent) writeOutcome(l *live, asked *record.Asked) {
+func (a *Agent) writeOutcome(l *live, asked *record.Asked, by consent.Provenance) {
 	if l.decided == nil {
 		return
 	}
 	h := a.head(l)
-	typ, body := record.TypeRefusal, any(record.Refusal{Head: h, Decided: a.body(l, asked, l.provenance())})
+	typ, body := record.TypeRefusal, any(record.Refusal{Head: h, Decided: a.body(l, asked, by)})
 	if l.outcome == consent.OutcomeNoAnswer || l.outcome == consent.OutcomeCouldNotAsk {
 		typ, body = record.TypeNoAnswer, record.NoAnswer{Head: h, Decided: a.body(l, asked, "")}
 	}
@@ -194,13 +191,6 @@ func (a *Agent) writeOutcome(l *live, asked *record.Asked) {
 	if err := a.keep(l); err != nil {
 		a.log.Error("keep session", "session", l.Name, "err", err)
 	}
-}
-
-func (l *live) provenance() consent.Provenance {
-	if l.outcome == consent.OutcomeRefused {
-		return consent.P0
-	}
-	return ""
 }
 
 // write signs a record and appends it to the log: durable on return.

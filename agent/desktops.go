@@ -39,6 +39,11 @@ type desktop struct {
 	// The window watcher.
 	epoch uint64
 	names []string // sessions whose grants it was started with
+
+	// The hearing of presses: what was asked for last, and the questions about
+	// single presses that wait for their answer.
+	listening ipc.Listening
+	hearing   map[string]chan<- ipc.Heard
 }
 
 var _ prompt.Desk = (*desktop)(nil)
@@ -63,6 +68,9 @@ func (d *desktop) state() consent.Desktop {
 // register makes the connection the helper of its desktop. A second helper for
 // the same desktop takes the place of a first one of the same user only.
 func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegisterResult, error) {
+	if err := a.barred(c.Peer()); err != nil {
+		return ipc.DesktopRegisterResult{}, err
+	}
 	id := r.Display
 	uid := c.Peer().UID
 	a.refreshGraphical()
@@ -84,7 +92,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		}
 	}
 	r.Offers = slices.DeleteFunc(slices.Clone(r.Offers), func(g event.Group) bool { return !slices.Contains(event.Groups, g) })
-	d := &desktop{id: id, uid: uid, conn: c, reg: r}
+	d := &desktop{id: id, uid: uid, conn: c, reg: r, hearing: map[string]chan<- ipc.Heard{}}
 	a.desktops[id] = d
 	a.followDesktops()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
@@ -115,6 +123,9 @@ func (a *Agent) lostDesktop(d *desktop) {
 	}
 	if d.watchdog != nil {
 		d.watchdog.Stop()
+	}
+	for id := range d.hearing {
+		a.heard(d, ipc.Heard{ID: id, From: consent.FromAbsent, Doubt: "the desktop is gone"})
 	}
 	a.gateAll() // first: what follows may wait for the session list
 	kind := consent.EventUILost

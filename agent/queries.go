@@ -124,21 +124,6 @@ func (a *Agent) supporterOn(uid uint32) bool {
 	return false
 }
 
-func (a *Agent) policyShow() ipc.PolicyResult {
-	s := a.policyNow()
-	r := ipc.PolicyResult{State: s.Effective.State, Origin: s.Origin, SHA256: s.SHA256, GoodAt: s.GoodAt, Text: policy.ShowText(s.Effective)}
-	if s.Err != nil {
-		r.Problem = s.Err.Error()
-	}
-	for _, v := range s.Effective.All() {
-		raw, err := json.Marshal(v)
-		if err == nil {
-			r.Keys = append(r.Keys, raw)
-		}
-	}
-	return r
-}
-
 func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {
 	out := []ipc.SessionInfo{}
 	for _, l := range a.sessions {
@@ -172,6 +157,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 		record.Decided
 		Basis  consent.Basis   `json:"basis"`
 		Groups json.RawMessage `json:"groups"`
+		Test   bool            `json:"test"`
 	}
 	_, payload, err := record.Peek(e.Envelope)
 	if err != nil {
@@ -183,7 +169,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 	out := ipc.ConsentEntry{
 		ID: e.ID, Session: e.Session, Tool: b.Tool, Supporter: b.Supporter, Company: b.CompanyName, Direction: b.Direction,
 		Verdict: b.Decision.Verdict, Basis: b.Basis, Reason: b.Decision.Reason, Outcome: b.Outcome, Ending: b.Ending,
-		Provenance: b.Provenance, At: e.At,
+		Provenance: b.Provenance, Test: b.Test, At: e.At,
 	}
 	if len(b.Groups) > 0 {
 		if err := json.Unmarshal(b.Groups, &out.Groups); err != nil {

@@ -244,7 +244,7 @@ func (a *Agent) restore() {
 		case k.Outcome == consent.OutcomeAsking:
 			// The window of an older process never answers.
 			l.outcome, l.ending = consent.OutcomeCouldNotAsk, consent.EndingStopped
-			a.writeOutcome(l, nil)
+			a.writeOutcome(l, nil, "")
 		case len(k.Grant) > 0:
 			a.resume(l, k)
 		}

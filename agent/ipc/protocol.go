@@ -95,6 +95,7 @@ const (
 	MethodDesktopAlive     Method = "desktop.alive"
 	MethodDesktopEvent     Method = "desktop.event"
 	MethodDesktopPrompt    Method = "desktop.prompt"
+	MethodDesktopHeard     Method = "desktop.heard"
 
 	// Of the window or dialog that asks.
 	MethodQuestionClaim  Method = "question.claim"
@@ -108,6 +109,9 @@ const (
 	PushPromptClose = "prompt.close"
 	PushIndicator   = "indicator"
 	PushCapture     = "capture"
+	PushListen      = "listen"
+	PushWatch       = "watch"
+	PushHear        = "hear"
 )
 
 // Hello opens a connection.
@@ -249,8 +253,10 @@ type ConsentEntry struct {
 	Outcome    consent.Outcome    `json:"outcome"`
 	Ending     consent.Ending     `json:"ending,omitempty"`
 	Provenance consent.Provenance `json:"provenance"`
-	Groups     []event.Group      `json:"groups,omitempty"`
-	At         time.Time          `json:"at"`
+	// Test: the answer came from a device that a policy names for tests.
+	Test   bool          `json:"test,omitempty"`
+	Groups []event.Group `json:"groups,omitempty"`
+	At     time.Time     `json:"at"`
 }
 
 // ConsentListPage asks for the list, newest first, in pages.
@@ -366,8 +372,25 @@ type PolicyResult struct {
 	SHA256  string              `json:"sha256,omitempty"`
 	GoodAt  time.Time           `json:"good_at,omitzero"` // when it was last read without doubt
 	Problem string              `json:"problem,omitempty"`
-	Keys    []json.RawMessage   `json:"keys"` // policy.Resolved, one for each key
-	Text    string              `json:"text"` // the same for people
+	// Server is what the company's server sent; nil: this computer is not enrolled.
+	Server *PolicyServer     `json:"server,omitempty"`
+	Keys   []json.RawMessage `json:"keys"` // policy.Resolved, one for each key
+	Text   string            `json:"text"` // the same for people
+}
+
+// PolicyServer is the last good bundle of options and policy of the company's
+// server, and the last one that was refused.
+type PolicyServer struct {
+	Version       int64     `json:"version"`          // of the bundle; 0: there is none
+	Policy        string    `json:"policy,omitempty"` // name; empty: none is assigned
+	PolicyVersion int64     `json:"policy_version,omitempty"`
+	SignedAt      time.Time `json:"signed_at,omitzero"`
+	Until         time.Time `json:"until,omitzero"` // when it stops being in force
+	// Releases says whose key counts for values that can allow without a
+	// question: server, release-key or nobody.
+	Releases  string    `json:"releases"`
+	Refused   string    `json:"refused,omitempty"`
+	RefusedAt time.Time `json:"refused_at,omitzero"`
 }
 
 // Status is what `aval status` shows.
@@ -412,6 +435,49 @@ type DesktopRegister struct {
 	Locale   string `json:"locale"`
 	// Offers are the groups that this desktop can deliver.
 	Offers []event.Group `json:"offers"`
+	// Server is the process id of the X server, as the kernel names the other
+	// end of the connection to it; 0: there is none, or it cannot be told.
+	Server int `json:"server,omitempty"`
+}
+
+// Listening tells the desktop whether to hear the presses of its devices, and
+// which devices, by name, count in tests.
+type Listening struct {
+	On      bool     `json:"on"`
+	Devices []string `json:"devices,omitempty"`
+}
+
+// Watch tells the desktop of a window of ours in which answers are given.
+type Watch struct {
+	PID    int    `json:"pid"`
+	Window uint32 `json:"window"`
+}
+
+// Press is where an answer was given in a window.
+type Press struct {
+	Window uint32 `json:"window"` // its X id
+	// X, Y, Width and Height are the place of the button, in pixels of the
+	// window; all 0 with Key.
+	X      int  `json:"x,omitempty"`
+	Y      int  `json:"y,omitempty"`
+	Width  int  `json:"width,omitempty"`
+	Height int  `json:"height,omitempty"`
+	Key    bool `json:"key,omitempty"` // by the keyboard
+}
+
+// Hear asks the desktop where a press came from; it answers with Heard.
+type Hear struct {
+	ID  string `json:"id"`
+	PID int    `json:"pid"` // whose window it is, by the kernel
+	Press
+}
+
+// Heard is the desktop's answer.
+type Heard struct {
+	ID     string         `json:"id"`
+	From   consent.Origin `json:"from"`
+	Device string         `json:"device,omitempty"`
+	Doubt  string         `json:"doubt,omitempty"` // why it does not count all the same
 }
 
 // DesktopRegisterResult names the desktop as the service knows it.
@@ -479,7 +545,8 @@ type QuestionCompany struct {
 type QuestionShown struct {
 	Question   string `json:"question"`
 	Locale     string `json:"locale"`
-	TextSHA256 string `json:"text_sha256"` // of the text as shown
+	TextSHA256 string `json:"text_sha256"`      // of the text as shown
+	Window     uint32 `json:"window,omitempty"` // its X id; 0: it has none
 }
 
 // QuestionShownResult carries the deadline that the window counts down to.
@@ -496,12 +563,21 @@ type QuestionAnswer struct {
 	// person may have changed the language since QuestionShown.
 	Locale     string `json:"locale,omitempty"`
 	TextSHA256 string `json:"text_sha256,omitempty"`
+	Press      *Press `json:"press,omitempty"` // how it was given; nil: not told
 }
 
-// QuestionAnswerResult says what became of the answer.
+// QuestionAnswerResult says what became of the answer. While Outcome is asking
+// it did not count, and Refused says why.
 type QuestionAnswerResult struct {
 	Outcome consent.Outcome `json:"outcome"`
+	Refused string          `json:"refused,omitempty"`
 }
+
+// Why an answer did not count.
+const (
+	RefusedRemote    = "remote"    // not by a hand at this computer, as far as is known
+	RefusedDisturbed = "disturbed" // the window was covered or moved just before
+)
 
 // Indicator is the whole state of the indicator on one desktop; every change
 // sends it whole, with a higher revision.

@@ -43,6 +43,7 @@ var methods = map[Method]Role{
 	MethodDesktopAlive:     RoleUser,
 	MethodDesktopEvent:     RoleUser,
 	MethodDesktopPrompt:    RoleUser,
+	MethodDesktopHeard:     RoleUser,
 
 	MethodQuestionClaim:  RoleUser, // user of the desktop asked, with the nonce
 	MethodQuestionShown:  RoleUser, // the connection that claimed

@@ -35,6 +35,7 @@ type desktop struct {
 	said  ipc.DesktopIndicator
 
 	watch   watch
+	ears    *ears // nil: presses are not heard now
 	prompts map[string]*prompt
 	own     own
 	tray    tray.Tray
@@ -172,6 +173,7 @@ func (d *desktop) lost() {
 	d.link.close()
 	d.link = nil
 	d.watch.stop()
+	d.listen(ipc.Listening{})
 	for _, p := range d.prompts {
 		p.cancel()
 	}
@@ -182,6 +184,7 @@ func (d *desktop) lost() {
 // end stops everything before the process does.
 func (d *desktop) end() {
 	d.watch.stop()
+	d.listen(ipc.Listening{})
 	for _, p := range d.prompts {
 		p.cancel()
 		<-p.done
@@ -206,6 +209,12 @@ func (d *desktop) push(p ipc.Push) error {
 		return decoded(p.Data, d.show)
 	case ipc.PushCapture:
 		return decoded(p.Data, d.capture)
+	case ipc.PushListen:
+		return decoded(p.Data, d.listen)
+	case ipc.PushWatch:
+		return decoded(p.Data, d.watchWindow)
+	case ipc.PushHear:
+		return decoded(p.Data, d.hear)
 	}
 	return fmt.Errorf("unknown message %q: the service is newer than this program", p.Name)
 }

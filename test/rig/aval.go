@@ -222,6 +222,11 @@ func (r *Rig) StartAgent(name string, env ...string) (*Agent, error) {
 			return nil, err
 		}
 	}
+	// The person's display is a window of another one: what is clicked on that
+	// window stands for a hand.
+	if err := a.SetPolicy("managed", "hands.json", `{"TestAnswerDevices": ["Xephyr virtual mouse", "Xephyr virtual keyboard"]}`); err != nil {
+		return nil, err
+	}
 	return a, a.Restart()
 }
 
@@ -288,6 +293,7 @@ type Consent struct {
 	Outcome    string    `json:"outcome"`
 	Ending     string    `json:"ending"`
 	Provenance string    `json:"provenance"`
+	Test       bool      `json:"test"`
 	At         time.Time `json:"at"`
 }
 

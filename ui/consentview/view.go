@@ -43,6 +43,9 @@ type Answer struct {
 	// Locale and TextSHA256 are of the text that was on the screen.
 	Locale     string
 	TextSHA256 string
+	// Press is where it was given; nil: by closing the window, or with Esc. The
+	// window's id is filled in by who has the window.
+	Press *ipc.Press
 }
 
 // Options of a View.
@@ -51,7 +54,8 @@ type Options struct {
 	Locale   string           // the person's own, BCP 47 or POSIX
 	Last     bool             // there is no native dialog to ask in what cannot be drawn here
 	Now      func() time.Time // the clock
-	// OnAnswer is called once, on the toolkit's goroutine.
+	// OnAnswer is called on the toolkit's goroutine: once, and again only after
+	// NotCounted.
 	OnAnswer func(Answer)
 }
 
@@ -67,6 +71,7 @@ type View struct {
 	seen     bool // has been in sight once
 	deadline time.Time
 	done     bool
+	remote   bool // an answer did not count because no hand here gave it
 
 	ready    bool // as drawn
 	ticked   map[event.Group]bool
@@ -167,8 +172,8 @@ func (v *View) compose() {
 	foot, footColumn := newColumn(inner)
 	v.hint = newBlock("", inner, inkMuted)
 	v.hint.align = fyne.TextAlignCenter
-	v.hint.reserve(a.Arming, a.Covered, a.NoGroups)
-	v.deny = newPush(a.Deny, pushWide, armed, v.refuse, v.Key)
+	v.hint.reserve(a.Arming, a.Covered, a.NoGroups, a.Remote)
+	v.deny = newPush(a.Deny, pushWide, armed, func() { v.answer(Answer{Press: pressed(v.deny)}) }, v.Key)
 	v.allow = newPush(a.Allow, pushWide, armed, v.agree, v.Key)
 	v.time = newBar(inner)
 	v.left = newBlock("", inner, inkText)
@@ -179,7 +184,7 @@ func (v *View) compose() {
 	footColumn.add(foot, 2, container.New(ends{width: inner}, v.deny, v.allow))
 	footColumn.add(foot, 5, v.time)
 	footColumn.add(foot, 4, v.left)
-	footColumn.add(foot, 10, newPlain(inkGround, inner, 0))
+	footColumn.add(foot, 6, newPlain(inkGround, inner, 0))
 
 	v.root.Layout = frame{}
 	v.root.Objects = []fyne.CanvasObject{head, v.scroll, foot}
@@ -406,8 +411,32 @@ func (v *View) refuse() { v.answer(Answer{}) }
 
 func (v *View) agree() {
 	if groups := v.groups(); len(groups) > 0 {
-		v.answer(Answer{Allow: true, Groups: groups})
+		v.answer(Answer{Allow: true, Groups: groups, Press: pressed(v.allow)})
 	}
+}
+
+// pressed is where a button has just been pressed.
+func pressed(p *push) *ipc.Press {
+	if p.byKey {
+		return &ipc.Press{Key: true}
+	}
+	d := fyne.CurrentApp().Driver()
+	c := d.CanvasForObject(p)
+	if c == nil {
+		return nil
+	}
+	at, size, scale := d.AbsolutePositionForObject(p), p.Size(), c.Scale()
+	return &ipc.Press{X: int(at.X * scale), Y: int(at.Y * scale), Width: int(size.Width * scale), Height: int(size.Height * scale)}
+}
+
+// NotCounted: the answer did not count, and the question is still open. remote:
+// because no hand at this computer is known to have given it; otherwise because
+// the window had not been in sight for long enough.
+func (v *View) NotCounted(remote bool) {
+	v.done = false
+	v.remote = v.remote || remote
+	v.arming = v.arming.Disturbed(v.o.Now())
+	v.draw(v.o.Now())
 }
 
 func (v *View) answer(a Answer) {
@@ -438,17 +467,19 @@ func (v *View) draw(now time.Time) {
 		v.deny.Refresh()
 	}
 
-	hint := ""
+	hint, ink := "", inkMuted
 	switch {
 	case v.done || v.over(now):
 	case v.seen && v.arming.Left(now) < 0:
 		hint = a.Covered
+	case v.remote:
+		hint, ink = a.Remote, inkWarn
 	case !ready:
 		hint = a.Arming
 	case nothing:
 		hint = a.NoGroups
 	}
-	v.say(v.hint, hint, inkMuted)
+	v.say(v.hint, hint, ink)
 
 	left := a.AnswerFor
 	if !v.deadline.IsZero() {

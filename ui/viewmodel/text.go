@@ -53,7 +53,7 @@ func (a Ask) Window() string {
 	lines = append(lines, a.Readers...)
 	lines = append(lines, a.IfNot, a.Stop, a.Footnote, a.More, a.Less)
 	lines = append(lines, a.Details...)
-	lines = append(lines, a.Deny, a.Allow, a.Arming, a.NoGroups, a.Covered, a.Countdown(a.AnswerFor))
+	lines = append(lines, a.Deny, a.Allow, a.Arming, a.NoGroups, a.Covered, a.Remote, a.Countdown(a.AnswerFor))
 	return strings.Join(lines, "\n")
 }
 

@@ -56,6 +56,7 @@ type Ask struct {
 	Deny, Allow string
 	Arming      string // what the buttons say while they do not count yet
 	NoGroups    string // why Allow cannot be chosen with nothing ticked
+	Remote      string // why an answer did not count: no hand here gave it
 	Covered     string // why nothing can be answered while another window is in front
 	Language    string // the name of this language, in it
 
@@ -97,6 +98,7 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 		Arming:          cat.T("consent.arming", nil),
 		NoGroups:        cat.T("consent.nogroups", nil),
 		Covered:         cat.T("consent.covered", nil),
+		Remote:          cat.T("consent.remote", nil),
 		Language:        cat.T("consent.language.name", nil),
 		AnswerFor:       time.Duration(q.AnswerSeconds) * time.Second,
 		cat:             cat,
