@@ -3,7 +3,6 @@ package rig
 import (
 	"fmt"
 	"image"
-	"time"
 
 	"github.com/jezek/xgb/shape"
 	"github.com/jezek/xgb/xproto"
@@ -49,32 +48,6 @@ func (d *Display) Strike(r rune) error {
 // Warp moves the pointer as a program may, without any device (WarpPointer).
 func (d *Display) Warp(p image.Point) error {
 	return xproto.WarpPointerChecked(d.conn, 0, d.root, 0, 0, 0, 0, int16(p.X), int16(p.Y)).Check()
-}
-
-// SendClick sends a window the events of a click at p, in the coordinates of the
-// root window, that no device made (SendEvent).
-func (d *Display) SendClick(w xproto.Window, p image.Point) error {
-	at, err := xproto.TranslateCoordinates(d.conn, d.root, w, int16(p.X), int16(p.Y)).Reply()
-	if err != nil {
-		return err
-	}
-	now := xproto.Timestamp(0)
-	send := func(mask uint32, e interface{ Bytes() []byte }) error {
-		return xproto.SendEventChecked(d.conn, false, w, mask, string(e.Bytes())).Check()
-	}
-	x, y := int16(p.X), int16(p.Y)
-	// Two moves, as for a click: the first tells that the pointer has come in.
-	for _, off := range []int16{-3, 0} {
-		if err := send(xproto.EventMaskPointerMotion, xproto.MotionNotifyEvent{Time: now, Root: d.root, Event: w, RootX: x + off, RootY: y, EventX: at.DstX + off, EventY: at.DstY, SameScreen: true}); err != nil {
-			return err
-		}
-		time.Sleep(handPause)
-	}
-	if err := send(xproto.EventMaskButtonPress, xproto.ButtonPressEvent{Detail: 1, Time: now, Root: d.root, Event: w, RootX: x, RootY: y, EventX: at.DstX, EventY: at.DstY, SameScreen: true}); err != nil {
-		return err
-	}
-	time.Sleep(2 * handPause)
-	return send(xproto.EventMaskButtonRelease, xproto.ButtonReleaseEvent{Detail: 1, Time: now, Root: d.root, Event: w, RootX: x, RootY: y, EventX: at.DstX, EventY: at.DstY, State: xproto.ButtonMask1, SameScreen: true})
 }
 
 // Cover is how a window is laid over another one.

@@ -45,10 +45,6 @@ func NewField(r *rig.Rig, compositor string) (*Field, error) {
 	if err := f.Agent.SetPolicy("managed", "time.json", `{"QuestionSeconds": 120}`); err != nil {
 		return nil, err
 	}
-	// What is clicked on the window that the person's display is stands for a hand.
-	if err := f.Agent.SetPolicy("managed", "hands.json", `{"TestAnswerDevices": ["Xephyr virtual mouse", "Xephyr virtual keyboard"]}`); err != nil {
-		return nil, err
-	}
 	if err := f.Agent.Enroll(s); err != nil {
 		return nil, err
 	}

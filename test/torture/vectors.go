@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,9 +23,9 @@ var Vectors = []Vector{
 	{Name: "xtest-click", PerWindow: 10, Open: fixed(func(f *Field, q *rig.Question, n int) error {
 		return f.Person.Click(q.Yes, 1)
 	})},
-	{Name: "xtest-keys", PerWindow: 10, Open: fixed(pressKeys)},
+	{Name: "xtest-keys", PerWindow: 10, Open: tried("xtest-keys")},
 	{Name: "xsendevent-click", PerWindow: 10, Open: fixed(func(f *Field, q *rig.Question, n int) error {
-		return f.Person.SendClick(q.ID, q.Yes)
+		return f.Person.SendClick(q.Window, q.Yes)
 	})},
 	{Name: "x11vnc", PerWindow: 10, Needs: []string{"x11vnc", "xtigervncviewer"}, Open: throughVNC(func(f *Field) (*rig.VNC, error) {
 		return f.StartVNC(f.Person, rig.Hooks{})
@@ -32,6 +33,8 @@ var Vectors = []Vector{
 	{Name: "tigervnc", PerWindow: 10, Needs: []string{"x0tigervncserver", "xtigervncviewer"}, Open: throughVNC(func(f *Field) (*rig.VNC, error) {
 		return f.StartTigerVNC(f.Person)
 	})},
+	{Name: "led-by-xtest", PerWindow: 10, Open: tried("led-by-xtest")},
+	{Name: "pointer-moved", PerWindow: 10, Open: tried("pointer-moved")},
 	{Name: "typing", PerWindow: 10, Open: func(*Field) (Play, error) { return Play{Opening: typing}, nil }},
 	{Name: "covered", PerWindow: 10, Open: fixed(clickCovered)},
 	{Name: "elsewhere", PerWindow: 10, Open: fixed(clickElsewhere)},
@@ -44,30 +47,17 @@ func fixed(attempt func(*Field, *rig.Question, int) error) func(*Field) (Play, e
 	return func(*Field) (Play, error) { return Play{Attempt: attempt}, nil }
 }
 
+// tried is one of the rig's own attacks on an open question.
+func tried(name string) func(*Field) (Play, error) {
+	i := slices.IndexFunc(rig.Attacks, func(a rig.Attack) bool { return a.Name == name })
+	return fixed(func(f *Field, q *rig.Question, n int) error {
+		return rig.Attacks[i].Try(&rig.Scene{R: f.Rig, A: f.Agent, D: f.Person, Q: q})
+	})
+}
+
 // A pause as a quick hand, or a program that imitates one, leaves it: it waits for
 // nothing.
 const quick = 30 * time.Millisecond
-
-// pressKeys leads the keyboard to the last button, which allows, and presses it:
-// with Shift and Tab from nothing, and again from wherever it is.
-func pressKeys(f *Field, q *rig.Question, n int) error {
-	d := f.Person
-	if n == 0 {
-		if err := d.Focus(q.Window); err != nil {
-			return err
-		}
-		if err := d.HoldKey(rig.KeyShift, true); err != nil {
-			return err
-		}
-		if err := d.Press(rig.KeyTab); err != nil {
-			return err
-		}
-		if err := d.HoldKey(rig.KeyShift, false); err != nil {
-			return err
-		}
-	}
-	return d.Press(' ')
-}
 
 // throughVNC has a supporter click with a viewer.
 func throughVNC(serve func(*Field) (*rig.VNC, error)) func(*Field) (Play, error) {
@@ -190,7 +180,7 @@ func clickElsewhere(f *Field, q *rig.Question, n int) error {
 		if err := d.HandClick(other); err != nil {
 			return err
 		}
-		return d.SendClick(q.ID, q.Yes)
+		return d.SendClick(q.Window, q.Yes)
 	case 1:
 		if err := d.HandClick(other); err != nil {
 			return err
@@ -200,7 +190,7 @@ func clickElsewhere(f *Field, q *rig.Question, n int) error {
 		if err := d.HandClick(q.Rect.Min.Add(image.Pt(60, 20))); err != nil {
 			return err
 		}
-		return d.SendClick(q.ID, q.Yes)
+		return d.SendClick(q.Window, q.Yes)
 	}
 	// The pointer is moved between the hand's arrival and its press.
 	if err := d.HandPoint(other); err != nil {
@@ -238,7 +228,7 @@ func ownXephyr(f *Field) (Play, error) {
 			if err := own.HandClick(q.Yes); err != nil {
 				return err
 			}
-			return f.Person.SendClick(q.ID, q.Yes)
+			return f.Person.SendClick(q.Window, q.Yes)
 		},
 		Close: func() {
 			_ = helper.Stop(10 * time.Second)
