@@ -24,7 +24,11 @@ func open(t *testing.T, compositor string) *Field {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var f *Field
 	t.Cleanup(func() {
+		if t.Failed() && f != nil {
+			_ = f.Person.SavePicture(filepath.Join("../../out/torture", t.Name()+".png"))
+		}
 		if t.Failed() || os.Getenv("AVAL_KEEP_LOGS") != "" {
 			keepLogs(t, r)
 		}
@@ -35,8 +39,7 @@ func open(t *testing.T, compositor string) *Field {
 	if err := r.CheckBin(); err != nil {
 		t.Skip(err)
 	}
-	f, err := NewField(r, compositor)
-	if err != nil {
+	if f, err = NewField(r, compositor); err != nil {
 		t.Fatal(err)
 	}
 	return f

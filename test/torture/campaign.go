@@ -2,7 +2,9 @@ package torture
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,30 +101,31 @@ func Fight(f *Field, v Vector, attempts int) (Tally, error) {
 
 // window plays one question from its beginning to its end.
 func (v Vector) window(f *Field, play Play, t *Tally) error {
+	// The pointer out of the way: a button below it has another colour.
+	if err := f.Person.HandPoint(image.Pt(5, fieldHeight-5)); err != nil {
+		return err
+	}
 	stop := func(time.Time) (int, error) { return 0, nil }
 	if play.Opening != nil {
 		stop = play.Opening(f, t.Windows)
 	}
 	session, begun := f.Begin()
-	q, err := f.WaitQuestion(f.Person, 30*time.Second)
+	q, err := f.WaitQuestion(f.Person, 8*time.Second)
 	made, serr := stop(time.Now())
 	t.Attempts += made
 	if err := <-begun; err != nil {
 		return err
 	}
-	gone := false
-	switch {
-	case serr != nil:
+	if serr != nil {
 		return serr
-	case err != nil && play.Opening != nil: // what was typed has ended it already
-		gone = true
-	case err != nil:
-		return err
 	}
+	// Without a window what was typed has ended it already, or the machine was too
+	// busy to paint one in time: then another way was tried, and there is nothing
+	// here to attack.
+	gone := err != nil
 	for n := 0; play.Attempt != nil && n < v.PerWindow && !gone; n++ {
-		if err := q.WaitReady(); err != nil && !q.Gone() {
-			return err
-		}
+		// One that does not show that it takes answers is tried all the same.
+		_ = q.WaitReady()
 		if gone = q.Gone(); gone {
 			break
 		}
@@ -132,7 +135,7 @@ func (v Vector) window(f *Field, play Play, t *Tally) error {
 				t.Attempts++
 				break
 			}
-			return err
+			return errors.Join(err, f.End(session))
 		}
 		t.Attempts++
 		if v.Hand {
@@ -175,7 +178,7 @@ func (f *Field) settled(session string) (rig.Consent, error) {
 			return row, err
 		}
 	}
-	return row, f.Person.WaitNoWindow("the question", 20*time.Second, func(w rig.Window) bool { return rig.OfUI(w) || rig.OfNative(w) })
+	return row, f.Person.WaitNoWindow("the question of "+session, 20*time.Second, func(w rig.Window) bool { return rig.OfUI(w) || rig.OfNative(w) })
 }
 
 // Report is what one run, or one shard of it, found.
