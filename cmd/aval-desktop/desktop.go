@@ -178,6 +178,7 @@ func (d *desktop) lost() {
 		p.cancel()
 	}
 	d.show(ipc.Indicator{})
+	trim()
 	d.reconnect()
 }
 
