@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"aval/agent/ipc"
+	"aval/agent/memory"
 	"aval/agent/policy/source"
 	"aval/agent/session/watch"
 	"aval/agent/store"
@@ -156,7 +157,7 @@ func Run(ctx context.Context, cfg Config) error {
 // settled.
 func (a *Agent) trimSoon() {
 	if a.trimming == nil {
-		a.trimming = time.AfterFunc(3*time.Second, trim)
+		a.trimming = time.AfterFunc(3*time.Second, memory.Trim)
 		return
 	}
 	a.trimming.Reset(3 * time.Second)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aval/agent/ipc"
+	"aval/agent/memory"
 	"aval/assets"
 	"aval/ui/indicator"
 	"aval/ui/tray"
@@ -98,7 +99,7 @@ func (d *desktop) reconnect() {
 		if c == nil {
 			return
 		}
-		trim() // what the start took is not needed at rest
+		memory.Trim() // what the start took is not needed at rest
 		select {
 		case d.dialed <- c:
 		case <-d.ctx.Done():
@@ -178,6 +179,7 @@ func (d *desktop) lost() {
 		p.cancel()
 	}
 	d.show(ipc.Indicator{})
+	memory.Trim()
 	d.reconnect()
 }
 
@@ -243,7 +245,7 @@ func (d *desktop) show(state ipc.Indicator) {
 	}
 	if had && len(state.Sessions) == 0 {
 		d.said = ipc.DesktopIndicator{}
-		trim()
+		memory.Trim()
 	}
 }
 

@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -236,22 +234,16 @@ func TestTray(t *testing.T) {
 	rss(t, d.cmd.Process.Pid)
 }
 
-// rss checks what the program holds in memory with bar and tray once used.
+// rss checks what the program holds in memory with bar and tray once used, and
+// once it has come to rest.
 func rss(t *testing.T, pid int) {
 	t.Helper()
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(raw)) {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, _ := strconv.Atoi(strings.Fields(v)[0])
-			t.Logf("%.1f MB resident", float64(kb)/1024)
-			if kb > 12<<10 {
-				t.Errorf("%d kB resident, at most 12 MB", kb)
-			}
-		}
-	}
+	kb := 0
+	xtest.Wait(t, "at most 12 MB", func() bool {
+		kb = status(t, pid)["VmRSS"]
+		return kb <= 12<<10
+	})
+	t.Logf("%.1f MB resident", float64(kb)/1024)
 }
 
 // An address that is no socket of this computer is not connected to, and
