@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"aval/test/rig"
 )
@@ -45,35 +46,47 @@ func open(t *testing.T, compositor string) *Field {
 	return f
 }
 
-// fight makes attempts of each vector and keeps the report.
-func fight(t *testing.T, f *Field, name string, attempts int) {
+// fight makes attempts of each vector, on several fields side by side, and keeps
+// the report. AVAL_VECTORS=a,b leaves out the others.
+func fight(t *testing.T, name, compositor string, attempts, lanes int) {
 	i, n, err := Shard()
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := Report{Shard: fmt.Sprintf("%d/%d", i, n), Compositor: f.compositor}
-	for _, v := range Vectors {
-		if only := os.Getenv("AVAL_VECTORS"); only != "" && !strings.Contains(","+only+",", ","+v.Name+",") {
-			continue
+	reports := make([]Report, lanes)
+	t.Run("lanes", func(t *testing.T) {
+		for lane := range lanes {
+			t.Run(fmt.Sprint(lane+1), func(t *testing.T) {
+				if lanes > 1 {
+					t.Parallel()
+				}
+				f := open(t, compositor)
+				for _, v := range Vectors {
+					if only := os.Getenv("AVAL_VECTORS"); only != "" && !strings.Contains(","+only+",", ","+v.Name+",") {
+						continue
+					}
+					t.Run(v.Name, func(t *testing.T) {
+						if err := rig.Need(v.Needs...); err != nil {
+							t.Skip(err)
+						}
+						tally, err := Fight(f, v, Share(Share(attempts, i, n), lane+1, lanes))
+						reports[lane].Tallies = append(reports[lane].Tallies, tally)
+						if err != nil {
+							t.Error(err)
+						}
+						if w := tally.Wrong(); w != "" {
+							t.Error(w)
+						}
+					})
+				}
+			})
 		}
-		t.Run(v.Name, func(t *testing.T) {
-			if err := rig.Need(v.Needs...); err != nil {
-				t.Skip(err)
-			}
-			tally, err := Fight(f, v, Share(attempts, i, n))
-			report.Tallies = append(report.Tallies, tally)
-			if err != nil {
-				t.Error(err)
-			}
-			if w := tally.Wrong(); w != "" {
-				t.Error(w)
-			}
-		})
-	}
-	if err := report.Save("../../out/torture", fmt.Sprintf("%s-%d-of-%d", name, i, n)); err != nil {
+	})
+	all := Report{At: time.Now().UTC(), Shard: fmt.Sprintf("%d/%d", i, n), Compositor: compositor, Tallies: Sum(reports)}
+	if err := all.Save("../../out/torture", fmt.Sprintf("%s-%d-of-%d", name, i, n)); err != nil {
 		t.Error(err)
 	}
-	t.Log("\n" + Table([]Report{report}))
+	t.Log("\n" + Table([]Report{all}))
 }
 
 // Nothing that a program or a supporter does is an answer, and what a hand does is.
@@ -81,7 +94,7 @@ func TestFewAttacks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}
-	fight(t, open(t, ""), "few", few)
+	fight(t, "few", "", few, 2)
 }
 
 // keepLogs copies what the programs wrote to out/torture.

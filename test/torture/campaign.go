@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -224,44 +226,48 @@ func Share(total, i, n int) int {
 	return share
 }
 
-// Table puts reports together and writes them as Markdown.
-func Table(reports []Report) string {
-	var names []string
-	sum := map[string]*Tally{}
-	deaths := &Deaths{}
+// Sum adds up the tallies of several reports, by vector, in their order.
+func Sum(reports []Report) []Tally {
+	var all []Tally
 	for _, r := range reports {
 		for _, t := range r.Tallies {
-			name := t.Vector
 			if r.Compositor != "" {
-				name += " (" + r.Compositor + ")"
+				t.Vector += " (" + r.Compositor + ")"
 			}
-			s := sum[name]
-			if s == nil {
-				s = &Tally{Vector: name, Hand: t.Hand, Endings: map[string]int{}}
-				sum[name], names = s, append(names, name)
+			i := slices.IndexFunc(all, func(s Tally) bool { return s.Vector == t.Vector })
+			if i < 0 {
+				t.Endings = maps.Clone(t.Endings)
+				all = append(all, t)
+				continue
 			}
+			s := &all[i]
 			s.Attempts, s.Windows, s.Reached, s.Grants = s.Attempts+t.Attempts, s.Windows+t.Windows, s.Reached+t.Reached, s.Grants+t.Grants
 			s.Odd, s.Took = append(s.Odd, t.Odd...), append(s.Took, t.Took...)
 			for k, v := range t.Endings {
 				s.Endings[k] += v
 			}
 		}
-		deaths.add(r.Kills)
 	}
+	return all
+}
+
+// Table puts reports together and writes them as Markdown.
+func Table(reports []Report) string {
 	var b strings.Builder
-	if len(names) > 0 {
-		b.WriteString("| how the answer was given | attempts | windows | reached the service | grants | allowed are | |\n|---|---|---|---|---|---|---|\n")
+	all := Sum(reports)
+	if len(all) > 0 {
+		b.WriteString("| how the answer was given | attempts | questions | reached the service | grants | |\n|---|---|---|---|---|---|\n")
 	}
-	for _, name := range names {
-		t := sum[name]
-		allowed, verdict := "0", "ok"
-		if t.Hand {
-			allowed = fmt.Sprintf("all but %d", t.Attempts/500)
-		}
+	for _, t := range all {
+		verdict := "ok"
 		if w := t.Wrong(); w != "" {
 			verdict = "**" + w + "**"
 		}
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s | %s |\n", name, t.Attempts, t.Windows, t.Reached, t.Grants, allowed, verdict)
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s |\n", t.Vector, t.Attempts, t.Windows, t.Reached, t.Grants, verdict)
+	}
+	deaths := &Deaths{}
+	for _, r := range reports {
+		deaths.add(r.Kills)
 	}
 	b.WriteString(deaths.table())
 	return b.String()
