@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"aval/agent/ipc"
+	"aval/agent/prompt/launch"
 	"aval/ui/consentview"
 )
 
@@ -49,7 +50,10 @@ type options struct {
 	last                              bool
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	launch.Clean()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 func run(args []string, out, errs io.Writer) int {
 	consent := len(args) > 0 && args[0] == "consent"
@@ -100,6 +104,9 @@ func run(args []string, out, errs io.Writer) int {
 		err = guarded(mainVisibleWithin, func() error { return showActivity(o) })
 	default:
 		err = guarded(mainVisibleWithin, func() error { return showMain(o, settings) })
+	}
+	if settings && errors.Is(err, consentview.ErrCannotShow) && listSettings(o) == nil {
+		return exitDone
 	}
 	switch {
 	case err == nil:

@@ -102,6 +102,35 @@ func TestHands(t *testing.T) {
 	}
 }
 
+// TestPlayedDesktop: with the programs installed, another program of the same
+// user plays the desktop and the window over the socket, with all that the
+// service tells the real ones, and gets nowhere; the real ones go on. Take
+// barred out of register or claim, and it fails.
+func TestPlayedDesktop(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give programs to a group")
+	}
+	w := newWorldOf(t, `{"QuestionSeconds": 120}`, func(r *rig.Rig) error { return r.Install("games") })
+	d := w.desktop("desk", rig.WithGL)
+	id, q := w.begin(d, "played")
+	for n := range attempts {
+		if said, err := rig.PlayDesktop(t.Context(), w.agent.Socket, d.Name); err == nil {
+			t.Fatalf("attempt %d: %s", n+1, said)
+		} else if n == 0 {
+			t.Log(err)
+		}
+		if state := w.stateOf(id); state != "asking" {
+			t.Fatalf("attempt %d: the question is %s", n+1, state)
+		}
+	}
+	w.must(q.WaitReady())
+	w.must(q.Answer(true))
+	w.must(w.Wait("the answer", 10*time.Second, func() (bool, error) { return w.stateOf(id) == "allowed", nil }))
+	if row := w.row(id); row.Provenance != "P2" || !row.Test {
+		t.Errorf("%+v", row)
+	}
+}
+
 // refused counts the yeses that did not count, as the service's log tells them.
 func (w *world) refused() int {
 	w.t.Helper()

@@ -232,7 +232,11 @@ func (r *Rig) StartAgent(name string, env ...string) (*Agent, error) {
 
 // RunArgs are the arguments of `aval run` for this agent.
 func (a *Agent) RunArgs() []string {
-	return []string{"run", "--state-dir", a.State, "--socket", a.Socket, "--policy-dir", a.Policy}
+	args := []string{"run", "--state-dir", a.State, "--socket", a.Socket, "--policy-dir", a.Policy}
+	if a.r.Group != "" {
+		args = append(args, "--group", a.r.Group)
+	}
+	return args
 }
 
 // Restart starts the service (again) on its folders.
