@@ -24,6 +24,8 @@ type Vector struct {
 	// PerWindow is how many attempts are made on one question.
 	PerWindow int
 	Needs     []string // programs
+	// Installed: it is an attack on installed programs, which only root can make.
+	Installed bool
 	// Open prepares a field for it, once.
 	Open func(*Field) (Play, error)
 }

@@ -20,6 +20,7 @@ type edit struct{ file, old, new string }
 // came from, what lies in front of the window, and the second in which nothing counts.
 var openDoors = []edit{
 	{"agent/consent/provenance.go", "	demanded := s.Proven || s.Tests\n", "	if true {\n\t\treturn P2, true\n\t}\n	demanded := s.Proven || s.Tests\n"},
+	{"agent/evidence.go", "	if a.cfg.Group == \"\" || a.ours(p) {\n", "	if true {\n"},
 	{"ui/viewmodel/arming.go", "	return a.inSight && now.Sub(a.from) >= ArmingDelay\n", "	return true\n"},
 	{"ui/consentview/sight_linux.go", "painted && s.mapped && s.visibility == xproto.VisibilityUnobscured", "painted && s.mapped"},
 }
@@ -93,6 +94,9 @@ func TestControls(t *testing.T) {
 			t.Run(v.Name, func(t *testing.T) {
 				if err := rig.Need(v.Needs...); err != nil {
 					t.Skip(err)
+				}
+				if v.Installed && f.Group == "" {
+					t.Skip("only root can give programs to a group")
 				}
 				tally, err := Fight(f, v, 4)
 				if err != nil {

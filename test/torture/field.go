@@ -33,6 +33,12 @@ func NewField(r *rig.Rig, compositor string) (*Field, error) {
 	if err := r.CheckBin(); err != nil {
 		return nil, err
 	}
+	// As installed: the programs that ask run with a group that others do not have.
+	if os.Geteuid() == 0 {
+		if err := r.Install("games"); err != nil {
+			return nil, err
+		}
+	}
 	f := &Field{Rig: r, compositor: compositor, mark: fmt.Sprint(os.Getpid())}
 	s, err := r.StartSummarizer("summarizer", "en")
 	if err != nil {

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -39,6 +40,11 @@ var Vectors = []Vector{
 	{Name: "covered", PerWindow: 10, Open: fixed(clickCovered)},
 	{Name: "elsewhere", PerWindow: 10, Open: fixed(clickElsewhere)},
 	{Name: "own-xephyr", PerWindow: 10, Open: ownXephyr},
+	{Name: "played-desktop", PerWindow: 10, Installed: true, Open: fixed(func(f *Field, q *rig.Question, n int) error {
+		// That the service does not play is what is wanted; what it said is in the record.
+		_, _ = rig.PlayDesktop(context.Background(), f.Agent.Socket, f.Person.Name)
+		return nil
+	})},
 	{Name: "tray", PerWindow: 10, Needs: []string{"dbus-daemon"}, Open: pressTray},
 }
 
