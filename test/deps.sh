@@ -38,7 +38,7 @@ test)
 	want openbox cmd openbox
 	want x11vnc cmd x11vnc
 	want tigervnc-viewer cmd xtigervncviewer
-	want tigervnc-scraping-server cmd x0tigervncserver
+	want tigervnc-scraping-server cmd X0tigervnc
 	want xterm cmd xterm
 	want x11-apps cmd xclock
 	want x11-utils cmd xmessage

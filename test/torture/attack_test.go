@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,7 +54,16 @@ func fight(t *testing.T, name, compositor string, attempts, lanes int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reports := make([]Report, lanes)
+	var mu sync.Mutex
+	reports := make([]Report, lanes) // guarded by mu
+	// Saved after each vector: a campaign that is ended early has found something, too.
+	save := func() Report {
+		all := Report{At: time.Now().UTC(), Shard: fmt.Sprintf("%d/%d", i, n), Compositor: compositor, Tallies: Sum(reports)}
+		if err := all.Save("../../out/torture", fmt.Sprintf("%s-%d-of-%d", name, i, n)); err != nil {
+			t.Error(err)
+		}
+		return all
+	}
 	t.Run("lanes", func(t *testing.T) {
 		for lane := range lanes {
 			t.Run(fmt.Sprint(lane+1), func(t *testing.T) {
@@ -73,7 +83,10 @@ func fight(t *testing.T, name, compositor string, attempts, lanes int) {
 							t.Skip("only root can give programs to a group")
 						}
 						tally, err := Fight(f, v, Share(Share(attempts, i, n), lane+1, lanes))
+						mu.Lock()
 						reports[lane].Tallies = append(reports[lane].Tallies, tally)
+						save()
+						mu.Unlock()
 						if err != nil {
 							t.Error(err)
 						}
@@ -85,11 +98,7 @@ func fight(t *testing.T, name, compositor string, attempts, lanes int) {
 			})
 		}
 	})
-	all := Report{At: time.Now().UTC(), Shard: fmt.Sprintf("%d/%d", i, n), Compositor: compositor, Tallies: Sum(reports)}
-	if err := all.Save("../../out/torture", fmt.Sprintf("%s-%d-of-%d", name, i, n)); err != nil {
-		t.Error(err)
-	}
-	t.Log("\n" + Table([]Report{all}))
+	t.Log("\n" + Table([]Report{save()}))
 }
 
 // Nothing that a program or a supporter does is an answer, and what a hand does is.

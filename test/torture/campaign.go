@@ -103,6 +103,9 @@ func Fight(f *Field, v Vector, attempts int) (Tally, error) {
 	return t, nil
 }
 
+// standsStill is how long a question has stood when the rig reports it.
+const standsStill = 300 * time.Millisecond
+
 // window plays one question from its beginning to its end.
 func (v Vector) window(f *Field, play Play, t *Tally) error {
 	// The pointer out of the way: a button below it has another colour.
@@ -115,7 +118,11 @@ func (v Vector) window(f *Field, play Play, t *Tally) error {
 	}
 	session, begun := f.Begin()
 	q, err := f.WaitQuestion(f.Person, 8*time.Second)
-	made, serr := stop(time.Now())
+	seen := time.Now().Add(-standsStill)
+	if err == nil && play.Opening != nil { // on, until it is about to take answers
+		<-time.After(time.Until(seen.Add(armsAfter)))
+	}
+	made, serr := stop(seen)
 	t.Attempts += made
 	if err := <-begun; err != nil {
 		return err
@@ -233,7 +240,7 @@ func Sum(reports []Report) []Tally {
 	var all []Tally
 	for _, r := range reports {
 		for _, t := range r.Tallies {
-			if r.Compositor != "" {
+			if r.Compositor != "" && !strings.HasSuffix(t.Vector, ")") {
 				t.Vector += " (" + r.Compositor + ")"
 			}
 			i := slices.IndexFunc(all, func(s Tally) bool { return s.Vector == t.Vector })

@@ -31,7 +31,7 @@ var Vectors = []Vector{
 	{Name: "x11vnc", PerWindow: 10, Needs: []string{"x11vnc", "xtigervncviewer"}, Open: throughVNC(func(f *Field) (*rig.VNC, error) {
 		return f.StartVNC(f.Person, rig.Hooks{})
 	})},
-	{Name: "tigervnc", PerWindow: 10, Needs: []string{"x0tigervncserver", "xtigervncviewer"}, Open: throughVNC(func(f *Field) (*rig.VNC, error) {
+	{Name: "tigervnc", PerWindow: 10, Needs: []string{"X0tigervnc", "xtigervncviewer"}, Open: throughVNC(func(f *Field) (*rig.VNC, error) {
 		return f.StartTigerVNC(f.Person)
 	})},
 	{Name: "led-by-xtest", PerWindow: 10, Open: tried("led-by-xtest")},
@@ -40,11 +40,7 @@ var Vectors = []Vector{
 	{Name: "covered", PerWindow: 10, Open: fixed(clickCovered)},
 	{Name: "elsewhere", PerWindow: 10, Open: fixed(clickElsewhere)},
 	{Name: "own-xephyr", PerWindow: 10, Open: ownXephyr},
-	{Name: "played-desktop", PerWindow: 10, Installed: true, Open: fixed(func(f *Field, q *rig.Question, n int) error {
-		// That the service does not play is what is wanted; what it said is in the record.
-		_, _ = rig.PlayDesktop(context.Background(), f.Agent.Socket, f.Person.Name)
-		return nil
-	})},
+	{Name: "played-desktop", PerWindow: 10, Installed: true, Open: func(*Field) (Play, error) { return Play{Opening: playDesktop}, nil }},
 	{Name: "tray", PerWindow: 10, Needs: []string{"dbus-daemon"}, Open: pressTray},
 }
 
@@ -144,11 +140,35 @@ func typing(f *Field, window int) func(time.Time) (int, error) {
 		defer mu.Unlock()
 		made := 0
 		for _, at := range struck {
-			if seen.Sub(at) < armsAfter {
+			if at.After(seen) {
 				made++
 			}
 		}
 		return made, err
+	}
+}
+
+// playDesktop has a program play the desktop from before the question on, again
+// and again. That the service does not play is what is wanted; what came of it is
+// in the record.
+func playDesktop(f *Field, window int) func(time.Time) (int, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	made := make(chan int, 1)
+	go func() {
+		n := 0
+		for ctx.Err() == nil {
+			_, _ = rig.PlayDesktop(ctx, f.Agent.Socket, f.Person.Name)
+			n++
+			select {
+			case <-ctx.Done():
+			case <-time.After(quick):
+			}
+		}
+		made <- n
+	}()
+	return func(time.Time) (int, error) {
+		cancel()
+		return <-made, nil
 	}
 }
 
