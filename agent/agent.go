@@ -98,7 +98,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if cfg.PolicyDir != "" {
-		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
+		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Preferences: source.DefaultPreferences, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
 	}
 	if err := a.loadNames(); err != nil {
 		return err
