@@ -56,6 +56,7 @@ type Agent struct {
 	notes        []string
 	policies     *source.Dir     // nil: no policy folder
 	policy       source.Snapshot // as read for the last decision
+	expiring     *time.Timer     // when the last good policy stops counting; nil: it is fresh
 	logind       *watch.Logind   // nil: this system has none
 	ssh          *watch.SSH
 	listed       []watch.LogindSession // all sessions, as logind lists them
