@@ -20,7 +20,6 @@ type edit struct{ file, old, new string }
 // came from, what lies in front of the window, and the second in which nothing counts.
 var openDoors = []edit{
 	{"agent/consent/provenance.go", "	demanded := s.Proven || s.Tests\n", "	if true {\n\t\treturn P2, true\n\t}\n	demanded := s.Proven || s.Tests\n"},
-	{"agent/evidence.go", "	if a.cfg.Group == \"\" || a.ours(p) {\n", "	if true {\n"},
 	{"ui/viewmodel/arming.go", "	return a.inSight && now.Sub(a.from) >= ArmingDelay\n", "	return true\n"},
 	{"ui/consentview/sight_linux.go", "painted && s.mapped && s.visibility == xproto.VisibilityUnobscured", "painted && s.mapped"},
 }
@@ -88,15 +87,15 @@ func TestControls(t *testing.T) {
 		t.Setenv("AVAL_BIN", plant(t, openDoors))
 		f := open(t, "")
 		for _, v := range Vectors {
-			if v.Hand || v.Name == "tray" { // no entry of the tray's menu can allow: there is no door to open
+			// No entry of the tray's menu can allow: there is no door to open. And the real
+			// helper takes its desktop back from one that plays it (its own control is at
+			// TestPlayedDesktop of test/e2e).
+			if v.Hand || v.Name == "tray" || v.Installed {
 				continue
 			}
 			t.Run(v.Name, func(t *testing.T) {
 				if err := rig.Need(v.Needs...); err != nil {
 					t.Skip(err)
-				}
-				if v.Installed && f.Group == "" {
-					t.Skip("only root can give programs to a group")
 				}
 				attempts := 4
 				if v.Name == "typing" { // some windows by hand and some by a program

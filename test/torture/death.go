@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -162,12 +163,14 @@ func (f *Field) dieAsking(d *Deaths, victim string, moment time.Duration) error 
 	if err != nil {
 		d.wrong("%s after the death of %s: %v", session, victim, err)
 	}
-	d.Endings[row.Ending]++
+	// Where the desktop was gone before it could be asked, the decision itself says so.
+	decided := row.Outcome == string(consent.OutcomeDenied)
+	d.Endings[cmp.Or(row.Ending, row.Reason)]++
 	switch {
 	case row.Outcome == string(consent.OutcomeAllowed):
 		d.Grants++
 		d.wrong("%s was granted by the death of %s", session, victim)
-	case row.Ending == "" || row.Reason == "":
+	case row.Reason == "" || row.Ending == "" && !decided:
 		d.wrong("%s ended as %s without a reason after the death of %s", session, row.Outcome, victim)
 	}
 	return f.mend(victim)

@@ -201,7 +201,7 @@ func clickCovered(f *Field, q *rig.Question, n int) error {
 func clickElsewhere(f *Field, q *rig.Question, n int) error {
 	d := f.Person
 	other := image.Pt(60, fieldHeight-60)
-	switch n % 4 {
+	switch n % 5 {
 	case 0:
 		if err := d.HandClick(other); err != nil {
 			return err
@@ -223,9 +223,14 @@ func clickElsewhere(f *Field, q *rig.Question, n int) error {
 		return err
 	}
 	time.Sleep(quick)
-	if err := d.Warp(q.Yes); err != nil {
+	move := d.Warp
+	if n%5 == 4 {
+		move = d.Point
+	}
+	if err := move(q.Yes); err != nil {
 		return err
 	}
+	time.Sleep(quick)
 	if err := d.HandButton(true); err != nil {
 		return err
 	}

@@ -51,7 +51,14 @@ type place struct {
 	at           image.Point
 	known        bool
 	asked, again bool
+	// forced: what moved the pointer last is a device that does not count.
+	forced bool
 }
+
+// nowhere is the place of a pointer before a press when it is not known: it has
+// just moved and the server has not said where to, so that what it said earlier
+// is old; or a program moved it.
+var nowhere = image.Pt(-1<<20, -1<<20)
 
 // question is a request whose answer is still to come. refused is true when the
 // server answered with an error.
@@ -227,6 +234,9 @@ func (m *machine) event(msg []byte) error {
 		m.known = false
 		return m.read()
 	case evRawMotion:
+		if p := m.places[e.master]; p != nil {
+			p.forced = !m.trust(e).Counts()
+		}
 		return m.moved(e.master)
 	case evRawButtonPress:
 		if e.detail < 1 || e.detail > 3 {
@@ -298,6 +308,9 @@ func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 		p.Led = m.led
 	}
 	p.Device, p.Node, p.Trust, p.Before = d.name, d.node, d.trust, was.at
+	if was.asked || was.forced {
+		p.Before = nowhere
+	}
 	return m.ask(queryPointer(m.major, m.root, pointer), func(msg []byte, refused bool) error {
 		if refused {
 			return nil
