@@ -132,7 +132,20 @@ func (a *Agent) lostDesktop(d *desktop) {
 	if a.signedOut(d) {
 		kind = consent.EventLoggedOff
 	}
+	var windows []*ipc.Conn
+	for _, l := range a.sessions {
+		if l.question != nil && l.question.asks[d.id] != nil {
+			if c, ok := l.question.asks[d.id].Holder().(*ipc.Conn); ok {
+				windows = append(windows, c)
+			}
+		}
+	}
 	a.tellQuestions(d, kind)
+	// A window may outlive the helper that started it: the kernel forgets the signal
+	// at a parent's death for programs that run with a group of their own (prctl(2)).
+	for _, c := range windows {
+		c.Close()
+	}
 	a.gateAll()
 }
 

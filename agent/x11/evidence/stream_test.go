@@ -319,6 +319,16 @@ func TestDoubt(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, ok, m.failure())
 		}
 	}
+	// A pointer whose place was told long after it moved.
+	slow := standing()
+	slow.say(rawPress(evRawMotion, 9))
+	slow.began = slow.began.Add(-time.Second)
+	slow.say(pointerAt(1, here))
+	slow.say(rawPress(evRawButtonPress, 9))
+	slow.say(pointerAt(2, here))
+	if _, ok := slow.take(time.Time{}, around(here), true); ok {
+		t.Error("a place that was told a second after the motion counts")
+	}
 	// A pointer whose place before the press was never told.
 	unplaced := standing()
 	unplaced.places[2].known = false
