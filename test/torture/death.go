@@ -2,6 +2,7 @@ package torture
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -137,8 +138,9 @@ func (f *Field) dieAsking(d *Deaths, victim string, moment time.Duration) error 
 	<-time.After(moment)
 	if !f.kill(victim) {
 		// The window of the question is not there yet: wait for one.
-		if err := f.Wait("something to kill", 10*time.Second, func() (bool, error) { return f.kill(victim), nil }); err != nil {
-			return err
+		if f.Wait("something to kill", 10*time.Second, func() (bool, error) { return f.kill(victim), nil }) != nil {
+			// A machine too busy to paint it: the native dialog asks. Nothing was killed.
+			return errors.Join(<-begun, f.End(session), f.mend(""))
 		}
 	}
 	d.Kills[victim+", asking"]++
