@@ -69,11 +69,14 @@ type Agent struct {
 	graphical    []watch.LogindSession // those of them that are desktops
 	logindFailed bool
 	desktops     map[string]*desktop
-	used         map[string]bool        // names of all sessions that ever were
-	begins       map[uint32][]time.Time // of ordinary users, lately
-	sessions     map[string]*live       // by name, only those that have not ended
-	company      *company               // nil: not enrolled
-	subject      []byte                 // salt for the subject of records
+	used         map[string]bool            // names of all sessions that ever were
+	begins       map[uint32][]time.Time     // of ordinary users, lately
+	sessions     map[string]*live           // by name, only those that have not ended
+	company      *company                   // nil: not enrolled
+	leaving      map[store.Stream]*leave    // questions after leaving that are open
+	putOff       map[store.Stream]time.Time // when such a question ended without an answer
+	heldTimer    *time.Timer
+	subject      []byte // salt for the subject of records
 	epoch        uint64
 	trimming     *time.Timer
 }
@@ -95,7 +98,7 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
-		begins: map[uint32][]time.Time{},
+		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {
@@ -126,6 +129,7 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchLogind()
 	a.watchSSH()
 	a.restore()
+	a.askHeld()
 	a.review() // the policy may have changed meanwhile
 	a.watchPolicy()
 	a.startUplink()

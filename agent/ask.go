@@ -203,6 +203,9 @@ var errNoQuestion = &ipc.Error{Code: ipc.CodeNotFound, Message: "this question h
 
 // claim hands a question to a program of the user whose desktop is asked.
 func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
+	if lv := a.leaveOf(r.Question); lv != nil {
+		return a.claimLeave(c, lv, r)
+	}
 	l, ask, d := a.findAsk(r.Question)
 	if ask == nil || d == nil {
 		return ipc.Question{}, errNoQuestion
@@ -231,11 +234,19 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 
 func (a *Agent) shown(c *ipc.Conn, r ipc.QuestionShown) (ipc.QuestionShownResult, error) {
 	l, ask, d := a.findAsk(r.Question)
+	lv := a.leaveOf(r.Question)
+	if lv != nil {
+		ask, d = lv.ask, lv.desk
+	}
 	if ask == nil {
 		return ipc.QuestionShownResult{}, errNoQuestion
 	}
 	deadline, err := ask.Shown(c, cut(r.Locale, 35), cut(r.TextSHA256, 64), time.Now())
-	a.settle(l)
+	if lv != nil {
+		a.settleLeave(lv)
+	} else {
+		a.settle(l)
+	}
 	if err != nil {
 		return ipc.QuestionShownResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
 	}
@@ -249,6 +260,9 @@ func (a *Agent) shown(c *ipc.Conn, r ipc.QuestionShown) (ipc.QuestionShownResult
 // A yes that does not count changes nothing: the question stays open until its
 // time is up. A no counts from any hand.
 func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.QuestionAnswerResult, error) {
+	if lv := a.leaveOf(r.Question); lv != nil {
+		return a.answerLeave(c, lv, r, h)
+	}
 	l, ask, d := a.findAsk(r.Question)
 	if ask == nil || d == nil {
 		return ipc.QuestionAnswerResult{}, errNoQuestion
@@ -280,6 +294,11 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 
 // promptFailed takes a desktop's word that a rung did not show the question.
 func (a *Agent) promptFailed(d *desktop, r ipc.DesktopPrompt) {
+	if lv := a.leaveOf(r.Question); lv != nil && lv.desk == d {
+		lv.ask.Failed(prompt.Rung(r.Rung), time.Now())
+		a.settleLeave(lv)
+		return
+	}
 	l, ask, on := a.findAsk(r.Question)
 	if ask == nil || on != d {
 		return

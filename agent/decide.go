@@ -200,7 +200,8 @@ func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) 
 		return nil, err
 	}
 	company := h.Company
-	if typ == record.TypeRefusal || typ == record.TypeNoAnswer {
+	if typ == record.TypeRefusal || typ == record.TypeNoAnswer || typ == record.TypeConfirmation ||
+		typ != record.TypeGrant && a.held(store.Stream{Company: h.Company, Session: h.Session}) {
 		// They stay on this computer: who does not agree leaves no trace with the
 		// company, not even that they were asked.
 		company = ""

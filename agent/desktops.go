@@ -107,6 +107,8 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	if !d.locked {
 		a.cameBack(d)
 	}
+	clear(a.putOff) // who has just signed in has not put anything off
+	a.askHeld()
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
 }
 

@@ -93,6 +93,10 @@ func (a *Agent) Closed(c *ipc.Conn) {
 			}
 			a.settle(l)
 		}
+		for _, lv := range a.leaving {
+			lv.ask.Lost(c, now)
+			a.settleLeave(lv)
+		}
 		if d := a.desktopOf(c); d != nil {
 			a.log.Info("desktop gone", "desktop", d.id)
 			a.lostDesktop(d)

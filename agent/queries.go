@@ -205,6 +205,12 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			return nil
 		}
 	}
+	waiting := map[string]bool{} // by grant
+	if streams, err := a.store.Streams(); err == nil {
+		for _, s := range streams {
+			waiting[s.GrantID] = s.Held && !s.Withdrawn && !s.Erased
+		}
+	}
 	later := map[string]consent.Outcome{} // by grant: what came after it
 	var bad error
 	mine := a.subjectOf(p.UID)
@@ -235,6 +241,7 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 		if p.Role() != ipc.RoleAdmin && subject != mine {
 			return true
 		}
+		r.Held = waiting[e.ID]
 		if o, ok := later[e.ID]; ok {
 			r.Outcome = o
 		} else if e.Type == record.TypeGrant && now.Sub(e.At) > record.MaxGrantAge && r.Outcome == consent.OutcomeAllowed {

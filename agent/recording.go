@@ -86,7 +86,11 @@ func (a *Agent) startRecording(l *live, raw []byte, since time.Time) error {
 		return err
 	}
 	st := store.Stream{Company: v.Grant().Company, Session: l.Name}
-	if err := a.store.OpenStream(st, v.Grant().ID, raw); err != nil {
+	open := a.store.OpenStream
+	if a.unproven(v.Grant()) {
+		open = a.store.OpenHeld
+	}
+	if err := open(st, v.Grant().ID, raw); err != nil {
 		return err
 	}
 	r := a.attach(l, &recording{grant: v, stream: st, since: since})

@@ -51,6 +51,8 @@ func (a *Agent) begin(s session.Session) (*live, error) {
 	a.sessions[s.Name] = l
 	a.waitFor(l)
 	a.decide(l)
+	// A supporter is there again: what was asked after they left must wait.
+	a.tellLeaves(consent.EventSessionOver, func(lv *leave) bool { return a.supporterOn(lv.desk.uid) })
 	return l, nil
 }
 
@@ -176,6 +178,7 @@ func (a *Agent) end(l *live, reason string) {
 	a.forget(l)
 	l.release()
 	a.trimSoon()
+	a.askHeld()
 	a.log.Info("session ended", "session", l.Name, "reason", reason)
 	a.gateAll()
 }

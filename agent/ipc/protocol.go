@@ -256,7 +256,9 @@ type ConsentEntry struct {
 	// Test: the answer came from a device that a policy names for tests.
 	Test   bool          `json:"test,omitempty"`
 	Groups []event.Group `json:"groups,omitempty"`
-	At     time.Time     `json:"at"`
+	// Held: nothing of it has been sent; it waits for the person's word.
+	Held bool      `json:"held,omitempty"`
+	At   time.Time `json:"at"`
 }
 
 // ConsentListPage asks for the list, newest first, in pages.
@@ -525,10 +527,20 @@ type Question struct {
 	ConnectedAt       time.Time         `json:"connected_at"`
 	Companies         []QuestionCompany `json:"companies"`
 	Offered           []event.Group     `json:"offered"`
+	// Leave makes it the question after the supporter has left.
+	Leave *QuestionLeave `json:"leave,omitempty"`
 	// AnswerSeconds is how long an answer is awaited from shown on.
 	AnswerSeconds int `json:"answer_seconds"`
 	// Languages by policy, best first; empty: the person's own locale.
 	Languages []string `json:"languages,omitempty"`
+}
+
+// QuestionLeave is a recording of which nobody knows whose hand allowed it: it
+// waits on this computer for the person's word.
+type QuestionLeave struct {
+	Items uint64    `json:"items"`
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"` // without an answer it is deleted then
 }
 
 // QuestionCompany is a company that asks.

@@ -99,6 +99,17 @@ type NoAnswer struct {
 	Decided
 }
 
+// Confirmation says that a recording of which nobody knew whose hand had allowed
+// it was sent after the supporter had left. It stays on the device.
+type Confirmation struct {
+	Head
+	Grant string `json:"grant"`
+	// LastSeq is the last event that it is about.
+	LastSeq    uint64             `json:"last_seq"`
+	Provenance consent.Provenance `json:"provenance"`
+	Asked      Asked              `json:"asked"`
+}
+
 // Withdrawal ends a grant from At on.
 type Withdrawal struct {
 	Head

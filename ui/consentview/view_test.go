@@ -559,3 +559,27 @@ func TestScale(t *testing.T) {
 		}
 	}
 }
+
+// The question after the supporter has left says what is at stake, and closing
+// it is no answer: neither Send nor Delete.
+func TestLeave(t *testing.T) {
+	q := sample()
+	q.Leave = &ipc.QuestionLeave{Items: 42, From: time.Now().Add(-3 * time.Minute), Until: time.Now().Add(24 * time.Hour)}
+	d := open(t, q).show()
+	shown := d.texts()
+	for _, want := range []string{"desconectou", "42 itens registrados", "Enviar", "Apagar", "Ver antes", "o registro é apagado"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is not drawn in\n%s", want, shown)
+		}
+	}
+	for _, no := range []string{"não será registrado", "Permitir acesso"} {
+		if strings.Contains(shown, no) {
+			t.Errorf("%q is drawn", no)
+		}
+	}
+	d.view.Close()
+	d.want(1)
+	if a := d.answers[0]; a.Allow || !a.Later {
+		t.Errorf("%+v", a)
+	}
+}

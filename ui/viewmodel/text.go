@@ -27,12 +27,15 @@ func (a Ask) Text() string {
 	b.WriteString("\n")
 	line(a.recorded)
 	line(a.notRecorded)
+	line(a.closingLast)
 	b.WriteString("\n")
 	for _, r := range a.Readers {
 		line(r)
 	}
 	line(a.IfNot)
-	line(a.Stop)
+	if !a.Leave { // a dialog has no third way out
+		line(a.Stop)
+	}
 	b.WriteString("\n")
 	line(a.Countdown(a.AnswerFor))
 	line(a.Footnote)

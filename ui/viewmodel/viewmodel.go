@@ -60,8 +60,14 @@ type Ask struct {
 	Covered     string // why nothing can be answered while another window is in front
 	Language    string // the name of this language, in it
 
-	// AnswerFor is how long an answer is awaited.
+	// AnswerFor is how long an answer is awaited; 0: nothing is counted down.
 	AnswerFor time.Duration
+
+	// Leave: it is the question after the supporter has left. Who is then what
+	// was recorded, Purposes why it is asked, and More shows the recording.
+	Leave       bool
+	until       string // what Countdown says instead of the time left
+	closingLast string // what closing a native dialog means
 
 	recorded, notRecorded string // the two lists as sentences, for Text
 	cat                   *assets.Catalog
@@ -102,6 +108,9 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 		Language:        cat.T("consent.language.name", nil),
 		AnswerFor:       time.Duration(q.AnswerSeconds) * time.Second,
 		cat:             cat,
+	}
+	if q.Leave != nil {
+		return leave(a, q, cat, now)
 	}
 	a.who(q, cat)
 	a.Since = since(cat, now.Sub(q.ConnectedAt), q.ConnectedAt.IsZero())
@@ -267,6 +276,9 @@ func kept(cat *assets.Catalog, days int) string {
 // Countdown says how much time is left, in whole seconds, rounded up so that it
 // never says less than there is.
 func (a Ask) Countdown(left time.Duration) string {
+	if a.Leave {
+		return a.until
+	}
 	s := int((left + time.Second - 1) / time.Second)
 	switch {
 	case s <= 0:
