@@ -12,7 +12,7 @@ import (
 
 var (
 	mustAsk = consent.Decision{Verdict: consent.Ask, Reason: consent.ReasonMustConfirm}
-	party   = consent.Party{Supporter: "Ana Souza", Verified: true, Company: "c1", Subject: "u1"}
+	party   = consent.Party{Supporter: "Ana Souza", Identity: "root:Ana Souza", Company: "c1", Subject: "u1"}
 	first   = consent.Answered{Record: "r1", Party: party, Groups: []string{"windows", "chat"}, Provenance: consent.P2, At: t0, For: time.Hour}
 	again   = consent.Wish{Party: party, Offered: offered, At: t0.Add(time.Minute), Offer: 2 * time.Hour}
 )
@@ -50,11 +50,16 @@ func TestRememberRefuses(t *testing.T) {
 		"other supporter":        func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Supporter = "Bia" },
 		"other company":          func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Company = "c2" },
 		"other user":             func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Subject = "u2" },
-		"name only claimed now":  func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Verified = false },
-		"name only claimed then": func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.Party.Verified = false },
+		"name only claimed now":  func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Identity = "" },
+		"name only claimed then": func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.Party.Identity = "" },
 		"name only claimed twice": func(_ *consent.Decision, w *consent.Wish, a *consent.Answered) {
-			w.Party.Verified, a.Party.Verified = false, false
+			w.Party.Identity, a.Party.Identity = "", ""
 		},
+		"same name, other key":        func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Party.Identity = "ssh-key:SHA256:x" },
+		"other terms":                 func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Terms = "some model, 365 days" },
+		"clock set back":              func(_ *consent.Decision, w *consent.Wish, _ *consent.Answered) { w.Latest = w.At.Add(time.Second) },
+		"over by the other clock":     func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.Elapsed = time.Hour },
+		"a clock that makes no sense": func(_ *consent.Decision, _ *consent.Wish, a *consent.Answered) { a.Elapsed = -1 },
 		"nobody": func(_ *consent.Decision, w *consent.Wish, a *consent.Answered) {
 			w.Party.Supporter, a.Party.Supporter = "", ""
 		},
