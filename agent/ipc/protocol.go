@@ -251,6 +251,10 @@ type ConsentEntry struct {
 	Provenance consent.Provenance `json:"provenance"`
 	Groups     []event.Group      `json:"groups,omitempty"`
 	At         time.Time          `json:"at"`
+	// Lasts is until when the answer holds for further sessions, where it still
+	// does; Answer names the record of the answer that this one rests on.
+	Lasts  time.Time `json:"lasts,omitzero"`
+	Answer string    `json:"answer,omitempty"`
 }
 
 // ConsentListPage asks for the list, newest first, in pages.
@@ -461,6 +465,9 @@ type Question struct {
 	Offered           []event.Group     `json:"offered"`
 	// AnswerSeconds is how long an answer is awaited from shown on.
 	AnswerSeconds int `json:"answer_seconds"`
+	// AllowMinutes is for how long further sessions may be allowed with this
+	// answer; 0: that is not offered.
+	AllowMinutes int `json:"allow_minutes,omitempty"`
 	// Languages by policy, best first; empty: the person's own locale.
 	Languages []string `json:"languages,omitempty"`
 }
@@ -492,6 +499,8 @@ type QuestionAnswer struct {
 	Question string        `json:"question"`
 	Allow    bool          `json:"allow"`
 	Groups   []event.Group `json:"groups,omitempty"` // ticked; only with Allow
+	// ForMinutes is the question's AllowMinutes where the person chose it; else 0.
+	ForMinutes int `json:"for_minutes,omitempty"`
 	// Locale and TextSHA256 are of the text on the screen at the answer: the
 	// person may have changed the language since QuestionShown.
 	Locale     string `json:"locale,omitempty"`
