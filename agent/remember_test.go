@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/record"
+	"aval/agent/session"
+	"aval/agent/session/watch"
 	"aval/agent/store"
 )
 
@@ -164,7 +167,7 @@ func TestFurtherSessionAsks(t *testing.T) {
 			must(r.t, err)
 		}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		check := func(t *testing.T, restart bool) {
 			t.Parallel()
 			if tt.minutes == 0 {
 				tt.minutes = 60
@@ -172,7 +175,9 @@ func TestFurtherSessionAsks(t *testing.T) {
 			r, g := remembering(t, tt.change, tt.ago, tt.minutes)
 			if tt.before != nil {
 				tt.before(r, r.dial(), g)
-				r.stop() // what was taken back stays so
+			}
+			if restart { // what was taken back stays so
+				r.stop()
 				r.start()
 			}
 			c := r.dial()
@@ -182,7 +187,45 @@ func TestFurtherSessionAsks(t *testing.T) {
 			if b.Outcome != consent.OutcomeRefused || p.questions() != 1 {
 				t.Errorf("%+v, asked %d times", b, p.questions())
 			}
-		})
+		}
+		t.Run(tt.name, func(t *testing.T) { check(t, false) })
+		if tt.before != nil {
+			t.Run(tt.name+", before a restart", func(t *testing.T) { check(t, true) })
+		}
+	}
+}
+
+// TestLongSessionIsAsked: a session whose grant is over is asked about, although
+// the earlier answer that it rested on would still hold. Fault planted once:
+// remembered without its look at awaiting; nobody was asked.
+func TestLongSessionIsAsked(t *testing.T) {
+	t.Parallel()
+	r, first := remembering(t, nil, time.Minute, 60)
+	r.stop()
+	start, ok := watch.ProcStart(os.Getpid())
+	if !ok {
+		t.Fatal("this process has no start time")
+	}
+	g := first
+	g.ID, g.Session, g.At, g.Answer, g.ForMinutes, g.Asked, g.Ending = newULID(), "test/2", time.Now().UTC(), first.ID, 0, nil, consent.EndingEarlier
+	g.NotBefore, g.Expires = g.At, g.At.Add(6*time.Second)
+	st, err := store.Open(filepath.Join(r.dir, "state"), store.Options{})
+	must(t, err)
+	env, err := record.Sign(st.DeviceKey(), record.TypeGrant, g)
+	must(t, err)
+	_, err = st.AppendRecord(store.Entry{ID: g.ID, Type: record.TypeGrant, Company: "c1", Session: g.Session, At: g.At, Envelope: env})
+	must(t, err)
+	must(t, st.OpenStream(store.Stream{Company: "c1", Session: g.Session}, g.ID, env))
+	kept, err := json.Marshal(map[string]any{"session": session.Session{Name: "test/2", Asked: "2", Tool: "test", Supporter: "Alex", Identity: "root:Alex",
+		PID: os.Getpid(), PIDStart: start, Started: g.At}, "outcome": consent.OutcomeAllowed, "grant": json.RawMessage(env), "since": g.At})
+	must(t, err)
+	must(t, st.PutSession("test/2", kept))
+	must(t, st.Close())
+	r.start()
+	p := r.sit(":77", shows)
+	r.eventually("asked", func() bool { return p.questions() == 1 })
+	if s, _ := r.session(r.dial(), "test/2"); s.Recording {
+		t.Errorf("%+v", s)
 	}
 }
 
