@@ -277,7 +277,10 @@ func TestAskedAfterItsTime(t *testing.T) {
 				t.Errorf("recorded while being asked: %+v", res)
 			}
 			says(yes)(p, o)
-			r.eventually("settled", func() bool { s, _ := r.session(c, "test/2"); return s.Outcome != consent.OutcomeAsking && s.Recording == yes })
+			r.eventually("settled", func() bool {
+				s, _ := r.session(c, "test/2")
+				return s.Outcome != consent.OutcomeAsking && s.Recording == yes
+			})
 			if res := r.note(c, "2", "second part"); res.Recorded != yes {
 				t.Errorf("note: %+v", res)
 			}
