@@ -148,7 +148,7 @@ func TestNobodySaidIt(t *testing.T) {
 		var newest time.Time               // of the records
 		var all []said
 		setBack := false // while the service did not run: nothing can see that
-		parties := []consent.Party{party, {Supporter: "Bia", Identity: "root:Bia", Company: "c1", Subject: "u1"},
+		parties := []consent.Party{party, party, party, party, {Supporter: "Bia", Identity: "root:Bia", Company: "c1", Subject: "u1"},
 			{Supporter: "Ana Souza", Company: "c1", Subject: "u1"}, {Supporter: "Ana Souza", Identity: "root:Ana Souza", Company: "c1", Subject: "u2"}}
 		groups := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"windows", "commands", "chat", "files"}), 1, 4, rapid.ID[string])
 		minutes := rapid.SampledFrom([]int{0, 1, 10, 30, 60, 240, 480, 600})
@@ -177,7 +177,7 @@ func TestNobodySaidIt(t *testing.T) {
 			},
 			"a person says yes": func(t *rapid.T) {
 				a := said{consent.Answered{Record: string(rune('A'+len(all)%26)) + string(rune('A'+len(all)/26)), Party: rapid.SampledFrom(parties).Draw(t, "party"),
-					Groups: groups.Draw(t, "groups"), Provenance: rapid.SampledFrom(provenances).Draw(t, "by"), At: wall,
+					Groups: groups.Draw(t, "groups"), Provenance: rapid.SampledFrom(append([]consent.Provenance{consent.P2, consent.P2, consent.P2}, provenances...)).Draw(t, "by"), At: wall,
 					For: time.Duration(minutes.Draw(t, "for")) * time.Minute}, truly}
 				all = append(all, a)
 				know(a.Record)
