@@ -298,8 +298,7 @@ func (v *View) showLasting(list []viewmodel.Lasting) {
 	v.lasting.Add(widget.NewSeparator())
 	v.lasting.Add(head(v.cat.T("settings.lasting", nil)))
 	for _, l := range list {
-		var b *control.Button
-		b = control.NewButton(v.cat.T("settings.lasting.revoke", nil), nil, func() { v.revoke(l.ID) })
+		b := control.NewButton(v.cat.T("settings.lasting.revoke", nil), nil, func() { v.revoke(l.ID) })
 		b.Focused = func() { v.reveal(b) }
 		v.lasting.Add(container.NewBorder(nil, nil, nil, container.NewVBox(b), paragraph(l.Text)))
 	}
