@@ -54,7 +54,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 // settings is the user's own value, and what would count for them now.
 func (a *Agent) settings(uid uint32) ipc.SettingsResult {
 	set := a.store.Setting(uid)
-	return inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since})
+	return inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
 }
 
 // inForce completes r with what its own value comes to under a policy.
@@ -234,8 +234,8 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 				r.Outcome = consent.OutcomeExpired
 			}
 		}
-		if y := a.answers[e.ID]; y != nil && y.elapsed() < y.For {
-			r.Lasts = now.Add(y.For - y.elapsed()).UTC().Truncate(time.Second)
+		if y := a.answers[e.ID]; y != nil {
+			r.Lasts = y.until()
 		}
 		return visit(r, e)
 	})

@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
 
 	"aval/agent/consent"
 	"aval/agent/event"
+	"aval/agent/ipc"
 	"aval/agent/prompt"
 	"aval/agent/record"
 	"aval/agent/store"
@@ -15,7 +17,8 @@ import (
 // lasting is an answer that holds for further sessions.
 type lasting struct {
 	consent.Answered
-	test bool
+	test    bool
+	company string // its name
 	// seen is when this process first knew of it: its monotonic reading cannot be
 	// set, as the wall clock can.
 	seen time.Time
@@ -24,6 +27,35 @@ type lasting struct {
 // elapsed is how long ago the answer was given at least.
 func (y *lasting) elapsed() time.Duration {
 	return max(0, y.seen.Round(0).Sub(y.At)) + time.Since(y.seen)
+}
+
+// until is until when it holds, to be shown; zero: it is over.
+func (y *lasting) until() time.Time {
+	left := min(y.For, consent.MaxRemember) - y.elapsed()
+	if left <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(left).UTC().Truncate(time.Second)
+}
+
+// lastingFor lists a user's answers that hold for further sessions, oldest first.
+func (a *Agent) lastingFor(uid uint32) []ipc.LastingAnswer {
+	var out []ipc.LastingAnswer
+	for id, y := range a.answers {
+		if until := y.until(); !until.IsZero() && y.Party.Subject == a.subjectOf(uid) {
+			out = append(out, ipc.LastingAnswer{ID: id, Supporter: y.Party.Supporter, Company: y.company, At: y.At, Until: until})
+		}
+	}
+	slices.SortFunc(out, func(x, y ipc.LastingAnswer) int { return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.ID, y.ID)) })
+	return out
+}
+
+// allowedAt is when the answer was given that a grant rests on; zero: its own.
+func (a *Agent) allowedAt(g record.Grant) time.Time {
+	if y := a.answers[g.Answer]; y != nil {
+		return y.At
+	}
+	return time.Time{}
 }
 
 // answer is what a grant is to rest on besides its decision: an earlier answer,
@@ -74,7 +106,7 @@ func (a *Agent) loadRecords() error {
 // lastingOf keeps the answer of a grant for further sessions, where it is one.
 func (a *Agent) lastingOf(g record.Grant) {
 	if !g.Lasts().IsZero() {
-		a.answers[g.ID] = &lasting{Answered: g.Answered(), test: g.Test, seen: time.Now()}
+		a.answers[g.ID] = &lasting{Answered: g.Answered(), test: g.Test, company: g.CompanyName, seen: time.Now()}
 	}
 }
 

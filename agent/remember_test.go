@@ -115,10 +115,20 @@ func TestFurtherSession(t *testing.T) {
 		if res := r.note(c, fmt.Sprint(i), "a note"); !res.Recorded {
 			t.Errorf("note: %+v", res)
 		}
+		p.mu.Lock()
+		if s := p.ind.Sessions; len(s) != 1 || !s[0].AllowedAt.Equal(first.At) {
+			t.Errorf("the bar says %+v", s)
+		}
+		p.mu.Unlock()
 		r.stop()
 		r.start()
 		c = r.dial()
 		p = r.sit(":77", says(false))
+	}
+	set, err := call[ipc.SettingsResult](r, c, ipc.MethodSettingsGet, nil)
+	must(t, err)
+	if len(set.Lasting) != 1 || set.Lasting[0].ID != first.ID || set.Lasting[0].Supporter != "Alex" {
+		t.Errorf("settings list %+v", set.Lasting)
 	}
 	list := r.consents(c)
 	i := slices.IndexFunc(list, func(e ipc.ConsentEntry) bool { return e.ID == first.ID })

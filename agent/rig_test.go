@@ -306,3 +306,23 @@ func decode(t *testing.T, envelope []byte, body any) {
 	must(t, err)
 	must(t, json.Unmarshal(payload, body))
 }
+
+// shows leaves the question on the screen, unanswered.
+func shows(p *person, o ipc.PromptOpen) {
+	c, _, err := p.open(o)
+	if err == nil {
+		_ = c.Call(context.Background(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: o.Question}, nil)
+	}
+}
+
+func (p *person) says(answer func(*person, ipc.PromptOpen)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = answer
+}
+
+func (p *person) questions() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.asked)
+}

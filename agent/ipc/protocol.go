@@ -139,6 +139,18 @@ type SettingsResult struct {
 	Effective consent.AccessControl `json:"effective"`
 	Origin    string                `json:"origin"`
 	Enforced  bool                  `json:"enforced"`
+	// Lasting are the caller's answers that hold for further sessions.
+	Lasting []LastingAnswer `json:"lasting,omitempty"`
+}
+
+// LastingAnswer is an answer that holds for further sessions until Until;
+// consent.withdraw of ID takes it back.
+type LastingAnswer struct {
+	ID        string    `json:"id"`
+	Supporter string    `json:"supporter"`
+	Company   string    `json:"company"`
+	At        time.Time `json:"at"`
+	Until     time.Time `json:"until"`
 }
 
 // SettingsSet sets the caller's own value; "unset" returns to the default.
@@ -542,6 +554,9 @@ type IndicatorSession struct {
 	Supporter string    `json:"supporter"`
 	Company   string    `json:"company"`
 	Since     time.Time `json:"since"`
+	// AllowedAt is when the answer was given that this session rests on, where
+	// nobody was asked anew.
+	AllowedAt time.Time `json:"allowed_at,omitzero"`
 	Paused    bool      `json:"paused"`
 	// Held says why nothing is recorded now although it is not paused: disk-full,
 	// unconfirmed; empty: it is recorded.
