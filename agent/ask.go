@@ -23,6 +23,8 @@ type question struct {
 	timer   *time.Timer
 	askedAt time.Time
 	seconds int
+	// minutes is for how long the person allows further sessions; 0: not at all.
+	minutes int
 }
 
 // ask opens the question on the desktops.
@@ -154,7 +156,7 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 	rung, locale, hash := by.ShownOn()
 	asked := &record.Asked{
 		AskedAt: q.askedAt, ShownAt: end.ShownAt, EndedAt: end.EndedAt, Rung: string(rung),
-		Locale: locale, TextHash: hash, Offered: l.decided.Offered, NotCounted: q.remote,
+		Locale: locale, TextHash: hash, Offered: l.decided.Offered, OfferedMinutes: l.decided.AllowMinutes, NotCounted: q.remote,
 	}
 	l.outcome, l.ending = end.Outcome, end.Ending
 	a.log.Info("question ended", "session", l.Name, "outcome", l.outcome, "ending", l.ending, "rung", rung)
@@ -163,6 +165,7 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 		for _, ask := range q.asks {
 			given = weakest(given, ask.Question().Provenance)
 		}
+		l.answer = &answer{minutes: answeredFor(l, q.minutes, rung, given)}
 		a.grant(l, consent.BasisConsent, groups, asked, given, q.test)
 		a.gateAll()
 		a.takeTurns()
@@ -229,6 +232,9 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 			Readers: a.company.options.Readers,
 		}},
 	}
+	if ask.Rung() == prompt.Window {
+		q.AllowMinutes = dec.AllowMinutes
+	}
 	return q, nil
 }
 
@@ -270,6 +276,9 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 	if c.Peer().UID != d.uid {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: "this question is for another user"}
 	}
+	if r.ForMinutes != 0 && (!r.Allow || r.ForMinutes != l.decided.AllowMinutes || ask.Rung() != prompt.Window) {
+		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeBadRequest, Message: "the question did not offer that"}
+	}
 	by, counts := consent.P0, true
 	if ask.Rung() == prompt.Window {
 		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(d, c))
@@ -287,6 +296,9 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
 	}
 	l.question.test = l.question.test || r.Allow && h.From == consent.FromTest
+	if ask.Over() && ask.Question().Outcome == consent.OutcomeAllowed {
+		l.question.minutes = r.ForMinutes
+	}
 	ask.ShownAs(cut(r.Locale, 35), cut(r.TextSHA256, 64))
 	a.settle(l)
 	return ipc.QuestionAnswerResult{Outcome: ask.Question().Outcome}, nil

@@ -258,7 +258,8 @@ func (d *driving) tell(ctx context.Context, a Answer) (open bool, err error) {
 	}
 	var result ipc.QuestionAnswerResult
 	err = d.call(ctx, ipc.MethodQuestionAnswer, ipc.QuestionAnswer{
-		Question: d.Question.Question, Allow: a.Allow, Groups: a.Groups, Locale: a.Locale, TextSHA256: a.TextSHA256, Press: a.Press,
+		Question: d.Question.Question, Allow: a.Allow, Groups: a.Groups, ForMinutes: a.ForMinutes, Locale: a.Locale, TextSHA256: a.TextSHA256,
+		Press: a.Press,
 	}, &result)
 	if err != nil {
 		return false, fmt.Errorf("give the answer: %w", err)
