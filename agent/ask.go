@@ -23,6 +23,8 @@ type question struct {
 	timer   *time.Timer
 	askedAt time.Time
 	seconds int
+	// minutes is for how long the person allows further sessions; 0: not at all.
+	minutes int
 }
 
 // ask opens the question on the desktops.
@@ -157,7 +159,7 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 	rung, locale, hash := by.ShownOn()
 	asked := &record.Asked{
 		AskedAt: q.askedAt, ShownAt: end.ShownAt, EndedAt: end.EndedAt, Rung: string(rung),
-		Locale: locale, TextHash: hash, Offered: l.decided.Offered, NotCounted: q.remote,
+		Locale: locale, TextHash: hash, Offered: l.decided.Offered, OfferedMinutes: l.decided.AllowMinutes, NotCounted: q.remote,
 	}
 	l.outcome, l.ending = end.Outcome, end.Ending
 	a.log.Info("question ended", "session", l.Name, "outcome", l.outcome, "ending", l.ending, "rung", rung)
@@ -166,6 +168,7 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 		for _, ask := range q.asks {
 			given = weakest(given, ask.Question().Provenance)
 		}
+		l.answer = &answer{minutes: answeredFor(l, q.minutes, rung, given)}
 		a.grant(l, consent.BasisConsent, groups, asked, given, q.test)
 		a.gateAll()
 		a.takeTurns()
@@ -206,6 +209,9 @@ var errNoQuestion = &ipc.Error{Code: ipc.CodeNotFound, Message: "this question h
 
 // claim hands a question to a program of the user whose desktop is asked.
 func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
+	if lv := a.leaveOf(r.Question); lv != nil {
+		return a.claimLeave(c, lv, r)
+	}
 	l, ask, d := a.findAsk(r.Question)
 	if ask == nil || d == nil {
 		return ipc.Question{}, errNoQuestion
@@ -229,16 +235,27 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 			Readers: a.company.options.Readers,
 		}},
 	}
+	if ask.Rung() == prompt.Window {
+		q.AllowMinutes = dec.AllowMinutes
+	}
 	return q, nil
 }
 
 func (a *Agent) shown(c *ipc.Conn, r ipc.QuestionShown) (ipc.QuestionShownResult, error) {
 	l, ask, d := a.findAsk(r.Question)
+	lv := a.leaveOf(r.Question)
+	if lv != nil {
+		ask, d = lv.ask, lv.desk
+	}
 	if ask == nil {
 		return ipc.QuestionShownResult{}, errNoQuestion
 	}
 	deadline, err := ask.Shown(c, cut(r.Locale, 35), cut(r.TextSHA256, 64), time.Now())
-	a.settle(l)
+	if lv != nil {
+		a.settleLeave(lv)
+	} else {
+		a.settle(l)
+	}
 	if err != nil {
 		return ipc.QuestionShownResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
 	}
@@ -252,12 +269,18 @@ func (a *Agent) shown(c *ipc.Conn, r ipc.QuestionShown) (ipc.QuestionShownResult
 // A yes that does not count changes nothing: the question stays open until its
 // time is up. A no counts from any hand.
 func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.QuestionAnswerResult, error) {
+	if lv := a.leaveOf(r.Question); lv != nil {
+		return a.answerLeave(c, lv, r, h)
+	}
 	l, ask, d := a.findAsk(r.Question)
 	if ask == nil || d == nil {
 		return ipc.QuestionAnswerResult{}, errNoQuestion
 	}
 	if c.Peer().UID != d.uid {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: "this question is for another user"}
+	}
+	if r.ForMinutes != 0 && (!r.Allow || r.ForMinutes != l.decided.AllowMinutes || ask.Rung() != prompt.Window) {
+		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeBadRequest, Message: "the question did not offer that"}
 	}
 	by, counts := consent.P0, true
 	if ask.Rung() == prompt.Window {
@@ -276,6 +299,9 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
 	}
 	l.question.test = l.question.test || r.Allow && h.From == consent.FromTest
+	if ask.Over() && ask.Question().Outcome == consent.OutcomeAllowed {
+		l.question.minutes = r.ForMinutes
+	}
 	ask.ShownAs(cut(r.Locale, 35), cut(r.TextSHA256, 64))
 	a.settle(l)
 	return ipc.QuestionAnswerResult{Outcome: ask.Question().Outcome}, nil
@@ -283,6 +309,11 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 
 // promptFailed takes a desktop's word that a rung did not show the question.
 func (a *Agent) promptFailed(d *desktop, r ipc.DesktopPrompt) {
+	if lv := a.leaveOf(r.Question); lv != nil && lv.desk == d {
+		lv.ask.Failed(prompt.Rung(r.Rung), time.Now())
+		a.settleLeave(lv)
+		return
+	}
 	l, ask, on := a.findAsk(r.Question)
 	if ask == nil || on != d {
 		return

@@ -107,6 +107,8 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	if !d.locked {
 		a.cameBack(d)
 	}
+	clear(a.putOff) // who has just signed in has not put anything off
+	a.askHeld()
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
 }
 
@@ -193,7 +195,7 @@ func (a *Agent) showIndicator(d *desktop) {
 		if r := l.rec; r != nil {
 			ind.Sessions = append(ind.Sessions, ipc.IndicatorSession{
 				Session: l.Name, Supporter: l.Supporter, Company: r.grant.Grant().CompanyName,
-				Since: r.since, Paused: r.paused, Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy,
+				Since: r.since, AllowedAt: a.allowedAt(r.grant.Grant()), Paused: r.paused, Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy,
 				Items: r.last, Held: r.held(),
 			})
 		}

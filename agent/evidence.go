@@ -48,6 +48,9 @@ func (a *Agent) surroundings(d *desktop, c *ipc.Conn) consent.Surroundings {
 // listenOn has the desktop hear presses while a supporter may be there.
 func (a *Agent) listenOn(d *desktop) {
 	want := ipc.Listening{On: len(a.onDesktop(d)) > 0}
+	for _, lv := range a.leaving {
+		want.On = want.On || lv.desk == d
+	}
 	if want.On {
 		want.Devices = a.policy.Effective.TestAnswerDevices()
 	}
@@ -91,6 +94,9 @@ func (a *Agent) handleAnswer(ctx context.Context, c *ipc.Conn, params json.RawMe
 	var got <-chan ipc.Heard
 	if err := a.do(ctx, func() {
 		_, ask, d := a.findAsk(r.Question)
+		if lv := a.leaveOf(r.Question); lv != nil {
+			ask, d = lv.ask, lv.desk
+		}
 		if ask == nil || ask.Rung() != prompt.Window {
 			d = nil // a native dialog does not show who clicked
 		}

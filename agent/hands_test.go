@@ -2,12 +2,14 @@ package agent_test
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/agent/record"
+	"aval/agent/store"
 )
 
 // hears lets the helper answer every question about a press with the next of
@@ -82,9 +84,7 @@ func TestHand(t *testing.T) {
 	show, err := call[ipc.ConsentShow](r, c, ipc.MethodConsentShow, ipc.ByID{ID: row.ID})
 	must(t, err)
 	var g record.Grant
-	_, payload, err := record.Peek(show.Envelope)
-	must(t, err)
-	must(t, decode(payload, &g))
+	decode(t, show.Envelope, &g)
 	if !g.Test || g.Asked.NotCounted != 6 {
 		t.Errorf("%+v", g.Asked)
 	}
@@ -122,4 +122,127 @@ func TestInstalledOnly(t *testing.T) {
 	if b := r.begin(r.dial(), ipc.SessionBegin{ID: "1", Hold: true}); b.Outcome == consent.OutcomeAllowed || b.Verdict != consent.Deny {
 		t.Errorf("%+v", b)
 	}
+}
+
+// TestLeave: a yes of which nobody knows whose hand gave it is not sent. When the
+// supporter has left the person is asked, and what they say is done; while a
+// supporter is there it is neither asked nor answered. Let unproven say no, or
+// askHeld not look for the supporter, and it fails.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	for _, send := range []bool{true, false} {
+		t.Run(map[bool]string{true: "send", false: "delete"}[send], func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			c := r.dial()
+			second := make(chan struct{})
+			p := r.sit(":77", func(p *person, o ipc.PromptOpen) {
+				c, q, err := p.open(o)
+				if err != nil {
+					return
+				}
+				defer c.Close()
+				_ = c.Call(context.Background(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: o.Question, Locale: "en", TextSHA256: "00"}, nil)
+				yes := true
+				if q.Leave != nil {
+					<-second
+					yes = send
+				}
+				var res ipc.QuestionAnswerResult
+				_ = c.Call(context.Background(), ipc.MethodQuestionAnswer, ipc.QuestionAnswer{Question: o.Question, Allow: yes, Groups: q.Offered}, &res)
+			})
+			if b := r.begin(c, ipc.SessionBegin{ID: "1", Hold: true}); b.Outcome != consent.OutcomeAllowed {
+				t.Fatalf("%+v", b)
+			}
+			if res := r.note(c, "1", "canary"); !res.Recorded {
+				t.Fatalf("%+v", res)
+			}
+			row := func() ipc.ConsentEntry { return r.consents(c)[0] }
+			if got := row(); !got.Held || got.Provenance != consent.P0 {
+				t.Fatalf("%+v", got)
+			}
+			_, err := call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+			must(t, err)
+			left := func() (n int, q ipc.Question) {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				for _, x := range p.asked {
+					if x.Leave != nil {
+						n, q = n+1, x
+					}
+				}
+				return n, q
+			}
+			r.eventually("the question after leaving", func() bool { n, _ := left(); return n == 1 })
+			if _, q := left(); q.Leave.Items != 3 || q.Session != "test/1" || q.Leave.Until.IsZero() {
+				t.Errorf("%+v %+v", q, q.Leave)
+			}
+			if !row().Held {
+				t.Error("sent before it was answered")
+			}
+			close(second)
+			r.eventually("what was said is done", func() bool {
+				got := row()
+				return !got.Held && (got.Outcome == consent.OutcomeErased) == !send
+			})
+			if n := len(r.sent(c)); (n == 3) != send {
+				t.Errorf("%d events are left", n)
+			}
+			r.stop()
+			st, err := store.Open(filepath.Join(r.dir, "state"), store.Options{})
+			must(t, err)
+			defer st.Close()
+			items, err := st.Read(store.Stream{Company: "c1", Session: "test/1"}, 0, 0, 0)
+			if (len(items) == 3) != send || err != nil && send {
+				t.Errorf("%d events are given out for sending, %v", len(items), err)
+			}
+			// Of what was deleted the company hears nothing: it never had any of it.
+			pending, err := st.PendingRecords("c1", 0)
+			must(t, err)
+			for _, e := range pending {
+				if e.Type != record.TypeGrant {
+					t.Errorf("a %s is to be sent", e.Type)
+				}
+			}
+		})
+	}
+}
+
+// TestLeaveWithSupporter: while another supporter is there nothing is asked, a
+// question that is open goes, and after a restart it is asked when they are gone.
+func TestLeaveWithSupporter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := r.dial()
+	p := r.sit(":77", says(true))
+	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
+	r.begin(c, ipc.SessionBegin{ID: "2", Hold: true})
+	_, err := call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
+	asked := func(p *person) (n int) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, q := range p.asked {
+			if q.Leave != nil {
+				n++
+			}
+		}
+		return n
+	}
+	if r.consents(c); asked(p) != 0 {
+		t.Error("asked with a supporter there")
+	}
+	r.stop()
+	r.start()
+	p = r.sit(":77", says(true)) // the sessions had no process: they are lost, and nobody is there
+	c = r.dial()
+	r.eventually("both are asked about, one after the other, and sent", func() bool {
+		held := 0
+		for _, e := range r.consents(c) {
+			if e.Held {
+				held++
+			}
+		}
+		return asked(p) == 2 && held == 0
+	})
 }

@@ -62,7 +62,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 // settings is the user's own value, and what would count for them now.
 func (a *Agent) settings(uid uint32) ipc.SettingsResult {
 	set := a.store.Setting(uid)
-	return inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since})
+	return inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
 }
 
 // inForce completes r with what its own value comes to under a policy.
@@ -166,6 +166,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 		Basis  consent.Basis   `json:"basis"`
 		Groups json.RawMessage `json:"groups"`
 		Test   bool            `json:"test"`
+		Answer string          `json:"answer"`
 	}
 	_, payload, err := record.Peek(e.Envelope)
 	if err != nil {
@@ -177,7 +178,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 	out := ipc.ConsentEntry{
 		ID: e.ID, Session: e.Session, Tool: b.Tool, Supporter: b.Supporter, Company: b.CompanyName, Direction: b.Direction,
 		Verdict: b.Decision.Verdict, Basis: b.Basis, Reason: b.Decision.Reason, Outcome: b.Outcome, Ending: b.Ending,
-		Provenance: b.Provenance, Test: b.Test, At: e.At,
+		Provenance: b.Provenance, Test: b.Test, At: e.At, Answer: b.Answer,
 	}
 	if len(b.Groups) > 0 {
 		if err := json.Unmarshal(b.Groups, &out.Groups); err != nil {
@@ -203,6 +204,12 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 		if !visit(ipc.ConsentEntry{ID: "asking:" + l.Name, Session: l.Name, Tool: l.Tool, Supporter: l.Supporter, Company: d.CompanyName,
 			Direction: d.Direction, Verdict: d.Decision.Verdict, Reason: d.Decision.Reason, Outcome: l.outcome, At: d.At}, store.Entry{}) {
 			return nil
+		}
+	}
+	waiting := map[string]bool{} // by grant
+	if streams, err := a.store.Streams(); err == nil {
+		for _, s := range streams {
+			waiting[s.GrantID] = s.Held && !s.Withdrawn && !s.Erased
 		}
 	}
 	later := map[string]consent.Outcome{} // by grant: what came after it
@@ -235,12 +242,16 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 		if p.Role() != ipc.RoleAdmin && subject != mine {
 			return true
 		}
+		r.Held = waiting[e.ID]
 		if o, ok := later[e.ID]; ok {
 			r.Outcome = o
 		} else if e.Type == record.TypeGrant && now.Sub(e.At) > record.MaxGrantAge && r.Outcome == consent.OutcomeAllowed {
 			if l, live := a.sessions[e.Session]; live && l.outcome == consent.OutcomeExpired {
 				r.Outcome = consent.OutcomeExpired
 			}
+		}
+		if y := a.answers[e.ID]; y != nil {
+			r.Lasts = y.until()
 		}
 		return visit(r, e)
 	})

@@ -84,6 +84,7 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 		}
 		return ipc.WithdrawResult{Outcome: consent.OutcomeObjected}, nil
 	}
+	a.revoke(g) // first: nothing begins on it any more
 	st := store.Stream{Company: g.Company, Session: g.Session}
 	var rec *recording
 	if l != nil && l.rec != nil {
@@ -94,6 +95,7 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 		rec.writer.discard()
 		rec.writer.wait()
 	}
+	a.tellLeaves(consent.EventStopped, func(lv *leave) bool { return lv.stream == st })
 	if a.company != nil && a.company.link != nil {
 		a.company.link.Fence(st) // not even what is on its way
 	}
@@ -125,8 +127,23 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 		}
 	}
 	a.log.Info("withdrawn", "session", g.Session, "deleted", r.Delete)
+	if err := a.withdrawFurther(c, g.ID); err != nil {
+		return out, err
+	}
 	a.gateAll()
 	return out, nil
+}
+
+// withdrawFurther stops the sessions that rest on an answer that was taken back.
+func (a *Agent) withdrawFurther(c *ipc.Conn, answer string) error {
+	for _, l := range a.sessions {
+		if l.rec != nil && l.rec.grant.Grant().Answer == answer {
+			if _, err := a.withdraw(c, ipc.Withdraw{ID: l.rec.grant.Grant().ID}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // erase destroys the session's key, then its rows, and asks the company to do
@@ -136,7 +153,10 @@ func (a *Agent) erase(g record.Grant, st store.Stream) ([]consent.Copy, error) {
 		return nil, fmt.Errorf("delete from this computer: %w", err)
 	}
 	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
-	copies := []consent.Copy{{Where: consent.CopyHere, Fate: consent.FateErased}, {Where: consent.CopyCompany, Company: g.CompanyName, Fate: consent.FateAsked}}
+	copies := []consent.Copy{{Where: consent.CopyHere, Fate: consent.FateErased}}
+	if !a.held(st) { // the company has one
+		copies = append(copies, consent.Copy{Where: consent.CopyCompany, Company: g.CompanyName, Fate: consent.FateAsked})
+	}
 	if _, err := a.write(h, record.TypeErasure, record.Erasure{Head: h, Grant: g.ID, Copies: copies}); err != nil {
 		return nil, err
 	}

@@ -143,6 +143,18 @@ type SettingsResult struct {
 	Effective consent.AccessControl `json:"effective"`
 	Origin    string                `json:"origin"`
 	Enforced  bool                  `json:"enforced"`
+	// Lasting are the caller's answers that hold for further sessions.
+	Lasting []LastingAnswer `json:"lasting,omitempty"`
+}
+
+// LastingAnswer is an answer that holds for further sessions until Until;
+// consent.withdraw of ID takes it back.
+type LastingAnswer struct {
+	ID        string    `json:"id"`
+	Supporter string    `json:"supporter"`
+	Company   string    `json:"company"`
+	At        time.Time `json:"at"`
+	Until     time.Time `json:"until"`
 }
 
 // SettingsSet sets the caller's own value; "unset" returns to the default.
@@ -256,7 +268,13 @@ type ConsentEntry struct {
 	// Test: the answer came from a device that a policy names for tests.
 	Test   bool          `json:"test,omitempty"`
 	Groups []event.Group `json:"groups,omitempty"`
-	At     time.Time     `json:"at"`
+	// Held: nothing of it has been sent; it waits for the person's word.
+	Held bool      `json:"held,omitempty"`
+	At   time.Time `json:"at"`
+	// Lasts is until when the answer holds for further sessions, where it still
+	// does; Answer names the record of the answer that this one rests on.
+	Lasts  time.Time `json:"lasts,omitzero"`
+	Answer string    `json:"answer,omitempty"`
 }
 
 // ConsentListPage asks for the list, newest first, in pages.
@@ -525,10 +543,23 @@ type Question struct {
 	ConnectedAt       time.Time         `json:"connected_at"`
 	Companies         []QuestionCompany `json:"companies"`
 	Offered           []event.Group     `json:"offered"`
+	// Leave makes it the question after the supporter has left.
+	Leave *QuestionLeave `json:"leave,omitempty"`
 	// AnswerSeconds is how long an answer is awaited from shown on.
 	AnswerSeconds int `json:"answer_seconds"`
+	// AllowMinutes is for how long further sessions may be allowed with this
+	// answer; 0: that is not offered.
+	AllowMinutes int `json:"allow_minutes,omitempty"`
 	// Languages by policy, best first; empty: the person's own locale.
 	Languages []string `json:"languages,omitempty"`
+}
+
+// QuestionLeave is a recording of which nobody knows whose hand allowed it: it
+// waits on this computer for the person's word.
+type QuestionLeave struct {
+	Items uint64    `json:"items"`
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"` // without an answer it is deleted then
 }
 
 // QuestionCompany is a company that asks.
@@ -559,6 +590,8 @@ type QuestionAnswer struct {
 	Question string        `json:"question"`
 	Allow    bool          `json:"allow"`
 	Groups   []event.Group `json:"groups,omitempty"` // ticked; only with Allow
+	// ForMinutes is the question's AllowMinutes where the person chose it; else 0.
+	ForMinutes int `json:"for_minutes,omitempty"`
 	// Locale and TextSHA256 are of the text on the screen at the answer: the
 	// person may have changed the language since QuestionShown.
 	Locale     string `json:"locale,omitempty"`
@@ -592,6 +625,9 @@ type IndicatorSession struct {
 	Supporter string    `json:"supporter"`
 	Company   string    `json:"company"`
 	Since     time.Time `json:"since"`
+	// AllowedAt is when the answer was given that this session rests on, where
+	// nobody was asked anew.
+	AllowedAt time.Time `json:"allowed_at,omitzero"`
 	Paused    bool      `json:"paused"`
 	// Held says why nothing is recorded now although it is not paused: disk-full,
 	// unconfirmed; empty: it is recorded.

@@ -300,6 +300,7 @@ type Consent struct {
 	Ending     string    `json:"ending"`
 	Provenance string    `json:"provenance"`
 	Test       bool      `json:"test"`
+	Held       bool      `json:"held"`
 	At         time.Time `json:"at"`
 }
 

@@ -48,6 +48,8 @@ type Config struct {
 	Last     bool         // there is no native dialog to fall back on
 	Screen   Screen       // from Probe
 	Log      *slog.Logger
+	// OnView shows what a session recorded.
+	OnView func()
 	// OnShown is called when the service knows that the window is shown.
 	OnShown func()
 }
@@ -59,7 +61,7 @@ type Config struct {
 func Run(ctx context.Context, c Config) error {
 	answers := make(chan Answer, 1) // the view gives no second one before NotCounted
 	view, err := New(Options{
-		Question: c.Question, Locale: c.Locale, Now: time.Now, Last: c.Last,
+		Question: c.Question, Locale: c.Locale, Now: time.Now, Last: c.Last, OnView: c.OnView,
 		OnAnswer: func(a Answer) { answers <- a },
 	})
 	if err != nil {
@@ -246,7 +248,11 @@ func (d *driving) tell(ctx context.Context, a Answer) (open bool, err error) {
 		// answer here. Another way of asking is tried, as for any window that goes.
 		return false, fmt.Errorf("%w: it was closed before it was seen", ErrCannotShow)
 	}
-	if !a.Allow {
+	if a.Later {
+		return false, nil // the connection ends, and the service asks again another time
+	}
+	leave := d.Question.Leave != nil
+	if !a.Allow && !leave {
 		fyne.Do(d.window.Hide) // out of sight at once
 	}
 	if a.Press != nil {
@@ -254,13 +260,14 @@ func (d *driving) tell(ctx context.Context, a Answer) (open bool, err error) {
 	}
 	var result ipc.QuestionAnswerResult
 	err = d.call(ctx, ipc.MethodQuestionAnswer, ipc.QuestionAnswer{
-		Question: d.Question.Question, Allow: a.Allow, Groups: a.Groups, Locale: a.Locale, TextSHA256: a.TextSHA256, Press: a.Press,
+		Question: d.Question.Question, Allow: a.Allow, Groups: a.Groups, ForMinutes: a.ForMinutes, Locale: a.Locale, TextSHA256: a.TextSHA256,
+		Press: a.Press,
 	}, &result)
 	if err != nil {
 		return false, fmt.Errorf("give the answer: %w", err)
 	}
 	d.Log.Info("question answered", "question", d.Question.Question, "outcome", result.Outcome)
-	if a.Allow && result.Outcome == consent.OutcomeAsking {
+	if (a.Allow || leave) && result.Outcome == consent.OutcomeAsking {
 		d.Log.Warn("the answer did not count", "question", d.Question.Question, "why", result.Refused)
 		fyne.Do(func() { d.view.NotCounted(result.Refused == ipc.RefusedRemote) })
 		return true, nil

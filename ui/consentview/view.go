@@ -40,9 +40,13 @@ const (
 type Answer struct {
 	Allow  bool
 	Groups []event.Group // ticked, in the order of the question; only with Allow
+	// ForMinutes is the question's AllowMinutes where the person chose it; else 0.
+	ForMinutes int
 	// Locale and TextSHA256 are of the text that was on the screen.
 	Locale     string
 	TextSHA256 string
+	// Later: neither yes nor no; only the question after leaving can be put off.
+	Later bool
 	// Press is where it was given; nil: by closing the window, or with Esc. The
 	// window's id is filled in by who has the window.
 	Press *ipc.Press
@@ -54,6 +58,8 @@ type Options struct {
 	Locale   string           // the person's own, BCP 47 or POSIX
 	Last     bool             // there is no native dialog to ask in what cannot be drawn here
 	Now      func() time.Time // the clock
+	// OnView shows what was recorded, for the question after leaving.
+	OnView func()
 	// OnAnswer is called on the toolkit's goroutine: once, and again only after
 	// NotCounted.
 	OnAnswer func(Answer)
@@ -75,6 +81,7 @@ type View struct {
 
 	ready    bool // as drawn
 	ticked   map[event.Group]bool
+	further  bool // the answer is to hold for further sessions
 	unfolded bool
 
 	root   *fyne.Container
@@ -84,6 +91,7 @@ type View struct {
 
 	scroll      *container.Scroll
 	ticks       []*tick
+	last        *tick // lets the answer hold for further sessions; nil: not offered
 	deny, allow *push
 	hint, left  *block
 	time        *bar
@@ -182,7 +190,9 @@ func (v *View) compose() {
 	footColumn.add(foot, 0, newPlain(inkLine, inner, 1))
 	footColumn.add(foot, 4, v.hint)
 	footColumn.add(foot, 2, container.New(ends{width: inner}, v.deny, v.allow))
-	footColumn.add(foot, 5, v.time)
+	if !a.Leave {
+		footColumn.add(foot, 5, v.time)
+	}
 	footColumn.add(foot, 4, v.left)
 	footColumn.add(foot, 6, newPlain(inkGround, inner, 0))
 
@@ -204,6 +214,16 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 		return b
 	}
 	text(12, a.Who, inkText).bold()
+	if a.Leave {
+		text(2, a.Since, inkMuted)
+		for _, p := range a.Purposes {
+			text(10, p, inkText)
+		}
+		view := newLink(a.More, func() bool { return v.counts() && v.o.OnView != nil }, func() { v.o.OnView() }, v.Key)
+		v.more, v.details, v.ticks = view, &fyne.Container{}, nil
+		col.add(body, 8, container.New(ends{width: inner}, newBlock(a.Stop, inner-8-view.MinSize().Width, inkMuted), view))
+		return body
+	}
 	vouched := inkWarn
 	if a.Verified {
 		vouched = inkGood
@@ -248,6 +268,18 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 
 	for i, r := range a.Readers {
 		text(gapFirst(i, 8, 1), r, inkText)
+	}
+	if a.Further != "" {
+		t := newTick(a.Further, inner, func() bool { return v.counts() }, nil, v.Key)
+		t.on = v.further
+		t.act = func() {
+			v.further = !v.further
+			t.on = v.further
+			t.Refresh()
+		}
+		t.shown = func() { v.reveal(t) }
+		v.last = t
+		col.add(body, 2, t)
 	}
 	text(2, a.IfNot, inkText)
 
@@ -387,7 +419,7 @@ func (v *View) Tick() (over bool) {
 
 // Close: the window is closed, which is a refusal. It counts always: somebody
 // who closes the window must not find that it stays.
-func (v *View) Close() { v.answer(Answer{}) }
+func (v *View) Close() { v.answer(Answer{Later: v.ask().Leave}) }
 
 func (v *View) over(now time.Time) bool { return !v.deadline.IsZero() && !now.Before(v.deadline) }
 
@@ -407,11 +439,16 @@ func (v *View) groups() []event.Group {
 	return groups
 }
 
-func (v *View) refuse() { v.answer(Answer{}) }
+// refuse is what Esc does.
+func (v *View) refuse() { v.Close() }
 
 func (v *View) agree() {
 	if groups := v.groups(); len(groups) > 0 {
-		v.answer(Answer{Allow: true, Groups: groups, Press: pressed(v.allow)})
+		a := Answer{Allow: true, Groups: groups, Press: pressed(v.allow)}
+		if v.further {
+			a.ForMinutes = v.o.Question.AllowMinutes
+		}
+		v.answer(a)
 	}
 }
 

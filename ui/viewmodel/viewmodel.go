@@ -45,6 +45,10 @@ type Ask struct {
 	NotRecordedHead string
 	NotRecorded     []string
 
+	// Further is the line, unticked at first, that lets the answer hold for
+	// further sessions; empty: that is not offered.
+	Further string
+
 	Readers  []string // who reads it, then for how long it is kept, for each company
 	IfNot    string
 	Stop     string
@@ -60,8 +64,14 @@ type Ask struct {
 	Covered     string // why nothing can be answered while another window is in front
 	Language    string // the name of this language, in it
 
-	// AnswerFor is how long an answer is awaited.
+	// AnswerFor is how long an answer is awaited; 0: nothing is counted down.
 	AnswerFor time.Duration
+
+	// Leave: it is the question after the supporter has left. Who is then what
+	// was recorded, Purposes why it is asked, and More shows the recording.
+	Leave       bool
+	until       string // what Countdown says instead of the time left
+	closingLast string // what closing a native dialog means
 
 	recorded, notRecorded string // the two lists as sentences, for Text
 	cat                   *assets.Catalog
@@ -103,10 +113,17 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 		AnswerFor:       time.Duration(q.AnswerSeconds) * time.Second,
 		cat:             cat,
 	}
+	if q.Leave != nil {
+		return leave(a, q, cat, now)
+	}
 	a.who(q, cat)
 	a.Since = since(cat, now.Sub(q.ConnectedAt), q.ConnectedAt.IsZero())
 	a.Via = via(cat, q)
 	a.lists(q, cat)
+	scope := "consent.more.scope"
+	if q.AllowMinutes > 0 {
+		a.Further, scope = further(cat, q), "consent.more.scope.further"
+	}
 
 	var models []string
 	for i, c := range q.Companies {
@@ -120,13 +137,22 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 			models = append(models, cat.T("consent.more.model", assets.Args{"engine": model}))
 		}
 	}
-	for _, key := range []string{"consent.more.before", "consent.more.scope", "consent.more.indicator",
+	for _, key := range []string{"consent.more.before", scope, "consent.more.indicator",
 		"consent.more.proof", "consent.more.close"} {
 		a.Details = append(a.Details, cat.T(key, nil))
 	}
 	a.Details = append(a.Details, models...)
 	a.Details = append(a.Details, cat.T("consent.more.aval", nil))
 	return a
+}
+
+// further says for how long the person need not be asked again, and for whom.
+func further(cat *assets.Catalog, q ipc.Question) string {
+	args := assets.Args{"supporter": Clean(q.Supporter, maxName)}
+	if q.AllowMinutes%60 == 0 {
+		return cat.N("consent.further.hours", q.AllowMinutes/60, args)
+	}
+	return cat.N("consent.further.minutes", q.AllowMinutes, args)
 }
 
 // engineRules is the name of the engine that uses no AI.
@@ -267,6 +293,9 @@ func kept(cat *assets.Catalog, days int) string {
 // Countdown says how much time is left, in whole seconds, rounded up so that it
 // never says less than there is.
 func (a Ask) Countdown(left time.Duration) string {
+	if a.Leave {
+		return a.until
+	}
 	s := int((left + time.Second - 1) / time.Second)
 	switch {
 	case s <= 0:
