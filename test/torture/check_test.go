@@ -55,7 +55,8 @@ func TestWrong(t *testing.T) {
 		"hand":               {Tally{Hand: true, Attempts: 500, Grants: 500}, true},
 		"hand, one lost":     {Tally{Hand: true, Attempts: 500, Grants: 499}, true},
 		"hand, two lost":     {Tally{Hand: true, Attempts: 500, Grants: 498}, false},
-		"hand, one of few":   {Tally{Hand: true, Attempts: 20, Grants: 19}, false},
+		"hand, few of few":   {Tally{Hand: true, Attempts: 20, Grants: 15}, true},
+		"hand, many of few":  {Tally{Hand: true, Attempts: 20, Grants: 14}, false},
 		"without any reason": {Tally{Attempts: 500, Odd: []string{"session x ended as asking without a reason"}}, false},
 	} {
 		if got := c.tally.Wrong(); (got == "") != c.ok {
