@@ -154,7 +154,7 @@ func (h *host) press(id int32) {
 // in show; an entry whose choice sends "resume".
 func TestTray(t *testing.T) {
 	address := bus(t)
-	x, s, d := start(t, xtest.Options{WM: true}, "DBUS_SESSION_BUS_ADDRESS="+address)
+	x, s, _ := start(t, xtest.Options{WM: true}, "DBUS_SESSION_BUS_ADDRESS="+address)
 	h := newHost(t, address) // the desktop's tray comes after the program
 	xtest.Wait(t, "the icon", func() bool { return h.icon() != "" })
 	says := func(want string) {
@@ -235,19 +235,6 @@ func TestTray(t *testing.T) {
 
 	s.stop()
 	says("O serviço do Aval não está respondendo: nada está sendo registrado")
-	rss(t, d.cmd.Process.Pid)
-}
-
-// rss checks what the program holds in memory with bar and tray once used, and
-// once it has come to rest.
-func rss(t *testing.T, pid int) {
-	t.Helper()
-	kb := 0
-	xtest.Wait(t, "at most 12 MB", func() bool {
-		kb = status(t, pid)["VmRSS"]
-		return kb <= 12<<10
-	})
-	t.Logf("%.1f MB resident", float64(kb)/1024)
 }
 
 // An address that is no socket of this computer is not connected to, and
