@@ -39,8 +39,9 @@ e2e: deps-e2e build ## whole sessions from outside: real X servers, VNC, clicks,
 torture: deps-e2e build ## the long runs: agent and summarizer killed five hundred times (N=500)
 	@go run $(FLAGS) ./test/tally -name torture -- env AVAL_TORTURE=$(or $(N),500) go test $(E2E) -p 1 -count 1 -timeout 60m ./test/torture
 
-bench: ## benchmarks of every package that has some
+bench: deps-test build ## benchmarks of every package that has some, and what a person waits for, seen from outside (N=15)
 	go test $(FLAGS) -run '^$$' -bench . -benchmem $(TESTS)
+	@go run $(FLAGS) ./test/bench -bin bin -out $(OUT)/bench -n $(or $(N),15)
 
 # Fyne for other systems needs their C compilers; -tags ci type-checks without.
 lint: ## gofmt, go vet (also for Windows and macOS), staticcheck

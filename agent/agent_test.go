@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -326,8 +327,13 @@ func TestWithdrawAndDelete(t *testing.T) {
 	}
 	out, err := call[ipc.WithdrawResult](r, p.c, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: "stop-and-delete"})
 	must(t, err)
-	if out.Outcome != consent.OutcomeErased || out.Copies["this computer"] != "erased" {
+	if out.Outcome != consent.OutcomeErased || !slices.Contains(out.Copies, consent.Copy{Where: consent.CopyHere, Fate: consent.FateErased}) {
 		t.Errorf("delete: %+v", out)
+	}
+	shown, err := call[ipc.ConsentShow](r, c, ipc.MethodConsentShow, ipc.ByID{ID: "test/1"})
+	must(t, err)
+	if want := (consent.Copy{Where: consent.CopyCompany, Company: "Example Support", Fate: consent.FateAsked}); !slices.Contains(shown.Copies, want) {
+		t.Errorf("copies before the company has answered: %+v", shown.Copies)
 	}
 	if res := r.note(c, "1", "canary after"); res.Recorded {
 		t.Errorf("note after delete: %+v", res)
@@ -339,6 +345,52 @@ func TestWithdrawAndDelete(t *testing.T) {
 		t.Errorf("consents: %+v", list)
 	}
 	r.eventually("the watcher is stopped", func() bool { return len(p.watching().Grants) == 0 })
+}
+
+// TestOneAtATime: a second question waits until the first has ended, and then has
+// its whole time; a session that ends while its question waits is never asked
+// about. (With takeTurns opening whatever waits, both are on the screen: seen.)
+func TestOneAtATime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := r.dial()
+	open := make(chan ipc.PromptOpen, 8)
+	p := r.sit(":77", func(_ *person, o ipc.PromptOpen) { open <- o })
+	for _, id := range []string{"1", "2", "3"} {
+		r.begin(c, ipc.SessionBegin{ID: id})
+	}
+	first := <-open
+	_, err := call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "2"})
+	must(t, err)
+	w, q, err := p.open(first)
+	must(t, err)
+	if q.Session != "test/1" || len(open) != 0 {
+		t.Fatalf("first %s, and %d more", q.Session, len(open))
+	}
+	must(t, w.Call(t.Context(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: q.Question, Locale: "en", TextSHA256: "00"}, nil))
+	if len(open) != 0 {
+		t.Fatal("two questions are on the screen")
+	}
+	must(t, w.Call(t.Context(), ipc.MethodQuestionAnswer, ipc.QuestionAnswer{Question: q.Question}, nil))
+	var next ipc.PromptOpen
+	select {
+	case next = <-open:
+	case <-time.After(patience):
+		t.Fatal("the next question never came")
+	}
+	w, q, err = p.open(next)
+	must(t, err)
+	var shown ipc.QuestionShownResult
+	must(t, w.Call(t.Context(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: q.Question, Locale: "en", TextSHA256: "00"}, &shown))
+	if left := time.Until(shown.Deadline); q.Session != "test/3" || left < time.Duration(q.AnswerSeconds-10)*time.Second {
+		t.Errorf("after the first: %s with %v left of %d s", q.Session, left, q.AnswerSeconds)
+	}
+	want := map[string]consent.Outcome{"test/1": consent.OutcomeRefused, "test/2": consent.OutcomeCouldNotAsk, "test/3": consent.OutcomeAsking}
+	for _, e := range r.consents(c) {
+		if e.Outcome != want[e.Session] {
+			t.Errorf("%s: %s (%s)", e.Session, e.Outcome, e.Ending)
+		}
+	}
 }
 
 // TestWithdrawalGoesForward: the service ended right after the mark that keeps a
@@ -382,9 +434,23 @@ func TestWithdrawalGoesForward(t *testing.T) {
 			}
 			st, err = store.Open(filepath.Join(r.dir, "state"), store.Options{})
 			must(t, err)
-			defer st.Close()
 			counts := map[record.Type]int{}
-			must(t, st.Records(func(e store.Entry) bool { counts[e.Type]++; return true }))
+			must(t, st.Records(func(e store.Entry) bool {
+				counts[e.Type]++
+				if e.Type == record.TypeErasure { // the company's server says that it has erased too
+					must(t, st.RecordAcked("c1", e.ID))
+				}
+				return true
+			}))
+			must(t, st.Close())
+			if erase {
+				r.start()
+				shown, err := call[ipc.ConsentShow](r, r.dial(), ipc.MethodConsentShow, ipc.ByID{ID: "test/1"})
+				must(t, err)
+				if len(shown.Copies) != 2 || shown.Copies[1].Fate != consent.FateConfirmed {
+					t.Errorf("copies once the company has answered: %+v", shown.Copies)
+				}
+			}
 			if counts[record.TypeWithdrawal] != 1 || (counts[record.TypeErasure] == 1) != erase {
 				t.Errorf("records: %v", counts)
 			}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -39,6 +40,43 @@ func (a *Agent) ask(l *live, targets []*desktop) {
 		q.asks[d.id] = prompt.New(ulid.Make().String(), d, now, time.Duration(q.seconds)*time.Second, l.decided.Offered)
 	}
 	a.settle(l)
+	a.takeTurns()
+}
+
+// takeTurns opens, on each desktop that shows no question, the one that has
+// waited longest: a person answers one at a time, and the time of each begins
+// when it is shown.
+func (a *Agent) takeTurns() {
+	var open []*live
+	for _, l := range a.sessions {
+		if l.question != nil {
+			open = append(open, l)
+		}
+	}
+	slices.SortFunc(open, func(x, y *live) int {
+		return cmp.Or(x.question.askedAt.Compare(y.question.askedAt), cmp.Compare(x.Name, y.Name))
+	})
+	busy := map[string]bool{}
+	for _, l := range open {
+		for desk, ask := range l.question.asks {
+			busy[desk] = busy[desk] || !ask.Waits() && !ask.Over()
+		}
+	}
+	for _, l := range open {
+		q, opened := l.question, false
+		if q == nil { // ended by a turn before
+			continue
+		}
+		for desk, ask := range q.asks {
+			if ask.Waits() && !busy[desk] {
+				ask.Open(time.Now())
+				busy[desk], opened = true, true
+			}
+		}
+		if opened {
+			a.settle(l)
+		}
+	}
 }
 
 // settle looks at where the question stands: while it is open, it sets the timer
@@ -84,6 +122,9 @@ func (a *Agent) settle(l *live) {
 				wake = w
 			}
 		}
+		if wake.IsZero() { // it waits for its turn everywhere
+			return
+		}
 		q.timer = a.after(time.Until(wake), func() {
 			if l.question != q {
 				return
@@ -117,6 +158,7 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 	if end.Outcome == consent.OutcomeAllowed && len(groups) > 0 {
 		a.grant(l, consent.BasisConsent, groups, asked, end.Provenance)
 		a.gateAll()
+		a.takeTurns()
 		return
 	}
 	if end.Outcome == consent.OutcomeAllowed { // every desktop left other groups ticked
@@ -125,6 +167,7 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 	a.writeOutcome(l, asked)
 	a.settled(l)
 	a.gateAll()
+	a.takeTurns()
 }
 
 // settled lets waiting callers know that nothing is open any more.

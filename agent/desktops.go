@@ -279,7 +279,7 @@ func (a *Agent) showIndicator(d *desktop) {
 			ind.Sessions = append(ind.Sessions, ipc.IndicatorSession{
 				Session: l.Name, Supporter: l.Supporter, Company: r.grant.Grant().CompanyName,
 				Since: r.since, Paused: r.paused, Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy,
-				Items: r.last,
+				Items: r.last, Held: r.held(),
 			})
 		}
 	}

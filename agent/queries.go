@@ -305,9 +305,36 @@ func (a *Agent) showConsent(p ipc.Peer, id string) (ipc.ConsentShow, error) {
 		return out, &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no record %q", id), Hint: "aval consent list shows them"}
 	}
 	if len(out.Envelope) > 0 {
-		out.Later, err = a.laterThan(out.ID)
+		if out.Later, err = a.laterThan(out.ID); err == nil {
+			out.Copies, err = a.copies(out.Later)
+		}
 	}
 	return out, err
+}
+
+// copies is the fate of each copy as it stands now: what the erasure's record
+// says, and whether the company's server has acknowledged that record, which it
+// does only once its copy is gone.
+func (a *Agent) copies(later []json.RawMessage) ([]consent.Copy, error) {
+	for _, raw := range later {
+		var e record.Erasure
+		if typ, payload, err := record.Peek(raw); err != nil || typ != record.TypeErasure || json.Unmarshal(payload, &e) != nil {
+			continue
+		}
+		waiting, err := a.store.PendingRecords(e.Company, 0)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(waiting, func(w store.Entry) bool { return w.ID == e.ID }) {
+			for i := range e.Copies {
+				if e.Copies[i].Fate == consent.FateAsked {
+					e.Copies[i].Fate = consent.FateConfirmed
+				}
+			}
+		}
+		return e.Copies, nil
+	}
+	return nil, nil
 }
 
 // laterThan lists what followed a grant: the first record of each type, oldest

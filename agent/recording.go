@@ -216,7 +216,21 @@ func (a *Agent) gateEvents(l *live) {
 		r.gapDue = true
 	}
 	a.log.Info("capture", "session", l.Name, "on", on, "why", why)
+	if held(was) != held(why) {
+		a.showOn(l) // the bar must not say that it records
+	}
 }
+
+// held is what the bar says of an off that the person did not choose; empty for
+// the others: a pause has its own words, and without a bar nobody reads any.
+func held(why string) string {
+	if why == whyFull || why == whyUnconfirmed {
+		return why
+	}
+	return ""
+}
+
+func (r *recording) held() string { return held(r.why) }
 
 // closedBy says what keeps a recording from taking events now; empty: nothing.
 func (a *Agent) closedBy(l *live) string {
@@ -391,7 +405,8 @@ func (a *Agent) finish(l *live, reason string) {
 // showEnded tells the desktops that the recording is over, for ten seconds.
 func (a *Agent) showEnded(l *live, r *recording, items uint64) {
 	row := ipc.IndicatorSession{Session: l.Name, Supporter: l.Supporter, Company: r.grant.Grant().CompanyName,
-		Since: r.since, Ended: true, Items: items}
+		Since: r.since, Ended: true, Erased: l.outcome == consent.OutcomeErased, Items: items,
+		Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy}
 	for _, id := range l.desktops {
 		d, ok := a.desktops[id]
 		if !ok {

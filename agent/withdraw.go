@@ -131,12 +131,12 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 
 // erase destroys the session's key, then its rows, and asks the company to do
 // the same; the record says what became of each copy.
-func (a *Agent) erase(g record.Grant, st store.Stream) (map[string]string, error) {
+func (a *Agent) erase(g record.Grant, st store.Stream) ([]consent.Copy, error) {
 	if err := a.store.Erase(st); err != nil {
 		return nil, fmt.Errorf("delete from this computer: %w", err)
 	}
 	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
-	copies := map[string]string{"this computer": "erased", g.CompanyName: "asked to erase"}
+	copies := []consent.Copy{{Where: consent.CopyHere, Fate: consent.FateErased}, {Where: consent.CopyCompany, Company: g.CompanyName, Fate: consent.FateAsked}}
 	if _, err := a.write(h, record.TypeErasure, record.Erasure{Head: h, Grant: g.ID, Copies: copies}); err != nil {
 		return nil, err
 	}

@@ -85,6 +85,8 @@ func (x *xwindows) begin() error {
 		x.old.note(uint32(w), titles[i])
 	}
 	x.refocus(time.Now())
+	// What is in front already has nothing to settle.
+	x.pace.due = x.pace.at
 	return nil
 }
 

@@ -271,6 +271,8 @@ type ConsentShow struct {
 	// Later are the signed objection, withdrawal and erasure of a grant, the
 	// first of each, oldest first.
 	Later []json.RawMessage `json:"later,omitempty"`
+	// Copies is the fate of each copy of an erased session, as it stands now.
+	Copies []consent.Copy `json:"copies,omitempty"`
 }
 
 // ByID names a record or session.
@@ -286,8 +288,8 @@ type Withdraw struct {
 
 // WithdrawResult says what became of it.
 type WithdrawResult struct {
-	Outcome consent.Outcome   `json:"outcome"` // withdrawn, erased or objected
-	Copies  map[string]string `json:"copies,omitempty"`
+	Outcome consent.Outcome `json:"outcome"` // withdrawn, erased or objected
+	Copies  []consent.Copy  `json:"copies,omitempty"`
 }
 
 // Sent asks for the events of a session as they left, oldest first, in pages.
@@ -478,11 +480,15 @@ type IndicatorSession struct {
 	Company   string    `json:"company"`
 	Since     time.Time `json:"since"`
 	Paused    bool      `json:"paused"`
+	// Held says why nothing is recorded now although it is not paused: disk-full,
+	// unconfirmed; empty: it is recorded.
+	Held string `json:"held,omitempty"`
 	// Enforced: no Pause and Stop, but Object.
 	Enforced bool `json:"enforced"`
-	// Ended: shown for 10 s after the end, with Items.
-	Ended bool   `json:"ended"`
-	Items uint64 `json:"items"`
+	// Ended: shown for 10 s after the end, with Items. Erased: it was deleted.
+	Ended  bool   `json:"ended"`
+	Erased bool   `json:"erased,omitempty"`
+	Items  uint64 `json:"items"`
 }
 
 // DesktopIndicator acknowledges a revision as really visible, or says why not.

@@ -55,6 +55,10 @@ type Ask struct {
 	ID   string
 	desk Desk
 
+	// waits: another question is on the desktop, and this one is not there yet.
+	waits     bool
+	answerFor time.Duration
+
 	q      consent.Question
 	rung   int // index into Rungs
 	rungBy time.Time
@@ -66,15 +70,31 @@ type Ask struct {
 	textSHA256 string
 }
 
-// New opens a question on its first rung.
+// New makes a question that waits for its turn on the desktop; Open shows it.
 func New(id string, desk Desk, now time.Time, answerFor time.Duration, offered []event.Group) *Ask {
 	names := make([]string, len(offered))
 	for i, g := range offered {
 		names[i] = string(g)
 	}
-	a := &Ask{ID: id, desk: desk, q: consent.NewQuestion(now, answerFor, names)}
-	a.open(now)
-	return a
+	return &Ask{ID: id, desk: desk, waits: true, answerFor: answerFor, q: consent.NewQuestion(now, answerFor, names)}
+}
+
+// Open shows a question that waited on its first rung. All its times begin now.
+func (a *Ask) Open(now time.Time) {
+	if a.waits && !a.Over() {
+		a.restart(now)
+		a.waits = false
+		a.open(now)
+	}
+}
+
+// Waits tells whether the question is still to be opened.
+func (a *Ask) Waits() bool { return a.waits && !a.Over() }
+
+// restart has the question's times begin at now: waiting for a turn is not time
+// in which it could have been shown.
+func (a *Ask) restart(now time.Time) {
+	a.q = consent.NewQuestion(now, a.answerFor, a.q.Offered)
 }
 
 func (a *Ask) open(now time.Time) {
@@ -107,8 +127,12 @@ func (a *Ask) ShownAs(locale, textSHA256 string) {
 // Over tells whether the question has ended.
 func (a *Ask) Over() bool { return a.q.Phase == consent.PhaseEnded }
 
-// Wake is when Tick has something to do next; zero once the question is over.
+// Wake is when Tick has something to do next; zero while the question waits for
+// its turn and once it is over.
 func (a *Ask) Wake() time.Time {
+	if a.waits {
+		return time.Time{}
+	}
 	switch a.q.Phase {
 	case consent.PhaseAsked:
 		return a.rungBy
@@ -123,7 +147,7 @@ func (a *Ask) Claim(nonce string, holder any) error {
 	switch {
 	case a.Over():
 		return ErrOver
-	case a.holder != nil || nonce == "" || nonce != a.nonce:
+	case a.waits || a.holder != nil || nonce == "" || nonce != a.nonce:
 		return ErrNotYours
 	}
 	a.nonce, a.holder = "", holder
@@ -173,7 +197,7 @@ func (a *Ask) Answer(holder any, allow bool, groups []event.Group, by consent.Pr
 // A report of a rung that is not the current one, or after it was shown, is late
 // and changes nothing.
 func (a *Ask) Failed(rung Rung, now time.Time) {
-	if a.q.Phase == consent.PhaseAsked && a.Rung() == rung {
+	if !a.waits && a.q.Phase == consent.PhaseAsked && a.Rung() == rung {
 		a.climb(now)
 	}
 }
@@ -192,6 +216,9 @@ func (a *Ask) Lost(holder any, now time.Time) {
 
 // Tick lets time pass.
 func (a *Ask) Tick(now time.Time) {
+	if a.waits {
+		return
+	}
 	if a.q.Phase == consent.PhaseAsked && !now.Before(a.rungBy) {
 		a.climb(now)
 	}
@@ -219,10 +246,15 @@ func (a *Ask) happened(e consent.QuestionEvent) {
 	if a.Over() {
 		return
 	}
+	if a.waits {
+		a.restart(e.At)
+	}
 	a.q = consent.Next(a.q, e)
 	if a.Over() {
 		a.nonce = ""
-		a.desk.Close(a.ID, a.q.Outcome)
+		if !a.waits { // nothing shows it
+			a.desk.Close(a.ID, a.q.Outcome)
+		}
 	}
 }
 

@@ -38,7 +38,42 @@ var (
 
 func ask(t *testing.T) (*prompt.Ask, *desk) {
 	d := &desk{t: t}
-	return prompt.New("q", d, start, 30*time.Second, groups), d
+	a := prompt.New("q", d, start, 30*time.Second, groups)
+	a.Open(start)
+	return a, d
+}
+
+// TestWaitsForItsTurn: a question that waits is nowhere to be seen and has no
+// time-out; its time begins when it is opened. (Without the restart of its times
+// in Open, the tick right after would end it: seen.)
+func TestWaitsForItsTurn(t *testing.T) {
+	d := &desk{t: t}
+	a := prompt.New("q", d, start, 30*time.Second, groups)
+	turn := start.Add(5 * time.Minute)
+	a.Tick(turn)
+	a.Failed(prompt.Window, turn)
+	if !a.Waits() || len(d.open) != 0 || !a.Wake().IsZero() || !errors.Is(a.Claim("", new(int)), prompt.ErrNotYours) {
+		t.Fatalf("while it waits: %+v, opened %v", a.Question(), d.open)
+	}
+	a.Open(turn)
+	a.Tick(turn)
+	holder := new(int)
+	if err := a.Claim(d.nonces[0], holder); err != nil {
+		t.Fatal(err)
+	}
+	if deadline, err := a.Shown(holder, "en", "hash", turn.Add(time.Second)); err != nil || !deadline.Equal(turn.Add(31*time.Second)) {
+		t.Errorf("shown: %v %v", deadline, err)
+	}
+
+	a = prompt.New("q", &desk{t: t}, start, 30*time.Second, groups)
+	a.Happened(consent.EventLocked, turn)
+	if q := a.Question(); q.Ending != consent.EndingLocked || q.Outcome != consent.OutcomeCouldNotAsk {
+		t.Errorf("locked while it waits: %+v", q)
+	}
+	a.Open(turn)
+	if a.Waits() || !a.Over() {
+		t.Error("an ended question was opened")
+	}
 }
 
 func TestYes(t *testing.T) {
@@ -119,6 +154,7 @@ func TestNoWayAround(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := &desk{t: t}
 		a := prompt.New("q", d, start, 30*time.Second, groups)
+		a.Open(start)
 		now := start
 		holders := []*int{new(int), new(int), new(int)}
 		var rightful *int

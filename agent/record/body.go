@@ -108,9 +108,8 @@ type Withdrawal struct {
 // Erasure says that a session's key was destroyed on this computer.
 type Erasure struct {
 	Head
-	Grant string `json:"grant"`
-	// Copies is the fate of each copy: where → erased, asked, or why not.
-	Copies map[string]string `json:"copies"`
+	Grant  string         `json:"grant"`
+	Copies []consent.Copy `json:"copies"`
 }
 
 // Objection is what takes the place of a withdrawal under an enforced policy.

@@ -129,7 +129,7 @@ type linkedLater struct {
 	By         string             `json:"aval:by,omitempty"`
 	Erase      bool               `json:"aval:erase,omitempty"`
 	Provenance consent.Provenance `json:"aval:provenance,omitempty"`
-	Copies     map[string]string  `json:"aval:copies,omitempty"`
+	Copies     []consent.Copy     `json:"aval:copies,omitempty"`
 }
 
 type linkedProof struct {

@@ -1,8 +1,6 @@
 package record
 
 import (
-	"maps"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -158,10 +156,23 @@ func (r Receipt) pageLater(p *page) {
 	p.text(c.T("receipt.change", nil))
 }
 
-func (p *page) copies(copies map[string]string) {
-	for _, where := range slices.Sorted(maps.Keys(copies)) {
-		p.text(p.c.T("receipt.copy", assets.Args{"where": plain(where), "fate": plain(copies[where])}))
+func (p *page) copies(copies []consent.Copy) {
+	for _, c := range copies {
+		where := p.c.T("receipt.copy.here", nil)
+		if c.Where != consent.CopyHere {
+			where = p.c.T("receipt.copy.company", assets.Args{"company": plain(c.Company)})
+		}
+		p.text(p.c.T("receipt.copy", assets.Args{"where": where, "fate": p.fate(c.Fate)}))
 	}
+}
+
+// fate is a word of the closed list; another version's stands as it is.
+func (p *page) fate(f consent.CopyFate) string {
+	switch f {
+	case consent.FateErased, consent.FateAsked, consent.FateConfirmed:
+		return p.c.T("receipt.fate."+string(f), nil)
+	}
+	return plain(string(f))
 }
 
 func (p *page) gap() { p.b.WriteByte('\n') }

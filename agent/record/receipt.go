@@ -51,7 +51,7 @@ type opened struct {
 	erase  bool
 	by     string
 	how    consent.Provenance
-	copies map[string]string
+	copies []consent.Copy
 }
 
 // NewReceipt verifies records with the device's key and derives their receipt.

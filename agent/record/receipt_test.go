@@ -97,7 +97,8 @@ func examples(t testing.TB) map[string][][]byte {
 	}
 	later := func(id string) record.Head { h := headOf(id); h.At = h.At.Add(time.Minute); return h }
 	withdrawal := fixed(t, record.TypeWithdrawal, record.Withdrawal{Head: later("01WITHDRAWAL"), Grant: "01GRANT", LastSeq: 4, Erase: true, By: "person", Provenance: consent.P0})
-	erasure := fixed(t, record.TypeErasure, record.Erasure{Head: later("01ERASURE"), Grant: "01GRANT", Copies: map[string]string{"this computer": "erased", "Example Company": "asked to erase"}})
+	erasure := fixed(t, record.TypeErasure, record.Erasure{Head: later("01ERASURE"), Grant: "01GRANT", Copies: []consent.Copy{
+		{Where: consent.CopyHere, Fate: consent.FateErased}, {Where: consent.CopyCompany, Company: "Example Company", Fate: consent.FateAsked}}})
 	objection := fixed(t, record.TypeObjection, record.Objection{Head: later("01OBJECTION"), Grant: "01GRANT", Provenance: consent.P0})
 	sure := grantOf(asks(), consent.BasisConsent)
 	sure.Provenance, sure.SupporterVerified = consent.P2, true

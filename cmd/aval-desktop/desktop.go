@@ -36,6 +36,7 @@ type desktop struct {
 	watch   watch
 	prompts map[string]*prompt
 	own     own
+	windows map[string]*opened // those that were opened from here and still are
 }
 
 // quietAfter is how long capturing goes on without a sign of life of the bar.
@@ -57,7 +58,7 @@ func serve(ctx context.Context, socket string, where session, log *slog.Logger) 
 	defer cancel()
 	d := &desktop{
 		ctx: ctx, socket: socket, where: where, cat: assets.For(where.locale), log: log,
-		posts: make(chan func(), 64), dialed: make(chan *ipc.Client), prompts: map[string]*prompt{},
+		posts: make(chan func(), 64), dialed: make(chan *ipc.Client), prompts: map[string]*prompt{}, windows: map[string]*opened{},
 	}
 	if err := d.openBar(); err != nil {
 		return err
@@ -115,11 +116,12 @@ func (d *desktop) loop() error {
 		var pushes <-chan ipc.Push
 		var visible <-chan indicator.State
 		var actions <-chan ipc.RecordingControl
+		var views <-chan string
 		if d.link != nil {
 			pushes = d.link.client.Pushes()
 		}
 		if d.bar != nil {
-			visible, actions = d.bar.Visible(), d.bar.Actions()
+			visible, actions, views = d.bar.Visible(), d.bar.Actions(), d.bar.Views()
 		}
 		select {
 		case <-d.ctx.Done():
@@ -145,6 +147,8 @@ func (d *desktop) loop() error {
 			d.seen(s)
 		case a := <-actions:
 			d.chosen(a)
+		case name := <-views:
+			d.open(windowActivity, "--session", name)
 		case f := <-d.posts:
 			f()
 		case <-d.watch.quiet.C:

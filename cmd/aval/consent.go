@@ -86,6 +86,7 @@ func (a *app) consentShow() *cobra.Command {
 				var pretty bytes.Buffer
 				if len(r.Envelope) > 0 && json.Unmarshal(r.Envelope, &env) == nil && json.Indent(&pretty, env.Payload, "", "  ") == nil {
 					fmt.Fprintf(w, "record %s, number %d in the log, now: %s\n%s\n", r.ID, r.LogIndex, r.Outcome, pretty.String())
+					printCopies(w, r.Copies)
 					return
 				}
 				fmt.Fprintf(w, "%s: %s (%s)\n", r.Session, r.Outcome, r.Reason)
@@ -114,9 +115,7 @@ objection instead, and the exit code is 3.`,
 			}
 			if err := a.print(r, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s\n", args[0], r.Outcome)
-				for _, k := range slices.Sorted(maps.Keys(r.Copies)) {
-					fmt.Fprintf(w, "  %s: %s\n", k, r.Copies[k])
-				}
+				printCopies(w, r.Copies)
 			}); err != nil {
 				return err
 			}
@@ -128,6 +127,20 @@ objection instead, and the exit code is 3.`,
 	}
 	cmd.Flags().BoolVar(&del, "delete", false, "also delete what was recorded")
 	return cmd
+}
+
+func printCopies(w io.Writer, copies []consent.Copy) {
+	for _, c := range copies {
+		where := "this computer"
+		if c.Where != consent.CopyHere {
+			where = printable(c.Company)
+		}
+		fmt.Fprintf(w, "  copy at %s: %s\n", where, fateWords[c.Fate])
+	}
+}
+
+var fateWords = map[consent.CopyFate]string{
+	consent.FateErased: "erased", consent.FateAsked: "asked to erase it", consent.FateConfirmed: "erased, as the company confirms",
 }
 
 func (a *app) sentCmd() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"aval/agent/consent"
 	"aval/agent/record"
 	"aval/summarizer/store"
 )
@@ -238,7 +239,7 @@ func TestRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	h = head(g)
-	c.record(h, record.TypeErasure, record.Erasure{Head: h, Grant: g.ID, Copies: map[string]string{"this computer": "erased"}})
+	c.record(h, record.TypeErasure, record.Erasure{Head: h, Grant: g.ID, Copies: []consent.Copy{{Where: consent.CopyHere, Fate: consent.FateErased}}})
 	delivered()
 	st, _ := streamOf(t, s.db, c.key("x/erased"))
 	if st.ErasedAt.IsZero() || st.SummaryVersion != 0 || st.JobState != "" || len(stored(t, s.db, c.key("x/erased"))) != 0 {

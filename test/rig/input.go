@@ -70,6 +70,19 @@ func (d *Display) HandPoint(p image.Point) error {
 	return d.outer.Point(p.Add(origin))
 }
 
+// HandButton presses the left button of a nested display's mouse, or lets it go,
+// where the pointer is.
+func (d *Display) HandButton(down bool) error {
+	if d.outer == nil {
+		return fmt.Errorf("display %s is not nested: there is no hand to click with", d.Name)
+	}
+	kind := byte(xproto.ButtonRelease)
+	if down {
+		kind = xproto.ButtonPress
+	}
+	return xtest.FakeInputChecked(d.outer.conn, kind, 1, 0, d.outer.root, 0, 0, 0).Check()
+}
+
 // origin is where a nested display's corner is on the outer one.
 func (d *Display) origin() (image.Point, error) {
 	if d.outer == nil {

@@ -89,7 +89,8 @@ func (s *service) Handle(_ context.Context, _ *ipc.Conn, m ipc.Method, params js
 		case e.Basis == consent.BasisEnforcedPolicy:
 			r.Outcome = consent.OutcomeObjected
 		case p.Delete:
-			r.Outcome, r.Copies = consent.OutcomeErased, map[string]string{"this computer": "erased", "Example Support": "asked to erase"}
+			r.Outcome, r.Copies = consent.OutcomeErased, []consent.Copy{
+				{Where: consent.CopyHere, Fate: consent.FateErased}, {Where: consent.CopyCompany, Company: "Example Support", Fate: consent.FateAsked}}
 		}
 		e.Outcome = r.Outcome
 		s.live = nil
@@ -250,7 +251,7 @@ func TestStopAndDelete(t *testing.T) {
 	v.press(t, "Apagar tudo desta sessão")
 	v.press(t, "Apagar tudo")
 	v.wait(t, "the fate of the copies", func() bool {
-		return strings.Contains(v.told(), "Neste computador: apagada\nExample Support: foi pedido que seja apagada")
+		return strings.Contains(v.told(), "Cópia neste computador: apagada\nCópia na empresa Example Support: foi pedido que seja apagada")
 	})
 	if !slices.Equal(s.asked, []ipc.Withdraw{{ID: "R4"}, {ID: "R4", Delete: true}}) {
 		t.Errorf("asked %+v", s.asked)

@@ -1,7 +1,6 @@
 package indicator
 
 import (
-	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -9,9 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/image/font"
-	"golang.org/x/image/font/gofont/goregular"
-	"golang.org/x/image/font/opentype"
-	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
 	"golang.org/x/image/vector"
 
@@ -48,36 +44,29 @@ var (
 
 // pen draws at one scale.
 type pen struct {
-	scale  float64
-	face   font.Face
-	glyphs *sfnt.Font
-	buf    sfnt.Buffer
+	scale float64
+	face  *faces
 }
 
-func newPen(scale float64) (*pen, error) {
-	glyphs, err := opentype.Parse(goregular.TTF)
+// newPen makes a pen for texts in a language (BCP 47).
+func newPen(scale float64, lang string) (*pen, error) {
+	face, err := newFaces(scale, lang)
 	if err != nil {
-		return nil, fmt.Errorf("read font: %w", err)
+		return nil, err
 	}
-	face, err := opentype.NewFace(glyphs, &opentype.FaceOptions{Size: textSize * scale, DPI: 72, Hinting: font.HintingFull})
-	if err != nil {
-		return nil, fmt.Errorf("read font: %w", err)
-	}
-	return &pen{scale: scale, face: face, glyphs: glyphs}, nil
+	return &pen{scale: scale, face: face}, nil
 }
 
 // px is n pixels of 100 % at this scale.
 func (p *pen) px(n float64) int { return int(n*p.scale + 0.5) }
 
-// drawable replaces what the font has no glyph for, so that a name in another
-// script is seen as such and not as nothing. The font's middle dot stands so
-// high that it reads as an apostrophe; the bullet operator is where it should be.
+// drawable replaces what no font has a glyph for, so that a name in another
+// script is seen as such and not as nothing.
 func (p *pen) drawable(s string) string {
+	s = strings.Map(substitute, s)
+	p.face.learn(s)
 	return strings.Map(func(r rune) rune {
-		if r == '·' {
-			r = '∙'
-		}
-		if i, err := p.glyphs.GlyphIndex(&p.buf, r); err != nil || i == 0 {
+		if r >= ' ' && p.face.of(r) == nil {
 			return '□'
 		}
 		return r

@@ -31,6 +31,8 @@ type Indicator interface {
 	Visible() <-chan State
 	// Actions delivers what the person chose; each is to be answered by Report.
 	Actions() <-chan ipc.RecordingControl
+	// Views delivers the sessions of which the person wants to see what was sent.
+	Views() <-chan string
 	// Report says what became of an action; nil: it was done.
 	Report(ipc.RecordingControl, error)
 	// Close takes the bar away and ends. It may be called more than once.
@@ -60,8 +62,11 @@ const (
 	// service stops recording 2 s after the last sign of life.
 	Beat = 700 * time.Millisecond
 	// coveredFor is how long the bar may stay covered, while it tries to come
-	// up again, before it counts as not visible.
-	coveredFor = 1500 * time.Millisecond
+	// up again, before it counts as not visible; in that time it is looked at
+	// every quickBeat. Under a compositor the first beat is what finds it
+	// covered: Beat, coveredFor and quickBeat together stay below 2 s.
+	coveredFor = 900 * time.Millisecond
+	quickBeat  = 200 * time.Millisecond
 	// settle is how long clicks do not count after the buttons have changed, so
 	// that a double click does not hit what took a button's place.
 	settle = 600 * time.Millisecond

@@ -71,8 +71,8 @@ func (b *xbar) check(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	covered := coveredPart(b.rect(), above)
-	if covered == 0 {
+	b.covered = coveredPart(b.rect(), above)
+	if b.covered == 0 {
 		b.coveredSince = time.Time{}
 		return nil
 	}
@@ -86,7 +86,7 @@ func (b *xbar) check(now time.Time) error {
 		b.lastRaise = now
 		b.raise()
 	}
-	if covered >= 0.5 && since > coveredFor {
+	if b.covered >= 0.5 && since > coveredFor {
 		return errors.New("covered")
 	}
 	return nil
@@ -94,15 +94,16 @@ func (b *xbar) check(now time.Time) error {
 
 // comeBack brings a bar that was pushed over an edge back after a while.
 func (b *xbar) comeBack(monitors []image.Rectangle, now time.Time) {
-	part := shownPart(monitors, b.rect())
+	part, was := shownPart(monitors, b.rect()), b.rect()
 	switch {
 	case b.drag != nil || part >= 0.999:
 		b.overSince = time.Time{}
 	case part < 0.5: // a monitor went away
-		b.move(inside(monitors[0], b.f.size, b.home))
+		m := b.s.inUse(monitors)
+		b.move(b.clear(m, image.Pt(m.Min.X+(m.Dx()-b.f.size.X)/2, m.Min.Y), was))
 	case b.overSince.IsZero():
 		b.overSince = now
 	case now.Sub(b.overSince) >= backAfter:
-		b.move(inside(monitorAt(monitors, b.rect()), b.f.size, b.at))
+		b.move(b.clear(monitorAt(monitors, b.rect()), b.at, was))
 	}
 }

@@ -24,6 +24,7 @@ const (
 	opMenu      = "menu"
 	opAskDelete = "ask-delete"
 	opBack      = "back"
+	opView      = "view" // for whoever opens windows
 )
 
 // button is something to press in a row.
@@ -142,6 +143,9 @@ func (b *bar) press(p button, now time.Time) (ipc.RecordingControl, bool) {
 		t.menu, t.askUntil = false, now.Add(askFor)
 	case opBack:
 		t.askUntil = time.Time{}
+	case opView:
+		t.menu = false
+		return ipc.RecordingControl{Session: p.session, Action: opView}, true
 	default:
 		t.menu, t.askUntil, t.busy, t.failed = false, time.Time{}, true, time.Time{}
 		return ipc.RecordingControl{Session: p.session, Action: p.op}, true
@@ -194,16 +198,20 @@ func (b *bar) row(s ipc.IndicatorSession, cat *assets.Catalog, now time.Time) []
 	case s.Ended:
 		r.mark = markDone
 		r.key, r.n, r.plural = "indicator.ended", int(min(s.Items, 1<<30)), true
-		if s.Items == 0 {
-			r.key, r.plural = "indicator.ended.nothing", false
-		}
 		switch {
+		case s.Erased:
+			r.key, r.plural = "indicator.ended.erased", false
+		case s.Items == 0:
+			r.key, r.plural = "indicator.ended.nothing", false
 		case asking:
 			r.key, r.plural = "indicator.ask.ended", false
 			add("stop-and-delete", "indicator.delete", true)
 			add(opBack, "indicator.back", false)
-		case s.Items > 0 && !s.Enforced:
-			add(opAskDelete, "indicator.delete", false)
+		default:
+			add(opView, "indicator.see", false)
+			if !s.Enforced {
+				add(opAskDelete, "indicator.delete", false)
+			}
 		}
 	case s.Enforced:
 		r.key = "indicator.recording"
@@ -212,6 +220,7 @@ func (b *bar) row(s ipc.IndicatorSession, cat *assets.Catalog, now time.Time) []
 		} else {
 			add("object", "indicator.object", false)
 		}
+		add(opMenu, "", false)
 	case asking:
 		r.key = "indicator.ask.stop"
 		r.mark = markRecording
@@ -231,14 +240,24 @@ func (b *bar) row(s ipc.IndicatorSession, cat *assets.Catalog, now time.Time) []
 		add("stop", "indicator.stop", false)
 		add(opMenu, "", false)
 	}
+	if !s.Ended && s.Held != "" && !s.Paused && !asking { // also where it is enforced
+		r.mark, r.key = markPaused, "indicator.held"
+		if key := "indicator.held." + s.Held; cat.Forms(key) > 0 {
+			r.key = key
+		}
+	}
 	if now.Before(t.failed) {
 		r.key, r.plural = "indicator.failed", false
 	}
 	out := []row{r}
-	if t.menu && !asking && !s.Ended && !s.Enforced {
-		out = append(out, row{under: true, buttons: []button{{
-			session: s.Session, op: opAskDelete, label: cat.T("indicator.stopdelete", nil), idle: t.busy,
-		}}})
+	if t.menu && !s.Ended && (!asking || s.Enforced) {
+		under := row{under: true, buttons: []button{{session: s.Session, op: opView, label: cat.T("indicator.view", nil)}}}
+		if !s.Enforced {
+			under.buttons = append(under.buttons, button{
+				session: s.Session, op: opAskDelete, label: cat.T("indicator.stopdelete", nil), idle: t.busy,
+			})
+		}
+		out = append(out, under)
 	}
 	return out
 }

@@ -111,6 +111,37 @@ func (s *screen) monitors() (all []image.Rectangle, millimetres int) {
 	return all, millimetres
 }
 
+// inUse is the monitor that the person works on: that of the active window
+// (EWMH 1.5, _NET_ACTIVE_WINDOW), else that of the pointer, else the first.
+func (s *screen) inUse(monitors []image.Rectangle) image.Rectangle {
+	if len(monitors) == 1 {
+		return monitors[0]
+	}
+	if r, ok := s.active(); ok && !r.Intersect(s.whole()).Empty() {
+		return monitorAt(monitors, r)
+	}
+	p := s.pointer()
+	return monitorAt(monitors, image.Rectangle{Min: p, Max: p.Add(image.Pt(1, 1))})
+}
+
+// active is the rectangle of the active window.
+func (s *screen) active() (image.Rectangle, bool) {
+	r, err := xproto.GetProperty(s.x, false, s.info.Root, s.atom("_NET_ACTIVE_WINDOW"), xproto.AtomWindow, 0, 1).Reply()
+	if err != nil || len(r.Value) != 4 {
+		return image.Rectangle{}, false
+	}
+	w := xproto.Window(xgb.Get32(r.Value))
+	if w == xproto.WindowNone {
+		return image.Rectangle{}, false
+	}
+	g, err1 := xproto.GetGeometry(s.x, xproto.Drawable(w)).Reply()
+	at, err2 := xproto.TranslateCoordinates(s.x, w, s.info.Root, 0, 0).Reply()
+	if err1 != nil || err2 != nil {
+		return image.Rectangle{}, false
+	}
+	return image.Rect(int(at.DstX), int(at.DstY), int(at.DstX)+int(g.Width), int(at.DstY)+int(g.Height)), true
+}
+
 // scale is the scale that the desktop asks for.
 func (s *screen) scale() float64 {
 	monitors, mm := s.monitors()

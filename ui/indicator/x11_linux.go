@@ -24,9 +24,9 @@ func Open(o Options) (Indicator, error) {
 		return nil, err
 	}
 	b := &xbar{
-		s: s, cat: o.Catalog,
+		s: s, o: o, cat: o.Catalog,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}),
-		visible: make(chan State, 1), actions: make(chan ipc.RecordingControl), done: make(chan struct{}),
+		visible: make(chan State, 1), actions: make(chan ipc.RecordingControl), views: make(chan string), done: make(chan struct{}),
 	}
 	events := make(chan xgb.Event, 16)
 	go func() {
@@ -52,14 +52,15 @@ func Open(o Options) (Indicator, error) {
 
 // xbar is the bar on an X display. What is below the line is owned by run.
 type xbar struct {
-	s   *screen
-	cat *assets.Catalog
+	s *screen
+	o Options
 
 	wake    chan struct{}
 	closing chan struct{}
 	once    sync.Once
 	visible chan State
 	actions chan ipc.RecordingControl
+	views   chan string
 	done    chan struct{}
 
 	mu      sync.Mutex // guards what waits for run
@@ -68,14 +69,14 @@ type xbar struct {
 
 	// ---
 	bar
-	pen  *pen
-	win  xproto.Window
-	gc   xproto.Gcontext
-	img  *image.RGBA
-	buf  []byte
-	f    frame
-	at   image.Point // the bar's place
-	home image.Point // where it goes back to
+	cat *assets.Catalog // the person's own, or English where that cannot be drawn
+	pen *pen
+	win xproto.Window
+	gc  xproto.Gcontext
+	img *image.RGBA
+	buf []byte
+	f   frame
+	at  image.Point // the bar's place
 
 	pointer   image.Point // in the bar; off: (-1,-1)
 	pressed   int         // the button held down; -1: none
@@ -83,6 +84,7 @@ type xbar struct {
 	countFrom time.Time // clicks count from here on
 	overSince time.Time // since when it is pushed over an edge
 
+	covered      float64 // how much of it was covered at the last look
 	coveredSince time.Time
 	lastRaise    time.Time
 	lastLook     time.Time
@@ -117,6 +119,7 @@ func (b *xbar) poke() {
 
 func (b *xbar) Visible() <-chan State                { return b.visible }
 func (b *xbar) Actions() <-chan ipc.RecordingControl { return b.actions }
+func (b *xbar) Views() <-chan string                 { return b.views }
 
 func (b *xbar) Close() error {
 	b.once.Do(func() { close(b.closing) })
@@ -151,12 +154,12 @@ func (b *xbar) run(events <-chan xgb.Event) {
 			if !ok {
 				return
 			}
-			if c, chosen := b.handle(ev, time.Now()); chosen {
-				select {
-				case b.actions <- c:
-				case <-b.closing:
-					return
-				}
+			before := b.urgent()
+			if c, chosen := b.handle(ev, time.Now()); chosen && !b.pass(c) {
+				return
+			}
+			if b.urgent() && !before {
+				beat.Reset(quickBeat)
 			}
 		case <-second.C:
 			now := time.Now()
@@ -167,11 +170,36 @@ func (b *xbar) run(events <-chan xgb.Event) {
 			}
 		case <-beat.C:
 			b.look(time.Now(), true)
-			if b.win != 0 {
+			switch {
+			case b.urgent():
+				beat.Reset(quickBeat)
+			case b.win != 0:
 				beat.Reset(Beat)
 			}
 		}
 	}
+}
+
+// pass hands over what the person chose; false: the bar is closing.
+func (b *xbar) pass(c ipc.RecordingControl) bool {
+	actions, views := b.actions, b.views
+	if c.Action == opView {
+		actions = nil
+	} else {
+		views = nil
+	}
+	select {
+	case actions <- c:
+	case views <- c.Session:
+	case <-b.closing:
+		return false
+	}
+	return true
+}
+
+// urgent tells whether the bar is covered and that was not said yet.
+func (b *xbar) urgent() bool {
+	return b.win != 0 && b.covered >= 0.5 && b.said.Visible
 }
 
 func stopped() *time.Timer {
@@ -207,7 +235,7 @@ func (b *xbar) redraw(now time.Time) {
 	}
 	monitors, _ := b.s.monitors()
 	if b.win == 0 {
-		if err := b.appear(rows, monitors[0]); err != nil {
+		if err := b.appear(rows, b.s.inUse(monitors), now); err != nil {
 			b.say(State{Revision: b.state.Revision, Why: err.Error()}, true)
 			b.hide()
 			return
@@ -220,10 +248,10 @@ func (b *xbar) redraw(now time.Time) {
 			b.countFrom, b.pressed = now.Add(settle), -1
 		}
 		if f.size != b.f.size {
-			mid := b.at.X + b.f.size.X/2
+			mid, was := b.at.X+b.f.size.X/2, b.rect()
 			b.f = f
 			b.resize()
-			b.move(inside(m, f.size, image.Pt(mid-f.size.X/2, b.at.Y)))
+			b.move(b.clear(m, image.Pt(mid-f.size.X/2, b.at.Y), was))
 		}
 		b.f = f
 	}
@@ -243,6 +271,17 @@ func sameButtons(a, b frame) bool {
 	return true
 }
 
+// clear is where the bar goes when it moves by itself to the place at: wholly
+// onto the monitor, and not under a pointer that was not on the bar before.
+func (b *xbar) clear(monitor image.Rectangle, at image.Point, was image.Rectangle) image.Point {
+	at = inside(monitor, b.f.size, at)
+	pointer := b.s.pointer()
+	if pointer.In(was) || !pointer.In(image.Rectangle{Min: at, Max: at.Add(b.f.size)}) {
+		return at
+	}
+	return place(monitor, b.f.size, pointer, b.pen.px(near))
+}
+
 func (b *xbar) rect() image.Rectangle { return image.Rectangle{Min: b.at, Max: b.at.Add(b.f.size)} }
 
 // events that the bar's window is asked for.
@@ -251,15 +290,18 @@ const barEvents = xproto.EventMaskExposure | xproto.EventMaskStructureNotify | x
 	xproto.EventMaskEnterWindow | xproto.EventMaskLeaveWindow
 
 // appear makes the window and puts it on the screen, away from the pointer.
-func (b *xbar) appear(rows []row, monitor image.Rectangle) error {
+func (b *xbar) appear(rows []row, monitor image.Rectangle, now time.Time) error {
 	var err error
-	if b.pen, err = newPen(b.s.scale()); err != nil {
+	if b.pen, err = newPen(b.s.scale(), b.o.Catalog.Lang); err != nil {
 		return err
+	}
+	if b.cat = b.pen.face.readable(b.o.Catalog); b.cat != b.o.Catalog {
+		rows = b.rows(b.cat, now)
 	}
 	b.f = b.pen.measure(rows, b.cat, monitor.Dx()-2*b.pen.px(edge))
 	b.at = place(monitor, b.f.size, b.s.pointer(), b.pen.px(near))
-	b.home, b.pointer, b.pressed, b.drag = b.at, image.Pt(-1, -1), -1, nil
-	b.coveredSince, b.overSince, b.lastRaise = time.Time{}, time.Time{}, time.Time{}
+	b.pointer, b.pressed, b.drag = image.Pt(-1, -1), -1, nil
+	b.covered, b.coveredSince, b.overSince, b.lastRaise = 0, time.Time{}, time.Time{}, time.Time{}
 
 	x := b.s.x
 	win, err := xproto.NewWindowId(x)

@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/randr"
+	"github.com/jezek/xgb/xproto"
+
 	"aval/agent/ipc"
 	"aval/agent/x11/xtest"
 	"aval/assets"
@@ -174,6 +178,20 @@ func TestButtons(t *testing.T) {
 	}
 	b.ind.Report(ipc.RecordingControl{Session: "x11vnc/1", Action: "stop"}, errors.New("refused"))
 
+	// The menu's other entry is no action for the service.
+	b.click(25, 23)
+	b.click(220, 60)
+	select {
+	case name := <-b.ind.Views():
+		if name != "x11vnc/1" {
+			t.Errorf("to be seen: %q", name)
+		}
+	case a := <-b.ind.Actions():
+		t.Fatalf("seeing what was sent is the action %+v", a)
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing after 10 s")
+	}
+
 	// Stop and delete takes three presses: the menu, its entry, and the second question.
 	b.click(25, 23)
 	b.click(60, 60)
@@ -246,10 +264,21 @@ func TestStaysVisible(t *testing.T) {
 	}
 }
 
-// When something keeps covering it, the bar says that it is not visible.
-// Planted bug: return nil at the end of check always.
+// When something keeps covering it, the bar says so within 2 s, also under a
+// compositor, where the server tells nobody what is covered. Planted bugs:
+// return nil at the end of check always; a coveredFor of 1500 ms.
 func TestCoveredForGood(t *testing.T) {
-	b := open(t, "en", 100, xtest.Options{})
+	t.Run("plain", func(t *testing.T) { coveredForGood(t, open(t, "en", 100, xtest.Options{})) })
+	t.Run("composited", func(t *testing.T) {
+		xtest.Need(t, "picom")
+		b := open(t, "en", 100, xtest.Options{Args: []string{"+extension", "Composite"}})
+		b.s.Spawn(t, "picom", "--backend", "xrender")
+		xtest.Wait(t, "the compositor", func() bool { return composited(b.s) })
+		coveredForGood(t, b)
+	})
+}
+
+func coveredForGood(t *testing.T, b *bench) {
 	b.show(1, session("x/1", nil))
 	stop := make(chan struct{})
 	ended := make(chan struct{})
@@ -261,6 +290,7 @@ func TestCoveredForGood(t *testing.T) {
 		id, _, _ = strings.Cut(out, "\n")
 		return err == nil
 	})
+	since := time.Now()
 	go func() { // whatever the bar does, this is on top again at once
 		defer close(ended)
 		for {
@@ -273,6 +303,9 @@ func TestCoveredForGood(t *testing.T) {
 		}
 	}()
 	st := b.visible(1, false)
+	if took := time.Since(since); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
 	close(stop)
 	<-ended
 	if st.Why != "covered" {
@@ -280,6 +313,107 @@ func TestCoveredForGood(t *testing.T) {
 	}
 	b.s.Run(t, "xdotool", "windowunmap", id)
 	b.visible(1, true)
+}
+
+// monitors lays the screen out as two monitors side by side, or takes the right
+// one away, with RandR 1.5.
+func (b *bench) monitors(left, right bool) {
+	b.t.Helper()
+	x, err := xgb.NewConnDisplay(b.s.Display)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer x.Close()
+	if err := randr.Init(x); err != nil {
+		b.t.Fatal(err)
+	}
+	root := xproto.Setup(x).DefaultScreen(x).Root
+	resources, err := randr.GetScreenResources(x, root).Reply()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for i, there := range []bool{left, right} {
+		name := fmt.Sprintf("TEST-%d", i)
+		atom, err := xproto.InternAtom(x, false, uint16(len(name)), name).Reply()
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		randr.DeleteMonitorChecked(x, root, atom.Atom).Check() // of before, if any
+		if !there {
+			continue
+		}
+		m := randr.MonitorInfo{Name: atom.Atom, X: int16(640 * i), Width: 640, Height: 800, WidthInMillimeters: 300, HeightInMillimeters: 300}
+		if i == 0 { // the server's own output belongs to the left one
+			m.NOutput, m.Outputs = 1, resources.Outputs[:1]
+		}
+		if err := randr.SetMonitorChecked(x, root, m).Check(); err != nil {
+			b.t.Fatalf("monitor %d: %v", i, err)
+		}
+	}
+}
+
+// The bar appears on the monitor that is worked on, and when that goes away it
+// comes to one that is still there, never under the pointer. Planted bugs: take
+// the first monitor in appear; leave the bar where it is in comeBack.
+func TestMonitors(t *testing.T) {
+	b := open(t, "en", 100, xtest.Options{})
+	b.monitors(true, true)
+	b.s.Run(t, "xdotool", "mousemove", "960", "10") // nothing is active: the pointer says where
+	b.show(1, session("x/1", nil))
+	x, y, w, h := b.geometry()
+	if x < 640 || x+w > 1280 {
+		t.Errorf("on the right monitor, where the pointer is: %dx%d at %d,%d", w, h, x, y)
+	}
+	b.s.Run(t, "xdotool", "mousemove", "320", "20")
+	b.monitors(true, false)
+	xtest.Wait(t, "the bar on the left monitor", func() bool {
+		nx, _, w, _ := b.geometry()
+		return nx >= 0 && nx+w <= 640
+	})
+	b.visible(1, true)
+	x, y, w, h = b.geometry()
+	if 320 >= x && 320 < x+w && 20 >= y && 20 < y+h {
+		t.Errorf("under the pointer: %dx%d at %d,%d", w, h, x, y)
+	}
+}
+
+// It is on every desktop, and above a window that fills the screen.
+func TestDesktopsAndFullScreen(t *testing.T) {
+	xtest.Need(t, "xterm", "wmctrl")
+	b := open(t, "en", 100, xtest.Options{WM: true})
+	b.show(1, session("x/1", nil))
+	b.s.Run(t, "wmctrl", "-n", "3")
+	xtest.Wait(t, "the other desktop", func() bool {
+		b.s.Run(t, "wmctrl", "-s", "2")
+		return strings.HasSuffix(b.s.Run(t, "xprop", "-root", "_NET_CURRENT_DESKTOP"), "= 2")
+	})
+	b.visible(1, true)
+	b.s.Spawn(t, "xterm", "-fullscreen", "-T", "Whole")
+	xtest.Wait(t, "the window that fills the screen", func() bool {
+		out, err := b.s.Try("xdotool", "search", "--onlyvisible", "--name", "Whole", "getwindowgeometry")
+		return err == nil && strings.Contains(out, "1280x800")
+	})
+	xtest.Wait(t, "the bar above it", func() bool {
+		out, _ := b.s.Try("xwininfo", "-root", "-children")
+		_, after, _ := strings.Cut(out, "children:") // from the top to the bottom
+		return strings.Contains(after, "aval-indicator") && strings.Index(after, "aval-indicator") < strings.Index(after, "1280x800")
+	})
+	b.visible(1, true)
+}
+
+// composited tells whether a compositing manager has the display (EWMH 1.5).
+func composited(s *xtest.Server) bool {
+	x, err := xgb.NewConnDisplay(s.Display)
+	if err != nil {
+		return false
+	}
+	defer x.Close()
+	a, err := xproto.InternAtom(x, false, 13, "_NET_WM_CM_S0").Reply()
+	if err != nil {
+		return false
+	}
+	o, err := xproto.GetSelectionOwner(x, a.Atom).Reply()
+	return err == nil && o.Owner != xproto.WindowNone
 }
 
 // The bar does not appear under the pointer.

@@ -1,7 +1,6 @@
 package viewmodel
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -192,31 +191,20 @@ func day(cat *assets.Catalog, at, now time.Time) string {
 }
 
 // Copies says what became of each copy, this computer's first.
-func Copies(cat *assets.Catalog, copies map[string]string) []string {
+func Copies(cat *assets.Catalog, copies []consent.Copy) []string {
 	var lines []string
-	for _, where := range slices.SortedFunc(maps.Keys(copies), func(a, b string) int {
-		if (a == copyHere) != (b == copyHere) {
-			if a == copyHere {
-				return -1
+	for _, c := range copies {
+		where := cat.T("receipt.copy.here", nil)
+		if c.Where != consent.CopyHere {
+			name := Clean(c.Company, maxName)
+			if name == "" {
+				name = cat.T("consent.company.unnamed", nil)
 			}
-			return 1
+			where = cat.T("receipt.copy.company", assets.Args{"company": name})
 		}
-		return strings.Compare(a, b)
-	}) {
-		name, fate := Clean(where, maxName), Clean(copies[where], maxReaders)
-		if where == copyHere {
-			name = cat.T("activity.copy.here", nil)
-		}
-		switch copies[where] {
-		case "erased":
-			fate = cat.T("activity.copy.erased", nil)
-		case "asked to erase":
-			fate = cat.T("activity.copy.asked", nil)
-		}
-		lines = append(lines, cat.T("activity.copy", assets.Args{"where": name, "fate": fate}))
+		lines = append(lines, cat.T("receipt.copy", assets.Args{"where": where, "fate": word(cat, "receipt.fate.", fates, c.Fate)}))
 	}
 	return lines
 }
 
-// copyHere is how the service names the copy on this computer.
-const copyHere = "this computer"
+var fates = []consent.CopyFate{consent.FateErased, consent.FateAsked, consent.FateConfirmed}

@@ -217,8 +217,11 @@ func TestWrap(t *testing.T) {
 }
 
 func TestCopies(t *testing.T) {
-	got := viewmodel.Copies(assets.For("pt-BR"), map[string]string{"A Company": "asked to erase", "this computer": "erased", "B": "refused\u202e"})
-	want := []string{"Neste computador: apagada", "A Company: foi pedido que seja apagada", "B: refused"}
+	got := viewmodel.Copies(assets.For("pt-BR"), []consent.Copy{
+		{Where: consent.CopyHere, Fate: consent.FateErased}, {Where: consent.CopyCompany, Company: "A Company\u202e", Fate: consent.FateAsked},
+		{Where: consent.CopyCompany, Fate: consent.FateConfirmed}, {Where: "elsewhere", Company: "B", Fate: "hidden"}})
+	want := []string{"Cópia neste computador: apagada", "Cópia na empresa A Company: foi pedido que seja apagada",
+		"Cópia na empresa uma empresa sem nome: apagada, confirmado pela empresa", "Cópia na empresa B: esta versão não sabe o que aconteceu"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

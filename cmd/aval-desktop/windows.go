@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"aval/agent/prompt/launch"
+)
+
+// The windows of aval-ui that are opened from here, by the argument that names them.
+const (
+	windowMain     = ""
+	windowSettings = "settings"
+	windowActivity = "activity"
+)
+
+// opened is a window that was opened from here.
+type opened struct {
+	proc *launch.Process
+	at   time.Time
+}
+
+// reopen is how long a window that was just opened is left alone: a click in the
+// tray comes from any program of the user, and must not start one after another.
+const reopen = 2 * time.Second
+
+// open opens one of our windows. One that is already there is opened anew, which
+// brings it to the front whatever the window manager thinks of that.
+func (d *desktop) open(window string, args ...string) {
+	if window != windowMain {
+		args = append([]string{window}, args...)
+	}
+	key := strings.Join(args, " ")
+	if before, ok := d.windows[key]; ok {
+		if time.Since(before.at) < reopen {
+			return
+		}
+		before.proc.Kill()
+	}
+	path, err := launch.Find("aval-ui")
+	if err != nil {
+		d.notOpened(window, err)
+		return
+	}
+	var out launch.Output
+	proc, err := launch.Start(d.ctx, launch.Program{Path: path, Args: append(args, "--socket", d.socket), Output: &out})
+	if err != nil {
+		d.notOpened(window, err)
+		return
+	}
+	w := &opened{proc: proc, at: time.Now()}
+	d.windows[key] = w
+	forget := d.own.add(proc.PID())
+	go func() {
+		<-proc.Done()
+		forget()
+		d.post(func() {
+			if d.windows[key] == w {
+				delete(d.windows, key)
+			}
+			// Ended by a signal that is not ours, or by itself: nothing was seen only
+			// where it says so, or where its libraries are not there (127, of ld.so).
+			if exit := proc.Exit(); exit.Code == exitNoWindow || exit.Code == 127 {
+				d.notOpened(window, errors.New(out.LastLine()))
+			}
+		})
+	}()
+}
+
+// notOpened is called when a window cannot be shown on this desktop.
+func (d *desktop) notOpened(window string, err error) {
+	d.log.Warn("a window could not be opened", "window", window, "err", err)
+}
