@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -23,12 +24,15 @@ import (
 //go:embed locales
 var locales embed.FS
 
-// Catalog is the texts of one language. Its files are locales/LANG/AREA.json:
+// Catalog is the texts of one language. Those that a person at the computer sees
+// exist in every language; the areas of the server (console, summary) in fewer.
+// Its files are locales/LANG/AREA.json:
 // one object of key → text, or key → {"one": …, "other": …} for plurals (CLDR
 // categories); {name} in a text is replaced by the argument of that name.
 type Catalog struct {
 	Lang     string
 	tag      language.Tag
+	areas    map[string]bool // that have a file
 	texts    map[string]message
 	fallback *Catalog // English; nil for English itself
 }
@@ -64,7 +68,7 @@ var forms = map[string]plural.Form{
 }
 
 func read(lang string) (*Catalog, error) {
-	c := &Catalog{Lang: lang, tag: language.Make(lang), texts: map[string]message{}}
+	c := &Catalog{Lang: lang, tag: language.Make(lang), areas: map[string]bool{}, texts: map[string]message{}}
 	files, err := fs.Glob(locales, path.Join("locales", lang, "*.json"))
 	if err != nil {
 		return nil, err
@@ -78,6 +82,7 @@ func read(lang string) (*Catalog, error) {
 		if err := json.Unmarshal(raw, &texts); err != nil {
 			return nil, fmt.Errorf("%s: %w", f, err)
 		}
+		c.areas[strings.TrimSuffix(path.Base(f), ".json")] = true
 		for key, v := range texts {
 			if _, twice := c.texts[key]; twice {
 				return nil, fmt.Errorf("%s: %q is defined twice", f, key)
@@ -117,24 +122,47 @@ func Langs() []string {
 	return slices.Clone(langs)
 }
 
-// For returns the catalogue that fits the first of the locales that any fits:
-// BCP 47 tags or POSIX names (pt_BR.UTF-8). Nothing fits: English.
-func For(locales ...string) *Catalog {
+// LangsOf lists those that have the texts of an area.
+func LangsOf(area string) []string {
 	cats, langs := load()
+	return slices.DeleteFunc(slices.Clone(langs), func(l string) bool { return !cats[l].areas[area] })
+}
+
+// For returns the catalogue that fits the first of the locales that any fits:
+// BCP 47 tags or POSIX names (pt_BR.UTF-8), also several in one string with
+// colons between them, as in LANGUAGE. Nothing fits: English.
+//
+// What fits is CLDR's choice (golang.org/x/text/language). So who reads
+// traditional Chinese gets simplified Chinese, and European Portuguese the
+// Brazilian: both are closer than English.
+func For(locales ...string) *Catalog {
+	return match(Langs(), locales)
+}
+
+// ForArea is For among the languages that have the texts of an area.
+func ForArea(area string, locales ...string) *Catalog {
+	return match(LangsOf(area), locales)
+}
+
+func match(langs, locales []string) *Catalog {
+	cats, _ := load()
 	tags := make([]language.Tag, len(langs))
 	for i, l := range langs {
 		tags[i] = language.Make(l)
 	}
-	for _, l := range locales {
-		name, _, _ := strings.Cut(l, ".")
-		name, _, _ = strings.Cut(name, "@")
-		tag, err := language.Parse(strings.ReplaceAll(name, "_", "-"))
-		if err != nil || name == "C" || name == "POSIX" {
-			continue
-		}
-		_, i, confidence := language.NewMatcher(tags).Match(tag)
-		if confidence > language.No {
-			return cats[langs[i]]
+	matcher := language.NewMatcher(tags)
+	for _, list := range locales {
+		for l := range strings.SplitSeq(list, ":") {
+			name, _, _ := strings.Cut(l, ".")
+			name, _, _ = strings.Cut(name, "@")
+			tag, err := language.Parse(strings.ReplaceAll(name, "_", "-"))
+			if err != nil || name == "C" || name == "POSIX" {
+				continue
+			}
+			_, i, confidence := matcher.Match(tag)
+			if confidence > language.No {
+				return cats[langs[i]]
+			}
 		}
 	}
 	return cats["en"]
@@ -176,6 +204,36 @@ func (c *Catalog) text(key string, form plural.Form, args Args) string {
 		pairs = append(pairs, "{"+k+"}", fmt.Sprint(v))
 	}
 	return strings.NewReplacer(pairs...).Replace(s)
+}
+
+// Runes are all characters of the catalogue's texts in an area, for asking
+// whether a font has them. Empty: of those that a person at the computer sees.
+func (c *Catalog) Runes(area string) string {
+	seen := map[rune]bool{}
+	for key, m := range c.texts {
+		of := areaOf(key)
+		if area != "" && of != area || area == "" && slices.Contains(Server, of) {
+			continue
+		}
+		for _, text := range m {
+			for _, r := range text {
+				seen[r] = true
+			}
+		}
+	}
+	return string(slices.Sorted(maps.Keys(seen)))
+}
+
+// Server are the areas whose texts the summarizer shows, and nobody else.
+var Server = []string{"console", "summary"}
+
+// areaOf is the area that a key begins with. "reason" holds two more.
+func areaOf(key string) string {
+	area, _, _ := strings.Cut(key, ".")
+	if area == "ending" || area == "outcome" {
+		return "reason"
+	}
+	return area
 }
 
 // Keys lists the catalogue's own keys, sorted.

@@ -424,7 +424,7 @@ type Question struct {
 	Offered           []event.Group     `json:"offered"`
 	// AnswerSeconds is how long an answer is awaited from shown on.
 	AnswerSeconds int `json:"answer_seconds"`
-	// Languages by policy, best first; empty: the person's own locale.
+	// Languages by policy, best first, for a person whose locale is none of ours.
 	Languages []string `json:"languages,omitempty"`
 }
 

