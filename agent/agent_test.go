@@ -10,11 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/record"
 	"aval/agent/store"
+	"aval/agent/wire"
 )
 
 func TestYesRecords(t *testing.T) {
@@ -614,5 +617,40 @@ func TestBadRequests(t *testing.T) {
 	}
 	if _, err := call[ipc.Status](r, c, ipc.MethodStatus, nil); err != nil {
 		t.Errorf("the service is gone: %v", err)
+	}
+}
+
+// TestSummary: what the company has written about a session is shown to whoever
+// may see its record, and is gone once the session is erased.
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := r.dial()
+	r.sit(":77", says(true))
+	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
+	r.note(c, "1", "canary")
+	show := func(want uint64, name string) {
+		t.Helper()
+		got, err := call[ipc.Summary](r, r.dial(), ipc.MethodConsentSummary, ipc.ByID{ID: "test/1"})
+		must(t, err)
+		if got.Session != "test/1" || got.Company != "Example Support" || got.Version != want || got.Name != name {
+			t.Errorf("summary: %+v, want version %d", got, want)
+		}
+	}
+	show(0, "")
+	r.stop()
+	st, err := store.Open(filepath.Join(r.dir, "state"), store.Options{})
+	must(t, err)
+	raw, err := proto.Marshal(&wire.Summary{Session: "test/1", Version: 2, Name: "Printer", Steps: []*wire.Step{{Application: "lp"}}})
+	must(t, err)
+	must(t, st.PutSummary(store.Stream{Company: "c1", Session: "test/1"}, raw))
+	must(t, st.Close())
+	r.start()
+	show(2, "Printer")
+	_, err = call[ipc.WithdrawResult](r, r.dial(), ipc.MethodConsentWithdraw, ipc.Withdraw{ID: "test/1", Delete: true})
+	must(t, err)
+	show(0, "")
+	if _, err := call[ipc.Summary](r, r.dial(), ipc.MethodConsentSummary, ipc.ByID{ID: "test/2"}); err == nil {
+		t.Error("a summary of a session that never was")
 	}
 }

@@ -82,6 +82,7 @@ const (
 
 	MethodConsentList     Method = "consent.list"
 	MethodConsentShow     Method = "consent.show"
+	MethodConsentSummary  Method = "consent.summary"
 	MethodConsentWithdraw Method = "consent.withdraw"
 	MethodSent            Method = "sent"
 
@@ -278,6 +279,35 @@ type ConsentShow struct {
 // ByID names a record or session.
 type ByID struct {
 	ID string `json:"id"`
+}
+
+// Summary is a session's summary as the company has it. All texts in it come
+// from outside: show them as plain text only.
+type Summary struct {
+	Session string `json:"session"`
+	Company string `json:"company"` // its name
+	// Version counts up with each change; 0: the company has none (yet, or any
+	// more), and what follows is empty.
+	Version      uint64        `json:"version"`
+	Name         string        `json:"name,omitempty"`
+	Text         string        `json:"text,omitempty"`
+	IssueTypes   []string      `json:"issue_types,omitempty"`
+	Applications []string      `json:"applications,omitempty"`
+	Steps        []SummaryStep `json:"steps,omitempty"`
+	FollowUps    []string      `json:"follow_ups,omitempty"`
+	Language     string        `json:"language,omitempty"`
+	Engine       string        `json:"engine,omitempty"` // rules, or the name of a model
+	Edited       bool          `json:"edited,omitempty"` // by a person at the company
+	At           time.Time     `json:"at,omitzero"`
+	// Cut: the end is missing, because the whole is too long to be sent back.
+	Cut bool `json:"cut,omitempty"`
+}
+
+// SummaryStep is what was done with one application.
+type SummaryStep struct {
+	Application string   `json:"application"`
+	Action      string   `json:"action"`
+	Commands    []string `json:"commands,omitempty"`
 }
 
 // Withdraw ends a grant, and with Delete also erases what was recorded.

@@ -31,6 +31,7 @@ var methods = map[Method]Role{
 
 	MethodConsentList:     RoleUser, // own, unless admin
 	MethodConsentShow:     RoleUser,
+	MethodConsentSummary:  RoleUser, // as show
 	MethodConsentWithdraw: RoleUser,
 	MethodSent:            RoleUser,
 

@@ -19,6 +19,7 @@ const (
 	bSessions = "sessions" // live sessions
 	bStreams  = "streams"  // number → streamRow
 	bGrants   = "grants"   // number of the stream → envelope of its latest grant
+	bSums     = "sums"     // number of the stream → its summary, sealed
 	bEvents   = "events"   // number → bucket of sealed values by first sequence
 	bEntries  = "entries"  // index → record
 	bHashes   = "hashes"   // number of the node → hash
@@ -26,7 +27,7 @@ const (
 	bAcked    = "acked"    // index of an acknowledged record
 )
 
-var buckets = []string{bState, bSessions, bStreams, bGrants, bEvents, bEntries, bHashes, bIDs, bAcked}
+var buckets = []string{bState, bSessions, bStreams, bGrants, bSums, bEvents, bEntries, bHashes, bIDs, bAcked}
 
 var (
 	kFormat   = []byte("format")

@@ -445,6 +445,9 @@ func (t *txn) erase(st *stream) error {
 			return err
 		}
 	}
+	if err := t.bucket(bSums).Delete(numKey(st.row.No)); err != nil {
+		return err
+	}
 	st.row.Erased, st.row.Closed = true, true
 	last, acked := st.row.State.Last, st.row.State.Acked
 	t.s.mu.RLock()

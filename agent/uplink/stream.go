@@ -235,6 +235,8 @@ func (c *conn) handle(f *wire.Frame) error {
 		return c.onRecordAck(b.RecordAck.GetId())
 	case *wire.Frame_Options:
 		c.l.cfg.OnOptions(b.Options.GetEnvelope())
+	case *wire.Frame_Summary:
+		return c.onSummary(b.Summary)
 	case *wire.Frame_Refused:
 		return &refusedError{code: b.Refused.GetCode(), sentence: b.Refused.GetSentence(), retry: b.Refused.GetRetry()}
 	}

@@ -36,6 +36,9 @@ type Source interface {
 	// PendingRecords lists records that the company has not acknowledged, oldest first.
 	PendingRecords(company string, max int) ([]store.Entry, error)
 	RecordAcked(company, id string) error
+	// PutSummary keeps an encoded wire.Summary for the person; an empty one: the
+	// company has none any more. store.ErrErased: there is nothing to keep it with.
+	PutSummary(st store.Stream, raw []byte) error
 	// Changed fires when there may be something new to send.
 	Changed() <-chan struct{}
 }
@@ -53,6 +56,8 @@ type Config struct {
 	// change. Both are called from the link's goroutine and must not block long.
 	OnOptions func(envelope []byte)
 	OnState   func(State)
+	// OnSummary is told, like them, when a session's summary came or went.
+	OnSummary func(session string)
 	Log       *slog.Logger     // nil: nothing is logged
 	Now       func() time.Time // nil: time.Now
 	Backoff   Backoff
@@ -119,6 +124,9 @@ func New(cfg Config) (*Link, error) {
 	}
 	if cfg.OnOptions == nil {
 		cfg.OnOptions = func([]byte) {}
+	}
+	if cfg.OnSummary == nil {
+		cfg.OnSummary = func(string) {}
 	}
 	if cfg.OnState == nil {
 		cfg.OnState = func(State) {}

@@ -25,6 +25,7 @@ const (
 	MaxFrame       = 4 << 20 // bytes of one WebSocket message
 	MaxBatchBytes  = 2 << 20 // bytes of Batch, uncompressed
 	MaxBatchEvents = 1000
+	MaxSummary     = 40 << 10 // bytes of an encoded Summary: it fits a frame of the local API
 )
 
 // ProofLabel is the label of the TLS exporter (RFC 8446 section 7.5) that binds

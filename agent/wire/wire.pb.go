@@ -93,6 +93,8 @@ type Frame struct {
 	//	*Frame_Record
 	//	*Frame_RecordAck
 	//	*Frame_Options
+	//	*Frame_Summary
+	//	*Frame_SummaryAck
 	Body          isFrame_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -243,6 +245,24 @@ func (x *Frame) GetOptions() *Options {
 	return nil
 }
 
+func (x *Frame) GetSummary() *Summary {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Summary); ok {
+			return x.Summary
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetSummaryAck() *SummaryAck {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_SummaryAck); ok {
+			return x.SummaryAck
+		}
+	}
+	return nil
+}
+
 type isFrame_Body interface {
 	isFrame_Body()
 }
@@ -295,6 +315,14 @@ type Frame_Options struct {
 	Options *Options `protobuf:"bytes,12,opt,name=options,proto3,oneof"`
 }
 
+type Frame_Summary struct {
+	Summary *Summary `protobuf:"bytes,13,opt,name=summary,proto3,oneof"`
+}
+
+type Frame_SummaryAck struct {
+	SummaryAck *SummaryAck `protobuf:"bytes,14,opt,name=summary_ack,json=summaryAck,proto3,oneof"`
+}
+
 func (*Frame_Challenge) isFrame_Body() {}
 
 func (*Frame_Hello) isFrame_Body() {}
@@ -318,6 +346,10 @@ func (*Frame_Record) isFrame_Body() {}
 func (*Frame_RecordAck) isFrame_Body() {}
 
 func (*Frame_Options) isFrame_Body() {}
+
+func (*Frame_Summary) isFrame_Body() {}
+
+func (*Frame_SummaryAck) isFrame_Body() {}
 
 // Challenge opens every connection: 32 random bytes.
 type Challenge struct {
@@ -1225,12 +1257,269 @@ func (x *Options) GetEnvelope() []byte {
 	return nil
 }
 
+// Summary is the summary of one of this device's sessions as the company has it
+// now: after the Welcome, and whenever it changes. It is there for the person to
+// read; nothing is decided by it.
+type Summary struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // 0: the company has none (any more), and the rest is empty
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	IssueTypes    []string               `protobuf:"bytes,5,rep,name=issue_types,json=issueTypes,proto3" json:"issue_types,omitempty"`
+	Applications  []string               `protobuf:"bytes,6,rep,name=applications,proto3" json:"applications,omitempty"`
+	Steps         []*Step                `protobuf:"bytes,7,rep,name=steps,proto3" json:"steps,omitempty"`
+	FollowUps     []string               `protobuf:"bytes,8,rep,name=follow_ups,json=followUps,proto3" json:"follow_ups,omitempty"`
+	Language      string                 `protobuf:"bytes,9,opt,name=language,proto3" json:"language,omitempty"`
+	Engine        string                 `protobuf:"bytes,10,opt,name=engine,proto3" json:"engine,omitempty"`  // rules, or the name of a model
+	Edited        bool                   `protobuf:"varint,11,opt,name=edited,proto3" json:"edited,omitempty"` // a person at the company has changed it
+	AtUnixNano    int64                  `protobuf:"varint,12,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	Cut           bool                   `protobuf:"varint,13,opt,name=cut,proto3" json:"cut,omitempty"` // the end is missing: it is longer than MaxSummary
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Summary) Reset() {
+	*x = Summary{}
+	mi := &file_wire_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Summary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Summary) ProtoMessage() {}
+
+func (x *Summary) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Summary.ProtoReflect.Descriptor instead.
+func (*Summary) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Summary) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *Summary) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Summary) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Summary) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Summary) GetIssueTypes() []string {
+	if x != nil {
+		return x.IssueTypes
+	}
+	return nil
+}
+
+func (x *Summary) GetApplications() []string {
+	if x != nil {
+		return x.Applications
+	}
+	return nil
+}
+
+func (x *Summary) GetSteps() []*Step {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *Summary) GetFollowUps() []string {
+	if x != nil {
+		return x.FollowUps
+	}
+	return nil
+}
+
+func (x *Summary) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+func (x *Summary) GetEngine() string {
+	if x != nil {
+		return x.Engine
+	}
+	return ""
+}
+
+func (x *Summary) GetEdited() bool {
+	if x != nil {
+		return x.Edited
+	}
+	return false
+}
+
+func (x *Summary) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
+func (x *Summary) GetCut() bool {
+	if x != nil {
+		return x.Cut
+	}
+	return false
+}
+
+type Step struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Application   string                 `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
+	Commands      []string               `protobuf:"bytes,3,rep,name=commands,proto3" json:"commands,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Step) Reset() {
+	*x = Step{}
+	mi := &file_wire_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Step) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Step) ProtoMessage() {}
+
+func (x *Step) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Step.ProtoReflect.Descriptor instead.
+func (*Step) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Step) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+func (x *Step) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Step) GetCommands() []string {
+	if x != nil {
+		return x.Commands
+	}
+	return nil
+}
+
+// SummaryAck: the device keeps this version, or has nothing to keep it with: its
+// part of the session was erased.
+type SummaryAck struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummaryAck) Reset() {
+	*x = SummaryAck{}
+	mi := &file_wire_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummaryAck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummaryAck) ProtoMessage() {}
+
+func (x *SummaryAck) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummaryAck.ProtoReflect.Descriptor instead.
+func (*SummaryAck) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SummaryAck) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *SummaryAck) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 var File_wire_proto protoreflect.FileDescriptor
 
 const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"wire.proto\x12\faval.wire.v1\"\xdc\x04\n" +
+	"wire.proto\x12\faval.wire.v1\"\xcc\x05\n" +
 	"\x05Frame\x127\n" +
 	"\tchallenge\x18\x01 \x01(\v2\x17.aval.wire.v1.ChallengeH\x00R\tchallenge\x12+\n" +
 	"\x05hello\x18\x02 \x01(\v2\x13.aval.wire.v1.HelloH\x00R\x05hello\x121\n" +
@@ -1245,7 +1534,10 @@ const file_wire_proto_rawDesc = "" +
 	" \x01(\v2\x14.aval.wire.v1.RecordH\x00R\x06record\x128\n" +
 	"\n" +
 	"record_ack\x18\v \x01(\v2\x17.aval.wire.v1.RecordAckH\x00R\trecordAck\x121\n" +
-	"\aoptions\x18\f \x01(\v2\x15.aval.wire.v1.OptionsH\x00R\aoptionsB\x06\n" +
+	"\aoptions\x18\f \x01(\v2\x15.aval.wire.v1.OptionsH\x00R\aoptions\x121\n" +
+	"\asummary\x18\r \x01(\v2\x15.aval.wire.v1.SummaryH\x00R\asummary\x12;\n" +
+	"\vsummary_ack\x18\x0e \x01(\v2\x18.aval.wire.v1.SummaryAckH\x00R\n" +
+	"summaryAckB\x06\n" +
 	"\x04body\"H\n" +
 	"\tChallenge\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12%\n" +
@@ -1307,7 +1599,33 @@ const file_wire_proto_rawDesc = "" +
 	"\tRecordAck\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"%\n" +
 	"\aOptions\x12\x1a\n" +
-	"\benvelope\x18\x01 \x01(\fR\benvelope*!\n" +
+	"\benvelope\x18\x01 \x01(\fR\benvelope\"\xf3\x02\n" +
+	"\aSummary\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x1f\n" +
+	"\vissue_types\x18\x05 \x03(\tR\n" +
+	"issueTypes\x12\"\n" +
+	"\fapplications\x18\x06 \x03(\tR\fapplications\x12(\n" +
+	"\x05steps\x18\a \x03(\v2\x12.aval.wire.v1.StepR\x05steps\x12\x1d\n" +
+	"\n" +
+	"follow_ups\x18\b \x03(\tR\tfollowUps\x12\x1a\n" +
+	"\blanguage\x18\t \x01(\tR\blanguage\x12\x16\n" +
+	"\x06engine\x18\n" +
+	" \x01(\tR\x06engine\x12\x16\n" +
+	"\x06edited\x18\v \x01(\bR\x06edited\x12 \n" +
+	"\fat_unix_nano\x18\f \x01(\x03R\n" +
+	"atUnixNano\x12\x10\n" +
+	"\x03cut\x18\r \x01(\bR\x03cut\"\\\n" +
+	"\x04Step\x12 \n" +
+	"\vapplication\x18\x01 \x01(\tR\vapplication\x12\x16\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\x12\x1a\n" +
+	"\bcommands\x18\x03 \x03(\tR\bcommands\"@\n" +
+	"\n" +
+	"SummaryAck\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion*!\n" +
 	"\vCompression\x12\b\n" +
 	"\x04NONE\x10\x00\x12\b\n" +
 	"\x04ZSTD\x10\x01B\x11Z\x0faval/agent/wireb\x06proto3"
@@ -1325,7 +1643,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_wire_proto_goTypes = []any{
 	(Compression)(0),    // 0: aval.wire.v1.Compression
 	(*Frame)(nil),       // 1: aval.wire.v1.Frame
@@ -1344,6 +1662,9 @@ var file_wire_proto_goTypes = []any{
 	(*Record)(nil),      // 14: aval.wire.v1.Record
 	(*RecordAck)(nil),   // 15: aval.wire.v1.RecordAck
 	(*Options)(nil),     // 16: aval.wire.v1.Options
+	(*Summary)(nil),     // 17: aval.wire.v1.Summary
+	(*Step)(nil),        // 18: aval.wire.v1.Step
+	(*SummaryAck)(nil),  // 19: aval.wire.v1.SummaryAck
 }
 var file_wire_proto_depIdxs = []int32{
 	2,  // 0: aval.wire.v1.Frame.challenge:type_name -> aval.wire.v1.Challenge
@@ -1358,14 +1679,17 @@ var file_wire_proto_depIdxs = []int32{
 	14, // 9: aval.wire.v1.Frame.record:type_name -> aval.wire.v1.Record
 	15, // 10: aval.wire.v1.Frame.record_ack:type_name -> aval.wire.v1.RecordAck
 	16, // 11: aval.wire.v1.Frame.options:type_name -> aval.wire.v1.Options
-	9,  // 12: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
-	10, // 13: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
-	0,  // 14: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	17, // 12: aval.wire.v1.Frame.summary:type_name -> aval.wire.v1.Summary
+	19, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
+	9,  // 14: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
+	10, // 15: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
+	0,  // 16: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
+	18, // 17: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -1386,6 +1710,8 @@ func file_wire_proto_init() {
 		(*Frame_Record)(nil),
 		(*Frame_RecordAck)(nil),
 		(*Frame_Options)(nil),
+		(*Frame_Summary)(nil),
+		(*Frame_SummaryAck)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1393,7 +1719,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -79,7 +79,18 @@ func (a *app) consentShow() *cobra.Command {
 				_, err := fmt.Fprintln(a.out, string(r.Envelope))
 				return err
 			}
-			return a.print(r, func(w io.Writer) {
+			var sum ipc.Summary
+			if err := a.call(cmd.Context(), ipc.MethodConsentSummary, ipc.ByID{ID: r.ID}, &sum); err != nil {
+				return err
+			}
+			whole := struct {
+				ipc.ConsentShow
+				Summary *ipc.Summary `json:"summary"` // null: the company has none
+			}{ConsentShow: r}
+			if sum.Version > 0 {
+				whole.Summary = &sum
+			}
+			return a.print(whole, func(w io.Writer) {
 				var env struct {
 					Payload []byte `json:"payload"`
 				}
@@ -87,6 +98,7 @@ func (a *app) consentShow() *cobra.Command {
 				if len(r.Envelope) > 0 && json.Unmarshal(r.Envelope, &env) == nil && json.Indent(&pretty, env.Payload, "", "  ") == nil {
 					fmt.Fprintf(w, "record %s, number %d in the log, now: %s\n%s\n", r.ID, r.LogIndex, r.Outcome, pretty.String())
 					printCopies(w, r.Copies)
+					printSummary(w, whole.Summary)
 					return
 				}
 				fmt.Fprintf(w, "%s: %s (%s)\n", r.Session, r.Outcome, r.Reason)
@@ -127,6 +139,33 @@ objection instead, and the exit code is 3.`,
 	}
 	cmd.Flags().BoolVar(&del, "delete", false, "also delete what was recorded")
 	return cmd
+}
+
+// printSummary shows what the company has written; its words come from outside.
+func printSummary(w io.Writer, s *ipc.Summary) {
+	if s == nil {
+		return
+	}
+	by := "by rules, not by AI"
+	if s.Engine != "rules" {
+		by = "by " + s.Engine
+	}
+	if s.Edited {
+		by += ", edited at the company"
+	}
+	fmt.Fprintf(w, "summary at %s, version %d, %s: %s\n  %s\n", printable(s.Company), s.Version, printable(by), printable(s.Name), printable(s.Text))
+	for _, st := range s.Steps {
+		fmt.Fprintf(w, "  - %s: %s\n", printable(st.Application), printable(st.Action))
+		for _, c := range st.Commands {
+			fmt.Fprintf(w, "      %s\n", printable(c))
+		}
+	}
+	for _, f := range s.FollowUps {
+		fmt.Fprintf(w, "  > %s\n", printable(f))
+	}
+	if s.Cut {
+		fmt.Fprintln(w, "  (the end is missing: it was too long to be sent back)")
+	}
 }
 
 func printCopies(w io.Writer, copies []consent.Copy) {

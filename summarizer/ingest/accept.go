@@ -42,6 +42,8 @@ func (c *conn) handle(f *wire.Frame) error {
 		return c.onBatch(b.Batch)
 	case *wire.Frame_Record:
 		return c.onRecord(b.Record)
+	case *wire.Frame_SummaryAck:
+		return c.onSummaryAck(b.SummaryAck)
 	}
 	c.refuse(CodeProtocol)
 	return errGone

@@ -39,7 +39,8 @@ type conn struct {
 	grants  map[string]*grant
 
 	leaving atomic.Bool
-	write   sync.Mutex // data frames: the loop's and the options of the timer
+	greeted atomic.Bool // device and company stand
+	write   sync.Mutex  // data frames: the loop's and the options of the timer
 	timer   *time.Timer
 	options time.Time // when the device was last given options; guarded by write
 }
@@ -57,6 +58,8 @@ func (c *conn) loop() {
 	defer log.Info("device gone")
 	c.watch()
 	defer c.timer.Stop()
+	c.greeted.Store(true)
+	c.tell()
 	for !c.leaving.Load() {
 		f, err := c.next()
 		if err == nil {
@@ -241,6 +244,7 @@ func (c *conn) watch() {
 				_ = c.send(optionsFrame(env))
 			}
 		}
+		c.tell()
 		c.timer.Reset(c.s.o.Ping)
 	}
 	ready := make(chan struct{})

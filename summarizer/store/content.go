@@ -160,7 +160,42 @@ func (t *Tx) InsertSummary(s Summary) (version int64, err error) {
 		FROM streams s WHERE s.company = $1 AND s.device = $2 AND s.session = $3 AND s.erased_at = 0
 		RETURNING version`,
 		[]any{s.Company, s.Device, s.Session, s.JSON, s.Engine, s.Lang, s.Author, ns(s.CreatedAt)}, &version)
+	if err == nil {
+		err = t.summaryNews(s.Key)
+	}
 	return version, err
+}
+
+// summaryNews marks a session whose summary came, changed or went, so that its
+// device is told.
+func (t *Tx) summaryNews(k Key) error {
+	_, err := t.exec(`UPDATE streams SET summary_news = 1 WHERE company = $1 AND device = $2 AND session = $3`, k.Company, k.Device, k.Session)
+	t.news = append(t.news, k.Device)
+	return err
+}
+
+// SummaryNews lists the sessions of a device, at most max, whose summary it has
+// not been told of as it is now.
+func (t *Tx) SummaryNews(device string, max int) (list []Key, err error) {
+	err = t.each(`SELECT company, device, session FROM streams WHERE device = $1 AND summary_news = 1 ORDER BY updated_at LIMIT $2`,
+		[]any{device, int64(max)}, func(scan func(...any) error) error {
+			var k Key
+			if err := scan(&k.Company, &k.Device, &k.Session); err != nil {
+				return err
+			}
+			list = append(list, k)
+			return nil
+		})
+	return list, err
+}
+
+// SummaryTold notes that the device knows a version of its session's summary, 0:
+// that there is none. It stays news where there is another one by now.
+func (t *Tx) SummaryTold(k Key, version uint64) error {
+	_, err := t.exec(`UPDATE streams SET summary_news = 0 WHERE company = $1 AND device = $2 AND session = $3 AND $4 = COALESCE(
+		(SELECT MAX(m.version) FROM summaries m WHERE m.company = $1 AND m.device = $2 AND m.session = $3), 0)`,
+		k.Company, k.Device, k.Session, int64(version))
+	return err
 }
 
 // Summary returns the version in force, or ErrNotFound.

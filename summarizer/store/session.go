@@ -205,7 +205,11 @@ func (t *Tx) EraseStream(k Key, at time.Time) (events int64, err error) {
 		return 0, err
 	}
 	for _, table := range []string{"summaries", "jobs"} {
-		if _, err := t.exec(`DELETE FROM `+table+` WHERE company = $1 AND device = $2 AND session = $3`, k.Company, k.Device, k.Session); err != nil {
+		n, err := t.exec(`DELETE FROM `+table+` WHERE company = $1 AND device = $2 AND session = $3`, k.Company, k.Device, k.Session)
+		if err == nil && n > 0 && table == "summaries" {
+			err = t.summaryNews(k)
+		}
+		if err != nil {
 			return 0, err
 		}
 	}

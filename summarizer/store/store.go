@@ -49,6 +49,7 @@ type DB struct {
 	lock   *os.File
 	skip   string // appended to a claim: empty for SQLite
 	jobs   chan struct{}
+	news   chan string
 	closed sync.Once
 	err    error
 }
@@ -68,7 +69,7 @@ func open(ctx context.Context, dir string, server bool) (_ *DB, err error) {
 		return nil, fmt.Errorf("%w: %s: this program has only the embedded SQLite store; give a folder with --data",
 			ErrUnsupported, scheme(dir))
 	}
-	db := &DB{dir: dir, jobs: make(chan struct{}, 1)}
+	db := &DB{dir: dir, jobs: make(chan struct{}, 1), news: make(chan string, 64)}
 	path := filepath.Join(dir, File)
 	if server {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -177,7 +178,8 @@ type Tx struct {
 	ctx  context.Context
 	tx   *sql.Tx
 	skip string
-	jobs bool // a job was added: wake the workers after the commit
+	jobs bool     // a job was added: wake the workers after the commit
+	news []string // devices to be told of a summary after the commit
 }
 
 // Tx runs f in a writing transaction and commits it; the commit has reached the
@@ -207,12 +209,22 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, f func(*Tx) error) error {
 	if t.jobs {
 		db.WakeJobs()
 	}
+	for _, device := range t.news {
+		select {
+		case db.news <- device:
+		default: // found by whoever looks at the table
+		}
+	}
 	return nil
 }
 
 // JobsChanged is a one-slot nudge: it fires after a transaction of this process
 // that added or released a job. It is a hint over polling the table, not a queue.
 func (db *DB) JobsChanged() <-chan struct{} { return db.jobs }
+
+// NewsFor names the devices whose sessions' summaries came, changed or went in a
+// transaction of this process: a hint over polling SummaryNews, not a queue.
+func (db *DB) NewsFor() <-chan string { return db.news }
 
 // WakeJobs fires JobsChanged.
 func (db *DB) WakeJobs() {

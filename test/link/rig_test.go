@@ -195,6 +195,7 @@ func startChild(t testing.TB, dir, addr string) (*exec.Cmd, string) {
 // computer is an enrolled agent's end: its store, and what it was given.
 type computer struct {
 	t     testing.TB
+	dir   string
 	store *astore.Store
 	enr   uplink.Enrolment
 	tok   wire.TokenFile
@@ -225,12 +226,13 @@ func token(t testing.TB, dir string) wire.TokenFile {
 
 func enrol(t testing.TB, dir string, now func() time.Time) *computer {
 	t.Helper()
-	st, err := astore.Open(filepath.Join(t.TempDir(), "state"), astore.Options{})
+	home := t.TempDir()
+	st, err := astore.Open(filepath.Join(home, "state"), astore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	c := &computer{t: t, store: st, tok: token(t, dir), now: now}
+	c := &computer{t: t, dir: home, store: st, tok: token(t, dir), now: now}
 	if c.enr, err = uplink.Enroll(t.Context(), c.tok.Server, c.tok.Pin, c.tok.Token, st.DeviceKey(), "test"); err != nil {
 		t.Fatal(err)
 	}

@@ -129,6 +129,30 @@ func (k *Key) seal(name Name, first uint64, at int64, prev [hashSize]byte, grant
 	return k.aead.Seal(v, nil, plain, bound(name, first, v)), nil
 }
 
+// SealBeside seals something that belongs to a session but is no event; what
+// names it. OpenBeside gives it back, or ErrDamaged.
+func (k *Key) SealBeside(name Name, what string, plain []byte) []byte {
+	return k.aead.Seal(nil, nil, plain, beside(name, what))
+}
+
+// OpenBeside opens what SealBeside sealed under the same names.
+func (k *Key) OpenBeside(name Name, what string, sealed []byte) ([]byte, error) {
+	plain, err := k.aead.Open(nil, nil, sealed, beside(name, what))
+	if err != nil {
+		return nil, fmt.Errorf("%w: the %s of a session does not open", ErrDamaged, what)
+	}
+	return plain, nil
+}
+
+func beside(name Name, what string) []byte {
+	b := []byte("aval beside 1\x00")
+	for _, s := range []string{name.Company, name.Session, what} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+		b = append(b, s...)
+	}
+	return b
+}
+
 // open returns the events of c.
 func (k *Key) open(name Name, c chunk) ([]event.Event, int, error) {
 	plain, err := k.aead.Open(nil, nil, c.sealed, bound(name, c.first, c.head))
