@@ -13,7 +13,6 @@ import (
 
 	"aval/agent/event"
 	"aval/agent/ipc"
-	"aval/assets"
 	"aval/ui/theme"
 	"aval/ui/viewmodel"
 )
