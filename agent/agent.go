@@ -7,7 +7,7 @@
 // remote session itself is never refused.
 //
 // Files: agent.go starts and stops it and has the loop; handler.go is the local
-// API; desktops.go who can be asked; ssh.go terminal logins; decide.go the inputs
+// API; desktops.go the helpers; signedin.go who can be asked; ssh.go terminal logins; decide.go the inputs
 // of a decision; sessions.go a session's life; ask.go a question; recording.go
 // what a grant starts, writer.go its way to the disk; withdraw.go what ends it
 // early; company.go the enrolment and the uplink; queries.go what people look up.
@@ -58,7 +58,8 @@ type Agent struct {
 	policy       source.Snapshot // as read for the last decision
 	logind       *watch.Logind   // nil: this system has none
 	ssh          *watch.SSH
-	graphical    []watch.LogindSession
+	listed       []watch.LogindSession // all sessions, as logind lists them
+	graphical    []watch.LogindSession // those of them that are desktops
 	logindFailed bool
 	desktops     map[string]*desktop
 	used         map[string]bool        // names of all sessions that ever were

@@ -46,6 +46,7 @@ const (
 	whyPaused       = "paused"
 	whyOtherSession = "other-session"
 	whyIndicator    = "indicator-lost"
+	whyLocked       = "desktop-locked"
 	whyWaiting      = "waiting-for-indicator"
 	whyFull         = "disk-full"
 	whyExpired      = "expired"
@@ -250,8 +251,11 @@ func (a *Agent) closedBy(l *live) string {
 	}
 	for _, id := range l.desktops {
 		d, ok := a.desktops[id]
-		if !ok {
+		switch {
+		case !ok:
 			return whyIndicator
+		case d.locked:
+			return whyLocked
 		}
 		if r.shownSince[id] == 0 || (d.visible < r.shownSince[id] && !d.hidden) {
 			if r.shownSince[id] == 0 {

@@ -211,7 +211,7 @@ type SessionInfo struct {
 	Recording bool            `json:"recording"`
 	Paused    bool            `json:"paused"`
 	// Why says why nothing is recorded although there is a grant: paused,
-	// other-session, indicator-lost, waiting-for-indicator, disk-full.
+	// other-session, indicator-lost, desktop-locked, waiting-for-indicator, disk-full.
 	Why    string `json:"why,omitempty"`
 	Events uint64 `json:"events"`
 }
@@ -394,6 +394,13 @@ type DesktopStatus struct {
 	User    string          `json:"user"`
 	State   consent.Desktop `json:"state"`
 	Helper  bool            `json:"helper"` // aval-desktop is there
+	Display string          `json:"display,omitempty"`
+	Type    string          `json:"type,omitempty"` // x11, wayland or mir
+	Seat    string          `json:"seat,omitempty"`
+	// StartLine starts aval-desktop where it is missing: a line to add to
+	// StartFile, or, without a file, a command for the user to run once.
+	StartFile string `json:"start_file,omitempty"`
+	StartLine string `json:"start_line,omitempty"`
 }
 
 // DesktopRegister announces a desktop session. What it says is used only to
@@ -429,7 +436,7 @@ type PromptClose struct {
 type DesktopPrompt struct {
 	Question string `json:"question"`
 	Rung     string `json:"rung"`
-	Why      string `json:"why"` // not-installed, no-window, exited
+	Why      string `json:"why"` // not-installed, no-window, exited, screen-reader
 }
 
 // QuestionClaim fetches a question; from then on only this connection may

@@ -109,7 +109,7 @@ func showConsent(o options, log *slog.Logger) error {
 		return fmt.Errorf("claim the question: %w", err)
 	}
 	return consentview.Run(context.Background(), consentview.Config{
-		App: newApp(), Service: service, Question: question, Locale: o.locale,
+		App: newApp(), Service: service, Question: question, Locale: o.locale, Last: o.last,
 		Screen: screen, Log: log, OnShown: func() { visible.Store(true) },
 	})
 }

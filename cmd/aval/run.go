@@ -137,11 +137,11 @@ func printStatus(w io.Writer, s ipc.Status) {
 		if i == 0 {
 			name = "Desktops:  "
 		}
-		help := ""
 		if !d.Helper {
-			help = " (start aval-desktop there: add it to the session's autostart)"
+			fmt.Fprintf(w, "%s%s\n           → %s\n", name, printable(unhelped(d)), printable(startSentence(d)))
+			continue
 		}
-		fmt.Fprintf(w, "%s%s of %s: %s%s\n", name, d.Desktop, d.User, d.State, help)
+		fmt.Fprintf(w, "%s%s of %s: %s\n", name, d.Desktop, d.User, d.State)
 	}
 	for _, n := range s.Notes {
 		fmt.Fprintln(w, "Note:     ", n)
