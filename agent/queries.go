@@ -124,21 +124,6 @@ func (a *Agent) supporterOn(uid uint32) bool {
 	return false
 }
 
-func (a *Agent) policyShow() ipc.PolicyResult {
-	s := a.policyNow()
-	r := ipc.PolicyResult{State: s.Effective.State, Origin: s.Origin, SHA256: s.SHA256, GoodAt: s.GoodAt, Text: policy.ShowText(s.Effective)}
-	if s.Err != nil {
-		r.Problem = s.Err.Error()
-	}
-	for _, v := range s.Effective.All() {
-		raw, err := json.Marshal(v)
-		if err == nil {
-			r.Keys = append(r.Keys, raw)
-		}
-	}
-	return r
-}
-
 func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {
 	out := []ipc.SessionInfo{}
 	for _, l := range a.sessions {

@@ -347,7 +347,7 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 		refuse("no-grant")
 	case !r.on:
 		refuse(r.why)
-	case !r.grant.Covers(ev.Kind, ev.At):
+	case !r.grant.Covers(ev.Kind, ev.At) || !event.Covered(ev.Kind, a.recordable(r)):
 		refuse("not-covered")
 	case a.showsDesktop(l, ev.Kind) && !r.desk:
 		refuse(whyOtherSession)
@@ -362,12 +362,18 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 	}
 }
 
-// granted leaves out the fields that need a group which was not granted.
+// recordable are the groups that were granted and that the policy still lets be
+// recorded: it may have become stricter meanwhile.
+func (a *Agent) recordable(r *recording) []event.Group {
+	return slices.DeleteFunc(slices.Clone(r.grant.Grant().Groups), func(g event.Group) bool { return !a.policy.Effective.MayRecord(g) })
+}
+
+// granted leaves out the fields that need a group which is not recorded.
 func (a *Agent) granted(r *recording, ev event.Event) map[string]string {
 	def, _ := event.Define(ev.Kind)
 	out := maps.Clone(ev.Fields)
 	for _, f := range def.Fields {
-		if f.Needs != "" && !slices.Contains(r.grant.Grant().Groups, f.Needs) {
+		if f.Needs != "" && !slices.Contains(a.recordable(r), f.Needs) {
 			delete(out, f.Name)
 		}
 	}

@@ -366,8 +366,25 @@ type PolicyResult struct {
 	SHA256  string              `json:"sha256,omitempty"`
 	GoodAt  time.Time           `json:"good_at,omitzero"` // when it was last read without doubt
 	Problem string              `json:"problem,omitempty"`
-	Keys    []json.RawMessage   `json:"keys"` // policy.Resolved, one for each key
-	Text    string              `json:"text"` // the same for people
+	// Server is what the company's server sent; nil: this computer is not enrolled.
+	Server *PolicyServer     `json:"server,omitempty"`
+	Keys   []json.RawMessage `json:"keys"` // policy.Resolved, one for each key
+	Text   string            `json:"text"` // the same for people
+}
+
+// PolicyServer is the last good bundle of options and policy of the company's
+// server, and the last one that was refused.
+type PolicyServer struct {
+	Version       int64     `json:"version"`          // of the bundle; 0: there is none
+	Policy        string    `json:"policy,omitempty"` // name; empty: none is assigned
+	PolicyVersion int64     `json:"policy_version,omitempty"`
+	SignedAt      time.Time `json:"signed_at,omitzero"`
+	Until         time.Time `json:"until,omitzero"` // when it stops being in force
+	// Releases says whose key counts for values that can allow without a
+	// question: server, release-key or nobody.
+	Releases  string    `json:"releases"`
+	Refused   string    `json:"refused,omitempty"`
+	RefusedAt time.Time `json:"refused_at,omitzero"`
 }
 
 // Status is what `aval status` shows.

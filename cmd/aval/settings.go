@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -92,7 +93,7 @@ func (a *app) policyCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "The policy of this computer", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(&cobra.Command{
-		Use: "show", Short: "Show every value in force, where it comes from, and what it beat", Args: cobra.NoArgs,
+		Use: "show", Short: "Show every value in force, where it comes from, what it beat, and how old it is", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var p ipc.PolicyResult
 			if err := a.call(cmd.Context(), ipc.MethodPolicyShow, nil, &p); err != nil {
@@ -100,9 +101,7 @@ func (a *app) policyCmd() *cobra.Command {
 			}
 			return a.print(p, func(w io.Writer) {
 				fmt.Fprint(w, p.Text)
-				if p.Problem != "" {
-					fmt.Fprintln(w, "problem:", p.Problem)
-				}
+				policySources(w, p, time.Now())
 			})
 		},
 	}, a.policyExplain(), &cobra.Command{

@@ -303,7 +303,7 @@ func (w writer) gaps() []Sentence {
 	return out
 }
 
-var endings = []string{"ended", "lost", "stopped", "expired", "withdrawn", "unenrolled"}
+var endings = []string{"ended", "lost", "stopped", "expired", "withdrawn", "policy", "unenrolled"}
 
 func (w writer) ending() Sentence {
 	switch {
