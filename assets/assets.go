@@ -30,37 +30,63 @@ var locales embed.FS
 // one object of key → text, or key → {"one": …, "other": …} for plurals (CLDR
 // categories); {name} in a text is replaced by the argument of that name.
 type Catalog struct {
-	Lang     string
-	tag      language.Tag
-	areas    map[string]bool // that have a file
-	texts    map[string]message
-	fallback *Catalog // English; nil for English itself
+	Lang  string
+	tag   language.Tag
+	texts map[string]message
 }
 
 type message map[plural.Form]string
 
-var load = sync.OnceValues(func() (map[string]*Catalog, []string) {
-	cats := map[string]*Catalog{}
-	var langs []string
+// shelf is what there is, by language, without the texts.
+type shelf struct {
+	langs []string                   // sorted
+	areas map[string]map[string]bool // language → areas that have a file
+}
+
+var shelves = sync.OnceValue(func() shelf {
 	dirs, err := locales.ReadDir("locales")
 	if err != nil {
-		panic(err)
+		panic(err) // compiled in
 	}
+	s := shelf{areas: map[string]map[string]bool{}}
 	for _, d := range dirs {
-		c, err := read(d.Name())
+		s.langs = append(s.langs, d.Name())
+		s.areas[d.Name()] = map[string]bool{}
+		files, err := locales.ReadDir(path.Join("locales", d.Name()))
 		if err != nil {
-			panic(err) // compiled in: TestCatalogs sees it first
+			panic(err)
 		}
-		cats[d.Name()] = c
-		langs = append(langs, d.Name())
-	}
-	for lang, c := range cats {
-		if lang != "en" {
-			c.fallback = cats["en"]
+		for _, f := range files {
+			s.areas[d.Name()][strings.TrimSuffix(f.Name(), ".json")] = true
 		}
 	}
-	return cats, langs
+	return s
 })
+
+// catalogs are those that were asked for: a process needs one or two languages,
+// and one that stays all day must not hold the others.
+var catalogs struct {
+	sync.Mutex
+	read map[string]*Catalog
+}
+
+// catalog returns that of a language which has one.
+func catalog(lang string) *Catalog {
+	catalogs.Lock()
+	defer catalogs.Unlock()
+	if c := catalogs.read[lang]; c != nil {
+		return c
+	}
+	c, err := read(lang)
+	if err != nil {
+		panic(err) // compiled in: TestCatalogs sees it first
+	}
+	if catalogs.read == nil {
+		catalogs.read = map[string]*Catalog{}
+	}
+	catalogs.read[lang] = c
+	return c
+}
 
 var forms = map[string]plural.Form{
 	"zero": plural.Zero, "one": plural.One, "two": plural.Two,
@@ -68,7 +94,7 @@ var forms = map[string]plural.Form{
 }
 
 func read(lang string) (*Catalog, error) {
-	c := &Catalog{Lang: lang, tag: language.Make(lang), areas: map[string]bool{}, texts: map[string]message{}}
+	c := &Catalog{Lang: lang, tag: language.Make(lang), texts: map[string]message{}}
 	files, err := fs.Glob(locales, path.Join("locales", lang, "*.json"))
 	if err != nil {
 		return nil, err
@@ -82,7 +108,6 @@ func read(lang string) (*Catalog, error) {
 		if err := json.Unmarshal(raw, &texts); err != nil {
 			return nil, fmt.Errorf("%s: %w", f, err)
 		}
-		c.areas[strings.TrimSuffix(path.Base(f), ".json")] = true
 		for key, v := range texts {
 			if _, twice := c.texts[key]; twice {
 				return nil, fmt.Errorf("%s: %q is defined twice", f, key)
@@ -118,14 +143,12 @@ func read(lang string) (*Catalog, error) {
 
 // Langs lists the languages that have a catalogue, as BCP 47 tags.
 func Langs() []string {
-	_, langs := load()
-	return slices.Clone(langs)
+	return slices.Clone(shelves().langs)
 }
 
 // LangsOf lists those that have the texts of an area.
 func LangsOf(area string) []string {
-	cats, langs := load()
-	return slices.DeleteFunc(slices.Clone(langs), func(l string) bool { return !cats[l].areas[area] })
+	return slices.DeleteFunc(Langs(), func(l string) bool { return !shelves().areas[l][area] })
 }
 
 // For returns the catalogue that fits the first of the locales that any fits:
@@ -145,7 +168,6 @@ func ForArea(area string, locales ...string) *Catalog {
 }
 
 func match(langs, locales []string) *Catalog {
-	cats, _ := load()
 	tags := make([]language.Tag, len(langs))
 	for i, l := range langs {
 		tags[i] = language.Make(l)
@@ -161,11 +183,11 @@ func match(langs, locales []string) *Catalog {
 			}
 			_, i, confidence := matcher.Match(tag)
 			if confidence > language.No {
-				return cats[langs[i]]
+				return catalog(langs[i])
 			}
 		}
 	}
-	return cats["en"]
+	return catalog("en")
 }
 
 // Args are the values for the {names} in a text.
@@ -187,8 +209,8 @@ func (c *Catalog) N(key string, n int, args Args) string {
 func (c *Catalog) text(key string, form plural.Form, args Args) string {
 	m, ok := c.texts[key]
 	if !ok {
-		if c.fallback != nil {
-			return c.fallback.text(key, form, args)
+		if c.Lang != "en" {
+			return catalog("en").text(key, form, args)
 		}
 		return "[" + key + "]"
 	}
