@@ -45,11 +45,9 @@ func fits(lang string, got []string) bool {
 	return slices.Equal(got, forms(lang))
 }
 
-// served tells whether only the summarizer shows the text: those are in English
-// and Portuguese, all others in each language.
-func served(key string) bool {
-	return strings.HasPrefix(key, "console.") || strings.HasPrefix(key, "summary.")
-}
+// complete are the languages in which no text may be missing; in the others it
+// is shown in English until it is translated.
+var complete = []string{"en", "pt-BR"}
 
 var braces = regexp.MustCompile(`\{[^{}]*\}`)
 
@@ -73,7 +71,7 @@ func texts(cats map[string]catalogue) []string {
 		want := map[string][]string{} // language → names in its texts
 		for lang, c := range cats {
 			m, ok := c[key]
-			if !ok && served(key) && lang != "en" && lang != "pt-BR" {
+			if !ok && !slices.Contains(complete, lang) {
 				continue
 			}
 			if !ok {
