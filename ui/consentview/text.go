@@ -85,7 +85,8 @@ type blockRenderer struct {
 
 func (r *blockRenderer) lineHeight() float32 {
 	b := r.block
-	return theme.MeasureIn(theme.FontFor(b.text, b.style), "Ág", b.size, b.style).Height
+	// Fonts of other scripts may be set solid: lines are never closer than in our own.
+	return max(theme.MeasureIn(theme.FontFor(b.text, b.style), "Ág", b.size, b.style).Height, theme.LineHeight(b.size, b.style))
 }
 
 func (r *blockRenderer) MinSize() fyne.Size {

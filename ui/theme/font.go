@@ -184,6 +184,14 @@ func MeasureIn(source fyne.Resource, text string, size float32, style fyne.TextS
 	return s
 }
 
+// LineHeight is the height of a line in the program's own font.
+func LineHeight(size float32, style fyne.TextStyle) float32 {
+	fonts.Lock()
+	own := the(style).own.Resource
+	fonts.Unlock()
+	return MeasureIn(own, "Ág", size, style).Height
+}
+
 // Missing lists the characters that cannot be drawn of a text, each once: for
 // each line, those that the best font for it lacks.
 func Missing(text string, style fyne.TextStyle) []rune {
