@@ -54,7 +54,10 @@ func (b *block) reserve(texts ...string) {
 }
 
 func (b *block) wrapped(text string) []string {
-	return assets.Lines(text, float64(b.width), func(s string) float64 { return float64(theme.Measure(s, b.size, b.style).Width) })
+	source := theme.FontFor(text, b.style)
+	return assets.Lines(text, float64(b.width), func(s string) float64 {
+		return float64(theme.MeasureIn(source, s, b.size, b.style).Width)
+	})
 }
 
 // set changes the text and the colour; the height of the widget follows it.
@@ -81,7 +84,9 @@ type blockRenderer struct {
 }
 
 func (r *blockRenderer) lineHeight() float32 {
-	return theme.Measure("Ág", r.block.size, r.block.style).Height
+	b := r.block
+	// Fonts of other scripts may be set solid: lines are never closer than in our own.
+	return max(theme.MeasureIn(theme.FontFor(b.text, b.style), "Ág", b.size, b.style).Height, theme.LineHeight(b.size, b.style))
 }
 
 func (r *blockRenderer) MinSize() fyne.Size {
@@ -103,10 +108,11 @@ func (r *blockRenderer) Refresh() {
 	for len(r.lines) < len(texts) {
 		r.lines = append(r.lines, canvas.NewText("", color.Transparent))
 	}
+	source := theme.FontFor(b.text, b.style)
 	for i, text := range texts {
 		line := r.lines[i]
 		line.Text, line.TextSize, line.TextStyle = text, b.size, b.style
-		line.FontSource = theme.TextFont(b.style)
+		line.FontSource = source
 		line.Alignment, line.Color = b.align, b.ink(theme.Current())
 		line.Refresh()
 	}
