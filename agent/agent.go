@@ -8,10 +8,11 @@
 //
 // Files: agent.go starts and stops it and has the loop; handler.go is the local
 // API; desktops.go the helpers; signedin.go who can be asked; ssh.go terminal logins; decide.go the inputs
-// of a decision; sessions.go a session's life; ask.go a question; recording.go
-// what a grant starts, writer.go its way to the disk; withdraw.go what ends it
-// early; company.go the enrolment and the uplink, bundle.go what it brings; policy.go
-// what is in force and what a change of it ends; queries.go what people look up.
+// of a decision; sessions.go a session's life; ask.go a question; remember.go
+// answers for further sessions; recording.go what a grant starts, writer.go its
+// way to the disk; withdraw.go what ends it early; company.go the enrolment and
+// the uplink, bundle.go what it brings; policy.go what is in force and what a
+// change of it ends; queries.go what people look up.
 package agent
 
 import (
@@ -56,6 +57,7 @@ type Agent struct {
 	notes        []string
 	policies     *source.Dir     // nil: no policy folder
 	policy       source.Snapshot // as read for the last decision
+	expiring     *time.Timer     // when the last good policy stops counting; nil: it is fresh
 	logind       *watch.Logind   // nil: this system has none
 	ssh          *watch.SSH
 	listed       []watch.LogindSession // all sessions, as logind lists them
@@ -64,6 +66,8 @@ type Agent struct {
 	desktops     map[string]*desktop
 	used         map[string]bool        // names of all sessions that ever were
 	begins       map[uint32][]time.Time // of ordinary users, lately
+	answers      map[string]*lasting    // that hold for further sessions, by grant
+	latest       time.Time              // of the newest record
 	sessions     map[string]*live       // by name, only those that have not ended
 	company      *company               // nil: not enrolled
 	subject      []byte                 // salt for the subject of records
@@ -88,7 +92,7 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
-		begins: map[uint32][]time.Time{},
+		begins: map[uint32][]time.Time{}, answers: map[string]*lasting{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {
@@ -98,7 +102,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if cfg.PolicyDir != "" {
-		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
+		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Preferences: source.DefaultPreferences, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
 	}
 	if err := a.loadNames(); err != nil {
 		return err

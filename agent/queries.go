@@ -15,6 +15,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/agent/policy"
+	"aval/agent/policy/source"
 	"aval/agent/record"
 	"aval/agent/store"
 )
@@ -45,6 +46,13 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			}
 		}
 	}
+	if err := a.policyNow().Err; err != nil {
+		what := "nothing is recorded until it can be"
+		if a.policy.Effective.State == consent.PolicyStale {
+			what = "the last good one counts until " + a.policy.GoodAt.Add(source.Expiry).UTC().Format(time.RFC3339)
+		}
+		s.Notes = append(slices.Clone(s.Notes), fmt.Sprintf("The policy cannot be read: %s (%v). See aval policy show.", what, err))
+	}
 	if a.company == nil {
 		s.Notes = append(slices.Clone(s.Notes), "Nobody can ask for a summary on this computer yet. To connect it to a company: aval enroll --token-file FILE")
 	}
@@ -54,7 +62,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 // settings is the user's own value, and what would count for them now.
 func (a *Agent) settings(uid uint32) ipc.SettingsResult {
 	set := a.store.Setting(uid)
-	return inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since})
+	return inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
 }
 
 // inForce completes r with what its own value comes to under a policy.
@@ -157,6 +165,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 		record.Decided
 		Basis  consent.Basis   `json:"basis"`
 		Groups json.RawMessage `json:"groups"`
+		Answer string          `json:"answer"`
 	}
 	_, payload, err := record.Peek(e.Envelope)
 	if err != nil {
@@ -168,7 +177,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 	out := ipc.ConsentEntry{
 		ID: e.ID, Session: e.Session, Tool: b.Tool, Supporter: b.Supporter, Company: b.CompanyName, Direction: b.Direction,
 		Verdict: b.Decision.Verdict, Basis: b.Basis, Reason: b.Decision.Reason, Outcome: b.Outcome, Ending: b.Ending,
-		Provenance: b.Provenance, At: e.At,
+		Provenance: b.Provenance, At: e.At, Answer: b.Answer,
 	}
 	if len(b.Groups) > 0 {
 		if err := json.Unmarshal(b.Groups, &out.Groups); err != nil {
@@ -232,6 +241,9 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			if l, live := a.sessions[e.Session]; live && l.outcome == consent.OutcomeExpired {
 				r.Outcome = consent.OutcomeExpired
 			}
+		}
+		if y := a.answers[e.ID]; y != nil {
+			r.Lasts = y.until()
 		}
 		return visit(r, e)
 	})

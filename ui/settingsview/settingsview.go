@@ -8,6 +8,7 @@ package settingsview
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +60,8 @@ type View struct {
 	why      *control.Button
 	layers   *widget.Label
 	choices  []*choice
+	lasting  *fyne.Container // answers that hold for further sessions
+	lasts    []viewmodel.Lasting
 	computer *widget.Label
 	notice   *widget.Label
 	undoing  *control.Button
@@ -103,6 +106,9 @@ func (v *View) compose() {
 		v.choices = append(v.choices, c)
 		rows.Add(c)
 	}
+	v.lasting = container.NewVBox()
+	v.lasting.Hide()
+	rows.Add(v.lasting)
 	rows.Add(widget.NewSeparator())
 	rows.Add(head(v.cat.T("settings.computer", nil)))
 	rows.Add(v.computer)
@@ -255,6 +261,7 @@ func (v *View) show(state viewmodel.SettingsState, err error) {
 	s := viewmodel.NewSettings(state, v.cat, v.zone)
 	setText(v.force, s.Force)
 	setText(v.layers, strings.Join(s.Layers, "\n"))
+	v.showLasting(s.Lasting)
 	setText(v.computer, strings.Join(s.Computer, "\n"))
 	for i, c := range v.choices {
 		c.show(s.Choices[i], s.Greyed)
@@ -265,6 +272,56 @@ func (v *View) show(state viewmodel.SettingsState, err error) {
 		v.undo = nil
 		v.say("")
 	}
+}
+
+// showLasting lists the answers that hold for further sessions, each with a
+// button that takes it back.
+func (v *View) showLasting(list []viewmodel.Lasting) {
+	if slices.Equal(list, v.lasts) {
+		return
+	}
+	v.lasts = list
+	v.lasting.RemoveAll()
+	if len(list) == 0 {
+		v.lasting.Hide()
+		return
+	}
+	v.lasting.Add(widget.NewSeparator())
+	v.lasting.Add(head(v.cat.T("settings.lasting", nil)))
+	for _, l := range list {
+		b := control.NewButton(v.cat.T("settings.lasting.revoke", nil), nil, func() { v.revoke(l.ID) })
+		b.Focused = func() { v.reveal(b) }
+		v.lasting.Add(container.NewBorder(nil, nil, nil, container.NewVBox(b), paragraph(l.Text)))
+	}
+	v.lasting.Show()
+}
+
+// revoke takes an answer for further sessions back.
+func (v *View) revoke(id string) {
+	if v.busy {
+		v.next = func() { v.revoke(id) }
+		return
+	}
+	v.busy = true
+	var state viewmodel.SettingsState
+	var err, loadErr error
+	v.work(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+		defer cancel()
+		var r ipc.WithdrawResult
+		err = v.call(ctx, ipc.MethodConsentWithdraw, ipc.Withdraw{ID: id}, &r)
+		state, loadErr = v.load()
+	}, func() {
+		v.busy, v.undo, v.next = false, nil, nil
+		v.show(state, loadErr)
+		switch {
+		case loadErr != nil:
+		case err != nil:
+			v.say(v.cat.T("settings.failed", nil))
+		default:
+			v.say(v.cat.T("settings.lasting.revoked", nil))
+		}
+	})
 }
 
 func (v *View) unfold() {

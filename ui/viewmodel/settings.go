@@ -36,9 +36,14 @@ type Settings struct {
 	// Layers is where the value comes from: each layer with its value, then
 	// which one counts and why.
 	Layers []string
+	// Lasting are the answers that hold for further sessions.
+	Lasting []Lasting
 	// Computer is the state of this computer, a sentence a line.
 	Computer []string
 }
+
+// Lasting is one answer that holds for further sessions, and its record.
+type Lasting struct{ ID, Text string }
 
 // Choice is one value that a person can choose.
 type Choice struct {
@@ -96,6 +101,11 @@ func NewSettings(s SettingsState, cat *assets.Catalog, zone *time.Location) Sett
 	}
 	for _, c := range choices {
 		v.Choices = append(v.Choices, Choice{Value: c, Name: Access(cat, c), Meaning: w.meaning(c), Chosen: c == chosen})
+	}
+	for _, l := range s.Settings.Lasting {
+		v.Lasting = append(v.Lasting, Lasting{l.ID, cat.T("settings.lasting.row", assets.Args{
+			"supporter": Clean(l.Supporter, maxName), "company": Clean(l.Company, maxName),
+			"at": l.At.In(zone).Format("15:04"), "until": l.Until.In(zone).Format("15:04")})})
 	}
 	v.Computer = company(s.Status, cat)
 	if d := device(s.Status, cat); d != "" {
