@@ -127,7 +127,7 @@ var definitions = []Definition{
 	{Name: RecordGroups, Type: List, Default: "windows, commands, files, system, chat", Entry: groupName, Pattern: "^(windows|commands|files|system|chat)$", Narrows: true,
 		Doc: "Groups of events that may be recorded. A group that is left out is neither offered nor recorded; an empty list: nothing is recorded."},
 	{Name: Languages, Type: List, Default: "", Entry: languageTag, Pattern: "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", Example: "pt-BR, en",
-		Doc: "Languages of the question where the language of the person's desktop is none of ours, best first, as BCP 47 tags; they stand first in its language menu."},
+		Doc: "Languages of the question, best first, as BCP 47 tags. Empty: the language of the person's desktop."},
 	{Name: SSHAccounts, Type: List, Default: "", Entry: plainText, Pattern: plainPattern, Example: "support", Narrows: true,
 		Doc: "Accounts of this device whose OpenSSH logins with a terminal count as support sessions."},
 	{Name: SSHGroups, Type: List, Default: "", Entry: plainText, Pattern: plainPattern, Example: "support-team", Narrows: true,
