@@ -32,7 +32,7 @@ var lostIsYes = []edit{
 
 // A bar that is gone stops nothing.
 var barIsNothing = []edit{
-	{"agent/recording.go", "		d, ok := a.desktops[id]\n		if !ok {\n			return whyIndicator\n		}\n", "		d, ok := a.desktops[id]\n		if !ok {\n			continue\n		}\n"},
+	{"agent/recording.go", "		case !ok:\n			return whyIndicator\n", "		case !ok:\n			continue\n"},
 }
 
 // plant builds the programs with faults in them, into a folder of the test's own;
