@@ -125,14 +125,7 @@ func showMain(o options, settingsFirst bool) error {
 	}
 	a := newApp()
 	cat := assets.For(o.locale)
-	call := func(ctx context.Context, m ipc.Method, params, result any) error {
-		service, err := ipc.Dial(ctx, o.socket, ipc.Hello{Program: "aval-ui", Build: version})
-		if err != nil {
-			return err
-		}
-		defer service.Close()
-		return service.Call(ctx, m, params, result)
-	}
+	call := caller(o.socket)
 	w := a.NewWindow(cat.T("app.name", nil))
 	leave := func() {} // ends what the settings do while they are shown
 	settings := func(back func()) *settingsview.View {

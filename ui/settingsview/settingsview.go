@@ -206,23 +206,14 @@ func (v *View) change(to consent.AccessControl, takenBack bool) {
 
 // report says what became of a change.
 func (v *View) report(before, to consent.AccessControl, takenBack bool, err error) {
-	var refused *ipc.Error
-	value := assets.Args{"value": viewmodel.Access(v.cat, to)}
-	switch {
-	case err == nil && takenBack:
-		v.say(v.cat.T("settings.undone", value))
-	case err == nil:
-		if before != consent.AccessCorrupt {
-			v.undo, v.set = &before, to
-		}
-		v.say(v.cat.T("settings.changed", value))
-	case errors.As(err, &refused) && refused.Code == ipc.CodeRefused && v.state.Settings.Enforced:
-		v.say(v.cat.T("settings.refused.policy", nil))
-	case errors.As(err, &refused) && refused.Code == ipc.CodeRefused:
-		v.say(v.cat.T("settings.refused.supporter", nil))
-	default:
-		v.say(v.cat.T("settings.failed", nil))
+	if err == nil && takenBack {
+		v.say(v.cat.T("settings.undone", assets.Args{"value": viewmodel.Access(v.cat, to)}))
+		return
 	}
+	if err == nil && before != consent.AccessCorrupt {
+		v.undo, v.set = &before, to
+	}
+	v.say(viewmodel.Changed(v.cat, to, v.state.Settings.Enforced, err))
 }
 
 func (v *View) takeBack() {
