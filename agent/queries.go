@@ -15,6 +15,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/agent/policy"
+	"aval/agent/policy/source"
 	"aval/agent/record"
 	"aval/agent/store"
 )
@@ -44,6 +45,13 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 				s.Recording++
 			}
 		}
+	}
+	if err := a.policyNow().Err; err != nil {
+		what := "nothing is recorded until it can be"
+		if a.policy.Effective.State == consent.PolicyStale {
+			what = "the last good one counts until " + a.policy.GoodAt.Add(source.Expiry).UTC().Format(time.RFC3339)
+		}
+		s.Notes = append(slices.Clone(s.Notes), fmt.Sprintf("The policy cannot be read: %s (%v). See aval policy show.", what, err))
 	}
 	if a.company == nil {
 		s.Notes = append(slices.Clone(s.Notes), "Nobody can ask for a summary on this computer yet. To connect it to a company: aval enroll --token-file FILE")
