@@ -116,6 +116,16 @@ func showConsent(o options, log *slog.Logger) error {
 	})
 }
 
+// readable is the catalogue of the person's language, or of English where no font
+// of this computer has its characters.
+func readable(locale string) *assets.Catalog {
+	cat := assets.For(locale)
+	if theme.Speak(cat) != nil {
+		return assets.For("en")
+	}
+	return cat
+}
+
 // lookEvery is how often the settings window looks for changes made elsewhere.
 const lookEvery = 3 * time.Second
 
@@ -126,7 +136,7 @@ func showMain(o options, settingsFirst bool) error {
 		return err
 	}
 	a := newApp()
-	cat := assets.For(o.locale)
+	cat := readable(o.locale)
 	call := caller(o.socket)
 	w := a.NewWindow(cat.T("app.name", nil))
 	leave := func() {} // ends what the settings do while they are shown
@@ -173,7 +183,7 @@ func showActivity(o options) error {
 		return err
 	}
 	a := newApp()
-	cat := assets.For(o.locale)
+	cat := readable(o.locale)
 	view := activityview.New(activityview.Config{
 		Catalog: cat, Session: o.session, Now: time.Now,
 		Dial: func(ctx context.Context) (activityview.Service, error) {
