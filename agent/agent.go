@@ -134,6 +134,7 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchSSH()
 	a.restore()
 	a.askHeld()
+	a.findRunning()
 	a.review() // the policy may have changed meanwhile
 	a.watchPolicy()
 	a.startUplink()

@@ -26,7 +26,9 @@ type desktop struct {
 	conn   *ipc.Conn
 	reg    ipc.DesktopRegister
 	locked bool
-	listed bool // logind lists, or listed, its session
+	// noticing are the sessions whose notice the helper was told to show.
+	noticing map[string]bool
+	listed   bool // logind lists, or listed, its session
 
 	// The indicator: what was sent, what is known to be visible.
 	revision uint64
@@ -92,7 +94,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		}
 	}
 	r.Offers = slices.DeleteFunc(slices.Clone(r.Offers), func(g event.Group) bool { return !slices.Contains(event.Groups, g) })
-	d := &desktop{id: id, uid: uid, conn: c, reg: r, hearing: map[string]chan<- ipc.Heard{}}
+	d := &desktop{id: id, uid: uid, conn: c, reg: r, hearing: map[string]chan<- ipc.Heard{}, noticing: map[string]bool{}}
 	a.desktops[id] = d
 	a.followDesktops()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
@@ -106,6 +108,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	a.gateAll()
 	if !d.locked {
 		a.cameBack(d)
+		a.notifyAll()
 	}
 	clear(a.putOff) // who has just signed in has not put anything off
 	a.askHeld()

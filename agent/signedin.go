@@ -127,6 +127,7 @@ func (a *Agent) followDesktops() {
 	if len(back) > 0 {
 		a.askHeld()
 	}
+	a.notifyAll()
 }
 
 // tellQuestions tells the questions on a desktop what befell it.

@@ -45,6 +45,9 @@ var methods = map[Method]Role{
 	MethodDesktopPrompt:    RoleUser,
 	MethodDesktopHeard:     RoleUser,
 
+	MethodNoticeGet:   RoleUser, // sessions on the own desktop, unless admin
+	MethodNoticeShown: RoleUser,
+
 	MethodQuestionClaim:  RoleUser, // user of the desktop asked, with the nonce
 	MethodQuestionShown:  RoleUser, // the connection that claimed
 	MethodQuestionAnswer: RoleUser,
