@@ -48,6 +48,8 @@ test)
 	want libglx-mesa0 file '/usr/lib/*/libGLX_mesa.so.0'
 	want libgl1 file '/usr/lib/*/libGL.so.1'
 	want procps cmd ps
+	want dbus-daemon cmd dbus-daemon
+	want picom cmd picom
 	want fontconfig cmd fc-match
 	want fonts-vlgothic file /usr/share/fonts/truetype/vlgothic/VL-PGothic-Regular.ttf
 	want fonts-wqy-microhei file /usr/share/fonts/truetype/wqy/wqy-microhei.ttc

@@ -12,6 +12,7 @@ import (
 	"aval/agent/ipc"
 	"aval/assets"
 	"aval/ui/indicator"
+	"aval/ui/tray"
 )
 
 // desktop is the state of this process. serve's goroutine owns it; everything
@@ -36,6 +37,9 @@ type desktop struct {
 	watch   watch
 	prompts map[string]*prompt
 	own     own
+	tray    tray.Tray
+	told    time.Time          // when a message said that the bar cannot be seen
+	hidden  bool               // the bar said that it cannot be seen
 	windows map[string]*opened // those that were opened from here and still are
 }
 
@@ -63,6 +67,7 @@ func serve(ctx context.Context, socket string, where session, log *slog.Logger) 
 	if err := d.openBar(); err != nil {
 		return err
 	}
+	d.tray = tray.Open(tray.Options{Catalog: d.cat, Bus: where.bus})
 	defer d.end()
 	d.reconnect()
 	return d.loop()
@@ -129,6 +134,7 @@ func (d *desktop) loop() error {
 		case c := <-d.dialed:
 			d.link = newLink(d.ctx, c, d.log)
 			d.log.Info("connected", "service", c.HelloResult().Build)
+			d.showTray()
 		case p, ok := <-pushes:
 			if !ok {
 				d.lost()
@@ -149,6 +155,8 @@ func (d *desktop) loop() error {
 			d.chosen(a)
 		case name := <-views:
 			d.open(windowActivity, "--session", name)
+		case c := <-d.tray.Choices():
+			d.chosenInTray(c)
 		case f := <-d.posts:
 			f()
 		case <-d.watch.quiet.C:
@@ -184,6 +192,7 @@ func (d *desktop) end() {
 	if d.bar != nil {
 		d.bar.Close()
 	}
+	d.tray.Close()
 }
 
 // push takes one message of the service.
@@ -214,10 +223,14 @@ func decoded[T any](raw json.RawMessage, f func(T)) error {
 func (d *desktop) show(state ipc.Indicator) {
 	had := len(d.state.Sessions) > 0
 	d.state = state
+	defer d.showTray()
 	if d.bar != nil {
 		d.bar.Show(state)
 	} else if len(state.Sessions) > 0 {
 		d.tell(ipc.DesktopIndicator{Revision: state.Revision, Why: d.noBar})
+	}
+	if len(state.Sessions) == 0 {
+		d.hidden = false
 	}
 	if had && len(state.Sessions) == 0 {
 		d.said = ipc.DesktopIndicator{}
@@ -237,6 +250,10 @@ func (d *desktop) seen(s indicator.State) {
 		return
 	}
 	now := ipc.DesktopIndicator{Revision: s.Revision, Visible: s.Visible, Why: s.Why}
+	if d.hidden == s.Visible {
+		d.hidden = !s.Visible
+		d.showTray()
+	}
 	switch {
 	case now != d.said:
 		d.tell(now)
@@ -262,6 +279,7 @@ func (d *desktop) tell(r ipc.DesktopIndicator) {
 func (d *desktop) barLost() error {
 	d.watch.stop()
 	d.tell(ipc.DesktopIndicator{Revision: d.state.Revision, Why: "the display closed the bar"})
+	d.hidden = true
 	d.bar.Close()
 	d.bar = nil
 	if err := d.openBar(); err != nil {
@@ -284,6 +302,9 @@ func (d *desktop) chosen(a ipc.RecordingControl) {
 		}
 	}
 	bar, l := d.bar, d.link
+	if bar == nil && l == nil {
+		return
+	}
 	if l == nil {
 		bar.Report(a, errors.New("the service is not there"))
 		return
@@ -299,6 +320,8 @@ func (d *desktop) chosen(a ipc.RecordingControl) {
 		if err != nil {
 			d.log.Warn("recording control", "session", a.Session, "action", a.Action, "err", err)
 		}
-		bar.Report(a, err)
+		if bar != nil {
+			bar.Report(a, err)
+		}
 	}()
 }

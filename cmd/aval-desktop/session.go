@@ -22,6 +22,7 @@ type session struct {
 	kind    string // x11 or wayland
 	logind  string // session id of logind
 	locale  string
+	bus     string // address of the session bus (D-Bus), empty: there is none
 }
 
 // surroundings reads the session from the environment. The service believes
@@ -30,6 +31,13 @@ func surroundings(env func(string) string) session {
 	s := session{
 		display: env("DISPLAY"), kind: env("XDG_SESSION_TYPE"), logind: env("XDG_SESSION_ID"),
 		locale: cmp.Or(env("LC_ALL"), env("LC_MESSAGES"), env("LANG")),
+	}
+	if s.bus = env("DBUS_SESSION_BUS_ADDRESS"); s.bus == "" && env("XDG_RUNTIME_DIR") != "" {
+		// Where systemd's user manager has it (sd_bus_open_user(3)).
+		path := filepath.Join(env("XDG_RUNTIME_DIR"), "bus")
+		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+			s.bus = "unix:path=" + path
+		}
 	}
 	if s.kind != "x11" && s.kind != "wayland" {
 		s.kind = "x11"
