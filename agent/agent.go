@@ -10,7 +10,8 @@
 // API; desktops.go who can be asked; ssh.go terminal logins; decide.go the inputs
 // of a decision; sessions.go a session's life; ask.go a question; recording.go
 // what a grant starts, writer.go its way to the disk; withdraw.go what ends it
-// early; company.go the enrolment and the uplink; queries.go what people look up.
+// early; company.go the enrolment and the uplink; queries.go what people look up;
+// settings.go what they choose; watch.go tells open windows of changes.
 package agent
 
 import (
@@ -67,6 +68,10 @@ type Agent struct {
 	company      *company               // nil: not enrolled
 	subject      []byte                 // salt for the subject of records
 	epoch        uint64
+	watchers     map[*ipc.Conn]*watcher // windows that are told of changes
+	telling      bool                   // they will be, soon
+	told         bool                   // what the loop did last was telling them
+	summaries    uint64                 // that came or went since the start
 	trimming     *time.Timer
 }
 
@@ -87,7 +92,7 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
-		begins: map[uint32][]time.Time{},
+		begins: map[uint32][]time.Time{}, watchers: map[*ipc.Conn]*watcher{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {
@@ -132,6 +137,7 @@ func Run(ctx context.Context, cfg Config) error {
 		select {
 		case f := <-a.loop:
 			f()
+			a.touched()
 		case <-ctx.Done():
 			a.stop()
 			server.Close()

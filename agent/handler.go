@@ -32,6 +32,10 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 		return loop(ctx, a, params, func(r ipc.SettingsSet) (ipc.SettingsResult, error) { return a.setSettings(c.Peer().UID, r) })
 	case ipc.MethodPolicyShow:
 		return loop(ctx, a, params, func(ipc.Empty) (any, error) { return a.policyShow(), nil })
+	case ipc.MethodWatch:
+		return loop(ctx, a, params, func(ipc.Empty) (ipc.Empty, error) { return a.watch(c) })
+	case ipc.MethodWelcome:
+		return loop(ctx, a, params, func(ipc.Empty) (ipc.Welcome, error) { return a.welcome(c.Peer().UID) })
 	case ipc.MethodSessionBegin:
 		return a.handleBegin(ctx, c, params)
 	case ipc.MethodSessionEvent:
@@ -81,6 +85,7 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 // Closed implements ipc.Handler.
 func (a *Agent) Closed(c *ipc.Conn) {
 	a.post(func() {
+		delete(a.watchers, c)
 		now := time.Now()
 		for _, l := range a.sessions {
 			if l.question == nil {

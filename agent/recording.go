@@ -50,6 +50,7 @@ const (
 	whyFull         = "disk-full"
 	whyExpired      = "expired"
 	whyUnconfirmed  = "unconfirmed"
+	whyNarrowed     = "narrowed" // of a gap: the person left groups out from here on
 )
 
 // grant signs the grant, makes it durable, and only then lets capture start.
@@ -343,7 +344,7 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 		refuse("no-grant")
 	case !r.on:
 		refuse(r.why)
-	case !r.grant.Covers(ev.Kind, ev.At):
+	case !r.grant.Covers(ev.Kind, ev.At), !event.Covered(ev.Kind, a.narrowed(l)):
 		refuse("not-covered")
 	case a.showsDesktop(l, ev.Kind) && !r.desk:
 		refuse(whyOtherSession)
@@ -351,7 +352,7 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 		if n := r.dropped.Swap(0); n > 0 {
 			r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": "dropped", "count": strconv.FormatUint(n, 10)})})
 		}
-		ev.Fields = a.granted(r, ev)
+		ev.Fields = a.granted(l, ev)
 		if !r.writer.put(written{ev: ev, done: done}) && done == nil {
 			r.dropped.Add(1)
 		}
@@ -359,11 +360,11 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 }
 
 // granted leaves out the fields that need a group which was not granted.
-func (a *Agent) granted(r *recording, ev event.Event) map[string]string {
+func (a *Agent) granted(l *live, ev event.Event) map[string]string {
 	def, _ := event.Define(ev.Kind)
 	out := maps.Clone(ev.Fields)
 	for _, f := range def.Fields {
-		if f.Needs != "" && !slices.Contains(r.grant.Grant().Groups, f.Needs) {
+		if f.Needs != "" && !slices.Contains(a.narrowed(l), f.Needs) {
 			delete(out, f.Name)
 		}
 	}

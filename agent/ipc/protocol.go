@@ -71,6 +71,8 @@ const (
 	MethodSettingsGet Method = "settings.get"
 	MethodSettingsSet Method = "settings.set"
 	MethodPolicyShow  Method = "policy.show"
+	MethodWatch       Method = "watch"
+	MethodWelcome     Method = "welcome"
 
 	MethodSessionBegin Method = "session.begin"
 	MethodSessionEvent Method = "session.event"
@@ -108,6 +110,7 @@ const (
 	PushPromptClose = "prompt.close"
 	PushIndicator   = "indicator"
 	PushCapture     = "capture"
+	PushChanged     = "changed" // to a connection that called watch
 )
 
 // Hello opens a connection.
@@ -125,6 +128,28 @@ type HelloResult struct {
 	DeviceKey []byte `json:"device_key"`
 }
 
+// Changed says that something that the peer may see is not what it was when
+// watch, or the Changed before, was sent.
+type Changed struct {
+	What []What `json:"what"`
+}
+
+// What names a part of what a peer can see.
+type What string
+
+// The parts, by the methods that show them.
+const (
+	WhatStatus   What = "status"
+	WhatSettings What = "settings" // and the policy
+	WhatSessions What = "sessions"
+	WhatRecords  What = "records" // consent.list, consent.summary
+)
+
+// Welcome says whether the main window should open once by itself.
+type Welcome struct {
+	Open bool `json:"open"`
+}
+
 // Empty is the parameter or result of methods that have none.
 type Empty struct{}
 
@@ -139,11 +164,30 @@ type SettingsResult struct {
 	Effective consent.AccessControl `json:"effective"`
 	Origin    string                `json:"origin"`
 	Enforced  bool                  `json:"enforced"`
+	// Groups says of each group whether it may be recorded, and why.
+	Groups []GroupSetting `json:"groups"`
+	// Language is the caller's own choice; empty: the language of the desktop.
+	Language string `json:"language,omitempty"`
 }
 
-// SettingsSet sets the caller's own value; "unset" returns to the default.
+// GroupSetting is one group of events in the settings.
+type GroupSetting struct {
+	Group event.Group `json:"group"`
+	// Record: it may be recorded. Own is the caller's own choice.
+	Record bool `json:"record"`
+	Own    bool `json:"own"`
+	// Barred: the policy does not let it be recorded, whatever the choice.
+	Barred bool `json:"barred,omitempty"`
+}
+
+// SettingsSet sets the caller's own values; what is absent stays.
 type SettingsSet struct {
-	SessionInsights consent.AccessControl `json:"session_insights"`
+	// SessionInsights "unset" returns to the default.
+	SessionInsights consent.AccessControl `json:"session_insights,omitempty"`
+	// Record are the groups that may be recorded, at least one.
+	Record []event.Group `json:"record,omitempty"`
+	// Language is a BCP 47 tag of Languages; "default": the desktop's.
+	Language string `json:"language,omitempty"`
 }
 
 // SessionBegin registers a session of a remote tool.
@@ -456,6 +500,8 @@ type Question struct {
 	AnswerSeconds int `json:"answer_seconds"`
 	// Languages by policy, best first; empty: the person's own locale.
 	Languages []string `json:"languages,omitempty"`
+	// Language is what the person chose in the settings; empty: nothing.
+	Language string `json:"language,omitempty"`
 }
 
 // QuestionCompany is a company that asks.
@@ -501,6 +547,8 @@ type QuestionAnswerResult struct {
 type Indicator struct {
 	Revision uint64             `json:"revision"`
 	Sessions []IndicatorSession `json:"sessions"` // empty: hide
+	// Language is what the person chose in the settings; empty: nothing.
+	Language string `json:"language,omitempty"`
 }
 
 // IndicatorSession is one recorded session.

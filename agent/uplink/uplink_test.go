@@ -38,7 +38,7 @@ func (m *memory) Ack(_ store.Stream, seq uint64) error              { m.acked = 
 func (m *memory) Record(string) (store.Entry, error)                { return store.Entry{}, store.ErrNotFound }
 func (m *memory) PendingRecords(string, int) ([]store.Entry, error) { return nil, nil }
 func (m *memory) RecordAcked(string, string) error                  { return nil }
-func (m *memory) PutSummary(store.Stream, []byte) error              { return nil }
+func (m *memory) PutSummary(store.Stream, []byte) error             { return nil }
 func (m *memory) Changed() <-chan struct{}                          { return m.changed }
 func noNetwork(*http.Request) (*url.URL, error)                     { return nil, errors.New("no network") }
 func key(t testing.TB) ed25519.PrivateKey {
