@@ -75,7 +75,7 @@ type Group struct {
 // Catalog picks the language: what the policy asks for, best first, otherwise
 // the person's own locale, otherwise English.
 func Catalog(q ipc.Question, locale string) *assets.Catalog {
-	return assets.For(append(append([]string{}, q.Languages...), locale)...)
+	return assets.For(append(append([]string{q.Language}, q.Languages...), locale)...)
 }
 
 // New composes the question q in the language of cat. now is when it is shown:
