@@ -70,7 +70,9 @@ func New(db *store.DB, co *company.Service, o Options) *Server {
 	}
 	s := &Server{db: db, co: co, o: o, dec: dec, conns: map[*conn]struct{}{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	go s.spread()
+	if db != nil { // without one, frames are only decoded
+		go s.spread()
+	}
 	// Small buffers, and none for writing while idle: thousands of devices are
 	// connected and say nothing.
 	s.up = websocket.Upgrader{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 512, WriteBufferSize: 4096,
