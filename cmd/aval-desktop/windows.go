@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
 
+	"aval/agent/ipc"
 	"aval/agent/prompt/launch"
 )
 
@@ -71,4 +73,20 @@ func (d *desktop) open(window string, args ...string) {
 // notOpened is called when a window cannot be shown on this desktop.
 func (d *desktop) notOpened(window string, err error) {
 	d.log.Warn("a window could not be opened", "window", window, "err", err)
+}
+
+// welcome opens the main window, once for each user, on a computer that no
+// company knows: it says that nobody can ask yet. The service remembers.
+func (d *desktop) welcome() {
+	c := d.link.client
+	go func() {
+		ctx, cancel := context.WithTimeout(d.ctx, answerWithin)
+		defer cancel()
+		var w ipc.Welcome
+		if err := c.Call(ctx, ipc.MethodWelcome, ipc.Empty{}, &w); err != nil {
+			d.log.Warn("ask whether to open the main window", "err", err)
+		} else if w.Open {
+			d.post(func() { d.open(windowMain) })
+		}
+	}()
 }

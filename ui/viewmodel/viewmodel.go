@@ -72,8 +72,9 @@ type Group struct {
 	Text  string
 }
 
-// Catalog picks the language: what the policy asks for, best first, otherwise
-// the person's own locale, otherwise English.
+// Catalog picks the language: what the person chose in the settings, otherwise
+// what the policy asks for, best first, otherwise the person's own locale,
+// otherwise English.
 func Catalog(q ipc.Question, locale string) *assets.Catalog {
 	return assets.For(append(append([]string{q.Language}, q.Languages...), locale)...)
 }
