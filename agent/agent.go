@@ -7,10 +7,11 @@
 // remote session itself is never refused.
 //
 // Files: agent.go starts and stops it and has the loop; handler.go is the local
-// API; desktops.go who can be asked; ssh.go terminal logins; decide.go the inputs
+// API; desktops.go the helpers; signedin.go who can be asked; ssh.go terminal logins; decide.go the inputs
 // of a decision; sessions.go a session's life; ask.go a question; recording.go
 // what a grant starts, writer.go its way to the disk; withdraw.go what ends it
-// early; company.go the enrolment and the uplink; queries.go what people look up;
+// early; company.go the enrolment and the uplink, bundle.go what it brings; policy.go
+// what is in force and what a change of it ends; queries.go what people look up;
 // settings.go what they choose; watch.go tells open windows of changes.
 package agent
 
@@ -26,7 +27,6 @@ import (
 	"time"
 
 	"aval/agent/ipc"
-	"aval/agent/policy"
 	"aval/agent/policy/source"
 	"aval/agent/session/watch"
 	"aval/agent/store"
@@ -59,7 +59,8 @@ type Agent struct {
 	policy       source.Snapshot // as read for the last decision
 	logind       *watch.Logind   // nil: this system has none
 	ssh          *watch.SSH
-	graphical    []watch.LogindSession
+	listed       []watch.LogindSession // all sessions, as logind lists them
+	graphical    []watch.LogindSession // those of them that are desktops
 	logindFailed bool
 	desktops     map[string]*desktop
 	used         map[string]bool        // names of all sessions that ever were
@@ -104,13 +105,13 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.PolicyDir != "" {
 		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
 	}
-	a.policyNow()
 	if err := a.loadNames(); err != nil {
 		return err
 	}
 	if err := a.loadCompany(); err != nil {
 		return err
 	}
+	a.policyNow()
 	server, err := ipc.Listen(cfg.Socket, ipc.HelloResult{Build: cfg.Build, DeviceKey: pub}, cfg.Log)
 	if err != nil {
 		return fmt.Errorf("open local API: %w", err)
@@ -120,6 +121,8 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchLogind()
 	a.watchSSH()
 	a.restore()
+	a.review() // the policy may have changed meanwhile
+	a.watchPolicy()
 	a.startUplink()
 	a.work.Go(func() {
 		if err := server.Serve(a); err != nil {
@@ -159,16 +162,6 @@ func (a *Agent) trimSoon() {
 
 // DefaultPolicyDir is where administrators and their tools put policy files.
 const DefaultPolicyDir = "/etc/aval/policies"
-
-// policyNow reads the policy anew: so no change of it is missed by a decision.
-func (a *Agent) policyNow() source.Snapshot {
-	if a.policies == nil {
-		a.policy = source.Snapshot{Effective: policy.Merge(nil), Origin: "none"}
-	} else {
-		a.policy = a.policies.Load(time.Now())
-	}
-	return a.policy
-}
 
 // drain runs what is still queued while the other goroutines end, so that none
 // of them waits for the loop for ever.

@@ -27,6 +27,7 @@ type question struct {
 func (a *Agent) ask(l *live, targets []*desktop) {
 	now := time.Now().UTC()
 	l.outcome = consent.OutcomeAsking
+	l.asks++
 	q := &question{asks: map[string]*prompt.Ask{}, askedAt: now, seconds: int(a.policy.Effective.QuestionTime() / time.Second)}
 	l.question = q
 	if err := a.keep(l); err != nil { // not even the question may be forgotten by a crash

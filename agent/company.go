@@ -9,17 +9,13 @@ import (
 	"io/fs"
 	"time"
 
-	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/agent/record"
 	"aval/agent/uplink"
 )
 
-// The documents of an enrolment in the store.
-const (
-	docEnrolment = "enrolment"
-	docOptions   = "options"
-)
+// docEnrolment is the enrolment's document in the store.
+const docEnrolment = "enrolment"
 
 // company is the company that this device is enrolled with.
 type company struct {
@@ -27,14 +23,15 @@ type company struct {
 	Server string `json:"server"`
 	Pin    string `json:"pin"`
 
-	options record.Options // the last good ones
+	options record.Bundle // the last good ones; zero: there are none
+	raw     []byte        // their envelope
+	seen    seen
+	refused refused // the last options that were refused
 	state   uplink.State
 	link    *uplink.Link // nil: there could be none
 	stop    context.CancelFunc
+	lapse   *time.Timer // when the options lapse
 }
-
-// optionsValid: options that have expired ask for nothing.
-func (c *company) optionsValid(now time.Time) bool { return now.Before(c.options.Expires) }
 
 // loadCompany reads the enrolment. A damaged one counts as none, visibly.
 func (a *Agent) loadCompany() error {
@@ -46,61 +43,16 @@ func (a *Agent) loadCompany() error {
 		return fmt.Errorf("read enrolment: %w", err)
 	}
 	var c company
-	if err := json.Unmarshal(raw, &c); err != nil || c.Company == "" || c.Device == "" || len(c.ServerKey) != ed25519.PublicKeySize {
+	if err := json.Unmarshal(raw, &c); err != nil || c.Company == "" || c.Device == "" || len(c.ServerKey) != ed25519.PublicKeySize ||
+		len(c.ReleaseKey) != 0 && len(c.ReleaseKey) != ed25519.PublicKeySize {
 		a.notes = appendNote(a.notes, "The enrolment of this computer is damaged: nobody can ask for a summary until it is enrolled again (aval enroll).")
 		return nil
 	}
-	opts, err := a.store.Doc(docOptions)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read options: %w", err)
-	}
-	if err == nil {
-		o, err := c.verify(opts)
-		if err != nil {
-			a.notes = appendNote(a.notes, "The company's options on this computer are damaged; they count as off until it sends them again.")
-		} else {
-			c.options = o
-		}
+	if err := a.loadOptions(&c); err != nil {
+		return err
 	}
 	a.company = &c
 	return nil
-}
-
-// verify checks signed options: of this company, for this device.
-func (c *company) verify(envelope []byte) (record.Options, error) {
-	var o record.Options
-	if _, err := record.OpenAs(envelope, record.OneKey(c.ServerKey), record.TypePolicy, &o); err != nil {
-		return record.Options{}, fmt.Errorf("verify options: %w", err)
-	}
-	switch {
-	case o.V != 1 || o.Company != c.Company || o.Device != c.Device:
-		return record.Options{}, errors.New("verify options: they are for another device")
-	case o.Version < c.options.Version:
-		return record.Options{}, fmt.Errorf("verify options: version %d is older than %d", o.Version, c.options.Version)
-	case o.Incoming != consent.IncomingOff:
-		// A value that can turn into allow without a question needs the company's
-		// release key, which this version does not know yet.
-		return record.Options{}, errors.New("verify options: incoming needs the release key")
-	}
-	return o, nil
-}
-
-// takeOptions takes options that the summarizer sent.
-func (a *Agent) takeOptions(c *company, envelope []byte) {
-	if a.company != c {
-		return
-	}
-	o, err := c.verify(envelope)
-	if err == nil {
-		err = a.store.PutDoc(docOptions, envelope)
-	}
-	if err != nil {
-		a.log.Error("options refused", "err", err)
-		a.notes = appendNote(a.notes, "Options from the summarizer were refused and change nothing: "+err.Error()+".")
-		return
-	}
-	c.options = o
-	c.CompanyName = o.CompanyName
 }
 
 // startUplink keeps the connection to the company's summarizer.
@@ -169,26 +121,27 @@ func (a *Agent) handleEnroll(ctx context.Context, params json.RawMessage) (any, 
 }
 
 func (a *Agent) enrolled(c *company) (ipc.EnrollResult, error) {
-	o, err := c.verify(c.Options)
+	envelope := c.Options
+	c.Options = nil
+	b, err := record.OpenOptions(envelope, c.trust())
 	if err != nil {
 		return ipc.EnrollResult{}, err
 	}
-	options := c.Options
-	c.options, c.Options = o, nil
 	raw, err := json.Marshal(c)
 	if err != nil {
 		return ipc.EnrollResult{}, fmt.Errorf("encode enrolment: %w", err)
 	}
-	if err := a.store.PutDoc(docOptions, options); err != nil {
+	if err := a.keepOptions(c, b, envelope); err != nil {
 		return ipc.EnrollResult{}, err
 	}
 	if err := a.store.PutDoc(docEnrolment, raw); err != nil {
 		return ipc.EnrollResult{}, err
 	}
 	a.company = c
+	a.review()
 	a.startUplink()
 	a.trimSoon()
-	a.log.Info("enrolled", "company", c.Company, "device", c.Device)
+	a.log.Info("enrolled", "company", c.Company, "device", c.Device, "server_releases", c.trust().ServerReleases())
 	return ipc.EnrollResult{Company: c.Company, CompanyName: c.CompanyName, Device: c.Device, Server: c.Server}, nil
 }
 
@@ -207,14 +160,17 @@ func (a *Agent) unenroll() error {
 	if err := a.store.DeleteDoc(docEnrolment); err != nil {
 		return err
 	}
-	if err := a.store.DeleteDoc(docOptions); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := a.dropOptions(); err != nil {
 		return err
 	}
 	if c.stop != nil {
 		c.stop()
 	}
+	if c.lapse != nil {
+		c.lapse.Stop()
+	}
 	a.company = nil
-	a.gateAll()
+	a.review()
 	return nil
 }
 

@@ -30,12 +30,14 @@ type decided struct {
 	PolicyOrigin  string            `json:"policy_origin"`
 	PolicySHA256  string            `json:"policy_sha256"`
 	PolicyVersion int64             `json:"policy_version"`
-	Subject       string            `json:"subject"`
-	Desktop       string            `json:"desktop"`
-	Engine        string            `json:"engine"`
-	RetentionDays int               `json:"retention_days"`
-	Offered       []event.Group     `json:"offered"`
-	At            time.Time         `json:"at"`
+	// ServerReleases: see record.Decided.
+	ServerReleases bool          `json:"server_releases,omitempty"`
+	Subject        string        `json:"subject"`
+	Desktop        string        `json:"desktop"`
+	Engine         string        `json:"engine"`
+	RetentionDays  int           `json:"retention_days"`
+	Offered        []event.Group `json:"offered"`
+	At             time.Time     `json:"at"`
 }
 
 // decide collects the input, decides, and does what follows from it.
@@ -50,19 +52,14 @@ func (a *Agent) decide(l *live) {
 	if c := a.company; c != nil {
 		d.Company, d.CompanyName = c.Company, c.CompanyName
 		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
-		if c.optionsValid(d.At) {
-			in.Outgoing, in.Incoming = c.options.Outgoing, c.options.Incoming
-			in.IncomingEnforced, in.LogSessions = c.options.IncomingEnforced, c.options.LogSessions
-		}
+		d.ServerReleases = c.trust().ServerReleases()
+		c.fill(&in, d.At)
 		// Whether this is the company's own device matters to incoming requests
 		// only, which come with the company's side.
 	}
 	a.policyNow().Effective.Fill(&in)
 	in.Local = a.localSetting(l, targets, in)
 	d.PolicyOrigin, d.PolicySHA256 = a.policy.Origin, a.policy.SHA256
-	if d.PolicyOrigin == "" {
-		d.PolicyOrigin = "none"
-	}
 	l.desktops = nil
 	for _, t := range targets {
 		l.desktops = append(l.desktops, t.id)
@@ -180,7 +177,7 @@ func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record
 	return record.Decided{
 		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, CompanyName: d.CompanyName,
 		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: l.outcome, Ending: l.ending,
-		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion,
+		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion, ServerReleases: d.ServerReleases,
 		Subject: d.Subject, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
 	}
 }

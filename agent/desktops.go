@@ -13,7 +13,6 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/prompt"
 	"aval/agent/record"
-	"aval/agent/session/watch"
 )
 
 // aliveWithin is how long capture goes on after the last sign of life of the
@@ -27,6 +26,7 @@ type desktop struct {
 	conn   *ipc.Conn
 	reg    ipc.DesktopRegister
 	locked bool
+	listed bool // logind lists, or listed, its session
 
 	// The indicator: what was sent, what is known to be visible.
 	revision uint64
@@ -65,6 +65,7 @@ func (d *desktop) state() consent.Desktop {
 func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegisterResult, error) {
 	id := r.Display
 	uid := c.Peer().UID
+	a.refreshGraphical()
 	for _, s := range a.graphical { // what logind knows beats what the helper says
 		if s.UID == uid && (s.ID == r.LogindID || (s.Display != "" && s.Display == r.Display)) {
 			id = s.ID
@@ -85,7 +86,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	r.Offers = slices.DeleteFunc(slices.Clone(r.Offers), func(g event.Group) bool { return !slices.Contains(event.Groups, g) })
 	d := &desktop{id: id, uid: uid, conn: c, reg: r}
 	a.desktops[id] = d
-	a.refreshLocks()
+	a.followDesktops()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
 	// A recording that found nobody at a desktop has somebody to be shown to now.
 	for _, l := range a.sessions {
@@ -95,6 +96,9 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	}
 	a.showIndicator(d)
 	a.gateAll()
+	if !d.locked {
+		a.cameBack(d)
+	}
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
 }
 
@@ -112,15 +116,12 @@ func (a *Agent) lostDesktop(d *desktop) {
 	if d.watchdog != nil {
 		d.watchdog.Stop()
 	}
-	now := time.Now()
-	for _, l := range a.sessions {
-		if q := l.question; q != nil {
-			if ask, ok := q.asks[d.id]; ok {
-				ask.Happened(consent.EventUILost, now)
-			}
-			a.settle(l)
-		}
+	a.gateAll() // first: what follows may wait for the session list
+	kind := consent.EventUILost
+	if a.signedOut(d) {
+		kind = consent.EventLoggedOff
 	}
+	a.tellQuestions(d, kind)
 	a.gateAll()
 }
 
@@ -131,116 +132,6 @@ func (a *Agent) desktopOf(c *ipc.Conn) *desktop {
 		}
 	}
 	return nil
-}
-
-// watchLogind follows the system's own session list, where there is one.
-func (a *Agent) watchLogind() {
-	l, err := watch.NewLogind(a.log)
-	if err != nil {
-		a.log.Info("no logind: desktops are known by their helpers alone", "err", err)
-		return
-	}
-	a.logind = l
-	a.refreshLogind()
-	a.work.Go(func() {
-		if err := l.Watch(a.ctx, func() { a.post(a.refreshLogind) }); err != nil && a.ctx.Err() == nil {
-			a.log.Error("follow session list", "err", err)
-			a.post(func() { a.logindFailed = true })
-		}
-	})
-}
-
-// refreshLogind reads the session list anew.
-func (a *Agent) refreshLogind() {
-	all, err := a.logind.Sessions(a.ctx)
-	if err != nil {
-		a.log.Warn("read session list", "err", err)
-		a.graphical = nil
-		a.logindFailed = true
-		return
-	}
-	a.logindFailed = false
-	a.graphical = slices.DeleteFunc(all, func(s watch.LogindSession) bool { return !graphical(s) })
-	a.refreshLocks()
-}
-
-// graphical tells whether a logind session is a desktop that a person sits at.
-func graphical(s watch.LogindSession) bool {
-	return s.Class == "user" && (s.Type == "x11" || s.Type == "wayland" || s.Type == "mir")
-}
-
-// refreshLocks brings the desktops up to date with logind; a desktop that was
-// locked or left ends its questions.
-func (a *Agent) refreshLocks() {
-	now := time.Now()
-	for _, s := range a.graphical {
-		d, ok := a.desktops[s.ID]
-		if !ok {
-			continue
-		}
-		was := d.locked
-		d.locked = s.Locked || !s.Active
-		if !d.locked || was {
-			continue
-		}
-		kind := consent.EventLocked
-		if !s.Locked {
-			kind = consent.EventSwitched
-		}
-		for _, l := range a.sessions {
-			if l.question == nil {
-				continue
-			}
-			if ask, ok := l.question.asks[d.id]; ok {
-				ask.Happened(kind, now)
-			}
-			a.settle(l)
-		}
-	}
-	a.gateAll()
-}
-
-// viewed finds the desktops that a session views and whether somebody there can
-// be asked. No targets: the state says why.
-func (a *Agent) viewed(l *live) (targets []*desktop, state consent.Desktop) {
-	var all []*desktop
-	for _, d := range a.desktops {
-		if l.mayView(d.uid, d.id, d.reg.Display) {
-			all = append(all, d)
-		}
-	}
-	slices.SortFunc(all, func(x, y *desktop) int { return cmp.Compare(x.id, y.id) })
-	for _, d := range all {
-		if !d.locked {
-			targets = append(targets, d)
-		}
-	}
-	switch {
-	case len(targets) > 0 && a.unreached(l):
-		// Somebody's unlocked desktop might be the one viewed, and cannot be asked.
-		return nil, consent.DesktopUnreachable
-	case len(targets) > 0:
-		return targets, consent.DesktopAvailable
-	case len(all) > 0:
-		return nil, consent.DesktopLocked
-	case a.logind == nil || a.logindFailed || a.unreached(l) || l.Desktop != "":
-		return nil, consent.DesktopUnreachable
-	}
-	return nil, consent.DesktopNobody
-}
-
-// unreached tells whether logind lists a desktop that the session may view and
-// that has no helper.
-func (a *Agent) unreached(l *live) bool {
-	if l.Desktop != "" {
-		if _, known := a.byName(l.Desktop); known {
-			return false
-		}
-	}
-	return slices.ContainsFunc(a.graphical, func(s watch.LogindSession) bool {
-		_, helped := a.desktops[s.ID]
-		return !helped && !s.Locked && s.Active && l.mayView(s.UID, s.ID, s.Display)
-	})
 }
 
 // mayView tells whether a desktop can be the one that the session views: that of
@@ -335,7 +226,7 @@ func (a *Agent) watchWindows(d *desktop) {
 	var grants []record.Verified
 	for _, l := range a.onDesktop(d) {
 		r := l.rec
-		if r != nil && r.desk && r.grant.Covers(event.WindowFocused, time.Now()) && event.Covered(event.WindowFocused, a.narrowed(l)) {
+		if r != nil && r.desk && r.grant.Covers(event.WindowFocused, time.Now()) && event.Covered(event.WindowFocused, a.recordable(l)) {
 			names = append(names, l.Name)
 			grants = append(grants, r.grant)
 		}

@@ -54,6 +54,8 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 		return loop(ctx, a, params, func(r ipc.ByID) (ipc.ConsentShow, error) { return a.showConsent(c.Peer(), r.ID) })
 	case ipc.MethodConsentSummary:
 		return loop(ctx, a, params, func(r ipc.ByID) (ipc.Summary, error) { return a.summary(c.Peer(), r.ID) })
+	case ipc.MethodConsentReceipt:
+		return loop(ctx, a, params, func(r ipc.ReceiptOf) (ipc.Receipt, error) { return a.receipt(c.Peer(), r) })
 	case ipc.MethodConsentWithdraw:
 		return loop(ctx, a, params, func(r ipc.Withdraw) (ipc.WithdrawResult, error) { return a.withdraw(c, r) })
 	case ipc.MethodSent:

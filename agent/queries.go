@@ -14,7 +14,6 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
-	"aval/agent/policy"
 	"aval/agent/record"
 	"aval/agent/store"
 )
@@ -23,7 +22,7 @@ import (
 const pageBytes = 40 << 10
 
 func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
-	s := ipc.Status{Build: a.cfg.Build, PID: os.Getpid(), StartedAt: a.start, Link: "none", Notes: a.notes, Desktops: []ipc.DesktopStatus{}}
+	s := ipc.Status{Build: a.cfg.Build, PID: os.Getpid(), StartedAt: a.start, Link: "none", Notes: a.notes, Desktops: a.desktopList(p)}
 	if c := a.company; c != nil {
 		s.Device, s.Company, s.Server = c.Device, c.CompanyName, c.Server
 		s.Link, s.LinkError = cmp.Or(c.state.Link, "connecting"), c.state.Err
@@ -37,15 +36,6 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			s.Waiting += st.Last - st.Acked
 		}
 	}
-	for _, d := range a.desktops {
-		s.Desktops = append(s.Desktops, ipc.DesktopStatus{Desktop: d.id, User: userName(d.uid), State: d.state(), Helper: true})
-	}
-	for _, g := range a.graphical {
-		if _, helped := a.desktops[g.ID]; !helped {
-			s.Desktops = append(s.Desktops, ipc.DesktopStatus{Desktop: g.ID, User: userName(g.UID), State: consent.DesktopUnreachable})
-		}
-	}
-	slices.SortFunc(s.Desktops, func(x, y ipc.DesktopStatus) int { return cmp.Compare(x.Desktop, y.Desktop) })
 	for _, l := range a.sessions {
 		if a.mine(p, l) {
 			s.Sessions++
@@ -54,25 +44,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			}
 		}
 	}
-	if a.company == nil {
-		s.Notes = append(slices.Clone(s.Notes), "Nobody can ask for a summary on this computer yet. To connect it to a company: aval enroll --token-file FILE")
-	}
 	return s, nil
-}
-
-func (a *Agent) policyShow() ipc.PolicyResult {
-	s := a.policyNow()
-	r := ipc.PolicyResult{State: s.Effective.State, Origin: s.Origin, SHA256: s.SHA256, GoodAt: s.GoodAt, Text: policy.ShowText(s.Effective)}
-	if s.Err != nil {
-		r.Problem = s.Err.Error()
-	}
-	for _, v := range s.Effective.All() {
-		raw, err := json.Marshal(v)
-		if err == nil {
-			r.Keys = append(r.Keys, raw)
-		}
-	}
-	return r
 }
 
 func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {

@@ -46,6 +46,7 @@ const (
 	whyPaused       = "paused"
 	whyOtherSession = "other-session"
 	whyIndicator    = "indicator-lost"
+	whyLocked       = "desktop-locked"
 	whyWaiting      = "waiting-for-indicator"
 	whyFull         = "disk-full"
 	whyExpired      = "expired"
@@ -251,8 +252,11 @@ func (a *Agent) closedBy(l *live) string {
 	}
 	for _, id := range l.desktops {
 		d, ok := a.desktops[id]
-		if !ok {
+		switch {
+		case !ok:
 			return whyIndicator
+		case d.locked:
+			return whyLocked
 		}
 		if r.shownSince[id] == 0 || (d.visible < r.shownSince[id] && !d.hidden) {
 			if r.shownSince[id] == 0 {
@@ -344,7 +348,7 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 		refuse("no-grant")
 	case !r.on:
 		refuse(r.why)
-	case !r.grant.Covers(ev.Kind, ev.At), !event.Covered(ev.Kind, a.narrowed(l)):
+	case !r.grant.Covers(ev.Kind, ev.At) || !event.Covered(ev.Kind, a.recordable(l)):
 		refuse("not-covered")
 	case a.showsDesktop(l, ev.Kind) && !r.desk:
 		refuse(whyOtherSession)
@@ -359,12 +363,12 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 	}
 }
 
-// granted leaves out the fields that need a group which was not granted.
+// granted leaves out the fields that need a group which is not recorded.
 func (a *Agent) granted(l *live, ev event.Event) map[string]string {
 	def, _ := event.Define(ev.Kind)
 	out := maps.Clone(ev.Fields)
 	for _, f := range def.Fields {
-		if f.Needs != "" && !slices.Contains(a.narrowed(l), f.Needs) {
+		if f.Needs != "" && !slices.Contains(a.recordable(l), f.Needs) {
 			delete(out, f.Name)
 		}
 	}

@@ -25,6 +25,7 @@ type live struct {
 	desktops []string // the desktops it views, as far as known
 	outcome  consent.Outcome
 	ending   consent.Ending
+	asks     int             // how often it was asked about
 	waiters  []chan struct{} // closed once the question has ended and capture runs or cannot
 	stopWait func()          // ends the wait for the process
 	// unconfirmed: after a restart, until its source says that it goes on.
@@ -193,6 +194,7 @@ type kept struct {
 	Decided  *decided        `json:"decided"`
 	Outcome  consent.Outcome `json:"outcome"`
 	Ending   consent.Ending  `json:"ending,omitempty"`
+	Asks     int             `json:"asks,omitempty"`
 	Desktops []string        `json:"desktops,omitempty"`
 	Grant    json.RawMessage `json:"grant,omitempty"`
 	Paused   bool            `json:"paused,omitempty"`
@@ -202,7 +204,7 @@ type kept struct {
 // keep writes the session down. Sessions that are not recorded are kept as
 // well: a denied one must go on keeping its desktop out of other recordings.
 func (a *Agent) keep(l *live) error {
-	k := kept{Session: l.Session, Decided: l.decided, Outcome: l.outcome, Ending: l.ending, Desktops: l.desktops}
+	k := kept{Session: l.Session, Decided: l.decided, Outcome: l.outcome, Ending: l.ending, Asks: l.asks, Desktops: l.desktops}
 	if r := l.rec; r != nil {
 		k.Grant, k.Paused, k.Since = r.grant.Raw(), r.paused, r.since
 	}
@@ -236,7 +238,7 @@ func (a *Agent) restore() {
 			a.forget(&live{Session: session.Session{Name: name}})
 			continue
 		}
-		l := &live{Session: k.Session, decided: k.Decided, outcome: k.Outcome, ending: k.Ending, desktops: k.Desktops}
+		l := &live{Session: k.Session, decided: k.Decided, outcome: k.Outcome, ending: k.Ending, asks: k.Asks, desktops: k.Desktops}
 		a.sessions[name] = l
 		switch {
 		case k.Outcome == consent.OutcomeAsking:
@@ -289,6 +291,7 @@ func (a *Agent) confirmClient(l *live) {
 				return
 			}
 			a.gateAll()
+			a.askAgain(l)
 		})
 	})
 }

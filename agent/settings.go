@@ -84,7 +84,7 @@ func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, 
 		}
 	}
 	if len(r.Record) > 0 || r.Language != "" {
-		before := a.narrowedFor(uid)
+		before := a.recordedOf(uid)
 		if err := a.store.SetPrefs(uid, prefs); err != nil {
 			return now, err
 		}
@@ -157,22 +157,23 @@ func (a *Agent) viewers(l *live) []uint32 {
 	return out
 }
 
-// narrowed are the groups that a recording may take now: what was granted, as far
-// as policy and people still let it. A grant is never widened.
-func (a *Agent) narrowed(l *live) []event.Group {
+// recordable are the groups that a recording may take now: what was granted, as
+// far as policy and people still let it. A grant is never widened.
+func (a *Agent) recordable(l *live) []event.Group {
 	g := l.rec.grant.Grant()
+	out := slices.DeleteFunc(slices.Clone(g.Groups), func(g event.Group) bool { return !a.policy.Effective.MayRecord(g) })
 	if g.Basis == consent.BasisEnforcedPolicy {
-		return g.Groups
+		return out
 	}
-	return a.chosen(l, g.Groups)
+	return a.chosen(l, out)
 }
 
-// narrowedFor lists what the recordings that concern a user may take.
-func (a *Agent) narrowedFor(uid uint32) map[*live][]event.Group {
+// recordedOf lists what the recordings that concern a user may take.
+func (a *Agent) recordedOf(uid uint32) map[*live][]event.Group {
 	out := map[*live][]event.Group{}
 	for _, l := range a.sessions {
 		if l.rec != nil && slices.Contains(a.viewers(l), uid) {
-			out[l] = a.narrowed(l)
+			out[l] = a.recordable(l)
 		}
 	}
 	return out
@@ -182,7 +183,7 @@ func (a *Agent) narrowedFor(uid uint32) map[*live][]event.Group {
 // where a gap tells of what is left out from here on, and to their bar.
 func (a *Agent) choicesChanged(uid uint32, before map[*live][]event.Group) {
 	for l, was := range before {
-		if now := a.narrowed(l); len(now) < len(was) {
+		if now := a.recordable(l); len(now) < len(was) {
 			l.rec.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": whyNarrowed})})
 		}
 	}

@@ -90,11 +90,11 @@ var Defs = []Def{
 		{Name: "tool", Max: 64, Required: true, Doc: "the remote tool"},
 	}, "recording began: the first event of every stream"},
 	{SessionEnded, "", FromAgent, []Field{
-		{Name: "reason", Max: 64, Required: true, Doc: "ended, lost, stopped, expired or withdrawn"},
+		{Name: "reason", Max: 64, Required: true, Doc: "ended, lost, stopped, expired, withdrawn, policy (it became stricter) or unenrolled"},
 		{Name: "events", Max: 20, Doc: "how many events the stream holds, this one included"},
 	}, "recording ended: the last event of every stream"},
 	{Gap, "", FromAgent, []Field{
-		{Name: "reason", Max: 64, Required: true, Doc: "paused, resumed, other-session, indicator-lost, agent-restarted, dropped, disk-full, narrowed"},
+		{Name: "reason", Max: 64, Required: true, Doc: "paused, resumed, other-session, indicator-lost, desktop-locked, agent-restarted, dropped, disk-full, narrowed"},
 		{Name: "count", Max: 20, Doc: "how many events are missing, where that is known"},
 	}, "something was not recorded, and why"},
 

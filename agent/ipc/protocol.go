@@ -85,6 +85,7 @@ const (
 	MethodConsentList     Method = "consent.list"
 	MethodConsentShow     Method = "consent.show"
 	MethodConsentSummary  Method = "consent.summary"
+	MethodConsentReceipt  Method = "consent.receipt"
 	MethodConsentWithdraw Method = "consent.withdraw"
 	MethodSent            Method = "sent"
 
@@ -255,7 +256,7 @@ type SessionInfo struct {
 	Recording bool            `json:"recording"`
 	Paused    bool            `json:"paused"`
 	// Why says why nothing is recorded although there is a grant: paused,
-	// other-session, indicator-lost, waiting-for-indicator, disk-full.
+	// other-session, indicator-lost, desktop-locked, waiting-for-indicator, disk-full.
 	Why    string `json:"why,omitempty"`
 	Events uint64 `json:"events"`
 }
@@ -323,6 +324,19 @@ type ConsentShow struct {
 // ByID names a record or session.
 type ByID struct {
 	ID string `json:"id"`
+}
+
+// ReceiptOf asks for the receipt of a decision.
+type ReceiptOf struct {
+	ID       string `json:"id"`
+	Language string `json:"language,omitempty"` // of the page; empty: English
+}
+
+// Receipt is a decision's receipt: a page to read, and the JSON-LD that can be
+// verified anywhere.
+type Receipt struct {
+	Page string          `json:"page"`
+	JSON json.RawMessage `json:"json"`
 }
 
 // Summary is a session's summary as the company has it. All texts in it come
@@ -410,8 +424,25 @@ type PolicyResult struct {
 	SHA256  string              `json:"sha256,omitempty"`
 	GoodAt  time.Time           `json:"good_at,omitzero"` // when it was last read without doubt
 	Problem string              `json:"problem,omitempty"`
-	Keys    []json.RawMessage   `json:"keys"` // policy.Resolved, one for each key
-	Text    string              `json:"text"` // the same for people
+	// Server is what the company's server sent; nil: this computer is not enrolled.
+	Server *PolicyServer     `json:"server,omitempty"`
+	Keys   []json.RawMessage `json:"keys"` // policy.Resolved, one for each key
+	Text   string            `json:"text"` // the same for people
+}
+
+// PolicyServer is the last good bundle of options and policy of the company's
+// server, and the last one that was refused.
+type PolicyServer struct {
+	Version       int64     `json:"version"`          // of the bundle; 0: there is none
+	Policy        string    `json:"policy,omitempty"` // name; empty: none is assigned
+	PolicyVersion int64     `json:"policy_version,omitempty"`
+	SignedAt      time.Time `json:"signed_at,omitzero"`
+	Until         time.Time `json:"until,omitzero"` // when it stops being in force
+	// Releases says whose key counts for values that can allow without a
+	// question: server, release-key or nobody.
+	Releases  string    `json:"releases"`
+	Refused   string    `json:"refused,omitempty"`
+	RefusedAt time.Time `json:"refused_at,omitzero"`
 }
 
 // Status is what `aval status` shows.
@@ -438,6 +469,13 @@ type DesktopStatus struct {
 	User    string          `json:"user"`
 	State   consent.Desktop `json:"state"`
 	Helper  bool            `json:"helper"` // aval-desktop is there
+	Display string          `json:"display,omitempty"`
+	Type    string          `json:"type,omitempty"` // x11, wayland or mir
+	Seat    string          `json:"seat,omitempty"`
+	// StartLine starts aval-desktop where it is missing: a line to add to
+	// StartFile, or, without a file, a command for the user to run once.
+	StartFile string `json:"start_file,omitempty"`
+	StartLine string `json:"start_line,omitempty"`
 }
 
 // DesktopRegister announces a desktop session. What it says is used only to
@@ -473,7 +511,7 @@ type PromptClose struct {
 type DesktopPrompt struct {
 	Question string `json:"question"`
 	Rung     string `json:"rung"`
-	Why      string `json:"why"` // not-installed, no-window, exited
+	Why      string `json:"why"` // not-installed, no-window, exited, screen-reader
 }
 
 // QuestionClaim fetches a question; from then on only this connection may

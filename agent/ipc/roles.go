@@ -34,6 +34,7 @@ var methods = map[Method]Role{
 	MethodConsentList:     RoleUser, // own, unless admin
 	MethodConsentShow:     RoleUser,
 	MethodConsentSummary:  RoleUser, // as show
+	MethodConsentReceipt:  RoleUser, // as show
 	MethodConsentWithdraw: RoleUser,
 	MethodSent:            RoleUser,
 

@@ -42,11 +42,14 @@ type Decided struct {
 	PolicyOrigin      string             `json:"policy_origin"`
 	PolicySHA256      string             `json:"policy_sha256"`
 	PolicyVersion     int64              `json:"policy_version"`
-	Subject           string             `json:"subject"` // salted hash of the desktop's user
-	Desktop           string             `json:"desktop"` // the desktop session that was asked or viewed
-	Asked             *Asked             `json:"asked,omitempty"`
-	SessionStartedAt  time.Time          `json:"session_started_at"`
-	AgentVersion      string             `json:"agent_version"`
+	// ServerReleases: the company's server may by itself send values that allow
+	// recording without a question, for no separate release key is pinned.
+	ServerReleases   bool      `json:"server_releases,omitempty"`
+	Subject          string    `json:"subject"` // salted hash of the desktop's user
+	Desktop          string    `json:"desktop"` // the desktop session that was asked or viewed
+	Asked            *Asked    `json:"asked,omitempty"`
+	SessionStartedAt time.Time `json:"session_started_at"`
+	AgentVersion     string    `json:"agent_version"`
 }
 
 // Asked is how a question went.
@@ -117,27 +120,6 @@ type Objection struct {
 	Head
 	Grant      string             `json:"grant"`
 	Provenance consent.Provenance `json:"provenance,omitempty"`
-}
-
-// Options is the body of TypePolicy: what a company's summarizer tells one
-// device, signed with the company's key.
-type Options struct {
-	V       int       `json:"v"`
-	Company string    `json:"company"`
-	Device  string    `json:"device"`
-	Version int64     `json:"version"`
-	At      time.Time `json:"at"`
-	Expires time.Time `json:"expires"`
-
-	CompanyName      string                 `json:"company_name"`
-	Outgoing         consent.OutgoingOption `json:"outgoing"`
-	Incoming         consent.IncomingOption `json:"incoming"`
-	IncomingEnforced bool                   `json:"incoming_enforced"`
-	LogSessions      bool                   `json:"log_sessions"`
-	// Engine is rules or the name of a model.
-	Engine        string `json:"engine"`
-	RetentionDays int    `json:"retention_days"`
-	Readers       string `json:"readers,omitempty"` // who may read, in the company's words
 }
 
 // Verified is a grant whose signature, time and body were checked. It can only

@@ -33,6 +33,7 @@ const (
 	TypeWithdrawal Type = "application/vnd.aval.withdrawal.v1+json"
 	TypeErasure    Type = "application/vnd.aval.erasure.v1+json"
 	TypePolicy     Type = "application/vnd.aval.policy.v1+json"
+	TypeRelease    Type = "application/vnd.aval.release.v1+json"
 	TypeCheckpoint Type = "application/vnd.aval.checkpoint.v1+json"
 	// TypeBatch signs a batch of events; its payload is wire.Batch, not JSON.
 	TypeBatch Type = "application/vnd.aval.batch.v1+protobuf"

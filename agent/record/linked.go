@@ -118,7 +118,10 @@ type linkedDecision struct {
 	Origin     string             `json:"aval:policyOrigin,omitempty"`
 	SHA256     string             `json:"aval:policySHA256,omitempty"`
 	Version    int64              `json:"aval:policyVersion,omitempty"`
-	Agent      string             `json:"aval:agentVersion,omitempty"`
+	// Releases: the company's server may by itself send values that allow
+	// recording without a question.
+	Releases bool   `json:"aval:serverReleases,omitempty"`
+	Agent    string `json:"aval:agentVersion,omitempty"`
 }
 
 type linkedLater struct {
@@ -193,7 +196,7 @@ func (r Receipt) link(out *linkedReceipt, d *Decided) {
 	verified := d.SupporterVerified
 	out.Session = linkedSession{Name: r.head.Session, Tool: d.Tool, Supporter: d.Supporter, Verified: &verified, Started: instant(d.SessionStartedAt), Desktop: d.Desktop}
 	ld := &linkedDecision{Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: d.Outcome, Ending: d.Ending,
-		Provenance: d.Provenance, Origin: d.PolicyOrigin, SHA256: d.PolicySHA256, Version: d.PolicyVersion, Agent: d.AgentVersion}
+		Provenance: d.Provenance, Origin: d.PolicyOrigin, SHA256: d.PolicySHA256, Version: d.PolicyVersion, Releases: d.ServerReleases, Agent: d.AgentVersion}
 	switch d.Provenance {
 	case consent.P0:
 		ld.Answered = "unknown"

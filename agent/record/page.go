@@ -1,6 +1,7 @@
 package record
 
 import (
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -8,6 +9,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/event"
+	"aval/agent/policy"
 	"aval/assets"
 )
 
@@ -113,8 +115,14 @@ func (r Receipt) pageDecision(p *page, d *Decided) {
 	case d.Asked != nil && len(d.Asked.Offered) > 0:
 		p.text(c.T("receipt.offered", assets.Args{"list": groupList(c, d.Asked.Offered)}))
 	}
-	if d.PolicySHA256 != "" {
+	switch {
+	case d.PolicySHA256 != "":
 		p.text(c.T("receipt.policy", assets.Args{"origin": plain(d.PolicyOrigin), "hash": plain(d.PolicySHA256)}))
+	case strings.HasPrefix(d.PolicyOrigin, policy.FromServer+":"):
+		p.text(c.T("receipt.policy.server", assets.Args{"origin": plain(d.PolicyOrigin), "version": strconv.FormatInt(d.PolicyVersion, 10)}))
+	}
+	if d.ServerReleases {
+		p.text(c.T("receipt.server_releases", assets.Args{"company": plain(d.CompanyName)}))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"aval/agent/event"
 )
 
 // TestFailClosed plants rules that panic, that take too long and that never
@@ -19,9 +21,14 @@ func TestFailClosed(t *testing.T) {
 	}
 	for name, r := range faults {
 		t.Run(name, func(t *testing.T) {
-			got := limited("canary text", 100, []rule{r, rules[0]})
-			if strings.Contains(got, "canary") || got != MarkRemoved && got != MarkCard {
-				t.Errorf("got %q", got)
+			got, err := limited("canary text", 100, builtin, scanned, []rule{r, builtin[0]})
+			if strings.Contains(got, "canary") || err == nil && got != MarkCard {
+				t.Errorf("got %q, %v", got, err)
+			}
+			one := Redactor{more: []rule{r}}
+			def, _ := event.Define(event.ChatMessage)
+			if f, err := one.Fields(def, map[string]string{"text": "canary text"}); err == nil && f["text"] != MarkCard {
+				t.Errorf("the event was kept: %q", f)
 			}
 		})
 	}

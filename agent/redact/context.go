@@ -8,6 +8,11 @@ import (
 // How people write passwords in Portuguese, English and Spanish: "a senha do
 // wi-fi é Gato2024", "your PIN 4711", "código de acesso: 839201".
 
+// contextWords are the literals of which one is in every word below: the scan
+// looks for them.
+var contextWords = []string{"senha", "password", "passwd", "pwd", "passphrase", "contrasena", "pin", "otp", "2fa", "mfa",
+	"token", "digo", "code", "chave", "key", "clave", "secret", "segredo", "pass", "cvv", "cvc"}
+
 // strong words are said of secrets; after "é", ":" or the like whatever follows
 // is one, otherwise what looks like one.
 var strong = set("senha senhas password passwords passwd pwd passphrase passcode contraseña contrasena pin otp 2fa mfa")
@@ -49,10 +54,6 @@ type word struct {
 }
 
 func contextual(s string) []span {
-	low := strings.ToLower(s)
-	if !mentions(low) {
-		return nil
-	}
 	ws := words(s)
 	var out []span
 	for i := 0; i < len(ws); i++ {
@@ -79,17 +80,6 @@ func contextual(s string) []span {
 		i = last
 	}
 	return out
-}
-
-func mentions(low string) bool {
-	for _, m := range []map[string]bool{strong, weak} {
-		for w := range m {
-			if strings.Contains(low, w) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // target is the index of the word to remove for the keyword at i, or -1.

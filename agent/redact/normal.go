@@ -19,7 +19,8 @@ var escapes = regexp.MustCompile(
 // normal brings a text into the one form that the rules look at, which is also
 // the form that is stored: NFKC, no terminal sequences, no control characters,
 // nothing invisible or changing direction, decimal digits of every script as
-// ASCII, white space as single blanks.
+// ASCII, letters that imitate a digit or a Latin letter as what they imitate,
+// white space as single blanks.
 func normal(s string) string {
 	if plain(s) {
 		return s
@@ -30,19 +31,39 @@ func normal(s string) string {
 	}
 	s = norm.NFKC.String(visible(s))
 	// Composing can bring out a blank or a digit that was not one before.
-	return strings.Join(strings.Fields(visible(s)), " ")
+	return strings.Join(strings.Fields(unmasked(visible(s))), " ")
 }
 
-// plain tells whether normal would change nothing: printable ASCII, no blanks
-// at the ends or doubled.
+// plain tells whether normal would change nothing: printable ASCII and the
+// letters and signs of everyday Portuguese, Spanish, French, German and Italian
+// that have no other form, without blanks at the ends or doubled.
 func plain(s string) bool {
-	for i := range len(s) {
+	blank := true
+	for i := 0; i < len(s); {
 		c := s[i]
-		if c < ' ' || c > '~' || c == ' ' && (i == 0 || i == len(s)-1 || s[i-1] == ' ') {
+		switch {
+		case c > ' ' && c < 0x7f:
+			blank = false
+			i++
+		case c == ' ' && !blank:
+			blank = true
+			i++
+		case c == 0xC3 && i+1 < len(s) && s[i+1] >= 0x80 && s[i+1] <= 0xBF: // U+00C0 to U+00FF
+			blank = false
+			i += 2
+		case c == 0xE2 && i+2 < len(s) && s[i+1] == 0x80 && plainSign(s[i+2]): // U+2013 and the like
+			blank = false
+			i += 3
+		default:
 			return false
 		}
 	}
-	return true
+	return s == "" || !blank
+}
+
+// plainSign: the third byte of – — ‘ ’ “ ” •.
+func plainSign(c byte) bool {
+	return c == 0x93 || c == 0x94 || c == 0x98 || c == 0x99 || c == 0x9C || c == 0x9D || c == 0xA2
 }
 
 func visible(s string) string {
@@ -80,3 +101,60 @@ func digit(r rune) rune {
 	}
 	return 0
 }
+
+// imitates are Cyrillic and Greek letters that look like Latin ones (a part of
+// the confusables of Unicode Technical Standard 39).
+var imitates = func() map[rune]rune {
+	m := map[rune]rune{}
+	for _, pair := range []string{
+		"аa", "еe", "оo", "рp", "сc", "уy", "хx", "іi", "ѕs", "јj", "һh", "ԁd", "ԛq", "ԝw", "ӏl",
+		"АA", "ВB", "ЕE", "КK", "МM", "НH", "ОO", "РP", "СC", "ТT", "УY", "ХX", "ІI", "ЅS", "ЈJ", "ӀI", "ԚQ", "ԜW",
+		"αa", "οo", "νv", "ρp", "ιi", "κk", "ΑA", "ΒB", "ΕE", "ΖZ", "ΗH", "ΙI", "ΚK", "ΜM", "ΝN", "ΟO", "ΡP", "ΤT", "ΥY", "ΧX",
+	} {
+		r := []rune(pair)
+		m[r[0]] = r[1]
+	}
+	return m
+}()
+
+// digitLike are letters that pass for a digit next to digits.
+var digitLike = map[rune]rune{
+	'О': '0', 'о': '0', 'Ο': '0', 'ο': '0', 'Օ': '0', 'օ': '0',
+	'І': '1', 'і': '1', 'Ӏ': '1', 'ӏ': '1', 'Ι': '1', 'ι': '1',
+	'З': '3', 'з': '3', 'Ʒ': '3', 'Ч': '4', 'Ѕ': '5', 'ѕ': '5', 'б': '6', 'Ƽ': '5',
+}
+
+// unmasked undoes letters of another script that imitate: one between or beside
+// digits becomes the digit, one in a word that has Latin letters becomes the
+// Latin letter. Words that are wholly Cyrillic or Greek stay.
+func unmasked(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x1B7 && r < 0x590 }) {
+		return s
+	}
+	rs := []rune(s)
+	for i, r := range rs {
+		if d, ok := digitLike[r]; ok && (i > 0 && asciiDigit(rs[i-1]) || i+1 < len(rs) && asciiDigit(rs[i+1])) {
+			rs[i] = d
+		}
+	}
+	for i := len(rs) - 2; i >= 0; i-- { // digits spread to the left as well
+		if d, ok := digitLike[rs[i]]; ok && asciiDigit(rs[i+1]) {
+			rs[i] = d
+		}
+	}
+	for i := 0; i < len(rs); {
+		j, latin := i, false
+		for ; j < len(rs) && unicode.IsLetter(rs[j]); j++ {
+			latin = latin || unicode.Is(unicode.Latin, rs[j])
+		}
+		for k := i; latin && k < j; k++ {
+			if l, ok := imitates[rs[k]]; ok {
+				rs[k] = l
+			}
+		}
+		i = max(j, i+1)
+	}
+	return string(rs)
+}
+
+func asciiDigit(r rune) bool { return '0' <= r && r <= '9' }

@@ -1,8 +1,8 @@
 package redact
 
 import (
-	"regexp"
-	"strings"
+	"slices"
+	"strconv"
 	"unicode"
 	"unicode/utf8"
 )
@@ -13,8 +13,8 @@ const maxGap = 3
 // group is a run of digits within a chain of runs.
 type group struct{ from, to int }
 
-// numbers finds payment cards, CPF and numeric CNPJ in any grouping: "4111 1111
-// 1111 1111", "4-1-1-1…", one number after the other. Every stretch of whole
+// numbers finds payment cards and identifiers of digits in any grouping: "4111
+// 1111 1111 1111", "4-1-1-1…", one number after the other. Every stretch of whole
 // groups is tried, longest first, so that a card next to another number is
 // found, and the surroundings stay.
 func numbers(s string) []span {
@@ -79,31 +79,64 @@ func inChain(s string, chain []group) []span {
 
 // longest finds the longest number that begins with group i.
 func longest(s string, chain []group, i int) (last int, mark string) {
-	digits := make([]byte, 0, 20)
-	for j := i; j < len(chain) && len(digits) < 20; j++ {
+	digits := make([]byte, 0, maxDigits+1)
+	for j := i; j < len(chain) && len(digits)+chain[j].to-chain[j].from <= maxDigits; j++ {
 		digits = append(digits, s[chain[j].from:chain[j].to]...)
-		switch n := len(digits); {
-		case n == 11 && validCPF(digits):
-			last, mark = j, MarkCPF
-		case n == 14 && validCNPJ(digits):
-			last, mark = j, MarkCNPJ
-		case n >= 13 && n <= 19 && luhn(digits) && (usual(s, chain[i:j+1]) || branded(digits)):
-			last, mark = j, MarkCard
+		if len(digits) < 9 {
+			continue
+		}
+		if m := identified(s, chain[i:j+1], digits); m != "" {
+			last, mark = j, m
 		}
 	}
 	return last, mark
 }
 
-// usual tells whether a number is written as cards are: in one piece, or in
-// groups of three to seven with the same separator. Such a number counts by its
-// checksum alone; in other groupings, where dates, addresses and versions are
-// found too, its issuer must be known as well.
-func usual(s string, groups []group) bool {
-	for i, g := range groups {
-		if len(groups) > 1 && (g.to-g.from < 3 || g.to-g.from > 7) {
-			return false
+// identified is the mark for the number that the groups make up, or "".
+func identified(s string, groups []group, digits []byte) string {
+	from, to := groups[0].from, groups[len(groups)-1].to
+	shape := ""
+	if n := len(digits); n >= 13 && luhn(digits) {
+		shape = shapeOf(groups)
+		if branded(digits) || shape == "4 4 4 4" || labelled(s, from, to, cardLabels) {
+			return MarkCard
 		}
-		if i > 0 && s[groups[i-1].to:g.from] != s[groups[0].to:groups[1].from] {
+	}
+	for i := range idNumbers {
+		k := &idNumbers[i]
+		if k.n != len(digits) || !k.valid(digits) {
+			continue
+		}
+		if shape == "" {
+			shape = shapeOf(groups)
+		}
+		if k.free && !othersShape[shape] || slices.Contains(k.groups, shape) && sameBlanks(s, groups) || labelled(s, from, to, k.labels) {
+			return k.mark
+		}
+	}
+	return ""
+}
+
+// othersShape are groupings in which eleven or twelve digits are something else:
+// a telephone number, or a number that has groups of its own.
+var othersShape = map[string]bool{"2 5 4": true, "3 5 2 1": true, "2 3 3 3": true, "2 2 5 4": true, "2 2 4 4": true}
+
+// shapeOf is how many digits each group has, as "3 3 3 2".
+func shapeOf(groups []group) string {
+	b := make([]byte, 0, 2*len(groups))
+	for i, g := range groups {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, int64(g.to-g.from), 10)
+	}
+	return string(b)
+}
+
+// sameBlanks: a number that is told by its grouping alone is written closely.
+func sameBlanks(s string, groups []group) bool {
+	for i := 1; i < len(groups); i++ {
+		if groups[i].from-groups[i-1].to != 1 {
 			return false
 		}
 	}
@@ -114,26 +147,30 @@ func usual(s string, groups []group) bool {
 // that it uses (ISO/IEC 7812 identification numbers as the networks publish them).
 func branded(d []byte) bool {
 	n, two := len(d), int(d[0]-'0')*10+int(d[1]-'0')
+	four := two*100 + int(d[2]-'0')*10 + int(d[3]-'0')
 	switch {
 	case d[0] == '4': // Visa, Elo
 		return n == 13 || n == 16 || n == 19
 	case two == 34 || two == 37: // American Express
 		return n == 15
-	case two == 30 || two == 36 || two == 38 || two == 39: // Diners Club, Hipercard
-		return n >= 14
-	case two == 35: // JCB
+	case two == 36, two == 38, two == 39, four >= 3000 && four <= 3059: // Diners Club, Hipercard
+		return n == 14 || n == 16 || n == 19
+	case four >= 3528 && four <= 3589: // JCB
 		return n >= 16
-	case two >= 51 && two <= 55, two >= 22 && two <= 27: // Mastercard, Mir
+	case two >= 51 && two <= 55, four >= 2200 && four <= 2205, four >= 2221 && four <= 2720: // Mastercard, Mir
 		return n == 16
+	case two == 61, two == 64, two == 65: // Discover, Elo, RuPay, Troy; with 18 digits these are people's numbers in China
+		return n == 16 || n == 19
 	case two == 50, two >= 56 && two <= 69: // Maestro, Elo, Discover, UnionPay, Hipercard
 		return true
-	case d[0] == '8' || d[0] == '9': // RuPay, Troy and other national networks
-		return n == 16
-	case d[0] == '1': // UATP
-		return n == 15
+	case two == 81, two == 82, two == 86, two == 98, four == 9792, four == 9704: // UnionPay, RuPay, national networks
+		return n == 16 || n == 19
 	}
 	return false
 }
+
+// cardLabels are the beginnings of words that stand near a card's number.
+var cardLabels = []string{"cart", "card", "tarjeta", "karte", "kreditkarte", "credit", "crédito", "débito", "visa", "mastercard", "carta"}
 
 // luhn checks the Luhn digit (ISO/IEC 7812-1, annex B). A leading zero is no card's.
 func luhn(d []byte) bool {
@@ -186,34 +223,55 @@ func allSame(d []byte) bool {
 	return true
 }
 
-// cnpjRE finds CNPJ with letters, with or without their punctuation.
-var cnpjRE = regexp.MustCompile(`(?i)[0-9A-Z]{2}[.-]?[0-9A-Z]{3}[.-]?[0-9A-Z]{3}[/-]?[0-9A-Z]{4}[.-]?[0-9]{2}`)
-
-func lettersCNPJ(s string) []span {
-	var out []span
-	for at := 0; at < len(s); {
-		m := cnpjRE.FindStringIndex(s[at:])
-		if m == nil {
-			break
-		}
-		from, to := at+m[0], at+m[1]
-		if inWord(s, from, to) || !validCNPJ(letters(s[from:to])) {
-			at = from + 1 // a later start may be the right one
-			continue
-		}
-		out = append(out, span{from, to, MarkCNPJ})
-		at = to
+// passesFor is the digit that an ASCII letter passes for, or 0.
+func passesFor(c byte) byte {
+	switch c {
+	case 'O', 'o', 'Q':
+		return '0'
+	case 'l', 'I', '|', 'i':
+		return '1'
+	case 'Z', 'z':
+		return '2'
+	case 'S', 's':
+		return '5'
+	case 'B':
+		return '8'
 	}
-	return out
+	return 0
 }
 
-func letters(s string) []byte {
-	return []byte(strings.Map(func(r rune) rune {
-		if strings.ContainsRune("./-", r) {
-			return -1
+// lookalikes finds numbers in which letters stand for digits: "4111 1111 1111
+// l111", "O12.345.678-9O". A word counts as digits if at least half of it is, or
+// if it stands between such words; the check digits decide.
+func lookalikes(s string) []span {
+	b := []byte(s)
+	changed := false
+	for i := 0; i < len(b); {
+		if !wordByte(b[i]) && b[i] != '|' {
+			i++
+			continue
 		}
-		return r
-	}, strings.ToUpper(s)))
+		j, digits, alike := i, 0, true
+		for ; j < len(b) && (wordByte(b[j]) || b[j] == '|'); j++ {
+			if '0' <= b[j] && b[j] <= '9' {
+				digits++
+			} else if passesFor(b[j]) == 0 {
+				alike = false
+			}
+		}
+		if alike && digits < j-i && (2*digits >= j-i || j-i <= 5 && digits > 0) {
+			for k := i; k < j; k++ {
+				if d := passesFor(b[k]); d != 0 {
+					b[k], changed = d, true
+				}
+			}
+		}
+		i = j
+	}
+	if !changed {
+		return nil
+	}
+	return numbers(string(b))
 }
 
 // inWord tells whether a letter or digit touches s[from:to].

@@ -28,6 +28,9 @@ type Enrolment struct {
 	CompanyName string            `json:"company_name"`
 	Device      string            `json:"device"`     // id
 	ServerKey   ed25519.PublicKey `json:"server_key"` // signs the options
+	// ReleaseKey vouches for values that can allow without a question; it may be
+	// the server's own. Without one the server may only tighten.
+	ReleaseKey ed25519.PublicKey `json:"release_key,omitempty"`
 	// Options is the first signed options envelope, not yet verified.
 	Options []byte `json:"options,omitempty"`
 }
@@ -105,8 +108,9 @@ func enroll(ctx context.Context, server, pin, token string, key crypto.Signer, b
 // decodeReply reads the answer to an enrolment.
 func decodeReply(raw []byte) (Enrolment, error) {
 	var r wire.EnrollReply
-	if err := json.Unmarshal(raw, &r); err != nil || r.Company == "" || r.Device == "" || len(r.ServerKey) != ed25519.PublicKeySize {
+	if err := json.Unmarshal(raw, &r); err != nil || r.Company == "" || r.Device == "" || len(r.ServerKey) != ed25519.PublicKeySize ||
+		len(r.ReleaseKey) != 0 && len(r.ReleaseKey) != ed25519.PublicKeySize {
 		return Enrolment{}, fmt.Errorf("%w: its answer cannot be read; is it an Aval summarizer of this version?", ErrToken)
 	}
-	return Enrolment{Company: r.Company, CompanyName: r.CompanyName, Device: r.Device, ServerKey: r.ServerKey, Options: r.Options}, nil
+	return Enrolment{Company: r.Company, CompanyName: r.CompanyName, Device: r.Device, ServerKey: r.ServerKey, ReleaseKey: r.ReleaseKey, Options: r.Options}, nil
 }

@@ -40,7 +40,10 @@ type EnrollReply struct {
 	CompanyName string `json:"company_name"`
 	Device      string `json:"device"`     // id
 	ServerKey   []byte `json:"server_key"` // Ed25519: signs the options
-	Options     []byte `json:"options"`    // signed envelope, TypePolicy
+	// ReleaseKey vouches for values that can turn into an allow without a
+	// question: Ed25519; the server's own key in a small set-up.
+	ReleaseKey []byte `json:"release_key,omitempty"`
+	Options    []byte `json:"options"` // signed envelope, TypePolicy
 }
 
 // EnrollError is a refused enrolment.

@@ -247,6 +247,26 @@ func TestNativeQuestionClosed(t *testing.T) {
 	}
 }
 
+// beside makes a copy of the program with a script in the place of aval-ui beside
+// it, and returns its path.
+func beside(t *testing.T, script string) string {
+	t.Helper()
+	dir := t.TempDir()
+	raw, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"aval-desktop": raw, "aval-ui": []byte(script)} {
+		if len(text) == 0 {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "aval-desktop")
+}
+
 // The rung that cannot be climbed is reported at once, with the reason.
 func TestWindowRung(t *testing.T) {
 	for _, c := range []struct{ name, script, why string }{
@@ -255,20 +275,7 @@ func TestWindowRung(t *testing.T) {
 		{"crash", "#!/bin/sh\nread nonce <&3; [ \"$nonce\" = nonce-1 ] && [ \"$1 $4 $5\" = 'consent --question q1' ] && exit 2\nexit 0\n", whyExited},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			path := filepath.Join(dir, "aval-desktop")
-			raw, err := os.ReadFile(program)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, raw, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if c.script != "" {
-				if err := os.WriteFile(filepath.Join(dir, "aval-ui"), []byte(c.script), 0o700); err != nil {
-					t.Fatal(err)
-				}
-			}
+			path := beside(t, c.script)
 			x := xtest.Start(t, xtest.Options{})
 			s := newService(t)
 			s.start()
@@ -347,7 +354,9 @@ func TestWrongCalls(t *testing.T) {
 // At rest: under 12 MB, and next to no wake-ups. AVAL_IDLE sets for how long it
 // is watched (the figures of the notes are for 60s).
 func TestIdle(t *testing.T) {
-	_, s, d := start(t, xtest.Options{WM: true})
+	address := bus(t)
+	newHost(t, address)
+	_, s, d := start(t, xtest.Options{WM: true}, "DBUS_SESSION_BUS_ADDRESS="+address)
 	s.push(ipc.PushIndicator, recorded(1)) // a bar that was there leaves nothing behind
 	visible(t, s, 1)
 	s.push(ipc.PushIndicator, ipc.Indicator{Revision: 2})

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"aval/agent/ipc"
 	rungs "aval/agent/prompt"
 	"aval/agent/prompt/launch"
 	"aval/agent/prompt/native"
+	"aval/assets"
+	"aval/ui/font"
 	"aval/ui/viewmodel"
 )
 
@@ -45,7 +49,11 @@ const (
 	whyNotInstalled = "not-installed"
 	whyNoWindow     = "no-window"
 	whyExited       = "exited"
+	whyReader       = "screen-reader"
 )
+
+// errReader: a screen reader runs, which cannot read the window.
+var errReader = errors.New("a screen reader runs: the native dialog asks")
 
 // exitNoWindow is how aval-ui ends when it could not show its window: EX_TEMPFAIL
 // of sysexits(3).
@@ -98,6 +106,8 @@ func (d *desktop) openPrompt(o ipc.PromptOpen) {
 			why = whyNotInstalled
 		case errors.Is(err, native.ErrNoWindow):
 			why = whyNoWindow
+		case errors.Is(err, errReader):
+			why = whyReader
 		}
 		d.log.Warn("a question could not be shown, or ended", "question", o.Question, "rung", o.Rung, "why", why, "err", err)
 		l.send(ipc.MethodDesktopPrompt, ipc.DesktopPrompt{Question: o.Question, Rung: o.Rung, Why: why})
@@ -118,11 +128,14 @@ func (d *desktop) askInWindow(ctx context.Context, o ipc.PromptOpen) error {
 	if err != nil {
 		return err
 	}
+	args := []string{"consent", "--socket", d.socket, "--question", o.Question}
+	if _, err := native.Find(); err != nil {
+		args = append(args, "--last")
+	} else if screenReader(ctx, d.where.bus) {
+		return errReader
+	}
 	var out launch.Output
-	proc, err := launch.Start(ctx, launch.Program{
-		Path: path, Nonce: o.Nonce, Output: &out,
-		Args: []string{"consent", "--socket", d.socket, "--question", o.Question},
-	})
+	proc, err := launch.Start(ctx, launch.Program{Path: path, Nonce: o.Nonce, Output: &out, Args: args})
 	if err != nil {
 		return fmt.Errorf("%w: %w", native.ErrNoWindow, err)
 	}
@@ -161,7 +174,7 @@ func (d *desktop) askNatively(ctx context.Context, o ipc.PromptOpen) error {
 	if err := c.Call(ctx, ipc.MethodQuestionClaim, ipc.QuestionClaim{Question: o.Question, Nonce: o.Nonce}, &q); err != nil {
 		return err
 	}
-	ask := viewmodel.New(q, viewmodel.Catalog(q, d.where.locale), time.Now())
+	ask := viewmodel.New(q, readable(q, viewmodel.Catalog(q, d.where.locale)), time.Now())
 	dialog := native.Dialog{Title: ask.Title, Text: ask.Text(), Yes: ask.Allow, No: ask.Deny}
 	answer, err := tool.Ask(ctx, d.where.display, dialog, func() (time.Time, error) {
 		var r ipc.QuestionShownResult
@@ -178,4 +191,24 @@ func (d *desktop) askNatively(ctx context.Context, o ipc.PromptOpen) error {
 		a.Groups = q.Offered // one answer for all: the dialog has nothing to untick
 	}
 	return c.Call(ctx, ipc.MethodQuestionAnswer, a, nil)
+}
+
+// readable is the catalogue in which the native dialog asks: the person's own, or
+// English where no font of this computer has its characters. Names count for
+// nothing in this: whoever connects chooses them.
+func readable(q ipc.Question, cat *assets.Catalog) *assets.Catalog {
+	a := viewmodel.New(viewmodel.Nameless(q), cat, time.Now())
+	text := strings.Map(func(r rune) rune {
+		if r < 0x250 || !unicode.IsLetter(r) { // what every font has
+			return -1
+		}
+		return r
+	}, a.Title+a.Text()+a.Allow+a.Deny)
+	if text == "" {
+		return cat
+	}
+	if _, err := font.Find(text, cat.Lang, false); errors.Is(err, font.ErrNone) {
+		return assets.For("en")
+	}
+	return cat
 }

@@ -39,6 +39,11 @@ func surroundings(env func(string) string) session {
 			s.bus = "unix:path=" + path
 		}
 	}
+	for a := range strings.SplitSeq(s.bus, ";") {
+		if !strings.HasPrefix(a, "unix:") { // not a socket of this computer: somebody set it so
+			s.bus = ""
+		}
+	}
 	if s.kind != "x11" && s.kind != "wayland" {
 		s.kind = "x11"
 		if s.display == "" && env("WAYLAND_DISPLAY") != "" {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"github.com/godbus/dbus/v5/prop"
 
 	"aval/agent/ipc"
 	"aval/agent/x11/xtest"
@@ -262,6 +263,44 @@ func TestNoTray(t *testing.T) {
 		visible(t, s, 1)
 		if text := d.text(); strings.Contains(text, "systray") || strings.Contains(text, "level=ERROR") {
 			t.Errorf("%q: %s", address, text)
+		}
+	}
+}
+
+// With a screen reader the native dialog asks, which can be read aloud; without
+// one, or where the desktop does not say, the window. Planted bug: return false
+// in screenReader.
+func TestScreenReader(t *testing.T) {
+	xtest.Need(t, "/usr/bin/zenity") // without a native dialog the window asks all the same
+	address := bus(t)
+	conn, err := dbus.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	props, err := prop.Export(conn, "/org/a11y/bus", map[string]map[string]*prop.Prop{"org.a11y.Status": {"ScreenReaderEnabled": {Value: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.RequestName("org.a11y.Bus", dbus.NameFlagDoNotQueue); err != nil {
+		t.Fatal(err)
+	}
+	x := xtest.Start(t, xtest.Options{})
+	s := newService(t)
+	s.start()
+	runDesk(t, x, beside(t, "#!/bin/sh\nexit 75\n"), s.socket, "DBUS_SESSION_BUS_ADDRESS="+address)
+	xtest.Wait(t, "the registration", s.registered)
+	for i, why := range []string{whyReader, whyNoWindow, whyNoWindow} {
+		switch i {
+		case 1:
+			props.SetMust("org.a11y.Status", "ScreenReaderEnabled", false)
+		case 2:
+			conn.Close()
+		}
+		s.push(ipc.PushPromptOpen, ipc.PromptOpen{Question: "q1", Rung: "window", Nonce: "nonce-1"})
+		xtest.Wait(t, why, func() bool { return len(all[ipc.DesktopPrompt](s, ipc.MethodDesktopPrompt)) == i+1 })
+		if r := all[ipc.DesktopPrompt](s, ipc.MethodDesktopPrompt)[i]; r.Why != why {
+			t.Errorf("%d: %+v", i, r)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "term": term,
+			"code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term,
 		},
 	})
 }
@@ -140,6 +140,13 @@ func readJSON(ts *testscript.TestScript, _ bool, args []string) {
 	if err := json.Unmarshal([]byte(ts.ReadFile(args[0])), &v); err != nil {
 		ts.Fatalf("%s: %v", args[0], err)
 	}
+}
+
+// releasekey DIR FILE: makes the public key in what keygen printed the release key.
+func releaseKey(ts *testscript.TestScript, _ bool, args []string) {
+	var made struct{ Public string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &made))
+	ts.Check(ts.Exec("aval-summarizer", "policy", "release-key", made.Public, "--data", args[0]))
 }
 
 // term: tells the programs in the background to stop, as a service manager does.

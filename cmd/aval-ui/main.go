@@ -32,12 +32,13 @@ const (
 const usage = `usage: aval-ui [--socket PATH] [--locale LOCALE]
        aval-ui settings [--socket PATH] [--locale LOCALE]
        aval-ui activity [--session TOOL/ID] [--socket PATH] [--locale LOCALE]
-       aval-ui consent --question ID [--socket PATH] [--locale LOCALE]
+       aval-ui consent --question ID [--last] [--socket PATH] [--locale LOCALE]
 
 Without arguments it shows what Aval is doing. "settings" shows what happens when
 a session may be recorded, and why, and changes it. "activity" shows what was decided
 on this computer and everything that left it. "consent" shows one question; the
-service starts it, with a nonce on file descriptor 3 or on standard input.
+service starts it, with a nonce on file descriptor 3 or on standard input, and with
+--last where there is no other way to ask.
 
 exit status: 0 done, 1 failed or the service is gone, 2 wrong use, 75 the window
 could not be shown.
@@ -45,6 +46,7 @@ could not be shown.
 
 type options struct {
 	socket, locale, question, session string
+	last                              bool
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -64,6 +66,7 @@ func run(args []string, out, errs io.Writer) int {
 	showVersion := flags.Bool("version", false, "")
 	if consent {
 		flags.StringVar(&o.question, "question", "", "")
+		flags.BoolVar(&o.last, "last", false, "")
 	}
 	if activity {
 		flags.StringVar(&o.session, "session", "", "")

@@ -15,10 +15,7 @@ import (
 
 	"aval/agent/ipc"
 	"aval/assets"
-	"aval/ui/activityview"
 	"aval/ui/consentview"
-	"aval/ui/mainview"
-	"aval/ui/settingsview"
 	"aval/ui/theme"
 )
 
@@ -109,89 +106,7 @@ func showConsent(o options, log *slog.Logger) error {
 		return fmt.Errorf("claim the question: %w", err)
 	}
 	return consentview.Run(context.Background(), consentview.Config{
-		App: newApp(), Service: service, Question: question, Locale: o.locale,
+		App: newApp(), Service: service, Question: question, Locale: o.locale, Last: o.last,
 		Screen: screen, Log: log, OnShown: func() { visible.Store(true) },
 	})
-}
-
-// lookEvery is how often the settings window looks for changes made elsewhere.
-const lookEvery = 3 * time.Second
-
-// showMain shows the main window or, with settingsFirst, the settings, which
-// the main window also leads to: both in one window.
-func showMain(o options, settingsFirst bool) error {
-	if _, err := consentview.Probe(); err != nil {
-		return err
-	}
-	a := newApp()
-	cat := assets.For(o.locale)
-	call := func(ctx context.Context, m ipc.Method, params, result any) error {
-		service, err := ipc.Dial(ctx, o.socket, ipc.Hello{Program: "aval-ui", Build: version})
-		if err != nil {
-			return err
-		}
-		defer service.Close()
-		return service.Call(ctx, m, params, result)
-	}
-	w := a.NewWindow(cat.T("app.name", nil))
-	leave := func() {} // ends what the settings do while they are shown
-	settings := func(back func()) *settingsview.View {
-		view := settingsview.New(cat, time.Local, call, back)
-		ctx, cancel := context.WithCancel(context.Background())
-		leave = cancel
-		go view.Watch(ctx, lookEvery)
-		w.SetTitle(cat.T("settings.title", nil) + " · " + cat.T("app.name", nil))
-		w.SetContent(view.Content())
-		return view
-	}
-	var main *mainview.View
-	main = mainview.New(cat, version, func(ctx context.Context) (status ipc.Status, err error) {
-		err = call(ctx, ipc.MethodStatus, ipc.Empty{}, &status)
-		return status, err
-	}, func() {
-		settings(func() {
-			leave()
-			w.SetTitle(cat.T("app.name", nil))
-			w.SetContent(main.Content())
-			main.Refresh()
-		}).Refresh()
-	})
-	size, refresh := main.Size(), main.Refresh
-	if settingsFirst {
-		view := settings(nil)
-		size, refresh = view.Size(), view.Refresh
-	} else {
-		w.SetContent(main.Content())
-	}
-	w.Resize(size)
-	w.CenterOnScreen()
-	a.Lifecycle().SetOnStarted(refresh)
-	w.Show()
-	visible.Store(true) // a window that cannot be made panics above
-	a.Run()
-	leave()
-	return nil
-}
-
-func showActivity(o options) error {
-	if _, err := consentview.Probe(); err != nil {
-		return err
-	}
-	a := newApp()
-	cat := assets.For(o.locale)
-	view := activityview.New(activityview.Config{
-		Catalog: cat, Session: o.session, Now: time.Now,
-		Dial: func(ctx context.Context) (activityview.Service, error) {
-			return ipc.Dial(ctx, o.socket, ipc.Hello{Program: "aval-ui", Build: version})
-		},
-	})
-	w := a.NewWindow(cat.T("activity.title", nil) + " · " + cat.T("app.name", nil))
-	w.SetContent(view.Content())
-	w.Resize(view.Size())
-	w.CenterOnScreen()
-	a.Lifecycle().SetOnStarted(view.Refresh)
-	w.Show()
-	visible.Store(true) // a window that cannot be made panics above
-	a.Run()
-	return nil
 }

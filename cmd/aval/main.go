@@ -60,6 +60,9 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
+	if errors.Is(err, errFound) { // the page has said it
+		return exitFailed
+	}
 	return a.fail(cmd, err)
 }
 
@@ -124,7 +127,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a policy or by rights.
 	root.PersistentFlags().StringVar(&a.socket, "socket", ipc.DefaultSocket(), "socket of the service")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.runCmd(), a.explainCmd(), a.settingsCmd(), a.policyCmd(), a.sessionCmd(), a.consentCmd(), a.sentCmd(),
-		a.enrollCmd(), a.unenrollCmd(), a.statusCmd())
+		a.enrollCmd(), a.unenrollCmd(), a.statusCmd(), a.doctorCmd())
 	root.AddCommand(a.serviceCmds()...)
 	return root
 }

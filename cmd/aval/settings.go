@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -151,7 +152,7 @@ func (a *app) policyCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "The policy of this computer", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(&cobra.Command{
-		Use: "show", Short: "Show every value in force, where it comes from, and what it beat", Args: cobra.NoArgs,
+		Use: "show", Short: "Show every value in force, where it comes from, what it beat, and how old it is", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var p ipc.PolicyResult
 			if err := a.call(cmd.Context(), ipc.MethodPolicyShow, nil, &p); err != nil {
@@ -159,9 +160,7 @@ func (a *app) policyCmd() *cobra.Command {
 			}
 			return a.print(p, func(w io.Writer) {
 				fmt.Fprint(w, p.Text)
-				if p.Problem != "" {
-					fmt.Fprintln(w, "problem:", p.Problem)
-				}
+				policySources(w, p, time.Now())
 			})
 		},
 	}, a.policyExplain(), &cobra.Command{

@@ -217,6 +217,31 @@ func makeKey(file string) (ed25519.PrivateKey, error) {
 	return key, writeFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
+// MakeReleaseKey makes a release key and keeps it in file, which must not exist.
+func MakeReleaseKey(file string) (ed25519.PublicKey, error) {
+	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("make release key: %s exists already", file)
+	}
+	key, err := makeKey(file)
+	if err != nil {
+		return nil, fmt.Errorf("make release key: %w", err)
+	}
+	return key.Public().(ed25519.PublicKey), nil
+}
+
+// ReadReleaseKey reads a key that MakeReleaseKey made.
+func ReadReleaseKey(file string) (ed25519.PrivateKey, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read release key: %w", err)
+	}
+	key, err := decodeKey(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read release key %s: %w", file, err)
+	}
+	return key, nil
+}
+
 func readKey(file string) (ed25519.PrivateKey, error) {
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -225,17 +250,25 @@ func readKey(file string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read signing key: %w", err)
 	}
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil, fmt.Errorf("the company's signing key %s is damaged: put it back from a backup", file)
-	}
-	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := decodeKey(raw)
 	if err != nil {
 		return nil, fmt.Errorf("the company's signing key %s is damaged (%w): put it back from a backup", file, err)
 	}
+	return key, nil
+}
+
+func decodeKey(raw []byte) (ed25519.PrivateKey, error) {
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil, errors.New("it is not PEM")
+	}
+	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
 	key, ok := k.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("the company's signing key %s is %T, not Ed25519", file, k)
+		return nil, fmt.Errorf("it is %T, not Ed25519", k)
 	}
 	return key, nil
 }

@@ -85,6 +85,9 @@ func (s *Service) enroll(r *http.Request) (wire.EnrollReply, error) {
 			return err
 		}
 		reply.CompanyName = c.Name
+		if reply.ReleaseKey = decodeSettings(c.Settings).ReleaseKey; len(reply.ReleaseKey) == 0 {
+			reply.ReleaseKey = s.PublicKey() // a small set-up
+		}
 		reply.Device = store.NewID(now)
 		_, err = tx.UseEnrolToken(Hash(req.Token), reply.Device, now)
 		if errors.Is(err, store.ErrNotFound) {

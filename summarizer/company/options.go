@@ -2,6 +2,7 @@ package company
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ type Settings struct {
 	Engine           string                 `json:"engine"`
 	RetentionDays    int                    `json:"retention_days"`
 	Readers          string                 `json:"readers,omitempty"`
+	// ReleaseKey is the key, kept elsewhere, that vouches for values which can
+	// allow without a question; empty: the server's own key does.
+	ReleaseKey ed25519.PublicKey `json:"release_key,omitempty"`
 }
 
 func defaultSettings() Settings {
@@ -46,11 +50,8 @@ func decodeSettings(raw string) Settings {
 	return s
 }
 
-// How long a bundle is in force, and when a connected device is given a new one.
-const (
-	optionsLife  = 30 * 24 * time.Hour
-	OptionsRenew = 7 * 24 * time.Hour
-)
+// OptionsRenew is when a connected device is given a new bundle.
+const OptionsRenew = 7 * 24 * time.Hour
 
 // Options returns the signed options for a device: the bundle that it was last
 // given, or the next version where the settings have changed or a week has gone.
@@ -94,9 +95,18 @@ func (s *Service) OptionsIn(tx *store.Tx, device string) ([]byte, error) {
 	}
 	now := s.now()
 	set := decodeSettings(c.Settings)
-	body := record.Options{V: 1, Company: s.id, Device: device, Version: last.Version + 1, At: now.UTC(), Expires: now.Add(optionsLife).UTC(),
+	body := record.Options{V: 1, Company: s.id, Device: device, Version: last.Version + 1, At: now.UTC(), Expires: now.Add(record.OptionsLife).UTC(),
 		CompanyName: c.Name, Outgoing: set.Outgoing, Incoming: set.Incoming, IncomingEnforced: set.IncomingEnforced,
 		LogSessions: set.LogSessions, Engine: set.Engine, RetentionDays: set.RetentionDays, Readers: set.Readers}
+	switch p, v, err := tx.PolicyOf(s.id, device); {
+	case err == nil:
+		body.Policy = &record.Assigned{ID: p.ID, Name: p.Name, Version: v.Version, Release: v.Release}
+		if body.Policy.Settings, err = decodeDraft(v.Settings); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
 	env, err := record.Sign(s.signer(), record.TypePolicy, body)
 	if err != nil {
 		return nil, err

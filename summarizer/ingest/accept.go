@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"aval/agent/event"
+	"aval/agent/policy"
 	"aval/agent/record"
 	"aval/agent/wire"
 	"aval/summarizer/store"
@@ -148,14 +151,8 @@ func (c *conn) checkGrant(tx *store.Tx, g record.Grant) error {
 	case !isID(g.ID) || !isName(g.Session):
 		return no(CodeBadGrant)
 	}
-	if g.PolicyVersion != 0 {
-		known, err := tx.Published(c.device, g.PolicyVersion)
-		if err != nil {
-			return err
-		}
-		if !known {
-			return no(CodeUnknownPolicy)
-		}
+	if err := c.checkPolicy(tx, g); err != nil {
+		return err
 	}
 	withdrawn, err := tx.Withdrawn(c.company, c.device, g.ID)
 	if err != nil {
@@ -166,6 +163,41 @@ func (c *conn) checkGrant(tx *store.Tx, g record.Grant) error {
 	}
 	return nil
 }
+
+// checkPolicy: the options are a bundle that was published to this device, and a
+// policy from the server is the one that stands in it. A policy of the device's
+// own sources is taken as recorded, with its hash and its origin.
+func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
+	served := strings.HasPrefix(g.PolicyOrigin, originServer) || strings.Contains(g.PolicyOrigin, ", "+originServer)
+	if g.PolicyVersion == 0 {
+		if served {
+			return no(CodeUnknownPolicy)
+		}
+		return nil
+	}
+	envelope, err := tx.OptionsOf(c.device, g.PolicyVersion)
+	if errors.Is(err, store.ErrNotFound) {
+		return no(CodeUnknownPolicy)
+	}
+	if err != nil || !served {
+		return err
+	}
+	var o record.Options
+	_, payload, err := record.Peek(envelope)
+	if err == nil {
+		err = json.Unmarshal(payload, &o)
+	}
+	if err != nil {
+		return fmt.Errorf("read options %d: %w", g.PolicyVersion, err)
+	}
+	if o.Policy == nil || !strings.HasSuffix(g.PolicyOrigin, originServer+o.Policy.String()) {
+		return no(CodeUnknownPolicy)
+	}
+	return nil
+}
+
+// originServer is how a record names the server as a policy's origin.
+const originServer = policy.FromServer + ":"
 
 func (c *conn) newGrant(tx *store.Tx, k store.Key, g record.Grant, keyID string, raw []byte, now time.Time) error {
 	if s, err := tx.Stream(k); err == nil {

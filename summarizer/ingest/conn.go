@@ -42,7 +42,14 @@ type conn struct {
 	greeted atomic.Bool // device and company stand
 	write   sync.Mutex  // data frames: the loop's and the options of the timer
 	timer   *time.Timer
-	options time.Time // when the device was last given options; guarded by write
+	watched atomic.Pointer[time.Timer] // the timer, once it runs: for nudge
+}
+
+// nudge has the device's options looked at soon. Any goroutine may call it.
+func (c *conn) nudge(in time.Duration) {
+	if t := c.watched.Load(); t != nil {
+		t.Reset(in)
+	}
 }
 
 // loop greets the device and serves it until the connection ends.
@@ -50,6 +57,7 @@ func (c *conn) loop() {
 	defer c.s.gone(c)
 	defer c.ws.Close()
 	c.ws.SetReadLimit(wire.MaxFrame)
+	settings := c.s.settings.Load()
 	if !c.greet() {
 		return
 	}
@@ -58,6 +66,9 @@ func (c *conn) loop() {
 	defer log.Info("device gone")
 	c.watch()
 	defer c.timer.Stop()
+	if c.s.settings.Load() != settings { // changed while the device was greeted
+		c.nudge(0)
+	}
 	c.greeted.Store(true)
 	c.tell()
 	for !c.leaving.Load() {
@@ -194,7 +205,6 @@ func (c *conn) greet() bool {
 		return false
 	}
 	c.company, c.device, c.skew = h.GetCompany(), h.GetDevice(), skew
-	c.options = now
 	c.extend()
 	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{ClockUnixNano: now.UnixNano(),
 		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents}}}) == nil &&
@@ -250,6 +260,7 @@ func (c *conn) watch() {
 	ready := make(chan struct{})
 	c.timer = time.AfterFunc(c.s.o.Ping, func() { <-ready; tick() })
 	close(ready)
+	c.watched.Store(c.timer)
 }
 
 // inTx runs f in a transaction and sorts its error: a refusal's code; or the

@@ -11,8 +11,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -31,6 +33,9 @@ type Options struct {
 	// Ping is how often an idle connection is tried, and its device's right to it
 	// checked; 0: 55 s, below the idle limits of common gateways.
 	Ping time.Duration
+	// Look is how often the server looks whether options or policies have changed,
+	// by one small query for all devices; 0: 2 s.
+	Look time.Duration
 }
 
 // Server accepts the connections of devices. It is an http.Handler for
@@ -45,6 +50,10 @@ type Server struct {
 
 	ctx  context.Context
 	stop context.CancelFunc
+
+	settings atomic.Int64 // the version of the company's settings last seen
+	first    sync.Once    // the first device starts the looking
+	looking  sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
 	conns  map[*conn]struct{}
@@ -70,6 +79,9 @@ func New(db *store.DB, co *company.Service, o Options) *Server {
 	}
 	s := &Server{db: db, co: co, o: o, dec: dec, conns: map[*conn]struct{}{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	if o.Look <= 0 {
+		s.o.Look = 2 * time.Second
+	}
 	if db != nil { // without one, frames are only decoded
 		go s.spread()
 	}
@@ -99,6 +111,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.work.Add(1)
 	s.mu.Unlock()
+	s.first.Do(func() { s.looking.Go(s.look) })
 	ws, err := s.up.Upgrade(w, r, nil)
 	if err != nil { // Upgrade has answered
 		s.work.Done()
@@ -122,6 +135,38 @@ func (s *Server) gone(c *conn) {
 	s.work.Done()
 }
 
+// look has every connected device looked at as soon as options or policies have
+// changed: by this server, another on the same store, or a command.
+func (s *Server) look() {
+	tick := time.NewTicker(s.o.Look)
+	defer tick.Stop()
+	for {
+		var version int64
+		err := s.db.View(s.ctx, func(tx *store.Tx) error {
+			c, err := tx.Company(s.co.ID())
+			version = c.SettingsVersion
+			return err
+		})
+		switch {
+		case s.ctx.Err() != nil:
+			return
+		case err != nil:
+			s.o.Log.Error("look for changed options", "err", err)
+		case s.settings.Swap(version) != version:
+			s.mu.Lock()
+			for c := range s.conns { // not all in one instant
+				c.nudge(rand.N(time.Duration(len(s.conns)) * time.Millisecond))
+			}
+			s.mu.Unlock()
+		}
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
 // Connected is the number of connections, for the state of the server.
 func (s *Server) Connected() int {
 	s.mu.Lock()
@@ -140,6 +185,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	s.work.Wait()
 	s.stop()
+	s.looking.Wait()
 	s.dec.Close()
 	return nil
 }

@@ -161,11 +161,11 @@ func (t *Tx) LatestOptions(device string) (o DeviceOptions, err error) {
 	return o, err
 }
 
-// Published tells whether version was ever signed for a device.
-func (t *Tx) Published(device string, version int64) (bool, error) {
-	var n int64
-	err := t.one(`SELECT COUNT(*) FROM device_options WHERE device = $1 AND version = $2`, []any{device, version}, &n)
-	return n > 0, err
+// OptionsOf returns the bundle of this version that was signed for a device, or
+// ErrNotFound.
+func (t *Tx) OptionsOf(device string, version int64) (envelope []byte, err error) {
+	err = t.one(`SELECT envelope FROM device_options WHERE device = $1 AND version = $2`, []any{device, version}, &envelope)
+	return envelope, err
 }
 
 // InsertOptions keeps a signed bundle. ErrExists where the version is taken.

@@ -258,7 +258,7 @@ func (w writer) notes(told ...said) []Sentence {
 }
 
 // gapReasons that have a sentence of their own; all others share one.
-var gapReasons = []string{"other-session", "indicator-lost", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full", "narrowed"}
+var gapReasons = []string{"other-session", "indicator-lost", "desktop-locked", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full", "narrowed"}
 
 func (w writer) gaps() []Sentence {
 	by := map[string][]uint64{}
@@ -303,7 +303,7 @@ func (w writer) gaps() []Sentence {
 	return out
 }
 
-var endings = []string{"ended", "lost", "stopped", "expired", "withdrawn", "unenrolled"}
+var endings = []string{"ended", "lost", "stopped", "expired", "withdrawn", "policy", "unenrolled"}
 
 func (w writer) ending() Sentence {
 	switch {

@@ -67,10 +67,10 @@ func TestSettingsWindow(t *testing.T) {
 		return w.Wait("the setting", limit, func() (bool, error) { return stored() == want, nil }) == nil
 	}
 	// The window has nothing to choose before the service has answered: then
-	// the keys go nowhere, and are pressed again. Why, Permitido, Negado.
+	// the keys go nowhere, and are pressed again. Voltar, Why, Permitido, Negado.
 	found := false
 	for i := 0; i < 5 && !found; i++ {
-		press(keyTab, keyTab, keyTab, rig.KeyReturn)
+		press(keyTab, keyTab, keyTab, keyTab, rig.KeyReturn)
 		found = becomes("denied", 2*time.Second)
 	}
 	if !found {
@@ -98,4 +98,37 @@ func TestSettingsWindow(t *testing.T) {
 		w.picture(d, "denied")
 		t.Fatalf("the setting is %q after Negado was chosen", stored())
 	}
+}
+
+// TestWelcome: on a computer that no company knows the main window opens by
+// itself.
+func TestWelcome(t *testing.T) {
+	if err := rig.Need("Xvfb", "openbox"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := rig.New(t.Context(), bin, "pt_BR.UTF-8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{Rig: r, t: t}
+	t.Cleanup(func() {
+		if t.Failed() {
+			w.keepLogs()
+		}
+		if err := r.Close(); err != nil {
+			t.Error("end what was started:", err)
+		}
+	})
+	w.must(r.CheckBin())
+	w.agent, err = r.StartAgent("agent")
+	w.must(err)
+	w.agent.Welcome = true
+	d, err := r.StartXvfb("screen", 1024, 600)
+	w.must(err)
+	_, err = r.StartWM(d)
+	w.must(err)
+	_, err = w.agent.StartDesktop(d)
+	w.must(err)
+	_, err = d.WaitWindow("the main window", 30*time.Second, rig.OfUI)
+	w.must(err)
 }

@@ -56,7 +56,7 @@ type rule struct {
 var base = []string{"agent/consent", "agent/event", "agent/policy", "agent/record", "agent/wire", "agent/redact", "agent/ipc", "assets"}
 
 // testHelpers are what every package's tests may use.
-var testHelpers = []string{"assets", "agent/x11/xtest"}
+var testHelpers = []string{"assets", "agent/x11/xtest", "agent/session/watch/logindtest"}
 
 func with(more ...string) []string { return append(slices.Clone(base), more...) }
 

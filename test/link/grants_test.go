@@ -129,21 +129,23 @@ func TestForeignGrants(t *testing.T) {
 		raw  []byte
 		want string
 	}{
-		"a stranger's key":     {byStranger, "unknown-key"},
-		"another device's key": {sign(other, record.TypeGrant, d.body("x/1")), "unknown-key"},
-		"another device":       {change(func(g *record.Grant) { g.Device = other.enr.Device }), "other-device"},
-		"another company":      {change(func(g *record.Grant) { g.Company = "c2" }), "other-company"},
-		"provenance PX":        {change(func(g *record.Grant) { g.Provenance = consent.PX }), "bad-grant"},
-		"a refusal":            {change(func(g *record.Grant) { g.Outcome = consent.OutcomeRefused }), "bad-grant"},
-		"consent unasked":      {change(func(g *record.Grant) { g.Basis = consent.BasisConsent }), "bad-grant"},
-		"no basis":             {change(func(g *record.Grant) { g.Basis = "" }), "bad-grant"},
-		"no group":             {change(func(g *record.Grant) { g.Groups = nil }), "bad-grant"},
-		"an unknown group":     {change(func(g *record.Grant) { g.Groups = []event.Group{"screen"} }), "bad-grant"},
-		"longer than 8 h":      {change(func(g *record.Grant) { g.Expires = g.NotBefore.Add(9 * time.Hour) }), "bad-grant"},
-		"a session of no tool": {change(func(g *record.Grant) { g.Session = "x" }), "bad-grant"},
-		"a session of control": {change(func(g *record.Grant) { g.Session = "x/\u202e1" }), "bad-grant"},
-		"options never given":  {change(func(g *record.Grant) { g.PolicyVersion = 99 }), "unknown-policy"},
-		"of another type":      {sign(d, record.TypeRefusal, d.body("x/1")), "bad-grant"},
+		"a stranger's key":               {byStranger, "unknown-key"},
+		"another device's key":           {sign(other, record.TypeGrant, d.body("x/1")), "unknown-key"},
+		"another device":                 {change(func(g *record.Grant) { g.Device = other.enr.Device }), "other-device"},
+		"another company":                {change(func(g *record.Grant) { g.Company = "c2" }), "other-company"},
+		"provenance PX":                  {change(func(g *record.Grant) { g.Provenance = consent.PX }), "bad-grant"},
+		"a refusal":                      {change(func(g *record.Grant) { g.Outcome = consent.OutcomeRefused }), "bad-grant"},
+		"consent unasked":                {change(func(g *record.Grant) { g.Basis = consent.BasisConsent }), "bad-grant"},
+		"no basis":                       {change(func(g *record.Grant) { g.Basis = "" }), "bad-grant"},
+		"no group":                       {change(func(g *record.Grant) { g.Groups = nil }), "bad-grant"},
+		"an unknown group":               {change(func(g *record.Grant) { g.Groups = []event.Group{"screen"} }), "bad-grant"},
+		"longer than 8 h":                {change(func(g *record.Grant) { g.Expires = g.NotBefore.Add(9 * time.Hour) }), "bad-grant"},
+		"a session of no tool":           {change(func(g *record.Grant) { g.Session = "x" }), "bad-grant"},
+		"a session of control":           {change(func(g *record.Grant) { g.Session = "x/\u202e1" }), "bad-grant"},
+		"options never given":            {change(func(g *record.Grant) { g.PolicyVersion = 99 }), "unknown-policy"},
+		"a policy that was not assigned": {change(func(g *record.Grant) { g.PolicyOrigin = "server:Offices version 1" }), "unknown-policy"},
+		"a policy without a version":     {change(func(g *record.Grant) { g.PolicyOrigin, g.PolicyVersion = "file:/etc/aval, server:Offices version 1", 0 }), "unknown-policy"},
+		"of another type":                {sign(d, record.TypeRefusal, d.body("x/1")), "bad-grant"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := welcome(t, s.addr, d).code(openFrame(row.raw)); got != row.want {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jezek/xgb"
 	"github.com/jezek/xgb/xproto"
 )
 
@@ -110,6 +111,53 @@ func (d *Display) WaitWindow(what string, limit time.Duration, match func(Window
 		err = fmt.Errorf("%w; windows on %s: %s", err, d.Name, strings.Join(there, ", "))
 	}
 	return win, err
+}
+
+// Places follows where top-level windows stand that come after it: what it
+// returns lists the places in order, from when each was put on the screen.
+func (d *Display) Places() (func() []image.Rectangle, error) {
+	x, err := xgb.NewConnDisplay(d.Name)
+	if err != nil {
+		return nil, err
+	}
+	err = xproto.ChangeWindowAttributesChecked(x, d.root, xproto.CwEventMask, []uint32{xproto.EventMaskSubstructureNotify}).Check()
+	if err != nil {
+		x.Close()
+		return nil, err
+	}
+	var places []image.Rectangle
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		mapped, at := map[xproto.Window]bool{}, map[xproto.Window]image.Rectangle{}
+		for {
+			e, err := x.WaitForEvent()
+			if e == nil && err == nil {
+				return
+			}
+			switch e := e.(type) {
+			case xproto.ConfigureNotifyEvent:
+				r := image.Rect(int(e.X), int(e.Y), int(e.X)+int(e.Width), int(e.Y)+int(e.Height))
+				if at[e.Window] = r; mapped[e.Window] {
+					places = append(places, r)
+				}
+			case xproto.CreateNotifyEvent:
+				at[e.Window] = image.Rect(int(e.X), int(e.Y), int(e.X)+int(e.Width), int(e.Y)+int(e.Height))
+			case xproto.MapNotifyEvent:
+				if e.Event == d.root && at[e.Window].Dx() > 100 { // not the helper windows of toolkits
+					mapped[e.Window] = true
+					places = append(places, at[e.Window])
+				}
+			case xproto.UnmapNotifyEvent:
+				delete(mapped, e.Window)
+			}
+		}
+	}()
+	return func() []image.Rectangle {
+		x.Close()
+		<-ended
+		return places
+	}, nil
 }
 
 // WaitNoWindow waits until no window matches.

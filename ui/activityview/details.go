@@ -20,8 +20,16 @@ func (v *View) readItems(a viewmodel.Activity) {
 	v.reading[a.Session] = true
 	turn, zone := v.turn, v.now().Location()
 	go func() {
-		list, err := v.dial.items(a.Session, maxItems)
-		it := &items{failed: err != nil}
+		it := &items{}
+		var list []ipc.SentEvent
+		if !a.Erased {
+			var err error
+			list, err = v.dial.items(a.Session, maxItems)
+			it.failed = err != nil
+		}
+		if sum, copies, err := v.dial.written(a); err == nil {
+			it.summary, it.copies = &sum, copies
+		}
 		for _, e := range list {
 			it.list = append(it.list, viewmodel.NewItem(e, a.Closed, v.cat, zone))
 		}
@@ -127,9 +135,24 @@ func (v *View) compose() {
 	}
 	v.lines = append(v.lines, line{})
 	it := v.read[a.Session]
+	if it != nil && it.summary != nil && !a.Erased {
+		for _, l := range viewmodel.Summary(*it.summary, v.cat, v.now().Location()) {
+			kind := lineFact
+			if l.Head {
+				kind = lineTitle
+			}
+			add(kind, l.Text)
+		}
+		v.lines = append(v.lines, line{})
+	}
 	switch {
 	case a.Erased:
 		add(lineFact, v.t("activity.items.erased"))
+		if it != nil {
+			for _, l := range viewmodel.Copies(v.cat, it.copies) {
+				add(lineFact, l)
+			}
+		}
 		return
 	case it == nil:
 		add(lineFact, v.t("activity.items.loading"))
@@ -166,6 +189,7 @@ func (v *View) compose() {
 // actions puts the buttons beneath the details: only those that do something.
 func (v *View) actions() {
 	v.foot.RemoveAll()
+	v.asked = false
 	a := v.current()
 	if a == nil {
 		return
@@ -180,6 +204,9 @@ func (v *View) actions() {
 	if a.CanDelete {
 		buttons = append(buttons, newButton(v.t("activity.delete"), func() { v.confirm(*a) }).framed())
 	}
+	if a.Recorded {
+		buttons = append(buttons, newButton(v.t("activity.receipt"), func() { v.receipt(*a, "") }).framed())
+	}
 	if len(buttons) > 0 {
 		v.foot.Add(container.NewHBox(buttons...))
 	}
@@ -192,6 +219,7 @@ func (v *View) confirm(a viewmodel.Activity) {
 		return
 	}
 	back := newButton(v.t("activity.cancel"), v.actions)
+	v.asked = true
 	v.foot.RemoveAll()
 	v.foot.Add(paragraph(v.cat.T("activity.confirm", assets.Args{"company": a.Company})))
 	v.foot.Add(container.NewHBox(back.framed(), newButton(v.t("activity.confirm.delete"), func() { v.withdraw(a, true) }).framed()))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -15,8 +16,6 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
-	avaltheme "aval/ui/theme"
-	"aval/ui/viewmodel"
 )
 
 // ShowWithin is how long the window may take until its first frame is seen.
@@ -46,6 +45,7 @@ type Config struct {
 	Service  Service
 	Question ipc.Question // as claimed on Service
 	Locale   string       // the person's own
+	Last     bool         // there is no native dialog to fall back on
 	Screen   Screen       // from Probe
 	Log      *slog.Logger
 	// OnShown is called when the service knows that the window is shown.
@@ -58,11 +58,11 @@ type Config struct {
 // ErrServiceGone when the service was lost.
 func Run(ctx context.Context, c Config) error {
 	answers := make(chan Answer, 1)
-	view := New(Options{
-		Question: c.Question, Locale: c.Locale, Now: time.Now,
+	view, err := New(Options{
+		Question: c.Question, Locale: c.Locale, Now: time.Now, Last: c.Last,
 		OnAnswer: func(a Answer) { answers <- a },
 	})
-	if err := drawable(view.Asks()); err != nil {
+	if err != nil {
 		return err
 	}
 	w := c.App.NewWindow(view.Ask().Title)
@@ -76,12 +76,16 @@ func Run(ctx context.Context, c Config) error {
 	if top, ok := w.(desktop.Window); ok {
 		top.RequestAlwaysOnTop()
 	}
+	foreseen := c.Screen.scale(os.Getenv, c.App.Settings().Scale())
+	place(w, view, c.Screen, foreseen)
 	w.Show()
 	handle := nativeHandle(w)
 	if handle == 0 {
 		return fmt.Errorf("%w: the toolkit made no window (is there OpenGL?)", ErrCannotShow)
 	}
-	place(w, view, c.Screen)
+	if scale := w.Canvas().Scale(); scale != foreseen {
+		place(w, view, c.Screen, scale)
+	}
 	eye, err := watch(handle)
 	if err != nil {
 		return err
@@ -99,18 +103,6 @@ func Run(ctx context.Context, c Config) error {
 	c.App.Run()
 	cancel()
 	return <-ended
-}
-
-// drawable checks that each character of each language can be drawn.
-func drawable(asks []viewmodel.Ask) error {
-	for _, a := range asks {
-		text := a.Window()
-		missing := append(avaltheme.Missing(text, fyne.TextStyle{}), avaltheme.Missing(text, fyne.TextStyle{Bold: true})...)
-		if len(missing) > 0 {
-			return fmt.Errorf("%w: the fonts lack %U", ErrCannotShow, missing[0])
-		}
-	}
-	return nil
 }
 
 func nativeHandle(w fyne.Window) (handle uintptr) {
@@ -134,9 +126,10 @@ const (
 )
 
 // place puts the window in the middle of the screen, and makes it lower where
-// the screen is. The scale is known only now that the window exists.
-func place(w fyne.Window, view *View, s Screen) {
-	scale := w.Canvas().Scale()
+// the screen is. The toolkit knows the scale only once the window is there, and
+// shows it at once: so it is placed before, at the scale that is foreseen, and
+// does not move under the person's hand.
+func place(w fyne.Window, view *View, s Screen, scale float32) {
 	room := s.Height - roomForBar - roomForTitle
 	view.Fit(float32(room) / scale)
 	w.Resize(view.Size())

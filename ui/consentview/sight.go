@@ -1,6 +1,11 @@
 package consentview
 
-import "errors"
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+)
 
 // change is what happened to the window on the screen.
 type change int
@@ -29,4 +34,34 @@ type sight interface {
 }
 
 // Screen is the part of the display where a window can be, in pixels.
-type Screen struct{ X, Y, Width, Height int }
+type Screen struct {
+	X, Y, Width, Height int
+	Millimetres         int // of the width; 0: not known
+}
+
+// scale foresees the scale that the toolkit will take (fyne 2.8.1,
+// internal/driver/glfw: scale.go, and detectScale and getMonitorScale of
+// window_desktop.go). user is the setting of the toolkit.
+func (s Screen) scale(env func(string) string, user float32) float32 {
+	if v := env("FYNE_SCALE"); v == "auto" {
+		user = 1
+	} else if f, err := strconv.ParseFloat(v, 32); err == nil && f != 0 {
+		user = float32(f)
+	}
+	if user <= 0 {
+		user = 1
+	}
+	detected := float32(1)
+	if v := strings.ToLower(env("FYNE_DISABLE_DPI_DETECTION")); v != "true" && v != "t" && v != "1" {
+		const base = 120
+		dpi := float32(base)
+		if s.Millimetres > 0 {
+			dpi = float32(s.Width) / (float32(s.Millimetres) / 25.4)
+		}
+		if dpi > 1000 || dpi < 10 {
+			dpi = base
+		}
+		detected = max(1, dpi/base)
+	}
+	return float32(math.Round(float64(detected*user*10))) / 10
+}

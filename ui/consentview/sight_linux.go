@@ -49,7 +49,7 @@ func connect() (*xgb.Conn, error) {
 // screen is the primary monitor, or else the first, or else the whole screen.
 func screen(x *xgb.Conn) Screen {
 	s := xproto.Setup(x).DefaultScreen(x)
-	all := Screen{Width: int(s.WidthInPixels), Height: int(s.HeightInPixels)}
+	all := Screen{Width: int(s.WidthInPixels), Height: int(s.HeightInPixels), Millimetres: int(s.WidthInMillimeters)}
 	if randr.Init(x) != nil {
 		return all
 	}
@@ -67,7 +67,7 @@ func screen(x *xgb.Conn) Screen {
 			best = info
 		}
 	}
-	return Screen{X: int(best.X), Y: int(best.Y), Width: int(best.Width), Height: int(best.Height)}
+	return Screen{X: int(best.X), Y: int(best.Y), Width: int(best.Width), Height: int(best.Height), Millimetres: int(best.WidthInMillimeters)}
 }
 
 // x11Sight reads the window's events on a connection of its own: the toolkit

@@ -49,6 +49,7 @@ type Answer struct {
 type Options struct {
 	Question ipc.Question
 	Locale   string           // the person's own, BCP 47 or POSIX
+	Last     bool             // there is no native dialog to ask in what cannot be drawn here
 	Now      func() time.Time // the clock
 	// OnAnswer is called once, on the toolkit's goroutine.
 	OnAnswer func(Answer)
@@ -86,15 +87,12 @@ type View struct {
 }
 
 // New composes the view of a question. Until Seen and SetDeadline were called,
-// no answer counts.
-func New(o Options) *View {
+// no answer counts. Its errors wrap ErrCannotShow: the text cannot be drawn.
+func New(o Options) (*View, error) {
 	v := &View{o: o, opened: o.Now(), ticked: map[event.Group]bool{}}
-	first := viewmodel.Catalog(o.Question, o.Locale)
-	v.asks = append(v.asks, viewmodel.New(o.Question, first, v.opened))
-	for _, lang := range assets.Langs() {
-		if lang != first.Lang {
-			v.asks = append(v.asks, viewmodel.New(o.Question, assets.For(lang), v.opened))
-		}
+	var err error
+	if v.asks, err = compositions(o.Question, o.Locale, v.opened, o.Last); err != nil {
+		return nil, err
 	}
 	for _, g := range v.ask().Groups {
 		v.ticked[g.Group] = true
@@ -108,7 +106,7 @@ func New(o Options) *View {
 	}
 	v.current = 0
 	v.compose()
-	return v
+	return v, nil
 }
 
 func (v *View) ask() viewmodel.Ask { return v.asks[v.current] }

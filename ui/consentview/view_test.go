@@ -42,8 +42,12 @@ func open(t *testing.T, q ipc.Question) *desk {
 	app := test.NewTempApp(t)
 	app.Settings().SetTheme(theme.Aval{})
 	d := &desk{T: t, now: t0}
-	d.view = New(Options{Question: q, Locale: "pt_BR.UTF-8", Now: func() time.Time { return d.now },
+	var err error
+	d.view, err = New(Options{Question: q, Locale: "pt_BR.UTF-8", Now: func() time.Time { return d.now },
 		OnAnswer: func(a Answer) { d.answers = append(d.answers, a) }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.window = test.NewTempWindow(t, d.view.Content())
 	d.window.SetPadded(false)
 	d.window.Resize(d.view.Size())
@@ -510,14 +514,48 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-func TestDrawable(t *testing.T) {
-	d := open(t, sample())
-	if err := drawable(d.view.Asks()); err != nil {
-		t.Error(err)
+// A name in a script that cannot be drawn is shown with marks, in the same
+// window: who connects must not choose in which way the person is asked.
+// Planted bug: give compositions q instead of what Marked makes of it.
+func TestNameThatCannotBeDrawn(t *testing.T) {
+	for _, name := range []string{"\U00013080\U00013081", "Ana \U00013080", "\U0001F600\u0f40"} {
+		q := sample()
+		q.Supporter, q.Companies[0].Name, q.Address, q.Tool, q.Companies[0].Engine, q.Companies[0].Readers = name, name, name, name, name, name
+		d := open(t, q)
+		shown := d.texts()
+		if !strings.Contains(shown, string(viewmodel.Mark)) {
+			t.Errorf("%q leaves no mark in\n%s", name, shown)
+		}
+		for _, a := range d.view.Asks() {
+			if missing := undrawn(a.Window()); len(missing) > 0 {
+				t.Errorf("%s: %U cannot be drawn", a.Locale, missing)
+			}
+		}
+		if len(d.view.Asks()) != len(open(t, sample()).view.Asks()) {
+			t.Errorf("%q takes languages away", name)
+		}
+		if hash := d.view.Ask().WindowSHA256(); hash != viewmodel.New(viewmodel.Marked(q, draws), assets.For("pt-BR"), t0).WindowSHA256() {
+			t.Error("the hash is not of what is shown")
+		}
 	}
-	q := sample()
-	q.Companies[0].Name = "例"
-	if err := drawable(open(t, q).view.Asks()); err == nil || !strings.Contains(err.Error(), "U+4F8B") {
-		t.Errorf("a character without a glyph: %v", err)
+}
+
+// The scales are those of the toolkit for the same screens.
+func TestScale(t *testing.T) {
+	for _, c := range []struct {
+		width, mm int
+		user      float32
+		env       map[string]string
+		want      float32
+	}{
+		{1280, 339, 1, nil, 1}, {1280, 0, 0, nil, 1}, {3840, 344, 1, nil, 2.4}, {3840, 344, 1.5, nil, 3.5},
+		{3840, 344, 1, map[string]string{"FYNE_SCALE": "2"}, 4.7}, {3840, 344, 2, map[string]string{"FYNE_SCALE": "auto"}, 2.4},
+		{3840, 344, 1, map[string]string{"FYNE_DISABLE_DPI_DETECTION": "true"}, 1}, {1920, 16, 1, nil, 1},
+		{1024, 270, 1, map[string]string{"FYNE_SCALE": "x"}, 1},
+	} {
+		got := Screen{Width: c.width, Millimetres: c.mm}.scale(func(k string) string { return c.env[k] }, c.user)
+		if got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }

@@ -48,7 +48,8 @@ type Tray interface {
 type Options struct {
 	// Catalog has the texts in the person's language.
 	Catalog *assets.Catalog
-	// Bus is the address of the session bus (Linux); empty: there is none.
+	// Bus is the address of the session bus, as the process has it too (Linux);
+	// empty: there is none.
 	Bus string
 }
 

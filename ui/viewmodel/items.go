@@ -62,7 +62,9 @@ func (it Item) Matches(query string) bool { return strings.Contains(it.text, fol
 
 // marks stand where something was removed before anything was stored. A test
 // compares them with the declarations of those who put them there.
-var marks = []string{"[e-mail]", "[card]", "[CPF]", "[CNPJ]", "[secret]", "[token]", "[key]", "[removed]", event.TitleBefore}
+var marks = []string{"[e-mail]", "[card]", "[IBAN]", "[CPF]", "[CNPJ]", "[PIS]", "[CNH]", "[título]", "[id]", "[phone]", "[IP]", "[MAC]",
+	"[secret]", "[token]", "[key]", "[company]", "[removed]", event.TitleBefore,
+	"[name-1]", "[name-2]", "[name-3]", "[name-4]", "[name-5]", "[name-6]", "[name-7]", "[name-8]", "[name-9]"}
 
 var marksRE = func() *regexp.Regexp {
 	quoted := make([]string, len(marks))

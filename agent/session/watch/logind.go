@@ -16,6 +16,7 @@ type LogindSession struct {
 	// tty or unspecified.
 	Class, Type string
 	Display     string // ":0"; X11 only
+	Desktop     string // what the session runs, as XDG_SESSION_DESKTOP has it: "i3", "GNOME"
 	Remote      bool
 	RemoteHost  string
 	// Service is the PAM service that made the session: sshd, gdm-password, …
@@ -41,7 +42,7 @@ func session(id string, props map[string]dbus.Variant) LogindSession {
 		return b
 	}
 	s := LogindSession{
-		ID: id, User: str("Name"), Class: str("Class"), Type: str("Type"), Display: str("Display"),
+		ID: id, User: str("Name"), Class: str("Class"), Type: str("Type"), Display: str("Display"), Desktop: str("Desktop"),
 		Remote: yes("Remote"), RemoteHost: str("RemoteHost"), Service: str("Service"),
 		State: str("State"), Active: yes("Active"), Locked: yes("LockedHint"), TTY: str("TTY"),
 	}

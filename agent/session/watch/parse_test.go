@@ -154,3 +154,17 @@ func FuzzParsers(f *testing.F) {
 		}
 	})
 }
+
+func TestScopeSession(t *testing.T) {
+	for in, want := range map[string]string{
+		"0::/user.slice/user-1000.slice/session-3.scope\n":                                         "3",
+		"0::/user.slice/user-1000.slice/session-c2.scope/sub\n":                                    "c2",
+		"12:cpu:/\n1:name=systemd:/user.slice/user-0.slice/session-17.scope\n":                     "17",
+		"0::/user.slice/user-1000.slice/user@1000.service/app.slice/session-1.scope.d/x.service\n": "",
+		"0::/init.scope\n": "", "0::/session-.scope\n": "", "": "", "session-1.scope": "",
+	} {
+		if got := scopeSession(in); got != want {
+			t.Errorf("%q: %q, not %q", in, got, want)
+		}
+	}
+}

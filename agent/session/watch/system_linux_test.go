@@ -9,12 +9,12 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"aval/agent/session/watch"
+	"aval/agent/session/watch/logindtest"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -201,94 +201,19 @@ func handshake(t *testing.T, c net.Conn) {
 	c.SetDeadline(time.Time{})
 }
 
-// fakeLogind answers like logind on a bus of its own. The real one is asked in
-// test/systemd.
-type fakeLogind struct {
-	mu   sync.Mutex
-	conn *dbus.Conn
-	rows map[string]map[string]dbus.Variant
-}
-
-type row struct {
-	ID   string
-	UID  uint32
-	User string
-	Seat string
-	Path dbus.ObjectPath
-}
-
-func (f *fakeLogind) ListSessions() ([]row, *dbus.Error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var out []row
-	for id := range f.rows {
-		out = append(out, row{id, 1000, "maria", "seat0", sessionPath(id)})
-	}
-	return out, nil
-}
-
-func (f *fakeLogind) set(id, name string, v any) {
-	f.mu.Lock()
-	if f.rows[id] == nil {
-		f.rows[id] = map[string]dbus.Variant{}
-		f.conn.Export(props{f, id}, sessionPath(id), "org.freedesktop.DBus.Properties")
-	}
-	f.rows[id][name] = dbus.MakeVariant(v)
-	f.mu.Unlock()
-}
-
-type props struct {
-	f  *fakeLogind
-	id string
-}
-
-func (p props) GetAll(string) (map[string]dbus.Variant, *dbus.Error) {
-	p.f.mu.Lock()
-	defer p.f.mu.Unlock()
-	out := map[string]dbus.Variant{}
-	for k, v := range p.f.rows[p.id] {
-		out[k] = v
-	}
-	return out, nil
-}
-
-func sessionPath(id string) dbus.ObjectPath {
-	return dbus.ObjectPath("/org/freedesktop/login1/session/" + id)
-}
-
 func TestLogind(t *testing.T) {
-	if _, err := exec.LookPath("dbus-daemon"); err != nil {
-		t.Skip("dbus-daemon is not installed")
-	}
-	addr := "unix:path=" + t.TempDir() + "/bus"
-	launch(t, "dbus-daemon", "--session", "--nofork", "--address="+addr)
-	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", addr)
+	f := logindtest.Start(t)
 	log := slog.New(slog.DiscardHandler)
-	var conn *dbus.Conn
-	until(t, "bus", func() bool {
-		c, err := dbus.Connect(addr)
-		conn = c
-		return err == nil
-	})
-	defer conn.Close()
 	if _, err := watch.NewLogind(log); err == nil {
 		t.Fatal("a bus without logind was taken")
 	}
-	f := &fakeLogind{conn: conn, rows: map[string]map[string]dbus.Variant{}}
-	conn.Export(f, "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
-	if _, err := conn.RequestName("org.freedesktop.login1", 0); err != nil {
-		t.Fatal(err)
-	}
-	for name, v := range map[string]any{
-		"Name": "maria", "Class": "user", "Type": "x11", "Display": ":0", "State": "active", "Active": true, "LockedHint": false, "Leader": uint32(77),
+	f.Serve(t)
+	f.Set(t, "c2", map[string]any{
+		"Name": "maria", "User": logindtest.User{UID: 1000, Path: "/org/freedesktop/login1/user/_1000"}, "Class": "user", "Type": "x11", "Display": ":0",
+		"Desktop": "i3", "State": "active", "Active": true, "LockedHint": false, "Leader": uint32(77),
 		"Timestamp": uint64(1_795_358_141_000_000), "TTY": 7, // of a wrong type: as if absent
-		"Seat": struct {
-			ID   string
-			Path dbus.ObjectPath
-		}{"seat0", "/org/freedesktop/login1/seat/seat0"},
-	} {
-		f.set("c2", name, v)
-	}
+		"Seat": logindtest.Seat{ID: "seat0", Path: "/org/freedesktop/login1/seat/seat0"},
+	})
 	l, err := watch.NewLogind(log)
 	if err != nil {
 		t.Fatal(err)
@@ -298,7 +223,7 @@ func TestLogind(t *testing.T) {
 	if err != nil || len(got) != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	want := watch.LogindSession{ID: "c2", UID: 1000, User: "maria", Class: "user", Type: "x11", Display: ":0", State: "active", Active: true,
+	want := watch.LogindSession{ID: "c2", UID: 1000, User: "maria", Class: "user", Type: "x11", Display: ":0", Desktop: "i3", State: "active", Active: true,
 		Leader: 77, Seat: "seat0", Started: time.Unix(1_795_358_141, 0).UTC()}
 	if got[0] != want {
 		t.Errorf("got  %+v\nwant %+v", got[0], want)
@@ -309,12 +234,6 @@ func TestLogind(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- l.Watch(ctx, func() { calls <- struct{}{} }) }()
 	<-calls // the first, after the subscription
-	emit := func(path dbus.ObjectPath, name string, body ...any) {
-		t.Helper()
-		if err := conn.Emit(path, name, body...); err != nil {
-			t.Fatal(err)
-		}
-	}
 	wants := func(what string) {
 		t.Helper()
 		select {
@@ -323,23 +242,19 @@ func TestLogind(t *testing.T) {
 			t.Fatalf("not told of %s", what)
 		}
 	}
-	f.set("c2", "LockedHint", true)
-	changed := func(name string, v any) {
-		emit(sessionPath("c2"), "org.freedesktop.DBus.Properties.PropertiesChanged", "org.freedesktop.login1.Session", map[string]dbus.Variant{name: dbus.MakeVariant(v)}, []string{})
-	}
-	changed("LockedHint", true)
+	f.Set(t, "c2", map[string]any{"LockedHint": true})
 	wants("the lock")
 	if got, err := l.Sessions(t.Context()); err != nil || !got[0].Locked {
 		t.Errorf("%+v, %v", got, err)
 	}
 	// Many at once make one call, and what is of no interest none.
 	for range 20 {
-		changed("IdleHint", true)
+		f.Changed(t, "c2", map[string]dbus.Variant{"IdleHint": dbus.MakeVariant(true)})
 	}
 	for i := range 5 {
-		emit("/org/freedesktop/login1", "org.freedesktop.login1.Manager.SessionNew", "x"+strconv.Itoa(i), sessionPath("x"))
+		f.Remove(t, "x"+strconv.Itoa(i))
 	}
-	wants("new sessions")
+	wants("sessions that are gone")
 	select {
 	case <-calls:
 		t.Error("told twice of one burst")

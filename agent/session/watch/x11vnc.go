@@ -91,3 +91,18 @@ func option(args []string, name string) string {
 	}
 	return ""
 }
+
+// X11VNCServer is an x11vnc process that runs.
+type X11VNCServer struct {
+	PID     int
+	UID     uint32
+	Display string
+	// Hooked: its command line tells Aval of its clients.
+	Hooked bool
+}
+
+// hooked tells whether an x11vnc command line has Aval's line among the hooks
+// that run when a client comes.
+func hooked(args []string) bool {
+	return strings.Contains(option(args, "accept")+option(args, "afteraccept"), "session begin")
+}

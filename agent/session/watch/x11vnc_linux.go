@@ -200,3 +200,34 @@ func parseTCP(s string) []socket {
 	}
 	return out
 }
+
+// X11VNCServers lists the x11vnc processes that the caller may look at: root
+// sees all, others their own.
+func X11VNCServers() []X11VNCServer {
+	var out []X11VNCServer
+	dirs, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(d.Name())
+		if err != nil {
+			continue
+		}
+		if comm, err := readProc(pid, "comm"); err != nil || strings.TrimSpace(string(comm)) != ToolX11VNC {
+			continue
+		}
+		cmdline, err1 := readProc(pid, "cmdline")
+		status, err2 := readProc(pid, "status")
+		environ, err3 := readProc(pid, "environ")
+		if err1 != nil || err2 != nil || err3 != nil {
+			continue
+		}
+		uid, _, ok := parseOwner(status)
+		args := nulStrings(cmdline)
+		if display := displayOf(args, nulStrings(environ)); ok && display != "" {
+			out = append(out, X11VNCServer{PID: pid, UID: uid, Display: display, Hooked: hooked(args)})
+		}
+	}
+	return out
+}

@@ -9,3 +9,6 @@ func X11VNCDisplay(int) string { return "" }
 
 // ConfirmX11VNC cannot tell on this system yet.
 func ConfirmX11VNC(context.Context, int, string) (alive, known bool) { return false, false }
+
+// X11VNCServers lists none.
+func X11VNCServers() []X11VNCServer { return nil }

@@ -1,0 +1,177 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+	"aval/agent/policy"
+	"aval/agent/policy/source"
+)
+
+// policyNow reads the policy anew, so that no change of it is missed by a
+// decision, and brings it together with the server's.
+func (a *Agent) policyNow() source.Snapshot {
+	now := time.Now()
+	s := source.Snapshot{Effective: policy.Merge(nil), Origin: "none"}
+	if a.policies != nil {
+		s = a.policies.Load(now)
+	}
+	if a.company != nil {
+		s = a.company.join(s, now)
+	}
+	a.policy = s
+	return s
+}
+
+// join adds the server's policy to what this computer's own sources say.
+func (c *company) join(s source.Snapshot, now time.Time) source.Snapshot {
+	o := c.options
+	switch {
+	case o.Version == 0:
+		return unreadable(s, errors.New("the company's options have not arrived, or are damaged on this computer"))
+	case !now.Before(o.Until):
+		return unreadable(s, fmt.Errorf("the company's options of %s have expired: the server has not been reached for too long", o.At.Format(time.RFC3339)))
+	case o.Policy == nil: // signed: none is assigned
+		return s
+	}
+	origin := "server:" + o.Policy.String()
+	if s.Origin == "" || s.Origin == "none" {
+		s.Origin = origin
+	} else {
+		s.Origin += ", " + origin
+	}
+	if s.Effective.State == consent.PolicyUnreadable {
+		return s
+	}
+	state := consent.PolicyFresh
+	if s.Effective.State == consent.PolicyStale || now.Sub(o.At) > renewed {
+		state = consent.PolicyStale
+	}
+	// The server first: of equal ones the later wins, and device management
+	// stands above it anyway.
+	s.Layers = append([]policy.Layer{{Origin: policy.Origin{Name: policy.FromServer, Scope: policy.Machine, File: o.Policy.String()}, Values: o.Values}}, s.Layers...)
+	s.Effective = policy.Merge(s.Layers)
+	if s.Effective.State != consent.PolicyUnreadable {
+		s.Effective.State = state
+	}
+	if s.GoodAt.IsZero() {
+		s.GoodAt = o.At
+	}
+	return s
+}
+
+// unreadable is s with a reason why nothing of it counts.
+func unreadable(s source.Snapshot, err error) source.Snapshot {
+	s.Err = errors.Join(s.Err, err)
+	s.Layers, s.Effective = nil, policy.Unreadable(s.Problems...)
+	return s
+}
+
+// watchPolicy has sessions looked at again whenever a policy of this computer
+// changes. Decisions read it anew in any case.
+func (a *Agent) watchPolicy() {
+	if a.policies == nil {
+		return
+	}
+	a.work.Go(func() {
+		err := a.policies.Watch(a.ctx, func(source.Snapshot) { a.post(a.review) })
+		if err != nil && a.ctx.Err() == nil {
+			a.log.Error("watch policy", "err", err)
+			a.post(func() {
+				a.notes = appendNote(a.notes, "Changes of the policy are not noticed while a session runs, only when one begins: "+err.Error()+".")
+			})
+		}
+	})
+}
+
+// review holds what runs against the policy in force now. A policy that became
+// stricter ends the recordings and questions that it no longer lets be; one
+// that became looser changes nothing that was decided.
+func (a *Agent) review() {
+	a.policyNow()
+	for _, l := range a.sessions {
+		if l.decided == nil || l.rec == nil && l.question == nil {
+			continue
+		}
+		d := a.again(l)
+		no := d.Decision.Verdict == consent.Deny || d.Decision.Verdict == consent.NotRequested
+		switch {
+		case l.rec != nil && no:
+			a.finish(l, "policy")
+		case l.rec != nil && d.Decision.Verdict == consent.Ask && l.rec.grant.Grant().Basis != consent.BasisConsent:
+			// What needed no question when it began needs one now, which was not asked.
+			d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}
+			a.finish(l, "policy")
+		case l.question != nil && no:
+			a.dropQuestion(l)
+		default:
+			continue
+		}
+		l.decided, l.outcome = &d, d.Decision.Outcome()
+		a.log.Info("policy ended session's recording or question", "session", l.Name, "verdict", d.Decision.Verdict, "reason", d.Decision.Reason)
+		a.writeOutcome(l, nil)
+		a.settled(l)
+	}
+	a.gateAll()
+}
+
+// again decides a session anew from what was known then and the policy of now;
+// whether somebody is at the desktop does not matter to what runs already.
+func (a *Agent) again(l *live) decided {
+	d := *l.decided
+	d.At = time.Now().UTC()
+	switch c := a.company; {
+	case c != nil && c.Company == d.Company:
+		c.fill(&d.Input, d.At)
+		d.PolicyVersion, d.ServerReleases = c.options.Version, c.trust().ServerReleases()
+	default: // the computer has left the company that asked
+		d.Input.Outgoing, d.Input.Incoming = consent.OutgoingOff, consent.IncomingOff
+	}
+	a.policy.Effective.Fill(&d.Input)
+	d.PolicyOrigin, d.PolicySHA256 = a.policy.Origin, a.policy.SHA256
+	in := d.Input
+	in.Desktop = consent.DesktopAvailable
+	d.Decision = consent.Decide(in)
+	v := d.Decision.Verdict
+	if (v == consent.Ask || v == consent.Allow) && !slices.ContainsFunc(d.Offered, a.policy.Effective.MayRecord) {
+		d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}
+	}
+	return d
+}
+
+// dropQuestion takes an open question away without an answer to it.
+func (a *Agent) dropQuestion(l *live) {
+	q := l.question
+	l.question = nil
+	if q.timer != nil {
+		q.timer.Stop()
+	}
+	for _, ask := range q.asks {
+		if !ask.Over() {
+			ask.Happened(consent.EventRungsUsedUp, time.Now())
+		}
+	}
+}
+
+func (a *Agent) policyShow() ipc.PolicyResult {
+	s := a.policyNow()
+	r := ipc.PolicyResult{State: s.Effective.State, Origin: s.Origin, SHA256: s.SHA256, GoodAt: s.GoodAt, Text: policy.ShowText(s.Effective)}
+	if s.Err != nil {
+		r.Problem = s.Err.Error()
+	}
+	if a.company != nil {
+		r.Server = a.company.served()
+	}
+	for _, v := range s.Effective.All() {
+		raw, err := json.Marshal(v)
+		if err == nil {
+			r.Keys = append(r.Keys, raw)
+		}
+	}
+	return r
+}

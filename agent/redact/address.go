@@ -1,0 +1,239 @@
+package redact
+
+import (
+	"net/netip"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// emails finds addresses around each @ (RFC 5322, without the forms that nobody
+// writes), also with a quoted name, blanks around the @, and "(at)", "arroba".
+func emails(s string) []span {
+	var out []span
+	for at := 0; at < len(s); {
+		i := strings.IndexByte(s[at:], '@')
+		if i < 0 {
+			break
+		}
+		i += at
+		at = i + 1
+		from, to := localStart(s, i), domainEnd(s, i+1)
+		if from == i && i > 1 && s[i-1] == ' ' { // "maria @ example.com"
+			from = localStart(s, i-1)
+			if from == i-1 {
+				continue
+			}
+		}
+		if to == 0 && at < len(s) && s[at] == ' ' {
+			if to = domainEnd(s, i+2); !wordsOnly(s[i+2 : max(to, i+2)]) {
+				continue // "i7 @ 2.80GHz"
+			}
+		}
+		if from == i || to == 0 || len(out) > 0 && from < out[len(out)-1].to {
+			continue
+		}
+		out = append(out, span{from, to, MarkEmail})
+		at = to
+	}
+	return out
+}
+
+// wordsOnly: the last label is of letters.
+func wordsOnly(domain string) bool {
+	return !strings.ContainsAny(domain[strings.LastIndexByte(domain, '.')+1:], "0123456789")
+}
+
+const localSigns = "._%+'-!#$&*^~{}|"
+
+// localStart is where the part before the @ at i begins, or i.
+func localStart(s string, i int) int {
+	if i > 1 && s[i-1] == '"' {
+		if q := strings.LastIndexByte(s[:i-1], '"'); q >= 0 && q < i-2 {
+			return q
+		}
+	}
+	from := i
+	for from > 0 {
+		r, n := utf8.DecodeLastRuneInString(s[:from])
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune(localSigns, r) {
+			break
+		}
+		from -= n
+	}
+	for from < i && (s[from] == '\'' || s[from] == '.') { // a quotation mark is not its beginning
+		from++
+	}
+	return from
+}
+
+// domainEnd is where the domain that begins at i ends, or 0 if there is none:
+// at least two labels, or an address in brackets.
+func domainEnd(s string, i int) int {
+	if i < len(s) && s[i] == '[' {
+		if j := strings.IndexByte(s[i:], ']'); j > 1 {
+			if _, err := netip.ParseAddr(strings.TrimPrefix(s[i+1:i+j], "IPv6:")); err == nil {
+				return i + j + 1
+			}
+		}
+		return 0
+	}
+	end, dots, label := 0, 0, 0
+	for j := i; j < len(s); {
+		r, n := utf8.DecodeRuneInString(s[j:])
+		switch {
+		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || r == '-' && label > 0:
+			label++
+			if dots > 0 && r != '-' {
+				end = j + n
+			}
+		case r == '.' && label > 0:
+			dots++
+			label = 0
+		default:
+			return end
+		}
+		j += n
+	}
+	return end
+}
+
+// spokenEmails finds addresses whose signs are written as words.
+var spokenEmails = lazy(`(?i)[\p{L}\p{N}._+-]+\s?(?:\(at\)|\[at\]|\{at\}|\sat\s|\sarroba\s|\(arroba\)|\[arroba\])\s?[\p{L}\p{N}-]+(?:\s?(?:\.|\(dot\)|\[dot\]|\(ponto\)|\(punto\)|\sdot\s|\sponto\s|\spunto\s)\s?[\p{L}\p{N}-]+)+`)
+
+// ip4 finds IPv4 addresses: four numbers up to 255, and neither more of them
+// nor a version's name before. What stands for no machine stays.
+func ip4(s string) []span {
+	var out []span
+	for i := 0; i < len(s); {
+		if s[i] < '0' || s[i] > '9' {
+			i++
+			continue
+		}
+		j, parts := i, 0
+		ok := i == 0 || !wordByte(s[i-1]) && !(s[i-1] == '.' && i > 1 && wordByte(s[i-2]))
+		for {
+			v, d := 0, j
+			for ; j < len(s) && '0' <= s[j] && s[j] <= '9'; j++ {
+				v = min(v*10+int(s[j]-'0'), 1000)
+			}
+			ok = ok && j > d && j-d <= 3 && v <= 255
+			parts++
+			if j+1 >= len(s) || s[j] != '.' || s[j+1] < '0' || s[j+1] > '9' {
+				break
+			}
+			j++
+		}
+		if ok && parts == 4 && (j == len(s) || !wordByte(s[j]) || s[j] == 'x') && !nobody[s[i:j]] && !strings.HasPrefix(s[i:j], "255.") && !version(s[:i]) {
+			out = append(out, span{i, j, MarkIP})
+		}
+		i = j
+	}
+	return out
+}
+
+// nobody are addresses that name no machine.
+var nobody = map[string]bool{"0.0.0.0": true, "127.0.0.1": true, "::": true, "::1": true}
+
+// version tells whether the text ends in a word after which four numbers are a version.
+func version(before string) bool {
+	before = lower(strings.TrimRight(before, " :=v"))
+	for _, w := range []string{"version", "versão", "versao", "versión", "ver.", "build", "release", "chrome", "edge", "firefox"} {
+		if strings.HasSuffix(before, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// ip6 finds IPv6 addresses (RFC 4291) as netip reads them, with zone and with
+// an IPv4 tail.
+func ip6(s string) []span {
+	var out []span
+	for i := 0; i < len(s); {
+		if !hexDigit(s[i]) && s[i] != ':' {
+			i++
+			continue
+		}
+		j, colons, digits := i, 0, 0
+		for ; j < len(s) && (hexDigit(s[j]) || s[j] == ':' || s[j] == '.'); j++ {
+			if s[j] == ':' {
+				colons++
+			} else if s[j] <= '9' {
+				digits++
+			}
+		}
+		to := j
+		for to > i && (s[to-1] == '.' || s[to-1] == ':' && !strings.HasSuffix(s[i:to], "::")) {
+			to--
+		}
+		if colons >= 2 && (digits > 0 || colons >= 4) && (i == 0 || !wordByte(s[i-1])) && (to == len(s) || !wordByte(s[to])) && !nobody[s[i:to]] {
+			if a, err := netip.ParseAddr(s[i:to]); err == nil && a.Is6() {
+				if to < len(s) && s[to] == '%' { // a zone names an interface
+					for to++; to < len(s) && wordByte(s[to]); to++ {
+					}
+				}
+				out = append(out, span{i, to, MarkIP})
+				j = to
+			}
+		}
+		i = max(j, i+1)
+	}
+	return out
+}
+
+func hexDigit(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+// macs finds hardware addresses (IEEE 802): six pairs, or three groups of four
+// with dots.
+func macs(s string) []span {
+	var out []span
+	for i := 0; i+14 <= len(s); i++ {
+		if !hexDigit(s[i]) || i > 0 && (wordByte(s[i-1]) || s[i-1] == ':' || s[i-1] == '-') {
+			continue
+		}
+		if to := macEnd(s, i); to > 0 {
+			out = append(out, span{i, to, MarkMAC})
+			i = to
+		}
+	}
+	return out
+}
+
+// macEnd is where the address at s[i:] ends, or 0.
+func macEnd(s string, i int) int {
+	to := macForm(s, i)
+	if to == 0 || to < len(s) && (wordByte(s[to]) || (s[to] == ':' || s[to] == '-') && to+1 < len(s) && hexDigit(s[to+1])) {
+		return 0
+	}
+	return to
+}
+
+// macForm is where the form of an address at s[i:] ends, or 0.
+func macForm(s string, i int) int {
+	size, count := 2, 6 // six pairs
+	if i+14 <= len(s) && s[i+4] == '.' {
+		size, count = 4, 3
+	}
+	to := i + count*(size+1) - 1
+	if to > len(s) {
+		return 0
+	}
+	sep, letters := s[i+size], false
+	if sep != '.' && size == 4 || size == 2 && sep != ':' && sep != '-' {
+		return 0
+	}
+	for k := range to - i {
+		c := s[i+k]
+		if k%(size+1) == size && c != sep || k%(size+1) < size && !hexDigit(c) {
+			return 0
+		}
+		letters = letters || c > '9'
+	}
+	if sep == '.' && !letters {
+		return 0 // three numbers
+	}
+	return to
+}

@@ -1,0 +1,260 @@
+package redact
+
+import (
+	"strings"
+	"time"
+)
+
+// number is one kind of identifier that is all digits.
+type number struct {
+	mark  string
+	n     int                 // how many digits
+	valid func(d []byte) bool // the check digits and what else is fixed
+	// free is enough by itself: a number that passes is removed wherever it
+	// stands. Where a random number passes too often it is removed only in one
+	// of its own groupings or near one of its labels.
+	free   bool
+	groups []string // its own groupings, as "3 3 3 2"
+	labels []string // lower case; the beginning of a word nearby
+}
+
+// idNumbers are the identifiers of digits only, longest first. The names of the
+// checks say where each is laid down.
+var idNumbers = []number{
+	{mark: MarkID, n: 18, valid: validRIC, free: true},
+	{mark: MarkID, n: 15, valid: validNIR, free: true},
+	{mark: MarkCNPJ, n: 14, valid: validCNPJ, free: true},
+	{mark: MarkTitulo, n: 12, valid: validTitulo, free: true},
+	{mark: MarkID, n: 12, valid: validMyNumber, labels: []string{"マイナンバー", "個人番号", "my number", "mynumber", "individual number"}},
+	{mark: MarkCPF, n: 11, valid: validCPF, free: true},
+	{mark: MarkPIS, n: 11, valid: validPIS, groups: []string{"3 5 2 1", "1 3 3 3 1"}, labels: []string{"pis", "pasep", "nis", "nit", "inss", "cadúnico", "cadunico"}},
+	{mark: MarkCNH, n: 11, valid: validCNH, labels: []string{"cnh", "habilita", "carteira de motorista", "carta de motorista", "motorista", "driver", "renach"}},
+	{mark: MarkID, n: 11, valid: validSteuerID, groups: []string{"2 3 3 3"}, labels: []string{"steuer", "idnr", "tin", "tax id", "identifikationsnummer", "st-id"}},
+	{mark: MarkID, n: 11, valid: validPESEL, labels: []string{"pesel"}},
+	{mark: MarkID, n: 10, valid: validNIP, groups: []string{"3 3 2 2", "3 2 2 3"}, labels: []string{"nip", "vat", "podatk"}},
+	{mark: MarkID, n: 10, valid: validNHS, labels: []string{"nhs"}},
+	{mark: MarkID, n: 9, valid: validSSN, groups: []string{"3 2 4"}, labels: []string{"ssn", "itin", "social security", "taxpayer", "tax id", "tin"}},
+	{mark: MarkID, n: 9, valid: validBSN, labels: []string{"bsn", "burgerservice", "sofi", "sofinummer", "persoonsnummer"}},
+}
+
+// maxDigits is the most digits of any number that is looked for.
+const maxDigits = 19
+
+// weighed is the sum of the digits, each times its weight.
+func weighed(d []byte, weights string) int {
+	sum := 0
+	for i := range len(weights) {
+		sum += int(d[i]-'0') * int(weights[i]-'0')
+	}
+	return sum
+}
+
+// validPIS: PIS, PASEP, NIS, NIT: weights 3298765432, modulo 11 (Caixa Econômica Federal).
+func validPIS(d []byte) bool {
+	r := 11 - weighed(d, "3298765432")%11
+	return !allSame(d) && d[10] == byte('0'+r%11%10)
+}
+
+// validCNH: the driving licence's register number, weights 9 to 1 and 1 to 9,
+// modulo 11, with the carry that the first digit leaves (Denatran).
+func validCNH(d []byte) bool {
+	if allSame(d) {
+		return false
+	}
+	a, b := 0, 0
+	for i := range 9 {
+		v := int(d[i] - '0')
+		a += v * (9 - i)
+		b += v * (1 + i)
+	}
+	carry := 0
+	first := a % 11
+	if first >= 10 {
+		first, carry = 0, 2
+	}
+	second := b%11 - carry
+	if second < 0 { // two customs are in use
+		return d[9] == byte('0'+first) && (d[10] == byte('0'+second+11) || d[10] == '0')
+	}
+	if second >= 10 {
+		second = 0
+	}
+	return d[9] == byte('0'+first) && d[10] == byte('0'+second)
+}
+
+// validTitulo: the voter's number: eight digits, the state 01 to 28, two check
+// digits modulo 11; in São Paulo and Minas Gerais a remainder of 0 gives 1
+// (Tribunal Superior Eleitoral, Resolução 21.538).
+func validTitulo(d []byte) bool {
+	state := int(d[8]-'0')*10 + int(d[9]-'0')
+	if state < 1 || state > 28 {
+		return false
+	}
+	check := func(sum int) byte {
+		r := sum % 11
+		switch {
+		case r == 10:
+			return '0'
+		case r == 0 && state <= 2:
+			return '1'
+		}
+		return byte('0' + r)
+	}
+	first := check(weighed(d, "23456789"))
+	second := check(int(d[8]-'0')*7 + int(d[9]-'0')*8 + int(first-'0')*9)
+	return d[10] == first && d[11] == second
+}
+
+// validSSN: a US social security number or ITIN as the Social Security
+// Administration and the IRS give them out. There is no check digit.
+func validSSN(d []byte) bool {
+	area := int(d[0]-'0')*100 + int(d[1]-'0')*10 + int(d[2]-'0')
+	group := int(d[3]-'0')*10 + int(d[4]-'0')
+	if area == 0 || area == 666 || group == 0 || string(d[5:]) == "0000" {
+		return false
+	}
+	return area < 900 || group >= 50 && group <= 65 || group >= 70 && group <= 88 || group >= 90 && group <= 92 || group >= 94
+}
+
+// validNHS: weights 10 to 2, modulo 11 (NHS Data Dictionary).
+func validNHS(d []byte) bool {
+	sum := 0
+	for i := range 9 {
+		sum += int(d[i]-'0') * (10 - i)
+	}
+	r := 11 - sum%11
+	return !allSame(d) && r != 10 && d[9] == byte('0'+r%11)
+}
+
+// validSteuerID: ISO 7064 MOD 11,10; among the first ten digits one stands two
+// or three times (Bundeszentralamt für Steuern).
+func validSteuerID(d []byte) bool {
+	var count [10]int
+	for _, c := range d[:10] {
+		count[c-'0']++
+	}
+	twins := 0
+	for _, n := range count {
+		if n > 3 {
+			return false
+		}
+		if n > 1 {
+			twins++
+		}
+	}
+	if d[0] == '0' || twins != 1 {
+		return false
+	}
+	p := 10
+	for _, c := range d[:10] {
+		sum := (int(c-'0') + p) % 10
+		if sum == 0 {
+			sum = 10
+		}
+		p = sum * 2 % 11
+	}
+	return d[10] == byte('0'+(11-p)%10)
+}
+
+// validNIR: the French social security number: sex, year, month, department and
+// commune, order, and a key of two digits modulo 97 (INSEE). d may have A or B
+// in the seventh place, for Corsica.
+func validNIR(d []byte) bool {
+	month := int(d[3]-'0')*10 + int(d[4]-'0')
+	if d[0] < '1' || d[0] > '8' || d[0] == '5' || d[0] == '6' || month == 0 || month > 12 && month < 20 {
+		return false
+	}
+	n, less := 0, 0
+	for i, c := range d[:13] {
+		if i == 6 && (c == 'A' || c == 'B') {
+			less = 1_000_000 * int(c-'A'+1)
+			c = '0'
+		}
+		n = n*10 + int(c-'0')
+	}
+	return int(d[13]-'0')*10+int(d[14]-'0') == 97-(n-less)%97
+}
+
+// validBSN: the Dutch test of eleven (Rijksdienst voor Identiteitsgegevens).
+func validBSN(d []byte) bool {
+	return !allSame(d) && (weighed(d, "98765432")-int(d[8]-'0'))%11 == 0
+}
+
+// validPESEL: weights 1379137913, modulo 10, and a date whose century is in the
+// month (Ministerstwo Cyfryzacji).
+func validPESEL(d []byte) bool {
+	month, day := (int(d[2]-'0')*10+int(d[3]-'0'))%20, int(d[4]-'0')*10+int(d[5]-'0')
+	return month >= 1 && month <= 12 && day >= 1 && day <= 31 && d[10] == byte('0'+(10-weighed(d, "1379137913")%10)%10)
+}
+
+// validNIP: weights 657234567, modulo 11; no number has the remainder 10 (Ministerstwo Finansów).
+func validNIP(d []byte) bool {
+	return !allSame(d) && weighed(d, "657234567")%11 == int(d[9]-'0')
+}
+
+// validMyNumber: Japan's individual number, weights 6 5 4 3 2 7 6 5 4 3 2,
+// modulo 11 (ordinance 85 of 2014, article 5).
+func validMyNumber(d []byte) bool {
+	r := weighed(d, "65432765432") % 11
+	if r <= 1 {
+		return d[11] == '0' && !allSame(d)
+	}
+	return d[11] == byte('0'+11-r)
+}
+
+// validRIC: the resident's number of China, GB 11643-1999: area, date of birth,
+// order, and a check character ISO 7064 MOD 11-2, which may be X.
+func validRIC(d []byte) bool {
+	if d[0] < '1' || d[0] > '8' {
+		return false
+	}
+	if born, err := time.Parse("20060102", string(d[6:14])); err != nil || born.Year() < 1850 || born.Year() > 2100 {
+		return false
+	}
+	sum := 0
+	for i, w := range []int{7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2} {
+		sum += int(d[i]-'0') * w
+	}
+	return d[17] == "10X98765432"[sum%11]
+}
+
+// labelled tells whether one of the labels begins a word near s[from:to]: in the
+// 48 bytes before or the 24 after.
+func labelled(s string, from, to int, labels []string) bool {
+	near := lower(s[max(0, from-48):from]) + "\x00" + lower(s[to:min(len(s), to+24)])
+	for _, l := range labels {
+		for at := 0; ; {
+			i := strings.Index(near[at:], l)
+			if i < 0 {
+				break
+			}
+			i += at
+			if i == 0 || !wordByte(near[i-1]) || l[0] >= 0x80 {
+				return true
+			}
+			at = i + 1
+		}
+	}
+	return false
+}
+
+// lower folds ASCII letters alone, so that no byte moves.
+func lower(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			b := []byte(s)
+			for j := i; j < len(b); j++ {
+				if 'A' <= b[j] && b[j] <= 'Z' {
+					b[j] += 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
+// wordByte: an ASCII letter or digit, or a part of a letter outside ASCII.
+func wordByte(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
+}

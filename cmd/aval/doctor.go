@@ -1,0 +1,326 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+	"aval/agent/prompt/launch"
+	"aval/agent/prompt/native"
+)
+
+// errFound ends doctor with status 1 after its page has said what is wrong.
+var errFound = errors.New("something is wrong")
+
+// The states of a finding.
+const (
+	findOK    = "ok"
+	findNote  = "note"  // worth knowing; nothing is broken
+	findWrong = "wrong" // doctor ends with 1
+)
+
+// finding is what one check came to. Do says what to do, a step a line.
+type finding struct {
+	Check string   `json:"check"`
+	State string   `json:"state"`
+	Found string   `json:"found"`
+	Do    []string `json:"do,omitempty"`
+}
+
+// checkup is what the checks look at.
+type checkup struct {
+	app    *app
+	now    time.Time
+	client *ipc.Client // nil: the service does not answer
+	dial   error       // why not
+	status ipc.Status
+	policy ipc.PolicyResult
+	newest ipc.ConsentEntry // the newest decision; zero: there is none
+	heard  []heard          // the remote tools that run, as far as can be seen
+}
+
+// heard is one running remote tool, and whether Aval hears of its sessions.
+type heard struct {
+	what string
+	hook bool
+}
+
+// checks is the page of doctor, in this order. A check looks and changes
+// nothing; in particular it asks nobody.
+var checks = []struct {
+	name string
+	look func(*checkup) []finding
+}{
+	{"service", checkService},
+	{"socket", checkSocket},
+	{"server", checkServer},
+	{"clock", checkClock},
+	{"policy", checkPolicy},
+	{"desktops", checkDesktops},
+	{"tools", checkTools},
+	{"question", checkQuestion},
+}
+
+func (a *app) doctorCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Look for what keeps people from being asked or sessions from being recorded",
+		Long: `Looks at the service, its socket, the server, the clock, the policy, the desktops,
+the remote tools, and at what could show a question, without asking one. Each
+finding says what to do. Exit status 1 if something is wrong.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c := a.examine(cmd.Context())
+			report := struct {
+				OK     bool      `json:"ok"`
+				Checks []finding `json:"checks"`
+			}{OK: true}
+			for _, k := range checks {
+				for _, f := range k.look(c) {
+					f.Check = k.name
+					report.Checks = append(report.Checks, f)
+					report.OK = report.OK && f.State != findWrong
+				}
+			}
+			if err := a.print(report, func(w io.Writer) { printFindings(w, report.Checks, report.OK) }); err != nil {
+				return err
+			}
+			if !report.OK {
+				return errFound
+			}
+			return nil
+		},
+	}
+}
+
+// examine asks the service for what the checks need. What it does not answer
+// stays empty, and the check of the service says why.
+func (a *app) examine(ctx context.Context) *checkup {
+	c := &checkup{app: a, now: time.Now(), heard: toolsHeard()}
+	if c.client, c.dial = a.dial(ctx); c.dial != nil {
+		return c
+	}
+	defer c.client.Close()
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	var list ipc.ConsentListResult
+	c.dial = errors.Join(
+		c.client.Call(ctx, ipc.MethodStatus, nil, &c.status),
+		c.client.Call(ctx, ipc.MethodPolicyShow, nil, &c.policy),
+		c.client.Call(ctx, ipc.MethodConsentList, ipc.ConsentListPage{}, &list),
+	)
+	if len(list.Entries) > 0 {
+		c.newest = list.Entries[0]
+	}
+	return c
+}
+
+var marks = map[string]string{findOK: "ok  ", findNote: "note", findWrong: "!!  "}
+
+func printFindings(w io.Writer, all []finding, ok bool) {
+	for _, f := range all {
+		fmt.Fprintf(w, "%s  %-9s %s\n", marks[f.State], f.Check, printable(f.Found))
+		for _, d := range f.Do {
+			fmt.Fprintf(w, "                → %s\n", printable(d))
+		}
+	}
+	if ok {
+		fmt.Fprintln(w, "\nNothing is wrong.")
+	}
+}
+
+func one(state, found string, do ...string) []finding {
+	return []finding{{State: state, Found: found, Do: do}}
+}
+
+func checkService(c *checkup) []finding {
+	if c.dial != nil {
+		return one(findWrong, c.dial.Error(), "install and start it: sudo aval install && sudo aval start", "to try it out without root: aval run --state-dir DIR --socket FILE --policy-dir DIR, and name that --socket here")
+	}
+	f := one(findOK, fmt.Sprintf("Aval %s has been running since %s", c.status.Build, c.status.StartedAt.Local().Format("2006-01-02 15:04")))
+	if c.status.Build != version {
+		f = append(f, finding{State: findNote, Found: fmt.Sprintf("the service is version %s, this command is %s", c.status.Build, version), Do: []string{"restart the service: sudo aval stop && sudo aval start"}})
+	}
+	for _, n := range c.status.Notes {
+		f = append(f, finding{State: findNote, Found: n})
+	}
+	return f
+}
+
+func checkSocket(c *checkup) []finding {
+	path := c.app.socket
+	fi, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return one(findWrong, path+" is not there", "the service makes it when it starts; another place is named with --socket or AVAL_SOCKET")
+	case err != nil:
+		return one(findWrong, err.Error(), "every local user must be able to reach the folder of the socket")
+	case fi.Mode()&fs.ModeSocket == 0:
+		return one(findWrong, path+" is not a socket", "remove it, or name the right one with --socket")
+	}
+	dir, err := os.Stat(filepath.Dir(path))
+	switch {
+	case err != nil:
+		return one(findWrong, err.Error())
+	case dir.Mode()&0o002 != 0 && dir.Mode()&fs.ModeSticky == 0:
+		return one(findWrong, filepath.Dir(path)+" can be written by everybody: anyone could put another socket in its place",
+			"chmod o-w "+filepath.Dir(path))
+	case fi.Mode()&0o006 != 0o006:
+		return one(findWrong, path+" is closed to ordinary users: their desktops cannot be asked", "restart the service, which opens it")
+	}
+	return one(findOK, path)
+}
+
+func checkServer(c *checkup) []finding {
+	s := c.status
+	switch {
+	case c.dial != nil:
+		return nil
+	case s.Company == "":
+		return one(findNote, "no company knows this computer: nobody can ask for a summary", "to join one: sudo aval enroll --token-file FILE")
+	case s.Link == "connected" && s.LinkError == "":
+		return one(findOK, fmt.Sprintf("connected with %s at %s; %d events wait", s.Company, s.Server, s.Waiting))
+	case s.Link == "refused":
+		return one(findWrong, fmt.Sprintf("%s turns this computer away: %s", s.Server, s.LinkError), "ask the company's administrator whether this device was removed; to join again: sudo aval unenroll && sudo aval enroll --token-file FILE")
+	case s.Link == "connecting" && s.LinkError == "" && c.now.Sub(s.StartedAt) < time.Minute:
+		return one(findNote, "connecting with "+s.Server)
+	}
+	why := s.LinkError
+	if why == "" {
+		why = s.Link
+	}
+	return one(findWrong, fmt.Sprintf("no orderly connection with %s: %s", s.Server, why),
+		fmt.Sprintf("nothing is lost: %d events wait and leave when it is back", s.Waiting), "see that this computer reaches that address (firewall, proxy: HTTPS_PROXY in the service's environment)")
+}
+
+// clockAhead is how far a record may lie in the future before the clock is suspect.
+const clockAhead = time.Minute
+
+func checkClock(c *checkup) []finding {
+	if ahead := c.newest.At.Sub(c.now); !c.newest.At.IsZero() && ahead > clockAhead {
+		return one(findWrong, fmt.Sprintf("the newest decision is %s in the future: the clock was set back", ahead.Round(time.Second)),
+			"set the clock right; until then no earlier answer counts for a further session")
+	}
+	at := c.now.Local().Format("2006-01-02 15:04:05 MST")
+	switch synchronised, known := clockSynchronised(); {
+	case !known:
+		return one(findNote, at+"; whether it is kept in step cannot be seen here")
+	case !synchronised:
+		return one(findNote, at+"; it is not kept in step with a time server", "switch it on: sudo timedatectl set-ntp true")
+	}
+	return one(findOK, at+"; kept in step with a time server")
+}
+
+func checkPolicy(c *checkup) []finding {
+	p := c.policy
+	switch {
+	case c.dial != nil:
+		return nil
+	case p.State == consent.PolicyUnreadable:
+		return one(findWrong, "the policy cannot be read, so nothing is recorded: "+p.Problem, "aval policy validate FILE lists what is wrong with a file; aval policy show names them")
+	case p.State == consent.PolicyStale:
+		return one(findWrong, fmt.Sprintf("the policy cannot be read; the last good one, of %s, counts for now: %s", p.GoodAt.Local().Format("2006-01-02 15:04"), p.Problem),
+			"put it right before that one expires: aval policy validate FILE")
+	case p.Problem != "":
+		return one(findWrong, p.Problem, "aval policy show")
+	case p.State == consent.PolicyNone:
+		return one(findOK, "none is set")
+	}
+	return one(findOK, "in force; aval policy show lists it")
+}
+
+func checkDesktops(c *checkup) []finding {
+	if c.dial != nil {
+		return nil
+	}
+	if len(c.status.Desktops) == 0 {
+		return one(findNote, "nobody is signed in at a desktop: nobody can be asked", "where a desktop is open all the same, start aval-desktop in it")
+	}
+	var out []finding
+	for _, d := range c.status.Desktops {
+		if d.Helper {
+			out = append(out, finding{State: findOK, Found: fmt.Sprintf("%s of %s: %s", d.Desktop, d.User, d.State)})
+			continue
+		}
+		out = append(out, finding{State: findWrong, Found: unhelped(d), Do: []string{startSentence(d)}})
+	}
+	return out
+}
+
+// unhelped names a desktop session that nothing of Aval runs in.
+func unhelped(d ipc.DesktopStatus) string {
+	where := ""
+	if d.Display != "" && d.Display != d.Desktop {
+		where = " (" + d.Display + ")"
+	}
+	return fmt.Sprintf("%s%s of %s: %s, aval-desktop does not run there, so nobody can be asked and nothing is recorded", d.Desktop, where, d.User, d.State)
+}
+
+// startSentence says how a desktop gets its helper.
+func startSentence(d ipc.DesktopStatus) string {
+	switch {
+	case d.StartLine == "":
+		return "start aval-desktop there: add it to the session's autostart"
+	case d.StartFile == "":
+		return "as " + d.User + ", once: " + d.StartLine
+	case strings.HasSuffix(d.StartFile, ".xinitrc"):
+		return fmt.Sprintf("in %s of %s, before the line that starts the window manager: %s", d.StartFile, d.User, d.StartLine)
+	}
+	return fmt.Sprintf("add to %s of %s: %s", d.StartFile, d.User, d.StartLine)
+}
+
+func checkTools(c *checkup) []finding {
+	if len(c.heard) == 0 {
+		return one(findNote, "no remote tool that Aval knows runs now, as far as this user can see", "docs/remote-tools.md has the lines for each tool")
+	}
+	var out []finding
+	for _, h := range c.heard {
+		f := finding{State: findOK, Found: h.what + ": its sessions are heard"}
+		if !h.hook {
+			f = finding{State: findWrong, Found: h.what + " runs without Aval's hook lines: its sessions are not heard", Do: []string{"start it with the -accept and -gone lines of docs/remote-tools.md"}}
+		}
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(x, y finding) int { return strings.Compare(x.Found, y.Found) })
+	return out
+}
+
+// checkQuestion looks at each rung on which a question could be shown.
+func checkQuestion(*checkup) []finding {
+	var out []finding
+	helper, err := launch.Find("aval-desktop")
+	if err != nil {
+		out = append(out, finding{State: findWrong, Found: "aval-desktop is not installed: nobody can be asked", Do: []string{"copy it beside aval, or to /usr/bin"}})
+	}
+	window, werr := launch.Find("aval-ui")
+	dialog, derr := native.Find()
+	switch {
+	case werr != nil && derr != nil:
+		return append(out, finding{State: findWrong, Found: "nothing can show a question: neither aval-ui nor a dialog program is installed", Do: []string{"copy aval-ui beside aval, or to /usr/bin", "install zenity or kdialog"}})
+	case werr != nil:
+		out = append(out, finding{State: findWrong, Found: "aval-ui is not installed: questions are asked by " + dialog.Path + " alone", Do: []string{"copy aval-ui beside aval, or to /usr/bin"}})
+	case derr != nil:
+		out = append(out, finding{State: findNote, Found: "no dialog program is installed: where windows cannot be drawn (no OpenGL) nobody can be asked", Do: []string{"install zenity or kdialog"}})
+	}
+	if display := os.Getenv("DISPLAY"); werr == nil && display != "" {
+		if gl, err := hasGLX(display); err != nil {
+			out = append(out, finding{State: findNote, Found: fmt.Sprintf("display %s cannot be looked at: %v", display, err)})
+		} else if !gl {
+			out = append(out, finding{State: findNote, Found: fmt.Sprintf("display %s has no OpenGL (GLX): questions come as a dialog there", display)})
+		}
+	}
+	if len(out) == 0 {
+		out = one(findOK, fmt.Sprintf("%s, window %s, dialog %s", helper, window, dialog.Path))
+	}
+	return out
+}

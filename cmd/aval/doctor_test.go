@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+)
+
+// healthy is a checkup that finds nothing wrong.
+func healthy() *checkup {
+	return &checkup{app: &app{}, now: time.Now(), client: nil,
+		status: ipc.Status{Build: version, Company: "Example Support", Server: "https://127.0.0.1:1", Link: "connected",
+			Desktops: []ipc.DesktopStatus{{Desktop: "2", User: "maria", State: consent.DesktopAvailable, Helper: true}}},
+		policy: ipc.PolicyResult{State: consent.PolicyFresh},
+		newest: ipc.ConsentEntry{At: time.Now().Add(-time.Hour)},
+		heard:  []heard{{"x11vnc on :0 (process 7)", true}}}
+}
+
+// TestChecks: each thing that can be wrong is found, said with what to do, and
+// nothing else is said to be wrong. Fault planted once: checkDesktops without
+// its look at Helper; both desktops were missed.
+func TestChecks(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*checkup)
+		look   func(*checkup) []finding
+		state  string
+		says   []string
+	}{
+		{"no service", func(c *checkup) { c.dial = errors.New("the service is not running") }, checkService, findWrong, []string{"not running", "aval start"}},
+		{"service", func(*checkup) {}, checkService, findOK, nil},
+		{"other version", func(c *checkup) { c.status.Build = "0.0.1" }, checkService, findNote, []string{"0.0.1", "restart"}},
+		{"connected", func(*checkup) {}, checkServer, findOK, []string{"Example Support"}},
+		{"no company", func(c *checkup) { c.status.Company = "" }, checkServer, findNote, []string{"nobody can ask", "aval enroll"}},
+		{"turned away", func(c *checkup) { c.status.Link, c.status.LinkError = "refused", "unknown device" }, checkServer, findWrong, []string{"turns this computer away", "unknown device"}},
+		{"no way there", func(c *checkup) { c.status.Link, c.status.LinkError, c.status.Waiting = "connecting", "no route", 42 }, checkServer, findWrong, []string{"no route", "42 events wait"}},
+		{"complaint", func(c *checkup) { c.status.LinkError = "a stream was rejected" }, checkServer, findWrong, []string{"a stream was rejected"}},
+		{"clock set back", func(c *checkup) { c.newest.At = c.now.Add(time.Hour) }, checkClock, findWrong, []string{"1h0m0s in the future"}},
+		{"policy", func(*checkup) {}, checkPolicy, findOK, nil},
+		{"policy unreadable", func(c *checkup) { c.policy.State, c.policy.Problem = consent.PolicyUnreadable, "x.json: line 1" }, checkPolicy, findWrong, []string{"nothing is recorded", "x.json", "aval policy validate"}},
+		{"policy stale", func(c *checkup) { c.policy.State, c.policy.Problem = consent.PolicyStale, "x.json: line 1" }, checkPolicy, findWrong, []string{"last good one"}},
+		{"nobody", func(c *checkup) { c.status.Desktops = nil }, checkDesktops, findNote, []string{"nobody can be asked"}},
+		{"helped", func(*checkup) {}, checkDesktops, findOK, []string{"2 of maria: available"}},
+		{"i3", func(c *checkup) {
+			c.status.Desktops[0] = ipc.DesktopStatus{Desktop: "3", Display: ":1", User: "maria", State: consent.DesktopUnreachable, StartFile: "~/.config/i3/config", StartLine: "exec --no-startup-id aval-desktop"}
+		}, checkDesktops, findWrong, []string{"3 (:1) of maria: unreachable", "add to ~/.config/i3/config of maria: exec --no-startup-id aval-desktop"}},
+		{"xinit", func(c *checkup) {
+			c.status.Desktops[0] = ipc.DesktopStatus{Desktop: "3", User: "maria", State: consent.DesktopUnreachable, StartFile: "~/.xinitrc", StartLine: "aval-desktop &"}
+		}, checkDesktops, findWrong, []string{"in ~/.xinitrc of maria, before the line that starts the window manager: aval-desktop &"}},
+		{"tools", func(*checkup) {}, checkTools, findOK, []string{"x11vnc on :0"}},
+		{"deaf to a tool", func(c *checkup) { c.heard[0].hook = false }, checkTools, findWrong, []string{"not heard", "docs/remote-tools.md"}},
+		{"no tools", func(c *checkup) { c.heard = nil }, checkTools, findNote, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := healthy()
+			tt.change(c)
+			found := tt.look(c)
+			worst := findOK
+			for _, f := range found {
+				if f.State == findWrong || worst == findOK {
+					worst = f.State
+				}
+				if f.State == findWrong && len(f.Do) == 0 {
+					t.Errorf("%q says not what to do", f.Found)
+				}
+			}
+			if worst != tt.state {
+				t.Errorf("%+v, want %s", found, tt.state)
+			}
+			var page bytes.Buffer
+			printFindings(&page, found, worst != findWrong)
+			for _, s := range tt.says {
+				if !strings.Contains(page.String(), s) {
+					t.Errorf("%q is not said:\n%s", s, page.String())
+				}
+			}
+		})
+	}
+}
+
+func TestCheckSocket(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	c := healthy()
+	c.app.socket = path
+	want := func(what, state string) {
+		t.Helper()
+		if got := checkSocket(c); len(got) != 1 || got[0].State != state {
+			t.Errorf("%s: %+v, want %s", what, got, state)
+		}
+	}
+	want("nothing there", findWrong)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for mode, state := range map[os.FileMode]string{0o666: findOK, 0o600: findWrong} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		want(mode.String(), state)
+	}
+	for mode, state := range map[os.FileMode]string{0o777: findWrong, 0o777 | os.ModeSticky: findOK} {
+		if err := errors.Join(os.Chmod(path, 0o666), os.Chmod(dir, mode)); err != nil {
+			t.Fatal(err)
+		}
+		want("folder "+mode.String(), state)
+	}
+	c.app.socket = filepath.Join(dir, "file")
+	if err := os.WriteFile(c.app.socket, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want("a file", findWrong)
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"errors"
+	"time"
+)
+
+// Policy is a company's policy with its draft; Draft is JSON owned by
+// summarizer/company.
+type Policy struct {
+	ID        string
+	Company   string
+	Name      string
+	Draft     string
+	Version   int64 // last published; 0: never
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// PolicyVersion is one published version of a policy.
+type PolicyVersion struct {
+	Policy      string
+	Version     int64
+	Settings    string
+	Release     []byte // signed envelope; empty: none
+	PublishedAt time.Time
+}
+
+const policyColumns = `SELECT id, company, name, draft, version, created_at, updated_at FROM policies`
+
+func (p *Policy) into() []any {
+	return []any{&p.ID, &p.Company, &p.Name, &p.Draft, &p.Version, stamp{&p.CreatedAt}, stamp{&p.UpdatedAt}}
+}
+
+// InsertPolicy adds a policy that was never published. ErrExists where the name
+// is taken.
+func (t *Tx) InsertPolicy(p Policy) error {
+	n, err := t.exec(`INSERT INTO policies (id, company, name, draft, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, 0, $5, $5) ON CONFLICT (company, name) DO NOTHING`, p.ID, p.Company, p.Name, p.Draft, ns(p.CreatedAt))
+	if err == nil && n == 0 {
+		return ErrExists
+	}
+	return err
+}
+
+// PolicyNamed returns a company's policy by its name, or ErrNotFound.
+func (t *Tx) PolicyNamed(company, name string) (p Policy, err error) {
+	err = t.one(policyColumns+` WHERE company = $1 AND name = $2`, []any{company, name}, p.into()...)
+	return p, err
+}
+
+// Policies lists a company's policies by name.
+func (t *Tx) Policies(company string) (list []Policy, err error) {
+	err = t.each(policyColumns+` WHERE company = $1 ORDER BY name`, []any{company}, func(scan func(...any) error) error {
+		var p Policy
+		if err := scan(p.into()...); err != nil {
+			return err
+		}
+		list = append(list, p)
+		return nil
+	})
+	return list, err
+}
+
+// DraftPolicy changes a policy's draft.
+func (t *Tx) DraftPolicy(id, draft string, at time.Time) error {
+	n, err := t.exec(`UPDATE policies SET draft = $2, updated_at = $3 WHERE id = $1`, id, draft, ns(at))
+	return found(n, err)
+}
+
+// PublishPolicy adds the next version of a policy: v.Version must be one more
+// than the last. ErrExists where it is not.
+func (t *Tx) PublishPolicy(v PolicyVersion) error {
+	n, err := t.exec(`UPDATE policies SET version = $2 WHERE id = $1 AND version = $2 - 1`, v.Policy, v.Version)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrExists
+	}
+	if v.Release == nil {
+		v.Release = []byte{}
+	}
+	_, err = t.exec(`INSERT INTO policy_versions (policy, version, settings, release, published_at) VALUES ($1, $2, $3, $4, $5)`,
+		v.Policy, v.Version, v.Settings, v.Release, ns(v.PublishedAt))
+	return err
+}
+
+// PolicyVersion returns one published version, or ErrNotFound.
+func (t *Tx) PolicyVersion(policy string, version int64) (v PolicyVersion, err error) {
+	err = t.one(`SELECT policy, version, settings, release, published_at FROM policy_versions WHERE policy = $1 AND version = $2`,
+		[]any{policy, version}, &v.Policy, &v.Version, &v.Settings, &v.Release, stamp{&v.PublishedAt})
+	return v, err
+}
+
+// AssignPolicy assigns a policy to a device, in the place of the one before; an
+// empty device stands for all that have none of their own, an empty policy takes
+// the assignment away.
+func (t *Tx) AssignPolicy(company, device, policy string) error {
+	if _, err := t.exec(`DELETE FROM policy_assignments WHERE company = $1 AND device = $2`, company, device); err != nil || policy == "" {
+		return err
+	}
+	_, err := t.exec(`INSERT INTO policy_assignments (company, device, policy) VALUES ($1, $2, $3)`, company, device, policy)
+	return err
+}
+
+// Assignments returns which policy (id) each device of a company was assigned;
+// the empty device stands for all others.
+func (t *Tx) Assignments(company string) (map[string]string, error) {
+	all := map[string]string{}
+	err := t.each(`SELECT device, policy FROM policy_assignments WHERE company = $1`, []any{company}, func(scan func(...any) error) error {
+		var device, policy string
+		if err := scan(&device, &policy); err != nil {
+			return err
+		}
+		all[device] = policy
+		return nil
+	})
+	return all, err
+}
+
+// PolicyOf returns the policy assigned to a device, its own or the one of all,
+// in the version last published; ErrNotFound where there is none.
+func (t *Tx) PolicyOf(company, device string) (p Policy, v PolicyVersion, err error) {
+	const assigned = policyColumns + ` WHERE id = (SELECT policy FROM policy_assignments WHERE company = $1 AND device = $2)`
+	err = t.one(assigned, []any{company, device}, p.into()...)
+	if errors.Is(err, ErrNotFound) {
+		err = t.one(assigned, []any{company, ""}, p.into()...)
+	}
+	if err != nil {
+		return Policy{}, PolicyVersion{}, err
+	}
+	v, err = t.PolicyVersion(p.ID, p.Version)
+	return p, v, err
+}
