@@ -66,7 +66,7 @@ func TestSettingsWindow(t *testing.T) {
 	becomes := func(want string, limit time.Duration) bool {
 		return w.Wait("the setting", limit, func() (bool, error) { return stored() == want, nil }) == nil
 	}
-	w.settle(d, "settings") // it has nothing to choose before the service has answered
+	w.settle(d, "settings")                              // it has nothing to choose before the service has answered
 	press(keyTab, keyTab, keyTab, keyTab, rig.KeyReturn) // Voltar, Por quê?, Permitido, Negado
 	if !becomes("denied", 10*time.Second) {
 		w.picture(d, "settings")
