@@ -63,8 +63,14 @@ type Definition struct {
 	// Default is the value in force where no source sets the key, as String
 	// writes it; for a Choice it may be unset, which no source can set.
 	Default string
-	// Entry checks one entry of a List and says what is allowed; nil: any text.
+	// Entry checks one entry of a List and says what is allowed.
 	Entry func(string) (allowed string, ok bool)
+	// Pattern is Entry as a regular expression that JSON Schema understands
+	// (ECMA-262); it matches every entry that Entry takes.
+	Pattern string
+	// Example is a value that allows nothing without a question, as String
+	// writes it; empty: Default is one.
+	Example string
 	// Narrows marks a List whose every entry makes more count: a list without
 	// an entry is then stricter than one with it.
 	Narrows bool
@@ -88,12 +94,15 @@ const (
 	maxMinutes = 480
 )
 
+// plainPattern is plainText for JSON Schema, which knows no classes of characters.
+const plainPattern = `^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$`
+
 var definitions = []Definition{
-	{Name: Reporting, Type: Choice, Choices: []string{"off", "on"}, Default: "unset", Allows: []string{"on"},
+	{Name: Reporting, Type: Choice, Choices: []string{"off", "on"}, Default: "unset", Example: "off", Allows: []string{"on"},
 		Doc: "Whether connections to this device are reported. Session Insights for incoming connections need `on` where the company limits them to devices with an assigned policy; `off` excludes the device."},
-	{Name: Insights, Type: Choice, Choices: []string{"off", "on"}, Default: "unset", Allows: []string{"on"},
+	{Name: Insights, Type: Choice, Choices: []string{"off", "on"}, Default: "unset", Example: "off", Allows: []string{"on"},
 		Doc: "Session Insights for incoming connections. `on` and enforced: sessions of the company that manages the device are recorded with a notice instead of a question. `off` excludes the device."},
-	{Name: AccessControl, Type: Choice, Choices: []string{"denied", "after-confirmation", "allowed"}, Default: "unset", Allows: []string{"allowed"},
+	{Name: AccessControl, Type: Choice, Choices: []string{"denied", "after-confirmation", "allowed"}, Default: "unset", Example: "after-confirmation", Allows: []string{"allowed"},
 		Doc: "Access control for Session Insights on this device. Enforced it replaces what the person chose; recommended it is the value for people who have not chosen."},
 	{Name: QuestionSeconds, Type: Number, Min: minSeconds, Max: maxSeconds, Default: "30",
 		Doc: "How many seconds the question waits for an answer once it is shown. Without an answer nothing is recorded."},
@@ -103,17 +112,17 @@ var definitions = []Definition{
 		Doc: "After how many minutes of recording a session is decided, and where needed asked, again."},
 	{Name: AcceptUnproven, Type: Choice, Choices: []string{"off", "on"}, Default: "off", Allows: []string{"on"},
 		Doc: "Whether a yes counts at once although it is not certain that the person gave it: native dialogs and remote desktops cannot show who clicked. `off`: what is recorded stays on the computer until the supporter has left, and then the person is asked whether to send or delete it."},
-	{Name: RecordGroups, Type: List, Default: "windows, commands, files, system, chat", Entry: groupName, Narrows: true,
+	{Name: RecordGroups, Type: List, Default: "windows, commands, files, system, chat", Entry: groupName, Pattern: "^(windows|commands|files|system|chat)$", Narrows: true,
 		Doc: "Groups of events that may be recorded. A group that is left out is neither offered nor recorded; an empty list: nothing is recorded."},
-	{Name: Languages, Type: List, Default: "", Entry: languageTag,
+	{Name: Languages, Type: List, Default: "", Entry: languageTag, Pattern: "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", Example: "pt-BR, en",
 		Doc: "Languages of the question, best first, as BCP 47 tags. Empty: the language of the person's desktop."},
-	{Name: SSHAccounts, Type: List, Default: "", Entry: plainText, Narrows: true,
+	{Name: SSHAccounts, Type: List, Default: "", Entry: plainText, Pattern: plainPattern, Example: "support", Narrows: true,
 		Doc: "Accounts of this device whose OpenSSH logins with a terminal count as support sessions."},
-	{Name: SSHGroups, Type: List, Default: "", Entry: plainText, Narrows: true,
+	{Name: SSHGroups, Type: List, Default: "", Entry: plainText, Pattern: plainPattern, Example: "support-team", Narrows: true,
 		Doc: "Groups of this device whose members' OpenSSH logins with a terminal count as support sessions."},
-	{Name: SSHKeys, Type: List, Default: "", Entry: fingerprint, Narrows: true,
+	{Name: SSHKeys, Type: List, Default: "", Entry: fingerprint, Pattern: "^SHA256:[A-Za-z0-9+/]{43}$", Example: "SHA256:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg", Narrows: true,
 		Doc: "Fingerprints of the SSH keys whose logins with a terminal count as support sessions, as `ssh-keygen -l` prints them."},
-	{Name: TestAnswerDevices, Type: List, Default: "", Entry: plainText, Narrows: true, Allows: []string{"*"}, Test: true,
+	{Name: TestAnswerDevices, Type: List, Default: "", Entry: plainText, Pattern: plainPattern, Narrows: true, Allows: []string{"*"}, Test: true,
 		Doc: "For test installations only: names of input devices whose clicks count as those of a person although they are not hardware. Grants that come out of them are marked as tests."},
 }
 
@@ -127,6 +136,16 @@ func Define(name Name) (Definition, bool) {
 		return Definition{}, false
 	}
 	return definitions[i], true
+}
+
+// ExampleValue is a value of the key that allows nothing without a question, for
+// samples.
+func (d Definition) ExampleValue() Value {
+	if d.Example == "" {
+		return d.defaultValue()
+	}
+	d.Default = d.Example
+	return d.defaultValue()
 }
 
 // AllowsUnasked tells whether v can turn into an allow without a question, so

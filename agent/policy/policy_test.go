@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -445,6 +446,25 @@ func TestPageExamples(t *testing.T) {
 	}
 }
 
+// TestPatterns: what a key's check takes, its pattern takes; and where a pattern
+// can say it wholly, nothing else.
+func TestPatterns(t *testing.T) {
+	loose := []policy.Name{policy.SSHAccounts, policy.SSHGroups, policy.TestAnswerDevices} // a pattern cannot say "printable"
+	rapid.Check(t, func(t *rapid.T) {
+		for _, d := range policy.Definitions() {
+			if d.Type != policy.List {
+				continue
+			}
+			e := rapid.OneOf(rapid.String(), rapid.StringMatching(d.Pattern), rapid.StringMatching(d.Pattern+"|.")).Draw(t, "entry")
+			_, ok := d.Entry(e)
+			matches := regexp.MustCompile(d.Pattern).MatchString(e)
+			if ok && !matches || matches && !ok && !slices.Contains(loose, d.Name) {
+				t.Fatalf("%s: %q: check %v, pattern %v", d.Name, e, ok, matches)
+			}
+		}
+	})
+}
+
 func TestDefinitions(t *testing.T) {
 	for _, d := range policy.Definitions() {
 		if d.Doc == "" || d.Allowed() == "" {
@@ -462,6 +482,10 @@ func TestDefinitions(t *testing.T) {
 		}
 		if d.AllowsUnasked(def) {
 			t.Errorf("%s: its default allows without a question", d.Name)
+		}
+		example := d.ExampleValue()
+		if bad := policy.Merge([]policy.Layer{{Values: []policy.Value{example}}}); len(bad.Problems) > 0 || d.AllowsUnasked(example) {
+			t.Errorf("%s: example %s: %v", d.Name, example, bad.Problems)
 		}
 		if got, ok := policy.Define(d.Name); !ok || got.Name != d.Name {
 			t.Errorf("%s is not found", d.Name)
