@@ -150,8 +150,7 @@ func (v *View) choice(box bool, list *[]*control.Choice, pick func(i int)) *cont
 }
 
 func (v *View) row(key string, to Page) *control.Row {
-	var r *control.Row
-	r = control.NewRow(v.cat.T(key, nil), func() { v.turn(to) })
+	r := control.NewRow(v.cat.T(key, nil), func() { v.turn(to) })
 	r.Reveal = func() { v.reveal(r) }
 	return r
 }

@@ -338,6 +338,9 @@ func (v *View) show(state viewmodel.SettingsState, err error) {
 	v.fill(viewmodel.NewSettings(state, v.cat, v.zone))
 	v.gone.Hide()
 	v.body.Show()
+	if c := v.canvas(); !was && v.leave != nil && c != nil && c.Focused() == nil { // who came by the gear goes on by the keyboard
+		v.focusPage()
+	}
 	if v.undo != nil && !own(state.Settings, v.undo.left) { // changed elsewhere
 		v.undo = nil
 		v.say("")

@@ -155,6 +155,8 @@ func (w settingsWords) groups(v *Settings) {
 			c.Why = w.cat.T("settings.record.barred", nil)
 		case !g.Own:
 			c.Why = w.cat.T("settings.record.off", nil)
+		case narrow(w.Settings.Groups) == 0:
+			c.Why = w.cat.T("settings.record.default", nil)
 		}
 		if all++; g.Record {
 			on++
