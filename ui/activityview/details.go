@@ -9,6 +9,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/viewmodel"
 )
 
@@ -196,16 +197,16 @@ func (v *View) actions() {
 	}
 	var buttons []fyne.CanvasObject
 	if a.CanStop {
-		buttons = append(buttons, newButton(v.t("activity.stop"), func() { v.withdraw(*a, false) }).framed())
+		buttons = append(buttons, control.NewButton(v.t("activity.stop"), nil, func() { v.withdraw(*a, false) }))
 	}
 	if a.CanObject {
-		buttons = append(buttons, newButton(v.t("activity.object"), func() { v.withdraw(*a, false) }).framed())
+		buttons = append(buttons, control.NewButton(v.t("activity.object"), nil, func() { v.withdraw(*a, false) }))
 	}
 	if a.CanDelete {
-		buttons = append(buttons, newButton(v.t("activity.delete"), func() { v.confirm(*a) }).framed())
+		buttons = append(buttons, control.NewButton(v.t("activity.delete"), nil, func() { v.confirm(*a) }))
 	}
 	if a.Recorded {
-		buttons = append(buttons, newButton(v.t("activity.receipt"), func() { v.receipt(*a, "") }).framed())
+		buttons = append(buttons, control.NewButton(v.t("activity.receipt"), nil, func() { v.receipt(*a, "") }))
 	}
 	if len(buttons) > 0 {
 		v.foot.Add(container.NewHBox(buttons...))
@@ -218,11 +219,11 @@ func (v *View) confirm(a viewmodel.Activity) {
 	if v.busy {
 		return
 	}
-	back := newButton(v.t("activity.cancel"), v.actions)
+	back := control.NewButton(v.t("activity.cancel"), nil, v.actions)
 	v.asked = true
 	v.foot.RemoveAll()
 	v.foot.Add(paragraph(v.cat.T("activity.confirm", assets.Args{"company": a.Company})))
-	v.foot.Add(container.NewHBox(back.framed(), newButton(v.t("activity.confirm.delete"), func() { v.withdraw(a, true) }).framed()))
+	v.foot.Add(container.NewHBox(back, control.NewButton(v.t("activity.confirm.delete"), nil, func() { v.withdraw(a, true) })))
 	v.focus(back)
 }
 

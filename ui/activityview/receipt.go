@@ -1,12 +1,13 @@
 package activityview
 
 import (
-	"aval/agent/ipc"
-	"aval/assets"
-	"aval/ui/viewmodel"
-
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
+
+	"aval/agent/ipc"
+	"aval/assets"
+	"aval/ui/control"
+	"aval/ui/viewmodel"
 )
 
 // receipt offers the receipt of a decision; said is what became of the last
@@ -21,8 +22,8 @@ func (v *View) receipt(a viewmodel.Activity, said string) {
 		said = v.t("activity.receipt.what")
 	}
 	v.foot.Add(paragraph(said))
-	do := func(key string, with func(ipc.Receipt) (string, error)) *button {
-		return newButton(v.t(key), func() { v.withReceipt(a, with) })
+	do := func(key string, with func(ipc.Receipt) (string, error)) *control.Button {
+		return control.NewButton(v.t(key), nil, func() { v.withReceipt(a, with) })
 	}
 	name := v.t("activity.receipt.file") + "-" + v.now().Format("2006-01-02")
 	save := func(ending string, content func(ipc.Receipt) []byte) func(ipc.Receipt) (string, error) {
@@ -32,14 +33,14 @@ func (v *View) receipt(a viewmodel.Activity, said string) {
 		}
 	}
 	page := do("activity.receipt.page", save(".txt", func(r ipc.Receipt) []byte { return []byte(r.Page) }))
-	buttons := []fyne.CanvasObject{page.framed(), do("activity.receipt.json", save(".json", func(r ipc.Receipt) []byte { return r.JSON })).framed()}
+	buttons := []fyne.CanvasObject{page, do("activity.receipt.json", save(".json", func(r ipc.Receipt) []byte { return r.JSON }))}
 	if v.prnt != nil {
 		buttons = append(buttons, do("activity.receipt.print", func(r ipc.Receipt) (string, error) {
 			return v.t("activity.receipt.printed"), v.prnt(r.Page)
-		}).framed())
+		}))
 	}
-	back := newButton(v.t("activity.receipt.back"), func() { v.actions(); v.focus(v.list) })
-	v.foot.Add(container.NewHBox(append(buttons, back.framed())...))
+	back := control.NewButton(v.t("activity.receipt.back"), nil, func() { v.actions(); v.focus(v.list) })
+	v.foot.Add(container.NewHBox(append(buttons, back)...))
 	v.focus(page)
 }
 

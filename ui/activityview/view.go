@@ -17,6 +17,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/viewmodel"
 )
 
@@ -73,11 +74,11 @@ type View struct {
 	body    *fyne.Container // panes, or what takes their place
 	panes   *panes
 	both    *fyne.Container
-	list    *rows
-	details *rows
+	list    *control.List
+	details *control.List
 	search  *widget.Entry
-	refresh *button
-	back    *button
+	refresh *control.Button
+	back    *control.Button
 	way     *fyne.Container // holds back; seen in a narrow window
 	note    *widget.Label   // beneath the search
 	foot    *fyne.Container
@@ -89,27 +90,27 @@ func New(c Config) *View {
 	v.search = widget.NewEntry()
 	v.search.SetPlaceHolder(v.t("activity.search"))
 	v.search.OnChanged = func(string) { v.filter() }
-	v.refresh = newButton(v.t("activity.refresh"), v.Refresh)
-	v.back = newButton(v.t("activity.back"), v.goBack)
-	v.way = container.NewHBox(v.back.framed())
+	v.refresh = control.NewButton(v.t("activity.refresh"), nil, v.Refresh)
+	v.back = control.NewButton(v.t("activity.back"), nil, v.goBack)
+	v.way = container.NewHBox(v.back)
 	v.way.Hide()
 	v.note = paragraph("")
 	v.note.Hide()
 
-	v.list = newRows(func() int { return len(v.rows) }, func() fyne.CanvasObject { return newEntry() },
+	v.list = control.NewList(func() int { return len(v.rows) }, func() fyne.CanvasObject { return newEntry() },
 		func(i int, o fyne.CanvasObject) { o.(*entry).set(v.rows[i]) })
 	v.list.OnSelected = v.selected
-	v.details = newRows(func() int { return len(v.lines) }, func() fyne.CanvasObject { return newDetail() },
+	v.details = control.NewList(func() int { return len(v.lines) }, func() fyne.CanvasObject { return newDetail() },
 		func(i int, o fyne.CanvasObject) { o.(*detail).set(v.lines[i]) })
 	v.details.OnSelected = func(i int) { v.details.Unselect(i) } // a line has nothing to choose
 	v.foot = container.NewVBox()
 
 	v.panes = &panes{changed: v.widthChanged}
 	v.both = container.New(v.panes,
-		container.NewBorder(v.note, nil, nil, nil, v.list.framed()), // its note comes and goes
-		container.NewBorder(v.way, v.foot, nil, nil, v.details.framed()))
+		container.NewBorder(v.note, nil, nil, nil, v.list.Framed()), // its note comes and goes
+		container.NewBorder(v.way, v.foot, nil, nil, v.details.Framed()))
 	v.body = container.NewStack()
-	head := container.NewBorder(nil, nil, nil, v.refresh.framed(), container.NewPadded(v.search))
+	head := container.NewBorder(nil, nil, nil, v.refresh, container.NewPadded(v.search))
 	v.root = container.NewPadded(container.NewBorder(head, nil, nil, nil, v.body))
 	v.say(paragraph(v.t("activity.loading")))
 	return v

@@ -21,6 +21,7 @@ import (
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/theme"
 	"aval/ui/viewmodel"
 )
@@ -190,12 +191,12 @@ func (v *View) told() string {
 	return b.String()
 }
 
-func (v *View) buttons() (list []*button) {
+func (v *View) buttons() (list []*control.Button) {
 	var walk func([]fyne.CanvasObject)
 	walk = func(objects []fyne.CanvasObject) {
 		for _, o := range objects {
 			switch o := o.(type) {
-			case *button:
+			case *control.Button:
 				list = append(list, o)
 			case *fyne.Container:
 				walk(o.Objects)

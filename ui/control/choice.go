@@ -30,6 +30,7 @@ type Choice struct {
 	hovered       bool
 
 	frame, mark, dot *canvas.Rectangle
+	short, long      *canvas.Line // the check in a box
 	text             *widget.RichText
 }
 
@@ -47,8 +48,10 @@ func NewChoice(box bool) *Choice {
 	c.frame.CornerRadius = 6
 	c.mark.StrokeWidth = 2
 	c.mark.CornerRadius, c.dot.CornerRadius = markSize/2, markSize/4
+	c.short, c.long = canvas.NewLine(nil), canvas.NewLine(nil)
+	c.short.StrokeWidth, c.long.StrokeWidth = 2.5, 2.5
 	if box {
-		c.mark.CornerRadius, c.dot.CornerRadius = 4, 2
+		c.mark.CornerRadius = 4
 	}
 	c.text.Wrapping = fyne.TextWrapWord
 	c.ExtendBaseWidget(c)
@@ -79,7 +82,13 @@ func (c *Choice) Set(name, meaning string, chosen, greyed bool) {
 func (c *Choice) CreateRenderer() fyne.WidgetRenderer {
 	c.mark.SetMinSize(fyne.NewSquareSize(markSize))
 	c.dot.SetMinSize(fyne.NewSquareSize(markSize / 2))
-	mark := container.NewVBox(container.NewPadded(container.NewPadded(container.NewStack(c.mark, container.NewCenter(c.dot)))))
+	inside := fyne.CanvasObject(container.NewCenter(c.dot))
+	if c.box {
+		c.short.Position1, c.short.Position2 = fyne.NewPos(4, 9.5), fyne.NewPos(7.5, 13)
+		c.long.Position1, c.long.Position2 = fyne.NewPos(7.5, 13), fyne.NewPos(14, 5.5)
+		inside = container.NewWithoutLayout(c.short, c.long)
+	}
+	mark := container.NewVBox(container.NewPadded(container.NewPadded(container.NewStack(c.mark, inside))))
 	return widget.NewSimpleRenderer(container.NewStack(c.frame, container.NewBorder(nil, nil, mark, nil, c.text)))
 }
 
@@ -95,6 +104,8 @@ func (c *Choice) Refresh() {
 	c.frame.Refresh()
 	c.mark.Refresh()
 	c.dot.Refresh()
+	c.short.Refresh()
+	c.long.Refresh()
 	c.text.Refresh()
 	c.DisableableWidget.Refresh()
 }
@@ -105,15 +116,16 @@ func (c *Choice) paint() {
 	if c.Disabled() {
 		ink, line = fynetheme.ColorNameDisabled, pal.Edge
 	}
-	c.frame.FillColor, c.frame.StrokeColor, c.frame.StrokeWidth = color.Transparent, color.Transparent, 3
+	PaintRing(c.frame, c.focused)
 	if c.hovered && !c.Disabled() {
 		c.frame.FillColor = pal.Hover
 	}
-	if c.focused {
-		c.frame.StrokeColor = pal.Focus
-	}
 	c.mark.FillColor, c.mark.StrokeColor, c.dot.FillColor = pal.Ground, pal.Edge, color.Transparent
-	if c.chosen {
+	c.short.StrokeColor, c.long.StrokeColor = color.Transparent, color.Transparent
+	switch {
+	case c.chosen && c.box:
+		c.mark.FillColor, c.mark.StrokeColor, c.short.StrokeColor, c.long.StrokeColor = line, line, pal.OnTick, pal.OnTick
+	case c.chosen:
 		c.mark.StrokeColor, c.dot.FillColor = line, line
 	}
 	c.text.Segments = []widget.RichTextSegment{segment(c.name, ink, true)}

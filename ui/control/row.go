@@ -1,8 +1,6 @@
 package control
 
 import (
-	"image/color"
-
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
@@ -66,10 +64,6 @@ func (r *Row) MinSize() fyne.Size {
 	return fyne.NewSize(s.Width, max(s.Height, MinTarget))
 }
 
-// MinTarget is the least height of what can be pressed, in device-independent
-// pixels.
-const MinTarget float32 = 36
-
 // AccessibilityLabel implements fyne.Accessible.
 func (r *Row) AccessibilityLabel() string { return r.name + ": " + r.now }
 
@@ -86,12 +80,9 @@ func (r *Row) Refresh() {
 
 func (r *Row) paint() {
 	pal := theme.Current()
-	r.frame.FillColor, r.frame.StrokeColor, r.frame.StrokeWidth = color.Transparent, color.Transparent, 3
+	PaintRing(r.frame, r.focused)
 	if r.hovered {
 		r.frame.FillColor = pal.Hover
-	}
-	if r.focused {
-		r.frame.StrokeColor = pal.Focus
 	}
 	r.text.Segments = []widget.RichTextSegment{segment(r.name, fynetheme.ColorNameForeground, true)}
 	if r.now != "" {
