@@ -41,6 +41,7 @@ type desktop struct {
 	told    time.Time          // when a message said that the bar cannot be seen
 	hidden  bool               // the bar said that it cannot be seen
 	windows map[string]*opened // those that were opened from here and still are
+	listed  bool               // a native dialog stands in for one of them
 }
 
 // quietAfter is how long capturing goes on without a sign of life of the bar.

@@ -101,6 +101,8 @@ func (s *service) Handle(_ context.Context, c *ipc.Conn, m ipc.Method, params js
 	case ipc.MethodDesktopRegister:
 		s.desk = c
 		return ipc.DesktopRegisterResult{Desktop: "test"}, nil
+	case ipc.MethodSettingsGet:
+		return ipc.SettingsResult{SessionInsights: consent.AccessUnset, Effective: consent.AccessAfterConfirmation, Origin: "default"}, nil
 	case ipc.MethodQuestionClaim:
 		var q ipc.QuestionClaim
 		if json.Unmarshal(params, &q) != nil || q.Nonce != "nonce-1" {

@@ -16,6 +16,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/prop"
 
+	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/agent/x11/xtest"
 )
@@ -106,6 +107,9 @@ type entry struct {
 }
 
 func (h *host) menu() []entry {
+	if h.icon() == "" {
+		return nil // the bus ends the connection of who writes to nobody
+	}
 	var revision uint32
 	var root struct {
 		ID       int32
@@ -302,5 +306,38 @@ func TestScreenReader(t *testing.T) {
 		if r := all[ipc.DesktopPrompt](s, ipc.MethodDesktopPrompt)[i]; r.Why != why {
 			t.Errorf("%d: %+v", i, r)
 		}
+	}
+}
+
+// Where the window of the settings cannot be shown, the desktop's own list offers
+// the same choice with the same effect. Planted bug: leave out notOpened.
+func TestSettingsByList(t *testing.T) {
+	xtest.Need(t, "/usr/bin/zenity")
+	for name, script := range map[string]string{"no window": "#!/bin/sh\nexit 75\n", "no libGL": "#!/bin/sh\nexit 127\n", "no program": ""} {
+		t.Run(name, func(t *testing.T) {
+			address := bus(t)
+			h := newHost(t, address)
+			x := xtest.Start(t, xtest.Options{WM: true})
+			s := newService(t)
+			s.start()
+			runDesk(t, x, beside(t, script), s.socket, "DBUS_SESSION_BUS_ADDRESS="+address)
+			xtest.Wait(t, "the registration", s.registered)
+			var e entry
+			xtest.Wait(t, "the icon", func() bool { e, _ = h.find("Configurações"); return e.ID != 0 })
+			h.press(e.ID)
+			list := func() string {
+				id, _ := x.Try("xdotool", "search", "--onlyvisible", "--name", "Session Insights")
+				return id
+			}
+			xtest.Wait(t, "the list", func() bool { return list() != "" })
+			x.Run(t, "xdotool", "windowactivate", "--sync", strings.Fields(list())[0])
+			x.Shot(t, "settings-list")
+			x.Run(t, "xdotool", "key", "--delay", "150", "Home", "Down", "Return")
+			xtest.Wait(t, "the change", func() bool { return len(all[ipc.SettingsSet](s, ipc.MethodSettingsSet)) == 1 })
+			if got := all[ipc.SettingsSet](s, ipc.MethodSettingsSet)[0]; got.SessionInsights != consent.AccessDenied {
+				t.Errorf("%+v", got)
+			}
+			x.Shot(t, "settings-list-changed")
+		})
 	}
 }

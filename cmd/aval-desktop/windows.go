@@ -8,6 +8,8 @@ import (
 
 	"aval/agent/ipc"
 	"aval/agent/prompt/launch"
+	"aval/agent/prompt/native"
+	"aval/ui/settingslist"
 )
 
 // The windows of aval-ui that are opened from here, by the argument that names them.
@@ -70,9 +72,37 @@ func (d *desktop) open(window string, args ...string) {
 	}()
 }
 
-// notOpened is called when a window cannot be shown on this desktop.
+// notOpened is called when a window cannot be shown on this desktop: the settings
+// are shown by the desktop's own list dialog, for the others it says where to look.
 func (d *desktop) notOpened(window string, err error) {
 	d.log.Warn("a window could not be opened", "window", window, "err", err)
+	tool, err := native.Find()
+	if err != nil || d.listed {
+		return // nothing can be shown, or something is there already
+	}
+	d.listed = true
+	go func() {
+		var err error
+		if window == windowSettings {
+			err = settingslist.Run(d.ctx, d.cat, time.Local, d.call, tool)
+		} else {
+			err = tool.Tell(d.ctx, d.cat.T("app.name", nil), d.cat.T("app.nowindow", nil), d.cat.T("settings.list.close", nil))
+		}
+		if err != nil {
+			d.log.Warn("a native dialog could not be shown", "err", err)
+		}
+		d.post(func() { d.listed = false })
+	}()
+}
+
+// call is one request to the service, on a connection of its own.
+func (d *desktop) call(ctx context.Context, m ipc.Method, params, result any) error {
+	c, err := ipc.Dial(ctx, d.socket, ipc.Hello{Program: "aval-desktop", Build: version})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Call(ctx, m, params, result)
 }
 
 // welcome opens the main window, once for each user, on a computer that no

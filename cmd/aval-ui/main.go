@@ -101,6 +101,9 @@ func run(args []string, out, errs io.Writer) int {
 	default:
 		err = guarded(mainVisibleWithin, func() error { return showMain(o, settings) })
 	}
+	if settings && errors.Is(err, consentview.ErrCannotShow) && listSettings(o) == nil {
+		return exitDone
+	}
 	switch {
 	case err == nil:
 		return exitDone

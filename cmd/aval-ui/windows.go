@@ -49,12 +49,7 @@ func newShell(o options) (*shell, error) {
 
 // call asks the service on a connection of its own.
 func (s *shell) call(ctx context.Context, m ipc.Method, params, result any) error {
-	service, err := ipc.Dial(ctx, s.o.socket, hello)
-	if err != nil {
-		return err
-	}
-	defer service.Close()
-	return service.Call(ctx, m, params, result)
+	return caller(s.o.socket)(ctx, m, params, result)
 }
 
 var hello = ipc.Hello{Program: "aval-ui", Build: version}

@@ -267,20 +267,14 @@ func (v *View) setLanguage(to string) {
 
 // report says what became of a change.
 func (v *View) report(c change, err error) {
-	var refused *ipc.Error
-	switch {
-	case err == nil:
-		if v.undo = c.undone; v.undo != nil {
-			v.undo.left = v.state.Settings
-		}
-		v.say(c.said)
-	case errors.As(err, &refused) && refused.Code == ipc.CodeRefused && v.state.Settings.Enforced && c.set.SessionInsights != "":
-		v.say(v.cat.T("settings.refused.policy", nil))
-	case errors.As(err, &refused) && refused.Code == ipc.CodeRefused:
-		v.say(v.cat.T("settings.refused.supporter", nil))
-	default:
-		v.say(v.cat.T("settings.failed", nil))
+	if err != nil {
+		v.say(viewmodel.Unchanged(v.cat, v.state.Settings.Enforced && c.set.SessionInsights != "", err))
+		return
 	}
+	if v.undo = c.undone; v.undo != nil {
+		v.undo.left = v.state.Settings
+	}
+	v.say(c.said)
 }
 
 func (v *View) takeBack() {

@@ -2,6 +2,7 @@ package viewmodel
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -97,6 +98,26 @@ var lost = map[string]string{
 // Access names a value of the setting.
 func Access(cat *assets.Catalog, v consent.AccessControl) string {
 	return word(cat, "settings.choice.", accesses, v)
+}
+
+// Changed says what became of a change to a value; enforced: as it is after that.
+func Changed(cat *assets.Catalog, to consent.AccessControl, enforced bool, err error) string {
+	if err != nil {
+		return Unchanged(cat, enforced, err)
+	}
+	return cat.T("settings.changed", assets.Args{"value": Access(cat, to)})
+}
+
+// Unchanged says why a change did not happen.
+func Unchanged(cat *assets.Catalog, enforced bool, err error) string {
+	var refused *ipc.Error
+	switch {
+	case errors.As(err, &refused) && refused.Code == ipc.CodeRefused && enforced:
+		return cat.T("settings.refused.policy", nil)
+	case errors.As(err, &refused) && refused.Code == ipc.CodeRefused:
+		return cat.T("settings.refused.supporter", nil)
+	}
+	return cat.T("settings.failed", nil)
 }
 
 // NewSettings puts the state into words; dates are those of zone.

@@ -1,5 +1,6 @@
 // Package native asks the question with the desktop's own dialog program, where
-// our window cannot be shown: zenity, or kdialog.
+// our window cannot be shown: zenity, or kdialog. It shows lists and texts, too,
+// for what else a person must reach there.
 //
 // The one rule that must not be broken: only the program's positive word after
 // its window was really visible for a while is a yes; every other end, an error
@@ -11,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html"
 	"os"
 	"strings"
 	"time"
@@ -185,14 +185,10 @@ func (t Tool) args(d Dialog) []string {
 		// Its yes/no dialogs have Yes as the default, and end with the same
 		// status for No, for wrong arguments and for a lost display. So the
 		// answer is chosen from a list that stands on the refusal, and the
-		// choice is printed. Its texts are taken for rich text when they look
-		// like it: here they always are, with everything escaped.
-		text := html.EscapeString(d.Text)
-		text = strings.ReplaceAll(text, `\`, "&#92;") // it reads \n as a line break
-		text = strings.ReplaceAll(text, "\n", "<br/>")
+		// choice is printed.
 		return []string{
 			"--title", oneLine(d.Title), "--geometry", "520x420",
-			"--radiolist", "<qt>" + text + "</qt>",
+			"--radiolist", richText(d.Text),
 			"no", oneLine(d.No), "on", "yes", oneLine(d.Yes), "off",
 		}
 	}
