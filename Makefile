@@ -10,7 +10,7 @@ OUT     := out
 export GOFLAGS += -buildvcs=false -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit e2e torture bench lint screenshots third-party clean deps-build deps-test deps-e2e
+.PHONY: help build demo test unit e2e torture bench redaction lint screenshots third-party clean deps-build deps-test deps-e2e
 
 help: ## show what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ torture: deps-e2e build ## the long runs: agent and summarizer killed five hundr
 bench: deps-test build ## benchmarks of every package that has some, and what a person waits for, seen from outside (N=15)
 	go test $(FLAGS) -run '^$$' -bench . -benchmem $(TESTS)
 	@go run $(FLAGS) ./test/bench -bin bin -out $(OUT)/bench -n $(or $(N),15)
+
+redaction: ## what redaction finds and leaves, into docs/redaction.md
+	AVAL_UPDATE=1 go test $(FLAGS) -count 1 -v -run 'TestFrozen|TestAdversarial' ./test/redaction
 
 # Fyne for other systems needs their C compilers; -tags ci type-checks without.
 lint: ## gofmt, go vet (also for Windows and macOS), staticcheck

@@ -57,6 +57,7 @@ type Agent struct {
 	notes        []string
 	policies     *source.Dir     // nil: no policy folder
 	policy       source.Snapshot // as read for the last decision
+	expiring     *time.Timer     // when the last good policy stops counting; nil: it is fresh
 	logind       *watch.Logind   // nil: this system has none
 	ssh          *watch.SSH
 	listed       []watch.LogindSession // all sessions, as logind lists them
@@ -103,7 +104,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if cfg.PolicyDir != "" {
-		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
+		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Preferences: source.DefaultPreferences, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
 	}
 	if err := a.loadNames(); err != nil {
 		return err

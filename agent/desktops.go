@@ -191,9 +191,14 @@ func (a *Agent) indicatorReport(d *desktop, r ipc.DesktopIndicator) {
 	a.gateAll()
 }
 
-// sign notes a sign of life and winds up the watchdog.
+// sign notes a sign of life and winds up the watchdog. After a silence that has
+// stopped the recordings, they may go on.
 func (a *Agent) sign(d *desktop) {
+	silent := time.Since(d.alive) >= aliveWithin
 	d.alive = time.Now()
+	if silent {
+		defer a.gateAll()
+	}
 	if d.watchdog == nil {
 		d.watchdog = a.after(aliveWithin, func() { a.gateAll() })
 		return

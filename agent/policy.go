@@ -94,6 +94,7 @@ func (a *Agent) watchPolicy() {
 // that became looser changes nothing that was decided.
 func (a *Agent) review() {
 	a.policyNow()
+	a.expireLater()
 	for _, l := range a.sessions {
 		if l.decided == nil || l.rec == nil && l.question == nil {
 			continue
@@ -118,6 +119,20 @@ func (a *Agent) review() {
 		a.settled(l)
 	}
 	a.gateAll()
+}
+
+// expireLater has everything looked at again when the last good policy of this
+// computer stops counting.
+func (a *Agent) expireLater() {
+	if a.expiring != nil {
+		a.expiring.Stop()
+		a.expiring = nil
+	}
+	if s := a.policy; s.Effective.State == consent.PolicyStale && s.Err != nil {
+		if d := time.Until(s.GoodAt.Add(source.Expiry)); d > 0 {
+			a.expiring = a.after(d+time.Second, a.review)
+		}
+	}
 }
 
 // again decides a session anew from what was known then and the policy of now;

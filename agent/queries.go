@@ -14,6 +14,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/agent/policy/source"
 	"aval/agent/record"
 	"aval/agent/store"
 )
@@ -43,6 +44,13 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 				s.Recording++
 			}
 		}
+	}
+	if err := a.policyNow().Err; err != nil {
+		what := "nothing is recorded until it can be"
+		if a.policy.Effective.State == consent.PolicyStale {
+			what = "the last good one counts until " + a.policy.GoodAt.Add(source.Expiry).UTC().Format(time.RFC3339)
+		}
+		s.Notes = append(slices.Clone(s.Notes), fmt.Sprintf("The policy cannot be read: %s (%v). See aval policy show.", what, err))
 	}
 	return s, nil
 }

@@ -34,6 +34,18 @@ const (
 	TestAnswerDevices Name = "TestAnswerDevices"
 )
 
+// Where device management puts values beside files.
+const (
+	// RegistryKey holds enforced values, below HKEY_LOCAL_MACHINE.
+	RegistryKey = `SOFTWARE\Policies\Aval`
+	// PreferenceDomain is the domain of managed preferences on macOS: the id in
+	// FyneApp.toml. Values in it are enforced.
+	PreferenceDomain = "aval.Aval"
+	// Recommended is the sub-key of RegistryKey, and the dictionary in the
+	// preferences, with the values that are not enforced.
+	Recommended = "Recommended"
+)
+
 // Type is the type of a key's value.
 type Type string
 

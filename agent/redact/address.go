@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 	"unicode"
@@ -53,16 +54,25 @@ func localStart(s string, i int) int {
 			return q
 		}
 	}
-	from := i
-	for from > 0 {
-		r, n := utf8.DecodeLastRuneInString(s[:from])
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune(localSigns, r) {
-			break
-		}
-		from -= n
+	from := localRun(s, i, localSigns)
+	// RFC 5322 allows = ? / and ` as well; in an address of the web they belong to it.
+	if more := localRun(s, i, localSigns+"=?/`"); more < from && !strings.Contains(s[more:from], "//") && s[more] != '/' && (more == 0 || s[more-1] != ':') {
+		from = more
 	}
 	for from < i && (s[from] == '\'' || s[from] == '.') { // a quotation mark is not its beginning
 		from++
+	}
+	return from
+}
+
+func localRun(s string, i int, signs string) int {
+	from := i
+	for from > 0 {
+		r, n := utf8.DecodeLastRuneInString(s[:from])
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune(signs, r) {
+			break
+		}
+		from -= n
 	}
 	return from
 }
@@ -124,12 +134,19 @@ func ip4(s string) []span {
 			}
 			j++
 		}
-		if ok && parts == 4 && (j == len(s) || !wordByte(s[j]) || s[j] == 'x') && !nobody[s[i:j]] && !strings.HasPrefix(s[i:j], "255.") && !version(s[:i]) {
+		if ok && parts == 4 && (j == len(s) || !wordByte(s[j]) || s[j] == 'x') && !nobody[s[i:j]] && !netmask(s[i:j]) && !version(s[:i]) {
 			out = append(out, span{i, j, MarkIP})
 		}
 		i = j
 	}
 	return out
+}
+
+// netmask: 255.255.255.0 and the like.
+func netmask(a string) bool {
+	m := net.IPMask(net.ParseIP(a).To4())
+	ones, _ := m.Size()
+	return ones >= 8
 }
 
 // nobody are addresses that name no machine.

@@ -126,8 +126,8 @@ func validNHS(d []byte) bool {
 	return !allSame(d) && r != 10 && d[9] == byte('0'+r%11)
 }
 
-// validSteuerID: ISO 7064 MOD 11,10; among the first ten digits one stands two
-// or three times (Bundeszentralamt für Steuern).
+// validSteuerID: ISO 7064 MOD 11,10; among the first ten digits exactly one
+// stands two or three times (Bundeszentralamt für Steuern).
 func validSteuerID(d []byte) bool {
 	var count [10]int
 	for _, c := range d[:10] {
@@ -183,7 +183,11 @@ func validBSN(d []byte) bool {
 // validPESEL: weights 1379137913, modulo 10, and a date whose century is in the
 // month (Ministerstwo Cyfryzacji).
 func validPESEL(d []byte) bool {
-	month, day := (int(d[2]-'0')*10+int(d[3]-'0'))%20, int(d[4]-'0')*10+int(d[5]-'0')
+	century, day := int(d[2]-'0')*10+int(d[3]-'0'), int(d[4]-'0')*10+int(d[5]-'0')
+	if century > 32 && century < 81 || century > 20 && century < 33 && d[0] > '3' {
+		return false // not born yet
+	}
+	month := century % 20
 	return month >= 1 && month <= 12 && day >= 1 && day <= 31 && d[10] == byte('0'+(10-weighed(d, "1379137913")%10)%10)
 }
 
@@ -208,7 +212,7 @@ func validRIC(d []byte) bool {
 	if d[0] < '1' || d[0] > '8' {
 		return false
 	}
-	if born, err := time.Parse("20060102", string(d[6:14])); err != nil || born.Year() < 1850 || born.Year() > 2100 {
+	if born, err := time.Parse("20060102", string(d[6:14])); err != nil || born.Year() < 1850 || born.Year() > 2040 {
 		return false
 	}
 	sum := 0

@@ -1,6 +1,10 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Identifiers that hold letters as well as digits. Each is read from a place
 // where a word begins, over single separators.
@@ -14,8 +18,8 @@ func lettered(s string) []span {
 			i++
 			continue
 		}
-		if i > 0 && wordByte(s[i-1]) { // within a word: on to its end
-			for i < len(s) && wordByte(s[i]) {
+		if letterBefore(s, i) { // within a word: on to its end
+			for i < len(s) && alnum(s[i]) {
 				i++
 			}
 			continue
@@ -61,7 +65,7 @@ func letteredAt(s string, i int) (to int, mark string) {
 	if n < 9 {
 		return 0, ""
 	}
-	whole := func(k int) bool { return ends[k-1] == len(s) || !wordByte(s[ends[k-1]]) }
+	whole := func(k int) bool { return !letterAfter(s, ends[k-1]) }
 	if l := ibanLength[string(c[:2])]; l > 0 && l <= n && validIBAN(c[:l]) {
 		return ends[l-1], MarkIBAN
 	}
@@ -72,7 +76,7 @@ func letteredAt(s string, i int) (to int, mark string) {
 		return ends[15], MarkID
 	case n >= 15 && (c[6] == 'A' || c[6] == 'B') && whole(15) && allDigits(c[:6]) && allDigits(c[7:15]) && validNIR(c[:15]):
 		return ends[14], MarkID
-	case n >= 14 && whole(14) && allDigits(c[12:14]) && !allDigits(c[:12]) && digitsIn(c[:12]) > 0 && validCNPJ(c[:14]) && closely(s[i:ends[13]]):
+	case n >= 14 && whole(14) && allDigits(c[12:14]) && !allDigits(c[:12]) && (digitsIn(c[:12]) > 0 || s[i] == c[0]) && validCNPJ(c[:14]) && closely(s[i:ends[13]]):
 		return ends[13], MarkCNPJ
 	case n >= 10 && whole(10) && validAusweis(c[:10]) && labelled(s, i, ends[9], ausweisLabels):
 		return ends[9], MarkID
@@ -100,6 +104,18 @@ func upper(letter byte, tail string) bool {
 // not as words with blanks between them.
 func closely(s string) bool { return !strings.Contains(s, " ") }
 
+// letterBefore and letterAfter tell whether a letter or digit touches a place.
+// Scripts that put no blanks between words do not count.
+func letterBefore(s string, i int) bool {
+	r, _ := utf8.DecodeLastRuneInString(s[:i])
+	return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
+}
+
+func letterAfter(s string, i int) bool {
+	r, _ := utf8.DecodeRuneInString(s[i:])
+	return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
+}
+
 func alnum(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
@@ -122,7 +138,9 @@ var ibanLength = func() map[string]int {
 	for w := range strings.FieldsSeq("AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 " +
 		"EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 " +
 		"LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 " +
-		"SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30") {
+		"SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30 " +
+		// Not in the registry, but in use.
+		"AO25 BF28 BJ28 CF27 CG27 CI28 CM27 CV25 DZ26 GA27 GQ27 GW25 IR26 KM27 MA28 MG27 ML28 MZ25 NE28 SN28 TD27 TG28") {
 		m[w[:2]] = int(w[2]-'0')*10 + int(w[3]-'0')
 	}
 	return m

@@ -3,6 +3,8 @@ package redact
 import (
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -66,6 +68,19 @@ func separator(r rune) bool {
 
 func inChain(s string, chain []group) []span {
 	var out []span
+	if failedIBAN(s, chain) {
+		return nil
+	}
+	if whole := shapeOf(chain); ownShape[whole] {
+		var digits []byte
+		for _, g := range chain {
+			digits = append(digits, s[g.from:g.to]...)
+		}
+		if mark := identified(s, chain, chain, digits); mark != "" {
+			return []span{{chain[0].from, chain[len(chain)-1].to, mark}}
+		}
+		return nil
+	}
 	for i := 0; i < len(chain); i++ {
 		j, mark := longest(s, chain, i)
 		if mark == "" {
@@ -77,6 +92,34 @@ func inChain(s string, chain []group) []span {
 	return out
 }
 
+// ownShape are groupings that say by themselves where a number begins and ends:
+// no part of one is looked at as another number.
+var ownShape = map[string]bool{"2 3 3 4 2": true, "4 4 4 4": true, "3 3 3 2": true, "1 2 2 2 3 3 2": true}
+
+// failedIBAN: the chain is the rest of what is written as an IBAN, and was none:
+// two letters and two digits, then groups of four.
+func failedIBAN(s string, chain []group) bool {
+	for _, g := range chain[min(1, len(chain)-1):] {
+		if g.to-g.from > 4 {
+			return false
+		}
+	}
+	at := chain[0].from
+	for range 6 {
+		for at > 0 && alnum(s[at-1]) {
+			at--
+		}
+		if at+4 <= len(s) && ibanLength[strings.ToUpper(s[at:at+2])] > 0 && digitAt(s, at+2) && digitAt(s, at+3) && (at == 0 || !wordByte(s[at-1])) {
+			return len(chain) > 2 && (at+4 == len(s) || s[at+4] == ' ' || s[at+4] == '-')
+		}
+		if at < 5 || s[at-1] != ' ' && s[at-1] != '-' {
+			return false
+		}
+		at--
+	}
+	return false
+}
+
 // longest finds the longest number that begins with group i.
 func longest(s string, chain []group, i int) (last int, mark string) {
 	digits := make([]byte, 0, maxDigits+1)
@@ -85,20 +128,20 @@ func longest(s string, chain []group, i int) (last int, mark string) {
 		if len(digits) < 9 {
 			continue
 		}
-		if m := identified(s, chain[i:j+1], digits); m != "" {
+		if m := identified(s, chain, chain[i:j+1], digits); m != "" {
 			last, mark = j, m
 		}
 	}
 	return last, mark
 }
 
-// identified is the mark for the number that the groups make up, or "".
-func identified(s string, groups []group, digits []byte) string {
+// identified is the mark for the number that the groups of a chain make up, or "".
+func identified(s string, chain, groups []group, digits []byte) string {
 	from, to := groups[0].from, groups[len(groups)-1].to
 	shape := ""
 	if n := len(digits); n >= 13 && luhn(digits) {
 		shape = shapeOf(groups)
-		if branded(digits) || shape == "4 4 4 4" || labelled(s, from, to, cardLabels) {
+		if branded(digits) && (n == 16 || usual(groups) || issued(digits) && !ownShape[shape]) || shape == "4 4 4 4" || (n == 16 || n == 19) && labelled(s, from, to, cardLabels) {
 			return MarkCard
 		}
 	}
@@ -110,11 +153,59 @@ func identified(s string, groups []group, digits []byte) string {
 		if shape == "" {
 			shape = shapeOf(groups)
 		}
+		if glued(s, groups) {
+			continue
+		}
+		if k.mark == MarkCPF && len(groups) == 1 && labelled(s, from, from, foreign) {
+			continue
+		}
+		if !k.free && len(groups) > 1 && goesOn(chain, from, to) {
+			continue
+		}
 		if k.free && !othersShape[shape] || slices.Contains(k.groups, shape) && sameBlanks(s, groups) || labelled(s, from, to, k.labels) {
 			return k.mark
 		}
 	}
 	return ""
+}
+
+// goesOn: further groups of the chain stand close by, so that from to is a part
+// of a longer number.
+func goesOn(chain []group, from, to int) bool {
+	for _, g := range chain {
+		if from-g.to == 1 || g.from-to == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// foreign: eleven digits behind one of these are no CPF.
+var foreign = []string{"pesel", "steuer", "idnr"}
+
+// glued: a number in groups touches a letter, and so is a part of something else.
+func glued(s string, groups []group) bool {
+	return len(groups) > 1 && (groups[0].from > 0 && alnum(s[groups[0].from-1]) || groups[len(groups)-1].to < len(s) && alnum(s[groups[len(groups)-1].to]))
+}
+
+// usual: in one piece, in groups of one size but for the last, or as American
+// Express and Diners Club write.
+func usual(groups []group) bool {
+	switch shapeOf(groups) {
+	case "4 6 5", "4 6 4":
+		return true
+	}
+	for i, g := range groups {
+		if n, first := g.to-g.from, groups[0].to-groups[0].from; n != first && (i < len(groups)-1 || n > first) {
+			return false
+		}
+	}
+	return true
+}
+
+// issued: by an issuer whose beginnings are few, so that the grouping does not matter.
+func issued(d []byte) bool {
+	return d[0] == '3' || d[0] == '4' && len(d) != 13
 }
 
 // othersShape are groupings in which eleven or twelve digits are something else:
@@ -162,11 +253,17 @@ func branded(d []byte) bool {
 	case two == 61, two == 64, two == 65: // Discover, Elo, RuPay, Troy; with 18 digits these are people's numbers in China
 		return n == 16 || n == 19
 	case two == 50, two >= 56 && two <= 69: // Maestro, Elo, Discover, UnionPay, Hipercard
-		return true
+		return n != 14 && n != 17 && (n != 18 || !dated(d))
 	case two == 81, two == 82, two == 86, two == 98, four == 9792, four == 9704: // UnionPay, RuPay, national networks
 		return n == 16 || n == 19
 	}
 	return false
+}
+
+// dated: the date of birth of a Chinese resident's number stands in the middle.
+func dated(d []byte) bool {
+	born, err := time.Parse("20060102", string(d[6:14]))
+	return err == nil && born.Year() >= 1900 && born.Year() < 2100
 }
 
 // cardLabels are the beginnings of words that stand near a card's number.
@@ -258,6 +355,9 @@ func lookalikes(s string) []span {
 			} else if passesFor(b[j]) == 0 {
 				alike = false
 			}
+		}
+		if j-i == 4 && ibanLength[strings.ToUpper(string(b[i:i+2]))] > 0 && digitAt(s, i+2) && digitAt(s, i+3) {
+			alike = false // the head of an IBAN
 		}
 		if alike && digits < j-i && (2*digits >= j-i || j-i <= 5 && digits > 0) {
 			for k := i; k < j; k++ {

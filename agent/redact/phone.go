@@ -105,7 +105,7 @@ func brazilian(s string, i int) int {
 func phones(s string) []span {
 	var out []span
 	for i := 0; i+7 < len(s); i++ {
-		if !digitAt(s, i) && s[i] != '(' || i > 0 && (wordByte(s[i-1]) || (s[i-1] == '.' || s[i-1] == ',') && digitAt(s, i-2)) {
+		if !digitAt(s, i) && s[i] != '(' || i > 0 && (wordByte(s[i-1]) || s[i] != '(' && strings.IndexByte(".,-/ ", s[i-1]) >= 0 && digitAt(s, i-2)) {
 			continue
 		}
 		if to := phoneAt(s, i); to > 0 {
@@ -157,15 +157,16 @@ func phoneAt(s string, i int) int {
 		switch {
 		case size(k+1) == 5 && size(k+2) == 4 && first == '9' && n == k+3,
 			size(k+1) == 4 && size(k+2) == 4 && first >= '2' && n == k+3,
-			size(k+1) == 1 && first == '9' && size(k+2) == 4 && size(k+3) == 4 && n == k+4,
-			size(k+1) == 3 && first == '9' && size(k+2) == 3 && size(k+3) == 3 && n == k+4:
+			size(k+1) == 1 && first == '9' && size(k+2) == 4 && size(k+3) == 4 && n == k+4:
 			return g[n-1].to
 		case size(k+1) == 9 && first == '9' && n == k+2, size(k+1) == 8 && first >= '2' && n == k+2 && total <= 13:
 			return g[n-1].to
 		}
 	}
 	switch {
-	case n == 2 && size(0) == 5 && size(1) == 4 && s[i] == '9' && s[g[0].to] == '-': // 91234-5678
+	case n == 2 && size(0) == 5 && size(1) == 4 && s[g[0].to] == '-': // 91234-5678
+		return g[1].to
+	case n == 2 && size(0) == 4 && size(1) == 4 && s[g[0].to] == '-' && s[i] >= '2' && !years(s[i:g[1].to]): // 3003-4000
 		return g[1].to
 	case n == 3 && size(0) == 4 && (s[i:g[0].to] == "0800" || s[i:g[0].to] == "0300" || s[i:g[0].to] == "0900"):
 		return g[2].to
@@ -209,9 +210,9 @@ func bracketed(s string, i int) int {
 	if n > 0 {
 		first = s[g[0].from]
 	}
-	home := len(area) == 2 && areas[int(area[0]-'0')*10+int(area[1]-'0')]
+	home := len(area) == 2 || len(code) == 2
 	switch {
-	case n > 0 && home && first >= '2' && (digits == 8 && !date(s, g[:n]) || digits == 9 && first == '9'),
+	case n > 0 && home && (digits == 8 && !date(s, g[:n]) || digits == 9),
 		len(area) == 3 && n == 2 && digits == 7 && g[0].to-g[0].from == 3,
 		n > 0 && digits >= 6 && digits <= 12 && labelled(s, i, g[n-1].to, phoneLabels):
 		return g[n-1].to
@@ -223,6 +224,11 @@ func bracketed(s string, i int) int {
 		}
 	}
 	return 0
+}
+
+// years: 2023-2024.
+func years(s string) bool {
+	return (s[:2] == "19" || s[:2] == "20") && (s[5:7] == "19" || s[5:7] == "20")
 }
 
 // date tells whether the groups are a date, with or without a time.

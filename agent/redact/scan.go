@@ -336,7 +336,7 @@ func aWord(s string, _, to int) bool {
 	if to < len(s) && (s[to] == 's' || s[to] == 'S') {
 		to++
 	}
-	return to < len(s) && !(wordByte(s[to]) && s[to] < 0x80)
+	return to == len(s) || !wordByte(s[to]) || s[to] >= 0x80
 }
 
 // macHere: a hardware address around its first separator.

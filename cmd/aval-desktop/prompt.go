@@ -154,7 +154,7 @@ func (d *desktop) askInWindow(ctx context.Context, o ipc.PromptOpen) error {
 // askNatively asks with the desktop's own dialog, on a connection of its own:
 // when that ends without an answer, the service knows that the question is lost.
 func (d *desktop) askNatively(ctx context.Context, o ipc.PromptOpen) error {
-	tool, err := native.Find()
+	tools, err := native.All()
 	if err != nil {
 		return err
 	}
@@ -176,13 +176,21 @@ func (d *desktop) askNatively(ctx context.Context, o ipc.PromptOpen) error {
 	}
 	ask := viewmodel.New(q, readable(q, viewmodel.Catalog(q, d.where.locale)), time.Now())
 	dialog := native.Dialog{Title: ask.Title, Text: ask.Text(), Yes: ask.Allow, No: ask.Deny}
-	answer, err := tool.Ask(ctx, d.where.display, dialog, func() (time.Time, error) {
-		var r ipc.QuestionShownResult
-		err := c.Call(ctx, ipc.MethodQuestionShown, ipc.QuestionShown{
-			Question: o.Question, Locale: ask.Locale, TextSHA256: ask.NativeSHA256(),
-		}, &r)
-		return r.Deadline, err
-	})
+	var answer native.Answer
+	shown := false
+	for _, tool := range tools {
+		answer, err = tool.Ask(ctx, d.where.display, dialog, func() (time.Time, error) {
+			shown = true
+			var r ipc.QuestionShownResult
+			err := c.Call(ctx, ipc.MethodQuestionShown, ipc.QuestionShown{
+				Question: o.Question, Locale: ask.Locale, TextSHA256: ask.NativeSHA256(),
+			}, &r)
+			return r.Deadline, err
+		})
+		if shown || !errors.Is(err, native.ErrNoWindow) || ctx.Err() != nil {
+			break
+		}
+	}
 	if err != nil || answer == native.None {
 		return err
 	}

@@ -19,17 +19,6 @@ import (
 	"aval/agent/policy"
 )
 
-// Places where device management puts values; agent/policy/source reads them.
-const (
-	// RegistryKey holds enforced values, below HKEY_LOCAL_MACHINE, and its
-	// sub-key RegistryRecommended those that are not.
-	RegistryKey         = `SOFTWARE\Policies\Aval`
-	RegistryRecommended = "Recommended"
-	// PreferenceDomain is the domain of managed preferences on macOS. Values are
-	// enforced, but those of the dictionary "Recommended" in it.
-	PreferenceDomain = "aval.Aval"
-)
-
 // Files returns every generated file by its path below installer/mdm.
 func Files() (map[string][]byte, error) {
 	schema, err := Schema()
@@ -128,8 +117,8 @@ func escape(s string) string {
 
 // The two kinds of setting in the templates: enforced and recommended.
 var templates = []struct{ suffix, category, key string }{
-	{"", "Aval", RegistryKey},
-	{"_Recommended", "AvalRecommended", RegistryKey + `\` + RegistryRecommended},
+	{"", "Aval", policy.RegistryKey},
+	{"_Recommended", "AvalRecommended", policy.RegistryKey + `\` + policy.Recommended},
 }
 
 // ADMX is the administrative template. Its schema is documented in "Group Policy
@@ -247,13 +236,13 @@ func Mobileconfig() []byte {
 	w.line(1, `<key>PayloadContent</key>`)
 	w.line(1, `<array>`)
 	w.line(2, `<dict>`)
-	payload(3, PreferenceDomain, "aval.policy.sample.values", "Aval")
+	payload(3, policy.PreferenceDomain, "aval.policy.sample.values", "Aval")
 	for _, d := range offered() {
 		if d.Type != policy.List {
 			plistValue(w, 3, d)
 		}
 	}
-	w.line(3, `<key>%s</key>`, RegistryRecommended)
+	w.line(3, `<key>%s</key>`, policy.Recommended)
 	w.line(3, `<dict>`)
 	for _, d := range offered() {
 		if d.Type == policy.List {

@@ -147,9 +147,9 @@ func TestTemplatesAgree(t *testing.T) {
 	seen := map[string]int{}
 	for _, p := range x.Policies {
 		name := strings.TrimSuffix(p.Name, "_Recommended")
-		key := mdm.RegistryKey
+		key := policy.RegistryKey
 		if name != p.Name {
-			key += `\` + mdm.RegistryRecommended
+			key += `\` + policy.Recommended
 		}
 		d, ok := policy.Define(policy.Name(name))
 		if !ok || p.Class != "Machine" || p.Key != key {
@@ -229,7 +229,7 @@ func TestSampleAgrees(t *testing.T) {
 			if err := d.DecodeElement(&k, &s); err != nil {
 				t.Fatal(err)
 			}
-			if !strings.HasPrefix(k, "Payload") && k != mdm.RegistryRecommended {
+			if !strings.HasPrefix(k, "Payload") && k != policy.Recommended {
 				keys = append(keys, k)
 			}
 		}

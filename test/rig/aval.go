@@ -157,6 +157,8 @@ type ExportSession struct {
 	Supporter string          `json:"supporter"`
 	Events    []ExportEvent   `json:"events"`
 	Summary   json.RawMessage `json:"summary"`
+	// ObjectedAt is when an objection was made; empty: none was.
+	ObjectedAt string `json:"objected_at"`
 }
 
 // ExportEvent is one stored event; its own fields lie beside seq, kind and at.

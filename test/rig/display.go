@@ -27,6 +27,8 @@ type Display struct {
 	depth byte
 	keys  map[rune]key
 	outer *Display // the display that Server is a window of; nil: none
+
+	unmapping, unmapped chan struct{} // of KeepUnmapped; nil: not under way
 }
 
 // Nested displays are opened with or without OpenGL.

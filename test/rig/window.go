@@ -165,6 +165,46 @@ func (d *Display) WaitNoWindow(what string, limit time.Duration, match func(Wind
 	return d.r.Wait("the end of "+what, limit, func() (bool, error) { return len(d.Find(match)) == 0, nil })
 }
 
+// KeepUnmapped takes every top-level window that matches off the screen, again and
+// again, until it is called with nil.
+func (d *Display) KeepUnmapped(match func(Window) bool) error {
+	if d.unmapping != nil {
+		close(d.unmapping)
+		<-d.unmapped
+		d.unmapping = nil
+	}
+	if match == nil {
+		return nil
+	}
+	x, err := xgb.NewConnDisplay(d.Name)
+	if err != nil {
+		return err
+	}
+	var windows []xproto.Window
+	for _, w := range d.Find(match) {
+		windows = append(windows, w.ID)
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	d.unmapping, d.unmapped = stop, stopped
+	go func() {
+		defer close(stopped)
+		defer x.Close()
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			for _, w := range windows {
+				_ = xproto.UnmapWindowChecked(x, w).Check()
+			}
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return nil
+}
+
 // Titled matches a part of the title.
 func Titled(part string) func(Window) bool {
 	return func(w Window) bool { return strings.Contains(w.Title, part) }

@@ -30,7 +30,7 @@ func (d *Dir) keep(files []file, now time.Time) {
 		}
 		return
 	}
-	next := kept{V: 1, At: now.UTC(), SHA256: sum(files), Files: files}
+	next := kept{V: 2, At: now.UTC(), SHA256: sum(files), Files: files}
 	if ok && last.SHA256 == next.SHA256 && !now.Before(last.At) && now.Sub(last.At) < rekeep {
 		return
 	}
@@ -81,7 +81,7 @@ func decodeKept(raw []byte) (kept, error) {
 	if err := dec.Decode(&k); err != nil {
 		return kept{}, fmt.Errorf("decode kept policy: %w", err)
 	}
-	if k.V != 1 || k.At.IsZero() || len(k.Files) == 0 || k.SHA256 != sum(k.Files) || dec.More() {
+	if k.V != 2 || k.At.IsZero() || len(k.Files) == 0 || k.SHA256 != sum(k.Files) || dec.More() {
 		return kept{}, fmt.Errorf("decode kept policy: it is damaged")
 	}
 	return k, nil

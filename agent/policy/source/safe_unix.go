@@ -21,9 +21,46 @@ import (
 // maxFiles bounds the files in one folder.
 const maxFiles = 100
 
+// defaultOrigin is the place that is named where nothing could be read.
+func defaultOrigin(o Options) string { return policy.FromFile + ":" + o.Dir }
+
 // read returns all policy files in their order: managed before recommended,
-// by name within. No folder means no file. Anything doubtful is an error.
-func (o Options) read() ([]file, error) {
+// by name within, then what stands for files in managed preferences. No folder
+// means no file. Anything doubtful is an error.
+func (o Options) read() ([]file, []policy.Problem, error) {
+	files, err := o.readDir()
+	if err != nil || o.Preferences == "" {
+		return files, nil, err
+	}
+	more, err := o.readPreferences()
+	return append(files, more...), nil, err
+}
+
+// readPreferences reads managed preferences. No such file is a fact.
+func (o Options) readPreferences() ([]file, error) {
+	dir := filepath.Dir(o.Preferences)
+	if err := o.trusted(dir); err != nil {
+		if notExist(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	root, err := o.openAt(unix.AT_FDCWD, dir, dir, true)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	raw, err := o.readFile(root, filepath.Base(o.Preferences))
+	if err != nil {
+		if notExist(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return preferenceFiles(o.Preferences, raw)
+}
+
+func (o Options) readDir() ([]file, error) {
 	if err := o.trusted(o.Dir); err != nil {
 		if notExist(err) {
 			return nil, nil
@@ -72,7 +109,7 @@ func (o Options) readFolder(root *os.File, sub string) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, file{Name: sub + "/" + n, Raw: raw})
+		files = append(files, file{Name: sub + "/" + n, Raw: raw, From: policy.FromFile, Enforced: sub == managed})
 	}
 	return files, nil
 }

@@ -1,6 +1,7 @@
-// Package source reads the policy from where it lies. On every system that is
-// a folder of JSON files, DIR/managed/*.json for enforced values and
-// DIR/recommended/*.json for the others.
+// Package source reads the policy from where device management puts it: on Linux
+// and macOS a folder of JSON files, DIR/managed/*.json for enforced values and
+// DIR/recommended/*.json for the others, on macOS managed preferences as well,
+// and on Windows the registry.
 //
 // The one rule that must not be broken: any doubt about who could have written
 // a policy, or about what it says, makes it unreadable. It is never read in
@@ -18,6 +19,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +30,10 @@ import (
 
 // Expiry is how long the last good policy counts after it was last read.
 const Expiry = 30 * 24 * time.Hour
+
+// settle is how long the policy must be quiet before it is read again, since it
+// is often written in several steps.
+const settle = 150 * time.Millisecond
 
 // rekeep is how often an unchanged policy is kept again with a new time.
 const rekeep = 24 * time.Hour
@@ -47,8 +54,12 @@ type Keeper interface {
 
 // Options say where the policy lies. Dir is required.
 type Options struct {
-	// Dir is the policy folder, such as /etc/aval/policies.
+	// Dir is the policy folder, such as /etc/aval/policies. Windows has none: its
+	// policy lies in the registry.
 	Dir string
+	// Preferences is a property list with managed preferences; empty: none is
+	// read. See DefaultPreferences.
+	Preferences string
 	// Own accepts folders and files of the user that runs this program besides
 	// those of root: for --policy-dir.
 	Own bool
@@ -67,9 +78,11 @@ type Snapshot struct {
 	// SHA256 is of the output of `sha256sum` over the files that were read, in
 	// hex, so that anybody can compute it again:
 	//   cd DIR && LC_ALL=C sha256sum managed/*.json recommended/*.json | sha256sum
-	// It is empty where there is no policy.
+	// What was not read from files is in it as the files that it stands for. It is
+	// empty where there is no policy.
 	SHA256 string
-	// Origin is file: and the folder, or none.
+	// Origin names the places that values come from: file: and the folder,
+	// registry: and the key, managed-preferences: and the list; or none.
 	Origin string
 	// GoodAt is when this policy was last read without doubt.
 	GoodAt time.Time
@@ -100,10 +113,13 @@ func New(o Options) *Dir {
 	return &Dir{o: o}
 }
 
-// file is one policy file with its bytes; Name is managed/X or recommended/X.
+// file is one policy file with its bytes, or what stands for one elsewhere. Name
+// is managed/X or recommended/X, or the other place.
 type file struct {
-	Name string `json:"name"`
-	Raw  []byte `json:"raw"`
+	Name     string `json:"name"`
+	Raw      []byte `json:"raw"`
+	From     string `json:"from"` // policy.FromFile and so on
+	Enforced bool   `json:"enforced"`
 }
 
 // Load reads the policy as it is at now. It is cheap enough to be called for
@@ -111,17 +127,16 @@ type file struct {
 func (d *Dir) Load(now time.Time) Snapshot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	files, err := d.o.read()
-	var problems []policy.Problem
+	files, problems, err := d.o.read()
 	if err == nil {
 		s := d.snapshot(files)
-		if problems = s.Problems; len(problems) == 0 {
+		if problems = append(problems, s.Problems...); len(problems) == 0 {
 			d.logged = ""
 			s.GoodAt = now
 			d.keep(files, now)
 			return s
 		}
-		err = fmt.Errorf("policy file %s", problems[0])
+		err = fmt.Errorf("policy %s", problems[0])
 		if n := len(problems) - 1; n > 0 {
 			err = fmt.Errorf("%w, and %d more problems", err, n)
 		}
@@ -139,15 +154,15 @@ func (d *Dir) snapshot(files []file) Snapshot {
 	if len(files) == 0 {
 		return Snapshot{Effective: policy.Merge(nil), Origin: "none"}
 	}
-	s := Snapshot{Origin: "file:" + d.o.Dir, SHA256: sum(files)}
+	s := Snapshot{Origin: d.origins(files), SHA256: sum(files)}
 	for _, f := range files {
 		values, problems := policy.Parse(f.Name, f.Raw)
 		s.Problems = append(s.Problems, problems...)
 		for i := range values {
-			values[i].Enforced = filepath.ToSlash(filepath.Dir(f.Name)) == managed
+			values[i].Enforced = f.Enforced
 		}
 		s.Layers = append(s.Layers, policy.Layer{
-			Origin: policy.Origin{Name: policy.FromFile, Scope: policy.Machine, File: f.Name},
+			Origin: policy.Origin{Name: f.From, Scope: policy.Machine, File: f.Name},
 			Values: values,
 		})
 	}
@@ -166,7 +181,7 @@ func (d *Dir) snapshot(files []file) Snapshot {
 
 // stale answers with the last good policy, or with none at all.
 func (d *Dir) stale(now time.Time, err error, problems []policy.Problem) Snapshot {
-	bad := Snapshot{Effective: policy.Unreadable(problems...), Origin: "file:" + d.o.Dir, Err: err, Problems: problems}
+	bad := Snapshot{Effective: policy.Unreadable(problems...), Origin: d.origins(nil), Err: err, Problems: problems}
 	last, ok := d.lookup()
 	switch {
 	case !ok:
@@ -186,6 +201,46 @@ func (d *Dir) stale(now time.Time, err error, problems []policy.Problem) Snapsho
 	s.Effective.State = consent.PolicyStale
 	s.GoodAt, s.Err, s.Problems = last.At, err, problems
 	return s
+}
+
+// origins names where files come from, each place once.
+func (d *Dir) origins(files []file) string {
+	var all []string
+	for _, f := range files {
+		o := policy.FromFile + ":" + d.o.Dir
+		if f.From != policy.FromFile {
+			o = f.From + ":" + strings.TrimSuffix(f.Name, " "+policy.Recommended)
+		}
+		if !slices.Contains(all, o) {
+			all = append(all, o)
+		}
+	}
+	if len(all) == 0 {
+		return defaultOrigin(d.o)
+	}
+	return strings.Join(all, ", ")
+}
+
+// reporter reads the policy each time that it is called, and hands it on where it
+// is another than the last.
+func (d *Dir) reporter(changed func(Snapshot)) func() {
+	last := ""
+	return func() {
+		s := d.Load(time.Now())
+		if m := s.mark(); m != last {
+			last = m
+			changed(s)
+		}
+	}
+}
+
+// mark tells snapshots apart by what follows from them.
+func (s Snapshot) mark() string {
+	e := ""
+	if s.Err != nil {
+		e = s.Err.Error()
+	}
+	return string(s.Effective.State) + "\n" + s.SHA256 + "\n" + e
 }
 
 // sum is the hash that Snapshot.SHA256 documents.

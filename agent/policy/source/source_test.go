@@ -381,3 +381,74 @@ func TestWatch(t *testing.T) {
 	do(os.RemoveAll(filepath.Dir(dir)))
 	wait("everything is removed", state(consent.PolicyNone))
 }
+
+const prefs = `<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0"><dict><key>AccessControl</key><string>%</string></dict></plist>`
+
+// TestManagedPreferences: they count beside the folder, are trusted as little,
+// and a change of theirs is noticed.
+func TestManagedPreferences(t *testing.T) {
+	dir := folder(t, map[string]string{"managed/a.json": `{"AccessControl": "allowed", "QuestionSeconds": 60}`})
+	place := filepath.Join(t.TempDir(), "Managed Preferences", policy.PreferenceDomain+".plist")
+	o := source.Options{Dir: dir, Preferences: place, Own: true, Keeper: docs{}}
+	d := source.New(o)
+	if s := d.Load(now); s.Err != nil || s.Origin != "file:"+dir {
+		t.Fatalf("no such list is a fact: %+v", s)
+	}
+	if err := os.Mkdir(filepath.Dir(place), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, place, strings.Replace(prefs, "%", "denied", 1))
+	s := d.Load(now)
+	r := s.Effective.Get(policy.AccessControl)
+	if s.Err != nil || r.Value.Text != "denied" || !r.Value.Enforced || r.Value.Origin.Name != policy.FromPreferences || s.Effective.QuestionTime() != time.Minute ||
+		s.Origin != "file:"+dir+", managed-preferences:"+place {
+		t.Fatalf("%v, %+v, %s", s.Err, r, s.Origin)
+	}
+	for name, spoil := range map[string]func() error{
+		"writable by others": func() error { return os.Chmod(place, 0o666) },
+		"folder writable":    func() error { return os.Chmod(filepath.Dir(place), 0o777) },
+		"a link": func() error {
+			return errors.Join(os.Rename(place, place+"x"), os.Symlink(place+"x", place))
+		},
+		"a slip":   func() error { return os.WriteFile(place, []byte(strings.Replace(prefs, "%", "dnied", 1)), 0o644) },
+		"no plist": func() error { return os.WriteFile(place, []byte("denied"), 0o644) },
+	} {
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		if s := source.New(source.Options{Dir: dir, Preferences: place, Own: true}).Load(now); s.Effective.State != consent.PolicyUnreadable {
+			t.Errorf("%s: %s", name, s.Effective.State)
+		}
+		// The last good one, which denies, still counts.
+		if s := source.New(o).Load(now.Add(time.Hour)); s.Effective.State != consent.PolicyStale || s.Effective.Get(policy.AccessControl).Value.Text != "denied" {
+			t.Errorf("%s: %s", name, s.Effective.State)
+		}
+		if err := errors.Join(os.RemoveAll(filepath.Dir(place)), os.Mkdir(filepath.Dir(place), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		write(t, place, strings.Replace(prefs, "%", "denied", 1))
+	}
+	got := make(chan source.Snapshot, 100)
+	go func() { _ = d.Watch(t.Context(), func(s source.Snapshot) { got <- s }) }()
+	wait := func(want string) {
+		t.Helper()
+		for end := time.After(20 * time.Second); ; {
+			select {
+			case s := <-got:
+				if s.Effective.Get(policy.AccessControl).Value.Text == want {
+					return
+				}
+			case <-end:
+				t.Fatalf("%s: not seen", want)
+			}
+		}
+	}
+	wait("denied")
+	write(t, place, strings.Replace(prefs, "%", "after-confirmation", 1))
+	wait("after-confirmation")
+	if err := os.RemoveAll(filepath.Dir(place)); err != nil {
+		t.Fatal(err)
+	}
+	wait("allowed")
+}

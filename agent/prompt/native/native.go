@@ -72,15 +72,29 @@ func (t Tool) tooEarly(lived time.Duration) bool {
 	return lived < early
 }
 
-// Find returns the dialog program to use: zenity where there is one, because
-// its default can be set to the refusal. The error wraps launch.ErrNotInstalled.
+// Find returns the dialog program to use. The error wraps launch.ErrNotInstalled.
 func Find() (Tool, error) {
+	all, err := All()
+	if err != nil {
+		return Tool{}, err
+	}
+	return all[0], nil
+}
+
+// All returns the dialog programs that there are, the best first: zenity, because
+// its default can be set to the refusal. One that cannot show its window (both
+// are linked with libraries that may be broken) is no reason not to try the other.
+func All() ([]Tool, error) {
+	var all []Tool
 	for _, name := range []string{"zenity", "kdialog"} {
 		if path, err := launch.FindAt("/usr/bin/" + name); err == nil {
-			return Tool{Name: name, Path: path}, nil
+			all = append(all, Tool{Name: name, Path: path})
 		}
 	}
-	return Tool{}, fmt.Errorf("%w: neither zenity nor kdialog is in /usr/bin", launch.ErrNotInstalled)
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: neither zenity nor kdialog is in /usr/bin", launch.ErrNotInstalled)
+	}
+	return all, nil
 }
 
 // Ask shows d on the X display and waits for the answer. shown is called once,

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package source
 
 import (
@@ -14,10 +16,6 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long the folder must be quiet before it is read again, since a
-// file is often written in several steps.
-const settle = 150 * time.Millisecond
-
 // Watch reads the policy, gives it to changed, and does so again each time
 // that it has changed, until ctx ends. It waits for the system's word and polls
 // nothing; a folder that does not exist yet is waited for. It returns early
@@ -28,16 +26,12 @@ func (d *Dir) Watch(ctx context.Context, changed func(Snapshot)) error {
 		return fmt.Errorf("watch policy: %w", err)
 	}
 	defer w.Close()
-	var last string
+	read := d.reporter(changed)
 	report := func() error {
 		if err := d.watchAll(w); err != nil {
 			return err
 		}
-		s := d.Load(time.Now())
-		if m := s.mark(); m != last {
-			last = m
-			changed(s)
-		}
+		read()
 		return nil
 	}
 	if err := report(); err != nil {
@@ -86,15 +80,17 @@ func (d *Dir) watchAll(w *fsnotify.Watcher) error {
 		}
 		return nil
 	}
-	for last := ""; ; {
-		p := nearest(filepath.Dir(d.o.Dir))
-		if p == last {
-			break
+	for _, place := range d.places() {
+		for last := ""; ; {
+			p := nearest(filepath.Dir(place))
+			if p == last {
+				break
+			}
+			if err := add(p); err != nil {
+				return err
+			}
+			last = p
 		}
-		if err := add(p); err != nil {
-			return err
-		}
-		last = p
 	}
 	for _, p := range []string{d.o.Dir, filepath.Join(d.o.Dir, managed), filepath.Join(d.o.Dir, recommended)} {
 		if isFolder(p) {
@@ -111,6 +107,14 @@ func (d *Dir) watchAll(w *fsnotify.Watcher) error {
 	return nil
 }
 
+// places are the policy folder and the list of preferences.
+func (d *Dir) places() []string {
+	if d.o.Preferences == "" {
+		return []string{d.o.Dir}
+	}
+	return []string{d.o.Dir, d.o.Preferences}
+}
+
 // nearest is p or its nearest parent that is a folder.
 func nearest(p string) string {
 	for !isFolder(p) && p != filepath.Dir(p) {
@@ -125,17 +129,8 @@ func isFolder(p string) bool {
 }
 
 // concerns tells whether a change of name is one of the policy folder, of what
-// is in it, or of a folder above it.
+// is in it, or of a folder above it; or the same of the list of preferences.
 func (d *Dir) concerns(name string) bool {
 	within := func(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+string(filepath.Separator)) }
-	return within(name, d.o.Dir) || within(d.o.Dir, name)
-}
-
-// mark tells snapshots apart by what follows from them.
-func (s Snapshot) mark() string {
-	e := ""
-	if s.Err != nil {
-		e = s.Err.Error()
-	}
-	return string(s.Effective.State) + "\n" + s.SHA256 + "\n" + e
+	return slices.ContainsFunc(d.places(), func(place string) bool { return within(name, place) || within(place, name) })
 }

@@ -1,0 +1,6 @@
+//go:build !darwin
+
+package source
+
+// DefaultPreferences: only macOS has managed preferences.
+const DefaultPreferences = ""
