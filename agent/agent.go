@@ -8,11 +8,12 @@
 //
 // Files: agent.go starts and stops it and has the loop; handler.go is the local
 // API; desktops.go the helpers; signedin.go who can be asked; ssh.go terminal logins; decide.go the inputs
-// of a decision; sessions.go a session's life; ask.go a question; recording.go
-// what a grant starts, writer.go its way to the disk; withdraw.go what ends it
-// early; company.go the enrolment and the uplink, bundle.go what it brings; policy.go
-// what is in force and what a change of it ends; queries.go what people look up;
-// settings.go what they choose; watch.go tells open windows of changes.
+// of a decision; sessions.go a session's life; ask.go a question; remember.go
+// answers for further sessions; recording.go what a grant starts, writer.go its
+// way to the disk; withdraw.go what ends it early; company.go the enrolment and
+// the uplink, bundle.go what it brings; policy.go what is in force and what a
+// change of it ends; queries.go what people look up; settings.go what they
+// choose; watch.go tells open windows of changes.
 package agent
 
 import (
@@ -66,6 +67,8 @@ type Agent struct {
 	desktops     map[string]*desktop
 	used         map[string]bool        // names of all sessions that ever were
 	begins       map[uint32][]time.Time // of ordinary users, lately
+	answers      map[string]*lasting    // that hold for further sessions, by grant
+	latest       time.Time              // of the newest record
 	sessions     map[string]*live       // by name, only those that have not ended
 	company      *company               // nil: not enrolled
 	subject      []byte                 // salt for the subject of records
@@ -94,7 +97,7 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
-		begins: map[uint32][]time.Time{}, watchers: map[*ipc.Conn]*watcher{},
+		begins: map[uint32][]time.Time{}, watchers: map[*ipc.Conn]*watcher{}, answers: map[string]*lasting{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {

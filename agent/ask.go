@@ -21,6 +21,8 @@ type question struct {
 	timer   *time.Timer
 	askedAt time.Time
 	seconds int
+	// minutes is for how long the person allows further sessions; 0: not at all.
+	minutes int
 }
 
 // ask opens the question on the desktops.
@@ -152,11 +154,12 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 	rung, locale, hash := by.ShownOn()
 	asked := &record.Asked{
 		AskedAt: q.askedAt, ShownAt: end.ShownAt, EndedAt: end.EndedAt, Rung: string(rung),
-		Locale: locale, TextHash: hash, Offered: l.decided.Offered,
+		Locale: locale, TextHash: hash, Offered: l.decided.Offered, OfferedMinutes: l.decided.AllowMinutes,
 	}
 	l.outcome, l.ending = end.Outcome, end.Ending
 	a.log.Info("question ended", "session", l.Name, "outcome", l.outcome, "ending", l.ending, "rung", rung)
 	if end.Outcome == consent.OutcomeAllowed && len(groups) > 0 {
+		l.answer = &answer{minutes: answeredFor(l, q.minutes, rung, end.Provenance)}
 		a.grant(l, consent.BasisConsent, groups, asked, end.Provenance)
 		a.gateAll()
 		a.takeTurns()
@@ -213,6 +216,9 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 			Readers: a.company.options.Readers,
 		}},
 	}
+	if ask.Rung() == prompt.Window {
+		q.AllowMinutes = dec.AllowMinutes
+	}
 	return q, nil
 }
 
@@ -239,8 +245,14 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer) (ipc.QuestionAnswerRes
 	if c.Peer().UID != d.uid {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: "this question is for another user"}
 	}
+	if r.ForMinutes != 0 && (!r.Allow || r.ForMinutes != l.decided.AllowMinutes || ask.Rung() != prompt.Window) {
+		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeBadRequest, Message: "the question did not offer that"}
+	}
 	if err := ask.Answer(c, r.Allow, r.Groups, consent.P0, time.Now()); err != nil {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
+	}
+	if ask.Over() && ask.Question().Outcome == consent.OutcomeAllowed {
+		l.question.minutes = r.ForMinutes
 	}
 	ask.ShownAs(cut(r.Locale, 35), cut(r.TextSHA256, 64))
 	a.settle(l)

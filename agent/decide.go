@@ -37,7 +37,9 @@ type decided struct {
 	Engine         string        `json:"engine"`
 	RetentionDays  int           `json:"retention_days"`
 	Offered        []event.Group `json:"offered"`
-	At             time.Time     `json:"at"`
+	// AllowMinutes is for how long the question offers to allow further sessions.
+	AllowMinutes int       `json:"allow_minutes,omitempty"`
+	At           time.Time `json:"at"`
 }
 
 // decide collects the input, decides, and does what follows from it.
@@ -88,6 +90,11 @@ func (a *Agent) decide(l *live) {
 	a.log.Info("decided", "session", l.Name, "verdict", d.Decision.Verdict, "reason", d.Decision.Reason, "desktop", d.Desktop)
 	switch d.Decision.Verdict {
 	case consent.Ask:
+		if y, groups := a.remembered(l, targets); y != nil {
+			a.allowAgain(l, y, groups)
+			break
+		}
+		d.AllowMinutes = a.mayAllowFor(l, targets)
 		a.ask(l, targets)
 	case consent.Allow:
 		l.outcome = consent.OutcomeAllowed
@@ -175,7 +182,7 @@ func (a *Agent) head(l *live) record.Head {
 func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record.Decided {
 	d := l.decided
 	return record.Decided{
-		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, CompanyName: d.CompanyName,
+		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, SupporterID: l.Identity, CompanyName: d.CompanyName,
 		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: l.outcome, Ending: l.ending,
 		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion, ServerReleases: d.ServerReleases,
 		Subject: d.Subject, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
@@ -194,6 +201,9 @@ func (a *Agent) writeOutcome(l *live, asked *record.Asked) {
 	}
 	if _, err := a.write(h, typ, body); err != nil {
 		a.log.Error("write outcome", "session", l.Name, "err", err)
+	}
+	if !l.missed() {
+		a.letGo(l, whyExpired)
 	}
 	if err := a.keep(l); err != nil {
 		a.log.Error("keep session", "session", l.Name, "err", err)
@@ -218,6 +228,9 @@ func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) 
 		// They stay on this computer: who does not agree leaves no trace with the
 		// company, not even that they were asked.
 		company = ""
+	}
+	if h.At.After(a.latest) {
+		a.latest = h.At
 	}
 	_, err = a.store.AppendRecord(store.Entry{ID: h.ID, Type: typ, Company: company, Session: h.Session, At: h.At, Envelope: env})
 	if err != nil {

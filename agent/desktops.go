@@ -169,7 +169,7 @@ func (a *Agent) showIndicator(d *desktop) {
 		if r := l.rec; r != nil {
 			ind.Sessions = append(ind.Sessions, ipc.IndicatorSession{
 				Session: l.Name, Supporter: l.Supporter, Company: r.grant.Grant().CompanyName,
-				Since: r.since, Paused: r.paused, Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy,
+				Since: r.since, AllowedAt: a.allowedAt(r.grant.Grant()), Paused: r.paused, Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy,
 				Items: r.last, Held: r.held(),
 			})
 		}

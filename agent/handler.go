@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -156,6 +157,7 @@ func (a *Agent) handleBegin(ctx context.Context, c *ipc.Conn, params json.RawMes
 	if s.Supporter == "" {
 		return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: "the supporter's name is missing", Hint: "--supporter NAME"}
 	}
+	s.Identity = identity(peer, s)
 	if s.PID != 0 {
 		start, ok := watch.ProcStart(s.PID)
 		if !ok {
@@ -196,6 +198,19 @@ func (a *Agent) handleBegin(ctx context.Context, c *ipc.Conn, params json.RawMes
 	var out ipc.SessionBeginResult
 	err = a.do(ctx, func() { out = beginResult(l) })
 	return out, err
+}
+
+// identity is what shows that it is the same supporter again: the name that a
+// hook of root's gives. An address is nobody in particular, and whoever runs as
+// an ordinary user may give any name.
+func identity(p ipc.Peer, s session.Session) string {
+	if p.UID != 0 || s.Supporter == s.Address {
+		return ""
+	}
+	if _, err := netip.ParseAddr(s.Supporter); err == nil {
+		return ""
+	}
+	return "root:" + s.Supporter
 }
 
 // toolX11VNC is the tool whose hooks name its own process.

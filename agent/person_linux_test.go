@@ -1,7 +1,6 @@
 package agent_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -19,26 +18,6 @@ func seatOf(display, seat string) map[string]any {
 		"Name": "maria", "User": logindtest.User{UID: uint32(os.Getuid()), Path: "/u"}, "Class": "user", "Type": "x11", "Display": display,
 		"State": "active", "Active": true, "LockedHint": false, "Seat": logindtest.Seat{ID: seat, Path: "/s"},
 	}
-}
-
-// shows leaves the question on the screen, unanswered.
-func shows(p *person, o ipc.PromptOpen) {
-	c, _, err := p.open(o)
-	if err == nil {
-		_ = c.Call(context.Background(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: o.Question}, nil)
-	}
-}
-
-func (p *person) says(answer func(*person, ipc.PromptOpen)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.answer = answer
-}
-
-func (p *person) questions() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.asked)
 }
 
 // TestNobodyThere: each reason why nobody can be asked comes at once and is told

@@ -88,6 +88,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 		record.Decided
 		Basis  consent.Basis   `json:"basis"`
 		Groups json.RawMessage `json:"groups"`
+		Answer string          `json:"answer"`
 	}
 	_, payload, err := record.Peek(e.Envelope)
 	if err != nil {
@@ -99,7 +100,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 	out := ipc.ConsentEntry{
 		ID: e.ID, Session: e.Session, Tool: b.Tool, Supporter: b.Supporter, Company: b.CompanyName, Direction: b.Direction,
 		Verdict: b.Decision.Verdict, Basis: b.Basis, Reason: b.Decision.Reason, Outcome: b.Outcome, Ending: b.Ending,
-		Provenance: b.Provenance, At: e.At,
+		Provenance: b.Provenance, At: e.At, Answer: b.Answer,
 	}
 	if len(b.Groups) > 0 {
 		if err := json.Unmarshal(b.Groups, &out.Groups); err != nil {
@@ -163,6 +164,9 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			if l, live := a.sessions[e.Session]; live && l.outcome == consent.OutcomeExpired {
 				r.Outcome = consent.OutcomeExpired
 			}
+		}
+		if y := a.answers[e.ID]; y != nil {
+			r.Lasts = y.until()
 		}
 		return visit(r, e)
 	})

@@ -63,6 +63,7 @@ func (a *Agent) grant(l *live, basis consent.Basis, groups []event.Group, asked 
 		RetentionDays: l.decided.RetentionDays, Notice: l.decided.Decision.Notice,
 	}
 	g.At = now
+	a.rest(l, &g)
 	raw, err := a.write(g.Head, record.TypeGrant, g)
 	if err == nil {
 		err = a.startRecording(l, raw, now)
@@ -71,18 +72,23 @@ func (a *Agent) grant(l *live, basis consent.Basis, groups []event.Group, asked 
 		a.log.Error("start recording", "session", l.Name, "err", err)
 		a.notes = appendNote(a.notes, "A recording could not be started: "+err.Error())
 		l.rec, l.outcome = nil, consent.OutcomeDenied
+		a.letGo(l, whyExpired)
 		a.settled(l)
 		return
 	}
+	a.lastingOf(g)
 	if err := a.keep(l); err != nil {
 		a.log.Error("keep session", "session", l.Name, "err", err)
 	}
 }
 
+// ownKey is the key that signs this computer's grants.
+func (a *Agent) ownKey() record.Keys { return record.OneKey(a.key.Public().(ed25519.PublicKey)) }
+
 // startRecording verifies the signed grant again, as everybody else will, and
 // opens its stream.
 func (a *Agent) startRecording(l *live, raw []byte, since time.Time) error {
-	v, err := record.VerifyGrant(raw, record.OneKey(a.key.Public().(ed25519.PublicKey)), time.Now())
+	v, err := record.VerifyGrant(raw, a.ownKey(), time.Now())
 	if err != nil {
 		return err
 	}
@@ -90,8 +96,14 @@ func (a *Agent) startRecording(l *live, raw []byte, since time.Time) error {
 	if err := a.store.OpenStream(st, v.Grant().ID, raw); err != nil {
 		return err
 	}
-	r := a.attach(l, &recording{grant: v, stream: st, since: since})
-	r.writer.put(written{ev: a.mark(event.SessionStarted, map[string]string{"tool": l.Tool})})
+	r := &recording{grant: v, stream: st, since: since}
+	if h := l.awaiting; h != nil && h.stream == st {
+		r.since, r.last, r.gapDue = h.since, h.last, true
+		l.awaiting = nil
+		a.attach(l, r)
+	} else {
+		a.attach(l, r).writer.put(written{ev: a.mark(event.SessionStarted, map[string]string{"tool": l.Tool})})
+	}
 	a.showOn(l)
 	a.gateAll()
 	// A caller that waits is let go when capture runs, or after a moment.
@@ -104,11 +116,7 @@ func (a *Agent) attach(l *live, r *recording) *recording {
 	r.why, r.shownSince = whyWaiting, map[string]uint64{}
 	r.writer = a.newWriter(l, r)
 	r.expiry = a.after(time.Until(r.grant.Grant().Expires), func() {
-		if l.rec == r {
-			a.finish(l, whyExpired)
-			l.outcome = consent.OutcomeExpired
-			a.gateAll()
-		}
+		a.expired(l, r)
 	})
 	l.rec = r
 	return r
@@ -123,7 +131,7 @@ func (a *Agent) resume(l *live, k kept) {
 }
 
 func (a *Agent) startResumed(l *live, k kept) error {
-	v, err := record.VerifyGrant(k.Grant, record.OneKey(a.key.Public().(ed25519.PublicKey)), time.Now())
+	v, err := record.VerifyGrant(k.Grant, a.ownKey(), time.Now())
 	if err != nil {
 		return err
 	}

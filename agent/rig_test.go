@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"aval/agent"
 	"aval/agent/consent"
 	"aval/agent/event"
@@ -293,4 +295,34 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func newULID() string { return ulid.Make().String() }
+
+// decode reads the body of a signed record, unverified.
+func decode(t *testing.T, envelope []byte, body any) {
+	t.Helper()
+	_, payload, err := record.Peek(envelope)
+	must(t, err)
+	must(t, json.Unmarshal(payload, body))
+}
+
+// shows leaves the question on the screen, unanswered.
+func shows(p *person, o ipc.PromptOpen) {
+	c, _, err := p.open(o)
+	if err == nil {
+		_ = c.Call(context.Background(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: o.Question}, nil)
+	}
+}
+
+func (p *person) says(answer func(*person, ipc.PromptOpen)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = answer
+}
+
+func (p *person) questions() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.asked)
 }

@@ -22,7 +22,9 @@ type live struct {
 	decided  *decided // nil until decided
 	question *question
 	rec      *recording
-	desktops []string // the desktops it views, as far as known
+	awaiting *awaiting // nil: no stream waits for a further yes
+	answer   *answer   // what the next grant rests on; nil: a question of its own
+	desktops []string  // the desktops it views, as far as known
 	outcome  consent.Outcome
 	ending   consent.Ending
 	asks     int             // how often it was asked about
@@ -96,7 +98,7 @@ func (a *Agent) loadNames() error {
 	for _, s := range streams {
 		a.used[s.Session] = true
 	}
-	if err := a.store.Records(func(e store.Entry) bool { a.used[e.Session] = true; return true }); err != nil {
+	if err := a.loadRecords(); err != nil {
 		return fmt.Errorf("read records: %w", err)
 	}
 	return nil
@@ -172,6 +174,7 @@ func (a *Agent) end(l *live, reason string) {
 	if l.rec != nil {
 		a.finish(l, reason)
 	}
+	a.letGo(l, reason)
 	delete(a.sessions, l.Name)
 	a.forget(l)
 	l.release()
@@ -199,6 +202,7 @@ type kept struct {
 	Grant    json.RawMessage `json:"grant,omitempty"`
 	Paused   bool            `json:"paused,omitempty"`
 	Since    time.Time       `json:"since,omitzero"`
+	Awaits   bool            `json:"awaits,omitempty"` // the grant is over, the stream open
 }
 
 // keep writes the session down. Sessions that are not recorded are kept as
@@ -207,6 +211,9 @@ func (a *Agent) keep(l *live) error {
 	k := kept{Session: l.Session, Decided: l.decided, Outcome: l.outcome, Ending: l.ending, Asks: l.asks, Desktops: l.desktops}
 	if r := l.rec; r != nil {
 		k.Grant, k.Paused, k.Since = r.grant.Raw(), r.paused, r.since
+	}
+	if l.awaiting != nil {
+		k.Awaits, k.Since = true, l.awaiting.since
 	}
 	raw, err := json.Marshal(k)
 	if err != nil {
@@ -240,6 +247,9 @@ func (a *Agent) restore() {
 		}
 		l := &live{Session: k.Session, decided: k.Decided, outcome: k.Outcome, ending: k.Ending, asks: k.Asks, desktops: k.Desktops}
 		a.sessions[name] = l
+		if k.Awaits {
+			a.hold(l, k)
+		}
 		switch {
 		case k.Outcome == consent.OutcomeAsking:
 			// The window of an older process never answers.
@@ -312,7 +322,7 @@ func (a *Agent) closeOrphans() {
 		if s.Closed || s.Withdrawn || s.Erased {
 			continue
 		}
-		if l, ok := a.sessions[s.Session]; ok && l.rec != nil {
+		if l, ok := a.sessions[s.Session]; ok && (l.rec != nil || (l.awaiting != nil && l.awaiting.stream == s.Stream)) {
 			continue
 		}
 		a.closeStream(s.Stream, s.Last, "lost")

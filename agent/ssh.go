@@ -65,6 +65,9 @@ func (a *Agent) beginLogin(f watch.Found) {
 	if s.Supporter == "" {
 		s.Supporter = "SSH"
 	}
+	if f.KeyFingerprint != "" {
+		s.Identity = "ssh-key:" + f.KeyFingerprint
+	}
 	if _, err := a.begin(s); err != nil {
 		a.log.Error("begin login", "session", name, "err", err)
 	}

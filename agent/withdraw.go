@@ -84,6 +84,7 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 		}
 		return ipc.WithdrawResult{Outcome: consent.OutcomeObjected}, nil
 	}
+	a.revoke(g) // first: nothing begins on it any more
 	st := store.Stream{Company: g.Company, Session: g.Session}
 	var rec *recording
 	if l != nil && l.rec != nil {
@@ -125,8 +126,23 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 		}
 	}
 	a.log.Info("withdrawn", "session", g.Session, "deleted", r.Delete)
+	if err := a.withdrawFurther(c, g.ID); err != nil {
+		return out, err
+	}
 	a.gateAll()
 	return out, nil
+}
+
+// withdrawFurther stops the sessions that rest on an answer that was taken back.
+func (a *Agent) withdrawFurther(c *ipc.Conn, answer string) error {
+	for _, l := range a.sessions {
+		if l.rec != nil && l.rec.grant.Grant().Answer == answer {
+			if _, err := a.withdraw(c, ipc.Withdraw{ID: l.rec.grant.Grant().ID}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // erase destroys the session's key, then its rows, and asks the company to do

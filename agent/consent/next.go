@@ -62,6 +62,9 @@ const (
 	EndingSessionOver Ending = "session-ended" // the remote session ended first
 	EndingStopped     Ending = "agent-stopped" // the service was stopped or restarted
 	EndingBadEvent    Ending = "bad-event"     // an event that cannot be: doubt denies
+	// EndingEarlier: nobody was asked, because an earlier answer holds for this
+	// session too. A question itself never ends so.
+	EndingEarlier Ending = "earlier-answer"
 )
 
 // Question is one question in flight. The zero value is not valid: use NewQuestion.

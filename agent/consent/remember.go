@@ -13,9 +13,10 @@ const MaxRemember = 8 * time.Hour
 // one user of this computer.
 type Party struct {
 	Supporter string
-	// Verified: the company's signature vouches for the supporter. A name that
-	// is only claimed is nobody in particular, and never the same supporter.
-	Verified bool
+	// Identity is what shows that it is the same supporter again: the key that
+	// they signed in with, or the name that root's own hook gives. A name that is
+	// only claimed has none: it is nobody in particular, and never the same supporter.
+	Identity string
 	Company  string
 	// Subject is the desktop's user who answered, or would be asked.
 	Subject string
@@ -29,8 +30,14 @@ type Answered struct {
 	Groups     []string
 	Provenance Provenance
 	At         time.Time
+	// Elapsed is how long ago it was at least, by a clock that nobody can set;
+	// zero where only the wall clock is known.
+	Elapsed time.Duration
 	// For is how long the person allowed further sessions.
 	For time.Duration
+	// Terms is what the person was told besides: who writes the summary, how long
+	// it is kept. Other terms are another question.
+	Terms string
 	// Withdrawn: the person took it back.
 	Withdrawn bool
 }
@@ -40,8 +47,12 @@ type Wish struct {
 	Party   Party
 	Offered []string
 	At      time.Time
+	// Latest is the time of the newest record on this computer. A clock that shows
+	// an earlier time was set back, and then nobody knows how long ago an answer was.
+	Latest time.Time
 	// Offer is how long the policy lets people allow in advance; zero: not at all.
 	Offer time.Duration
+	Terms string
 }
 
 // Yes is the ground of a new grant without a new question.
@@ -55,13 +66,13 @@ type Yes struct {
 }
 
 // Remember looks for an earlier yes that answers w after Decide said Ask. The
-// yes holds for the same verified supporter, company and user, for no group
+// yes holds for the same supporter, company, user and terms, for no group
 // that it did not cover, for no longer than the person said, the policy offers
 // now and MaxRemember; of several the latest answer counts. A withdrawn answer
 // is as if never given, and one of which nobody knows who gave it (P0, PX) is
 // not remembered.
 func Remember(d Decision, w Wish, earlier []Answered) (Yes, bool) {
-	if d != (Decision{Verdict: Ask, Reason: ReasonMustConfirm}) || w.Offer <= 0 || w.At.IsZero() || !w.Party.known() {
+	if d != (Decision{Verdict: Ask, Reason: ReasonMustConfirm}) || w.Offer <= 0 || w.At.IsZero() || w.At.Before(w.Latest) || !w.Party.known() {
 		return Yes{}, false
 	}
 	var best Yes
@@ -77,13 +88,15 @@ func Remember(d Decision, w Wish, earlier []Answered) (Yes, bool) {
 
 func (a Answered) answers(w Wish) (Yes, bool) {
 	switch {
-	case a.Withdrawn, a.Record == "", a.At.IsZero(), a.Party != w.Party, w.At.Before(a.At):
+	case a.Withdrawn, a.Record == "", a.At.IsZero(), a.Party != w.Party, a.Terms != w.Terms, w.At.Before(a.At), a.Elapsed < 0:
 		return Yes{}, false
 	case a.Provenance != P1 && a.Provenance != P2 && a.Provenance != P3:
 		return Yes{}, false
 	}
-	until := a.At.Add(min(a.For, w.Offer, MaxRemember))
-	if !w.At.Before(until) {
+	// Whichever clock says that more time has passed is believed.
+	left := min(a.For, w.Offer, MaxRemember) - max(a.Elapsed, w.At.Sub(a.At))
+	until := w.At.Add(left)
+	if left <= 0 {
 		return Yes{}, false
 	}
 	var groups []string
@@ -99,5 +112,5 @@ func (a Answered) answers(w Wish) (Yes, bool) {
 }
 
 func (p Party) known() bool {
-	return p.Verified && p.Supporter != "" && p.Company != "" && p.Subject != ""
+	return p.Supporter != "" && p.Identity != "" && p.Company != "" && p.Subject != ""
 }

@@ -165,10 +165,22 @@ type SettingsResult struct {
 	Effective consent.AccessControl `json:"effective"`
 	Origin    string                `json:"origin"`
 	Enforced  bool                  `json:"enforced"`
+	// Lasting are the caller's answers that hold for further sessions.
+	Lasting []LastingAnswer `json:"lasting,omitempty"`
 	// Groups says of each group whether it may be recorded, and why.
 	Groups []GroupSetting `json:"groups"`
 	// Language is the caller's own choice; empty: the language of the desktop.
 	Language string `json:"language,omitempty"`
+}
+
+// LastingAnswer is an answer that holds for further sessions until Until;
+// consent.withdraw of ID takes it back.
+type LastingAnswer struct {
+	ID        string    `json:"id"`
+	Supporter string    `json:"supporter"`
+	Company   string    `json:"company"`
+	At        time.Time `json:"at"`
+	Until     time.Time `json:"until"`
 }
 
 // GroupSetting is one group of events in the settings.
@@ -296,6 +308,10 @@ type ConsentEntry struct {
 	Provenance consent.Provenance `json:"provenance"`
 	Groups     []event.Group      `json:"groups,omitempty"`
 	At         time.Time          `json:"at"`
+	// Lasts is until when the answer holds for further sessions, where it still
+	// does; Answer names the record of the answer that this one rests on.
+	Lasts  time.Time `json:"lasts,omitzero"`
+	Answer string    `json:"answer,omitempty"`
 }
 
 // ConsentListPage asks for the list, newest first, in pages.
@@ -536,6 +552,9 @@ type Question struct {
 	Offered           []event.Group     `json:"offered"`
 	// AnswerSeconds is how long an answer is awaited from shown on.
 	AnswerSeconds int `json:"answer_seconds"`
+	// AllowMinutes is for how long further sessions may be allowed with this
+	// answer; 0: that is not offered.
+	AllowMinutes int `json:"allow_minutes,omitempty"`
 	// Languages by policy, best first; empty: the person's own locale.
 	Languages []string `json:"languages,omitempty"`
 	// Language is what the person chose in the settings; empty: nothing.
@@ -569,6 +588,8 @@ type QuestionAnswer struct {
 	Question string        `json:"question"`
 	Allow    bool          `json:"allow"`
 	Groups   []event.Group `json:"groups,omitempty"` // ticked; only with Allow
+	// ForMinutes is the question's AllowMinutes where the person chose it; else 0.
+	ForMinutes int `json:"for_minutes,omitempty"`
 	// Locale and TextSHA256 are of the text on the screen at the answer: the
 	// person may have changed the language since QuestionShown.
 	Locale     string `json:"locale,omitempty"`
@@ -595,6 +616,9 @@ type IndicatorSession struct {
 	Supporter string    `json:"supporter"`
 	Company   string    `json:"company"`
 	Since     time.Time `json:"since"`
+	// AllowedAt is when the answer was given that this session rests on, where
+	// nobody was asked anew.
+	AllowedAt time.Time `json:"allowed_at,omitzero"`
 	Paused    bool      `json:"paused"`
 	// Held says why nothing is recorded now although it is not paused: disk-full,
 	// unconfirmed; empty: it is recorded.

@@ -29,19 +29,23 @@ type Head struct {
 
 // Decided is what was decided and out of what: enough to explain it later.
 type Decided struct {
-	Tool              string             `json:"tool"`
-	Supporter         string             `json:"supporter"`
-	SupporterVerified bool               `json:"supporter_verified"`
-	CompanyName       string             `json:"company_name"`
-	Direction         consent.Direction  `json:"direction"`
-	Input             consent.Input      `json:"input"`
-	Decision          consent.Decision   `json:"decision"`
-	Outcome           consent.Outcome    `json:"outcome"`
-	Ending            consent.Ending     `json:"ending,omitempty"`
-	Provenance        consent.Provenance `json:"provenance,omitempty"`
-	PolicyOrigin      string             `json:"policy_origin"`
-	PolicySHA256      string             `json:"policy_sha256"`
-	PolicyVersion     int64              `json:"policy_version"`
+	Tool              string `json:"tool"`
+	Supporter         string `json:"supporter"`
+	SupporterVerified bool   `json:"supporter_verified"`
+	// SupporterID shows that two sessions are of the same supporter: "ssh-key:"
+	// with the key's fingerprint, or "root:" with the name that root's hook gave;
+	// empty: a name that is only claimed.
+	SupporterID   string             `json:"supporter_id,omitempty"`
+	CompanyName   string             `json:"company_name"`
+	Direction     consent.Direction  `json:"direction"`
+	Input         consent.Input      `json:"input"`
+	Decision      consent.Decision   `json:"decision"`
+	Outcome       consent.Outcome    `json:"outcome"`
+	Ending        consent.Ending     `json:"ending,omitempty"`
+	Provenance    consent.Provenance `json:"provenance,omitempty"`
+	PolicyOrigin  string             `json:"policy_origin"`
+	PolicySHA256  string             `json:"policy_sha256"`
+	PolicyVersion int64              `json:"policy_version"`
 	// ServerReleases: the company's server may by itself send values that allow
 	// recording without a question, for no separate release key is pinned.
 	ServerReleases   bool      `json:"server_releases,omitempty"`
@@ -62,6 +66,9 @@ type Asked struct {
 	TextHash string    `json:"text_sha256,omitempty"` // of the text as it was shown
 	// Offered are the groups that the question offered.
 	Offered []event.Group `json:"offered"`
+	// OfferedMinutes is for how long the question offered to allow further
+	// sessions; 0: for this one only.
+	OfferedMinutes int `json:"offered_minutes,omitempty"`
 }
 
 // Grant is the record without which nothing is captured.
@@ -79,6 +86,12 @@ type Grant struct {
 	RetentionDays int `json:"retention_days"`
 	// Notice is whether the person was told rather than asked.
 	Notice bool `json:"notice"`
+	// ForMinutes is for how long the person allowed further sessions of the same
+	// supporter, company and groups with this answer; 0: this session only.
+	ForMinutes int `json:"for_minutes,omitempty"`
+	// Answer is the id of the grant whose answer this one rests on, where the
+	// person had said that it holds for further sessions; empty: its own.
+	Answer string `json:"answer,omitempty"`
 	// Test marks grants whose clicks came from devices that a policy named for tests.
 	Test bool `json:"test,omitempty"`
 }
@@ -184,8 +197,8 @@ func (g Grant) check() error {
 	}
 	switch g.Basis {
 	case consent.BasisConsent:
-		if g.Decision.Verdict != consent.Ask || g.Ending != consent.EndingAnsweredYes || g.Asked == nil {
-			return fmt.Errorf("%w: consent without an answered question", ErrMalformed)
+		if err := g.checkAnswer(); err != nil {
+			return err
 		}
 	case consent.BasisStandingSetting, consent.BasisPolicy, consent.BasisEnforcedPolicy:
 		if g.Decision.Verdict != consent.Allow || g.Decision.Basis != g.Basis {
@@ -193,6 +206,9 @@ func (g Grant) check() error {
 		}
 	default:
 		return fmt.Errorf("%w: basis %q", ErrMalformed, g.Basis)
+	}
+	if g.Basis != consent.BasisConsent && (g.Answer != "" || g.ForMinutes != 0) {
+		return fmt.Errorf("%w: basis %q with an answer for further sessions", ErrMalformed, g.Basis)
 	}
 	if len(g.Groups) == 0 {
 		return fmt.Errorf("%w: no group", ErrMalformed)

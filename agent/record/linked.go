@@ -114,6 +114,8 @@ type linkedDecision struct {
 	Provenance consent.Provenance `json:"aval:provenance,omitempty"`
 	Answered   string             `json:"aval:answeredBy,omitempty"`
 	Engine     string             `json:"aval:engine,omitempty"`
+	Answer     string             `json:"aval:answer,omitempty"`     // the record whose answer holds
+	Minutes    int                `json:"aval:forMinutes,omitempty"` // for which this answer holds for further sessions
 	Test       bool               `json:"aval:test,omitempty"`
 	Origin     string             `json:"aval:policyOrigin,omitempty"`
 	SHA256     string             `json:"aval:policySHA256,omitempty"`
@@ -226,6 +228,7 @@ func (r Receipt) link(out *linkedReceipt, d *Decided) {
 		return
 	}
 	ld.Basis, ld.Groups, ld.Engine, ld.Test = g.Basis, g.Groups, g.Engine, g.Test
+	ld.Answer, ld.Minutes = g.Answer, g.ForMinutes
 	var statuses []linkedStatus
 	if status := r.status(d); status != nil {
 		status.Duration = &linkedDuration{Type: "dpv:UntilTimeDuration", Value: instant(g.Expires)}
@@ -253,6 +256,9 @@ func (r Receipt) status(d *Decided) *linkedStatus {
 	switch {
 	case r.Basis() == consent.BasisConsent:
 		s.Type = []string{"dpv:ConsentGiven"}
+		if r.grant.Answer != "" {
+			s.How = "an earlier answer on the screen, given for further sessions"
+		}
 		if d.Provenance != consent.P0 && d.Provenance != "" {
 			s.Type = append(s.Type, "dpv:ExplicitlyExpressedConsent")
 		}

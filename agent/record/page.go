@@ -55,6 +55,8 @@ func (r Receipt) Page(c *assets.Catalog) string {
 // about chooses the sentence that says what happened.
 func (r Receipt) about() string {
 	switch {
+	case r.grant != nil && r.grant.Answer != "":
+		return string(r.grant.Basis) + ".earlier"
 	case r.grant != nil:
 		return string(r.grant.Basis)
 	case r.decided != nil:
@@ -96,6 +98,12 @@ func (r Receipt) pageDecision(p *page, d *Decided) {
 	}
 	switch g := r.grant; {
 	case g != nil:
+		if g.Answer != "" {
+			p.text(c.T("receipt.answer", assets.Args{"id": plain(g.Answer)}))
+		}
+		if lasts := g.Lasts(); !lasts.IsZero() {
+			p.text(c.T("receipt.lasts", assets.Args{"time": moment(lasts)}))
+		}
 		p.text(c.T("receipt.recorded", assets.Args{"list": groupList(c, g.Groups)}))
 		if no := r.refusedGroups(); len(no) > 0 {
 			p.text(c.T("receipt.left_out", assets.Args{"list": groupList(c, no)}))

@@ -102,11 +102,19 @@ func examples(t testing.TB) map[string][][]byte {
 	objection := fixed(t, record.TypeObjection, record.Objection{Head: later("01OBJECTION"), Grant: "01GRANT", Provenance: consent.P0})
 	sure := grantOf(asks(), consent.BasisConsent)
 	sure.Provenance, sure.SupporterVerified = consent.P2, true
+	lasting, further := sure, sure
+	lasting.ForMinutes, lasting.SupporterID, lasting.Subject = 60, "ssh-key:SHA256:example", "subject"
+	lasting.Asked = question(true)
+	lasting.Asked.OfferedMinutes = 120
+	further.ID, further.Answer, further.Ending, further.Asked = "01FURTHER", "01GRANT", consent.EndingEarlier, nil
+	further.SupporterID, further.Subject = lasting.SupporterID, lasting.Subject
 	one := func(raw ...[]byte) [][]byte { return raw }
 	grant := func(in consent.Input, b consent.Basis) []byte { return fixed(t, record.TypeGrant, grantOf(in, b)) }
 	return map[string][][]byte{
 		"consent":          one(grant(asks(), consent.BasisConsent)),
 		"consent-hardware": one(fixed(t, record.TypeGrant, sure)),
+		"consent-lasting":  one(fixed(t, record.TypeGrant, lasting)),
+		"consent-earlier":  one(fixed(t, record.TypeGrant, further)),
 		"standing-setting": one(grant(standing, consent.BasisStandingSetting)),
 		"policy":           one(grant(recommended, consent.BasisPolicy)),
 		"enforced-policy":  one(grant(enforced, consent.BasisEnforcedPolicy)),

@@ -35,6 +35,9 @@ type Session struct {
 	Address   string `json:"address,omitempty"`
 	// Verified: a company's signature vouches for the supporter.
 	Verified bool `json:"verified,omitempty"`
+	// Identity shows that two sessions are of the same supporter; empty: the name
+	// is only claimed. See record.Decided.SupporterID.
+	Identity string `json:"identity,omitempty"`
 	// Owner is the user who began it; only they may add to it or end it.
 	Owner uint32 `json:"owner"`
 	// Watcher is the name of the watcher that found it; only it may end it.

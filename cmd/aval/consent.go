@@ -58,6 +58,9 @@ func (a *app) consentList() *cobra.Command {
 					if e.Ending != "" {
 						why += ", " + string(e.Ending)
 					}
+					if !e.Lasts.IsZero() {
+						why += ", holds for further sessions until " + e.Lasts.Local().Format("15:04")
+					}
 					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Session, e.Supporter, e.Company, e.Outcome, why, e.Provenance)
 				}
 				t.Flush()

@@ -161,6 +161,42 @@ func (c *conn) checkGrant(tx *store.Tx, g record.Grant) error {
 	if withdrawn {
 		return no(CodeWithdrawn)
 	}
+	return c.checkAnswer(tx, g)
+}
+
+// checkAnswer: a grant that rests on an earlier answer names a grant that was
+// kept here, which says so itself, and which was not withdrawn before. An agent
+// announces streams in their order, so the earlier one has come.
+func (c *conn) checkAnswer(tx *store.Tx, g record.Grant) error {
+	if g.Answer == "" {
+		return nil
+	}
+	old, err := tx.Grant(g.Company, g.Device, g.Answer)
+	if errors.Is(err, store.ErrNotFound) {
+		return no(CodeBadAnswer)
+	}
+	if err != nil {
+		return err
+	}
+	keys, err := c.keys(tx)
+	if err != nil {
+		return err
+	}
+	first, _, err := record.OpenGrant(old.Envelope, keys)
+	if err != nil || g.RestsOn(first) != nil {
+		return no(CodeBadAnswer)
+	}
+	// A withdrawal carries the device's time, as the grant does.
+	list, err := tx.Records(old.Key)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		typ, b, err := open(r.Envelope, keys)
+		if err == nil && (typ == record.TypeWithdrawal || typ == record.TypeErasure) && b.Grant == first.ID && !b.At.After(g.At) {
+			return no(CodeBadAnswer)
+		}
+	}
 	return nil
 }
 

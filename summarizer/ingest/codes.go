@@ -17,6 +17,7 @@ const (
 	CodeUnknownKey    Code = "unknown-key"    // not a key of this device, or revoked
 	CodeSignature     Code = "signature"      // the signature does not fit
 	CodeBadGrant      Code = "bad-grant"      // a grant that no agent would make
+	CodeBadAnswer     Code = "bad-answer"     // rests on an earlier answer that is not known here or does not cover it
 	CodeOtherCompany  Code = "other-company"  // of another company
 	CodeOtherDevice   Code = "other-device"   // of another device
 	CodeOtherSession  Code = "other-session"  // of another session than its grant
@@ -36,7 +37,7 @@ const (
 )
 
 // Codes lists all codes.
-var Codes = []Code{CodeVersion, CodeUnknownDevice, CodeProof, CodeProtocol, CodeMalformed, CodeUnknownKey, CodeSignature, CodeBadGrant,
+var Codes = []Code{CodeVersion, CodeUnknownDevice, CodeProof, CodeProtocol, CodeMalformed, CodeUnknownKey, CodeSignature, CodeBadGrant, CodeBadAnswer,
 	CodeOtherCompany, CodeOtherDevice, CodeOtherSession, CodeUnknownPolicy, CodeUnknownGrant, CodeNotCovered, CodeBadEvent,
 	CodeOutsideGrant, CodeTooLate, CodeSequence, CodeChain, CodeEquivocation, CodeWithdrawn, CodeErased, CodeBadRecord, CodeServer}
 
@@ -54,6 +55,7 @@ var sentences = map[Code]string{
 	CodeUnknownKey:    "It is signed by a key that does not belong to this computer, or was revoked.",
 	CodeSignature:     "Its signature does not fit.",
 	CodeBadGrant:      "The grant is not valid.",
+	CodeBadAnswer:     "The grant rests on an earlier answer that is not known here, was withdrawn, or does not cover it.",
 	CodeOtherCompany:  "It belongs to another company.",
 	CodeOtherDevice:   "It belongs to another computer.",
 	CodeOtherSession:  "It belongs to another session than its grant.",

@@ -110,6 +110,8 @@ func shots() []shot {
 	more("ask-verified-ai", "dark", shot{question: verified()})
 	more("ask-two-companies", "light", shot{question: two()})
 	more("ask-few-groups", "light", shot{question: few()})
+	more("ask-further", "light", shot{question: further()})
+	more("ask-further-small-dark", "dark", shot{width: 1024, height: 600, question: further()})
 	more("ask-details", "light", shot{question: stage.Question(30), keys: tabs(7, "space")})
 	more("ask-nothing-ticked", "light", shot{question: few(), keys: []string{"Tab", "Tab", "space", "Tab", "space"}})
 	more("ask-other-language", "light", shot{question: stage.Question(30), keys: tabs(1, "space")})
@@ -214,6 +216,13 @@ func verified() ipc.Question {
 func two() ipc.Question {
 	q := stage.Question(30)
 	q.Companies = append(q.Companies, ipc.QuestionCompany{ID: "c2", Name: "Example Industries", Verified: true, Engine: "rules", RetentionDays: 30})
+	return q
+}
+
+// further offers an answer for further sessions.
+func further() ipc.Question {
+	q := stage.Question(30)
+	q.AllowMinutes = 120
 	return q
 }
 

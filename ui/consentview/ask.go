@@ -242,7 +242,7 @@ func (d *driving) tell(ctx context.Context, a Answer) error {
 	fyne.Do(d.window.Hide)
 	var result ipc.QuestionAnswerResult
 	err := d.call(ctx, ipc.MethodQuestionAnswer, ipc.QuestionAnswer{
-		Question: d.Question.Question, Allow: a.Allow, Groups: a.Groups, Locale: a.Locale, TextSHA256: a.TextSHA256,
+		Question: d.Question.Question, Allow: a.Allow, Groups: a.Groups, ForMinutes: a.ForMinutes, Locale: a.Locale, TextSHA256: a.TextSHA256,
 	}, &result)
 	if err != nil {
 		return fmt.Errorf("give the answer: %w", err)

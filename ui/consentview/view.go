@@ -41,6 +41,8 @@ const (
 type Answer struct {
 	Allow  bool
 	Groups []event.Group // ticked, in the order of the question; only with Allow
+	// ForMinutes is the question's AllowMinutes where the person chose it; else 0.
+	ForMinutes int
 	// Locale and TextSHA256 are of the text that was on the screen.
 	Locale     string
 	TextSHA256 string
@@ -71,6 +73,7 @@ type View struct {
 
 	ready    bool // as drawn
 	ticked   map[event.Group]bool
+	further  bool // the answer is to hold for further sessions
 	unfolded bool
 
 	root   *fyne.Container
@@ -80,6 +83,7 @@ type View struct {
 
 	scroll      *container.Scroll
 	ticks       []*tick
+	last        *tick // lets the answer hold for further sessions; nil: not offered
 	deny, allow *push
 	hint, left  *block
 	time        *bar
@@ -245,6 +249,18 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 	for i, r := range a.Readers {
 		text(gapFirst(i, 8, 1), r, inkText)
 	}
+	if a.Further != "" {
+		t := newTick(a.Further, inner, func() bool { return v.counts() }, nil, v.Key)
+		t.on = v.further
+		t.act = func() {
+			v.further = !v.further
+			t.on = v.further
+			t.Refresh()
+		}
+		t.shown = func() { v.reveal(t) }
+		v.last = t
+		col.add(body, 2, t)
+	}
 	text(2, a.IfNot, inkText)
 
 	v.more = newLink(a.More, func() bool { return v.counts() }, v.fold, v.Key)
@@ -407,7 +423,11 @@ func (v *View) refuse() { v.answer(Answer{}) }
 
 func (v *View) agree() {
 	if groups := v.groups(); len(groups) > 0 {
-		v.answer(Answer{Allow: true, Groups: groups})
+		a := Answer{Allow: true, Groups: groups}
+		if v.further {
+			a.ForMinutes = v.o.Question.AllowMinutes
+		}
+		v.answer(a)
 	}
 }
 

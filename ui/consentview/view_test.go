@@ -382,6 +382,50 @@ func TestUnticking(t *testing.T) {
 	d.want(1)
 }
 
+// TestFurtherSessions: the line is there only where it is offered, nothing is
+// ticked for the person, and the choice stays in another language.
+func TestFurtherSessions(t *testing.T) {
+	d := open(t, sample()).show()
+	if d.view.last != nil || d.view.Ask().Further != "" {
+		t.Error("offered although the question does not")
+	}
+	q := sample()
+	q.AllowMinutes = 120
+	for name, row := range map[string]struct {
+		do   func(*desk)
+		want int
+	}{
+		"untouched":            {func(*desk) {}, 0},
+		"ticked":               {func(d *desk) { click(d.view.last) }, 120},
+		"by keyboard":          {func(d *desk) { d.window.Canvas().Focus(d.view.last); d.key(fyne.KeySpace) }, 120},
+		"ticked and unticked":  {func(d *desk) { click(d.view.last); click(d.view.last) }, 0},
+		"ticked, then English": {func(d *desk) { click(d.view.last); d.view.nextLanguage() }, 120},
+	} {
+		d := open(t, q).show()
+		if !strings.Contains(d.texts(), "Não perguntar de novo por 2 h") || d.view.last.on {
+			t.Fatalf("%s: not offered, or ticked already:\n%s", name, d.texts())
+		}
+		row.do(d)
+		click(d.view.allow)
+		d.want(1)
+		if a := d.answers[0]; a.ForMinutes != row.want || len(a.Groups) != 5 {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	d = open(t, q).show()
+	click(d.view.last)
+	click(d.view.deny)
+	d.want(1)
+	if d.answers[0].ForMinutes != 0 {
+		t.Errorf("a no for further sessions: %+v", d.answers[0])
+	}
+	d = open(t, q) // not shown yet: no click counts
+	click(d.view.last)
+	if d.view.last.on {
+		t.Error("ticked before it counted")
+	}
+}
+
 func TestLanguage(t *testing.T) {
 	d := open(t, sample()).show()
 	size, hash := d.view.Size(), d.view.Ask().WindowSHA256()

@@ -236,6 +236,9 @@ func (b *bar) row(s ipc.IndicatorSession, cat *assets.Catalog, now time.Time) []
 		add(opMenu, "", false)
 	default:
 		r.key = "indicator.recording"
+		if !s.AllowedAt.IsZero() {
+			r.key, r.args["time"] = "indicator.earlier", s.AllowedAt.Local().Format("15:04")
+		}
 		add("pause", "indicator.pause", false)
 		add("stop", "indicator.stop", false)
 		add(opMenu, "", false)

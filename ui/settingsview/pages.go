@@ -53,6 +53,9 @@ type parts struct {
 	why    *control.Button
 	layers *widget.Label
 
+	lasting *fyne.Container // answers that hold for further sessions
+	lasts   []viewmodel.Lasting
+
 	values  []consent.AccessControl // of choices
 	choices []*control.Choice
 	groups  []event.Group // of ticks
@@ -109,6 +112,9 @@ func (v *View) composeInsights() {
 		v.choices = append(v.choices, v.choice(false, &v.choices, func(int) { v.setAccess(now.Value) }))
 		rows.Add(v.choices[len(v.choices)-1])
 	}
+	v.lasting = container.NewVBox()
+	v.lasting.Hide()
+	rows.Add(v.lasting)
 	v.pages[PageInsights] = rows
 }
 
@@ -159,6 +165,7 @@ func (v *View) row(key string, to Page) *control.Row {
 func (v *View) fill(s viewmodel.Settings) {
 	setText(v.force, s.Force)
 	setText(v.layers, strings.Join(s.Layers, "\n"))
+	v.showLasting(s.Lasting)
 	setText(v.computer, strings.Join(s.Computer, "\n"))
 	setText(v.companies, strings.Join(s.Companies, "\n"))
 	setText(v.access, s.Access)

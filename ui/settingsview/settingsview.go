@@ -341,6 +341,56 @@ func (v *View) show(state viewmodel.SettingsState, err error) {
 	}
 }
 
+// showLasting lists the answers that hold for further sessions, each with a
+// button that takes it back.
+func (v *View) showLasting(list []viewmodel.Lasting) {
+	if slices.Equal(list, v.lasts) {
+		return
+	}
+	v.lasts = list
+	v.lasting.RemoveAll()
+	if len(list) == 0 {
+		v.lasting.Hide()
+		return
+	}
+	v.lasting.Add(widget.NewSeparator())
+	v.lasting.Add(head(v.cat.T("settings.lasting", nil)))
+	for _, l := range list {
+		b := control.NewButton(v.cat.T("settings.lasting.revoke", nil), nil, func() { v.revoke(l.ID) })
+		b.Focused = func() { v.reveal(b) }
+		v.lasting.Add(container.NewBorder(nil, nil, nil, container.NewVBox(b), paragraph(l.Text)))
+	}
+	v.lasting.Show()
+}
+
+// revoke takes an answer for further sessions back.
+func (v *View) revoke(id string) {
+	if v.busy {
+		v.next = func() { v.revoke(id) }
+		return
+	}
+	v.busy = true
+	var state viewmodel.SettingsState
+	var err, loadErr error
+	v.work(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+		defer cancel()
+		var r ipc.WithdrawResult
+		err = v.call(ctx, ipc.MethodConsentWithdraw, ipc.Withdraw{ID: id}, &r)
+		state, loadErr = v.load()
+	}, func() {
+		v.busy, v.undo, v.next = false, nil, nil
+		v.show(state, loadErr)
+		switch {
+		case loadErr != nil:
+		case err != nil:
+			v.say(v.cat.T("settings.failed", nil))
+		default:
+			v.say(v.cat.T("settings.lasting.revoked", nil))
+		}
+	})
+}
+
 func (v *View) canvas() fyne.Canvas { return fyne.CurrentApp().Driver().CanvasForObject(v.root) }
 
 func (v *View) focus(o fyne.Focusable) {

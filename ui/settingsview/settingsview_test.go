@@ -10,11 +10,13 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
+	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/theme"
 )
 
@@ -29,6 +31,8 @@ type service struct {
 	gone     bool
 	broken   bool // it answers, with errors
 	sets     []consent.AccessControl
+	lasting  []ipc.LastingAnswer
+	revoked  []string
 }
 
 func (s *service) call(_ context.Context, m ipc.Method, params, result any) error {
@@ -54,7 +58,14 @@ func (s *service) call(_ context.Context, m ipc.Method, params, result any) erro
 			own, barred := !slices.Contains(s.off, g), slices.Contains(s.barred, g)
 			r.Groups = append(r.Groups, ipc.GroupSetting{Group: g, Own: own, Barred: barred, Record: own && !barred})
 		}
+		r.Lasting = s.lasting
 		*result.(*ipc.SettingsResult) = r
+	case ipc.MethodConsentWithdraw:
+		if s.refuse != "" {
+			return &ipc.Error{Code: s.refuse, Message: "no"}
+		}
+		s.revoked = append(s.revoked, params.(ipc.Withdraw).ID)
+		s.lasting = nil
 	case ipc.MethodSettingsSet:
 		p := params.(ipc.SettingsSet)
 		s.sets = append(s.sets, p.SessionInsights)
@@ -369,5 +380,41 @@ func TestLanguage(t *testing.T) {
 	v.Refresh()
 	if !slices.Equal(told, []string{"en", "", "pt-BR"}) {
 		t.Errorf("told of %q", told)
+	}
+}
+
+// TestLasting: answers that hold for further sessions are listed, and taken back
+// with one click; what the service refuses stays.
+func TestLasting(t *testing.T) {
+	at := time.Date(2026, 3, 2, 14, 2, 0, 0, time.UTC)
+	s := &service{lasting: []ipc.LastingAnswer{{ID: "G1", Supporter: "Ana\nSouza", Company: "Example Support", At: at, Until: at.Add(time.Hour)}}, refuse: ipc.CodeFailed}
+	v, _ := open(t, s)
+	var label *widget.Label
+	var button *control.Button
+	var walk func(o fyne.CanvasObject)
+	walk = func(o fyne.CanvasObject) {
+		switch o := o.(type) {
+		case *fyne.Container:
+			for _, c := range o.Objects {
+				walk(c)
+			}
+		case *widget.Label:
+			label = o
+		case *control.Button:
+			button = o
+		}
+	}
+	walk(v.lasting)
+	if !v.lasting.Visible() || label == nil || button == nil || label.Text != "Ana Souza, de Example Support: permitido às 14:02, sem perguntar de novo até 15:02." {
+		t.Fatalf("%v, %+v", v.lasting.Visible(), label)
+	}
+	test.Tap(button)
+	if !v.lasting.Visible() || v.notice.Text != v.cat.T("settings.failed", nil) {
+		t.Errorf("after a refusal: %q", v.notice.Text)
+	}
+	s.refuse = ""
+	test.Tap(button)
+	if len(s.revoked) != 1 || s.revoked[0] != "G1" || v.lasting.Visible() || !strings.Contains(v.notice.Text, "Retirada") {
+		t.Errorf("revoked %v, said %q", s.revoked, v.notice.Text)
 	}
 }

@@ -22,6 +22,7 @@ var (
 		consent.EndingAnsweredYes, consent.EndingAnsweredNo, consent.EndingTimedOut,
 		consent.EndingNotShown, consent.EndingUILost, consent.EndingLocked, consent.EndingLoggedOff,
 		consent.EndingSwitched, consent.EndingSessionOver, consent.EndingStopped, consent.EndingBadEvent,
+		consent.EndingEarlier,
 	}
 	outcomes = []consent.Outcome{
 		consent.OutcomeAsking, consent.OutcomeAllowed, consent.OutcomeRefused, consent.OutcomeNoAnswer,

@@ -37,6 +37,8 @@ type Settings struct {
 	// Layers is where the value comes from: each layer with its value, then
 	// which one counts and why.
 	Layers []string
+	// Lasting are the answers that hold for further sessions.
+	Lasting []Lasting
 	// Computer is the state of this computer, a sentence a line.
 	Computer []string
 	// Access is what stands beside "access control": default, custom or policy.
@@ -67,6 +69,9 @@ type LanguageChoice struct {
 	Value, Name, Meaning string
 	Chosen               bool
 }
+
+// Lasting is one answer that holds for further sessions, and its record.
+type Lasting struct{ ID, Text string }
 
 // Choice is one value that a person can choose.
 type Choice struct {
@@ -145,6 +150,11 @@ func NewSettings(s SettingsState, cat *assets.Catalog, zone *time.Location) Sett
 	if name := Clean(s.Status.Company, maxName); name != "" {
 		v.Company = name
 		v.Companies = append([]string{cat.T("settings.companies.managed", assets.Args{"company": name})}, company(s.Status, cat)[1:]...)
+	}
+	for _, l := range s.Settings.Lasting {
+		v.Lasting = append(v.Lasting, Lasting{l.ID, cat.T("settings.lasting.row", assets.Args{
+			"supporter": Clean(l.Supporter, maxName), "company": Clean(l.Company, maxName),
+			"at": l.At.In(zone).Format("15:04"), "until": l.Until.In(zone).Format("15:04")})})
 	}
 	v.Computer = company(s.Status, cat)
 	if d := device(s.Status, cat); d != "" {

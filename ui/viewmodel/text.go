@@ -51,6 +51,9 @@ func (a Ask) Window() string {
 	lines = append(lines, a.NotRecordedHead)
 	lines = append(lines, a.NotRecorded...)
 	lines = append(lines, a.Readers...)
+	if a.Further != "" {
+		lines = append(lines, a.Further)
+	}
 	lines = append(lines, a.IfNot, a.Stop, a.Footnote, a.More, a.Less)
 	lines = append(lines, a.Details...)
 	lines = append(lines, a.Deny, a.Allow, a.Arming, a.NoGroups, a.Covered, a.Countdown(a.AnswerFor))

@@ -45,6 +45,10 @@ type Ask struct {
 	NotRecordedHead string
 	NotRecorded     []string
 
+	// Further is the line, unticked at first, that lets the answer hold for
+	// further sessions; empty: that is not offered.
+	Further string
+
 	Readers  []string // who reads it, then for how long it is kept, for each company
 	IfNot    string
 	Stop     string
@@ -106,6 +110,10 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 	a.Since = since(cat, now.Sub(q.ConnectedAt), q.ConnectedAt.IsZero())
 	a.Via = via(cat, q)
 	a.lists(q, cat)
+	scope := "consent.more.scope"
+	if q.AllowMinutes > 0 {
+		a.Further, scope = further(cat, q), "consent.more.scope.further"
+	}
 
 	var models []string
 	for i, c := range q.Companies {
@@ -119,13 +127,22 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 			models = append(models, cat.T("consent.more.model", assets.Args{"engine": model}))
 		}
 	}
-	for _, key := range []string{"consent.more.before", "consent.more.scope", "consent.more.indicator",
+	for _, key := range []string{"consent.more.before", scope, "consent.more.indicator",
 		"consent.more.proof", "consent.more.close"} {
 		a.Details = append(a.Details, cat.T(key, nil))
 	}
 	a.Details = append(a.Details, models...)
 	a.Details = append(a.Details, cat.T("consent.more.aval", nil))
 	return a
+}
+
+// further says for how long the person need not be asked again, and for whom.
+func further(cat *assets.Catalog, q ipc.Question) string {
+	args := assets.Args{"supporter": Clean(q.Supporter, maxName)}
+	if q.AllowMinutes%60 == 0 {
+		return cat.N("consent.further.hours", q.AllowMinutes/60, args)
+	}
+	return cat.N("consent.further.minutes", q.AllowMinutes, args)
 }
 
 // engineRules is the name of the engine that uses no AI.
