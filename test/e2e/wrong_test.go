@@ -267,6 +267,12 @@ func TestFullDisk(t *testing.T) {
 		told = append(told, text)
 	}
 	t.Logf("%d notes were recorded on the full disk, then: %s", len(told), refused)
+	// The bar says so, too, instead of saying that it records.
+	w.must(w.Wait("the session to be held up", 10*time.Second, func() (bool, error) {
+		all, err := w.agent.Sessions()
+		return len(all) == 1 && all[0].Why == "disk-full" && !all[0].Recording, err
+	}))
+	w.picture(d.Display, "full")
 	w.must(s.Leave())
 	w.must(os.Remove(ballast))
 	got := texts(w.arrived(row.Session))
