@@ -11,6 +11,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/policy"
 	"aval/agent/policy/source"
+	"aval/agent/record"
 )
 
 // policyNow reads the policy anew, so that no change of it is missed by a
@@ -100,6 +101,7 @@ func (a *Agent) review() {
 			continue
 		}
 		d := a.again(l)
+		var asked *record.Asked
 		no := d.Decision.Verdict == consent.Deny || d.Decision.Verdict == consent.NotRequested
 		switch {
 		case l.rec != nil && no:
@@ -109,13 +111,14 @@ func (a *Agent) review() {
 			d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}
 			a.finish(l, "policy")
 		case l.question != nil && no:
+			asked = &record.Asked{AskedAt: l.question.askedAt, EndedAt: d.At, Offered: d.Offered}
 			a.dropQuestion(l)
 		default:
 			continue
 		}
 		l.decided, l.outcome = &d, d.Decision.Outcome()
 		a.log.Info("policy ended session's recording or question", "session", l.Name, "verdict", d.Decision.Verdict, "reason", d.Decision.Reason)
-		a.writeOutcome(l, nil)
+		a.writeOutcome(l, asked)
 		a.settled(l)
 	}
 	a.gateAll()

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/ipc"
+	"aval/agent/record"
+	"aval/assets"
 )
 
 // TestPolicyNarrowsWhatIsRecorded: a group that the policy leaves out is not
@@ -122,6 +125,20 @@ func TestStricterPolicyEndsAQuestion(t *testing.T) {
 	})
 	list := r.consents(c)
 	if len(list) != 1 || list[0].Outcome != consent.OutcomeDenied || list[0].Reason != consent.ReasonDeniedByPolicy {
-		t.Errorf("consents: %+v", list)
+		t.Fatalf("consents: %+v", list)
+	}
+	// The record says that somebody was asked, and that nobody answered with a yes.
+	show, err := call[ipc.ConsentShow](r, c, ipc.MethodConsentShow, ipc.ByID{ID: list[0].ID})
+	must(t, err)
+	var body record.Refusal
+	_, payload, err := record.Peek(show.Envelope)
+	must(t, err)
+	must(t, json.Unmarshal(payload, &body))
+	if body.Asked == nil || body.Asked.AskedAt.IsZero() || body.Ending != "" || body.Input.AccessControl != consent.AccessDenied {
+		t.Errorf("record: %+v", body.Decided)
+	}
+	receipt, err := record.NewReceipt(c.HelloResult().DeviceKey, show.Envelope)
+	if err != nil || receipt.Page(assets.For("en")) == "" {
+		t.Errorf("receipt: %v", err)
 	}
 }

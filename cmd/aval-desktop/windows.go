@@ -118,5 +118,6 @@ func (d *desktop) welcome() {
 		} else if w.Open {
 			d.post(func() { d.open(windowMain) })
 		}
+		trim()
 	}()
 }
