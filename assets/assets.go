@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -23,40 +24,69 @@ import (
 //go:embed locales
 var locales embed.FS
 
-// Catalog is the texts of one language. Its files are locales/LANG/AREA.json:
+// Catalog is the texts of one language. Those that a person at the computer sees
+// exist in every language; the areas of the server (console, summary) in fewer.
+// Its files are locales/LANG/AREA.json:
 // one object of key → text, or key → {"one": …, "other": …} for plurals (CLDR
 // categories); {name} in a text is replaced by the argument of that name.
 type Catalog struct {
-	Lang     string
-	tag      language.Tag
-	texts    map[string]message
-	fallback *Catalog // English; nil for English itself
+	Lang  string
+	tag   language.Tag
+	texts map[string]message
 }
 
 type message map[plural.Form]string
 
-var load = sync.OnceValues(func() (map[string]*Catalog, []string) {
-	cats := map[string]*Catalog{}
-	var langs []string
+// shelf is what there is, by language, without the texts.
+type shelf struct {
+	langs []string                   // sorted
+	areas map[string]map[string]bool // language → areas that have a file
+}
+
+var shelves = sync.OnceValue(func() shelf {
 	dirs, err := locales.ReadDir("locales")
 	if err != nil {
-		panic(err)
+		panic(err) // compiled in
 	}
+	s := shelf{areas: map[string]map[string]bool{}}
 	for _, d := range dirs {
-		c, err := read(d.Name())
+		s.langs = append(s.langs, d.Name())
+		s.areas[d.Name()] = map[string]bool{}
+		files, err := locales.ReadDir(path.Join("locales", d.Name()))
 		if err != nil {
-			panic(err) // compiled in: TestCatalogs sees it first
+			panic(err)
 		}
-		cats[d.Name()] = c
-		langs = append(langs, d.Name())
-	}
-	for lang, c := range cats {
-		if lang != "en" {
-			c.fallback = cats["en"]
+		for _, f := range files {
+			s.areas[d.Name()][strings.TrimSuffix(f.Name(), ".json")] = true
 		}
 	}
-	return cats, langs
+	return s
 })
+
+// catalogs are those that were asked for: a process needs one or two languages,
+// and one that stays all day must not hold the others.
+var catalogs struct {
+	sync.Mutex
+	read map[string]*Catalog
+}
+
+// catalog returns that of a language which has one.
+func catalog(lang string) *Catalog {
+	catalogs.Lock()
+	defer catalogs.Unlock()
+	if c := catalogs.read[lang]; c != nil {
+		return c
+	}
+	c, err := read(lang)
+	if err != nil {
+		panic(err) // compiled in: TestCatalogs sees it first
+	}
+	if catalogs.read == nil {
+		catalogs.read = map[string]*Catalog{}
+	}
+	catalogs.read[lang] = c
+	return c
+}
 
 var forms = map[string]plural.Form{
 	"zero": plural.Zero, "one": plural.One, "two": plural.Two,
@@ -113,31 +143,51 @@ func read(lang string) (*Catalog, error) {
 
 // Langs lists the languages that have a catalogue, as BCP 47 tags.
 func Langs() []string {
-	_, langs := load()
-	return slices.Clone(langs)
+	return slices.Clone(shelves().langs)
+}
+
+// LangsOf lists those that have the texts of an area.
+func LangsOf(area string) []string {
+	return slices.DeleteFunc(Langs(), func(l string) bool { return !shelves().areas[l][area] })
 }
 
 // For returns the catalogue that fits the first of the locales that any fits:
-// BCP 47 tags or POSIX names (pt_BR.UTF-8). Nothing fits: English.
+// BCP 47 tags or POSIX names (pt_BR.UTF-8), also several in one string with
+// colons between them, as in LANGUAGE. Nothing fits: English.
+//
+// What fits is CLDR's choice (golang.org/x/text/language). So who reads
+// traditional Chinese gets simplified Chinese, and European Portuguese the
+// Brazilian: both are closer than English.
 func For(locales ...string) *Catalog {
-	cats, langs := load()
+	return match(Langs(), locales)
+}
+
+// ForArea is For among the languages that have the texts of an area.
+func ForArea(area string, locales ...string) *Catalog {
+	return match(LangsOf(area), locales)
+}
+
+func match(langs, locales []string) *Catalog {
 	tags := make([]language.Tag, len(langs))
 	for i, l := range langs {
 		tags[i] = language.Make(l)
 	}
-	for _, l := range locales {
-		name, _, _ := strings.Cut(l, ".")
-		name, _, _ = strings.Cut(name, "@")
-		tag, err := language.Parse(strings.ReplaceAll(name, "_", "-"))
-		if err != nil || name == "C" || name == "POSIX" {
-			continue
-		}
-		_, i, confidence := language.NewMatcher(tags).Match(tag)
-		if confidence > language.No {
-			return cats[langs[i]]
+	matcher := language.NewMatcher(tags)
+	for _, list := range locales {
+		for l := range strings.SplitSeq(list, ":") {
+			name, _, _ := strings.Cut(l, ".")
+			name, _, _ = strings.Cut(name, "@")
+			tag, err := language.Parse(strings.ReplaceAll(name, "_", "-"))
+			if err != nil || name == "C" || name == "POSIX" {
+				continue
+			}
+			_, i, confidence := matcher.Match(tag)
+			if confidence > language.No {
+				return catalog(langs[i])
+			}
 		}
 	}
-	return cats["en"]
+	return catalog("en")
 }
 
 // Args are the values for the {names} in a text.
@@ -159,8 +209,8 @@ func (c *Catalog) N(key string, n int, args Args) string {
 func (c *Catalog) text(key string, form plural.Form, args Args) string {
 	m, ok := c.texts[key]
 	if !ok {
-		if c.fallback != nil {
-			return c.fallback.text(key, form, args)
+		if c.Lang != "en" {
+			return catalog("en").text(key, form, args)
 		}
 		return "[" + key + "]"
 	}
@@ -176,6 +226,36 @@ func (c *Catalog) text(key string, form plural.Form, args Args) string {
 		pairs = append(pairs, "{"+k+"}", fmt.Sprint(v))
 	}
 	return strings.NewReplacer(pairs...).Replace(s)
+}
+
+// Runes are all characters of the catalogue's texts in an area, for asking
+// whether a font has them. Empty: of those that a person at the computer sees.
+func (c *Catalog) Runes(area string) string {
+	seen := map[rune]bool{}
+	for key, m := range c.texts {
+		of := areaOf(key)
+		if area != "" && of != area || area == "" && slices.Contains(Server, of) {
+			continue
+		}
+		for _, text := range m {
+			for _, r := range text {
+				seen[r] = true
+			}
+		}
+	}
+	return string(slices.Sorted(maps.Keys(seen)))
+}
+
+// Server are the areas whose texts the summarizer shows, and nobody else.
+var Server = []string{"console", "summary"}
+
+// areaOf is the area that a key begins with. "reason" holds two more.
+func areaOf(key string) string {
+	area, _, _ := strings.Cut(key, ".")
+	if area == "ending" || area == "outcome" {
+		return "reason"
+	}
+	return area
 }
 
 // Keys lists the catalogue's own keys, sorted.

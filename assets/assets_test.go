@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"image/png"
+	"maps"
 	"math"
 	"reflect"
 	"regexp"
@@ -44,23 +45,40 @@ func differences(a, b map[string]message) []string {
 		if names(m) != names(n) {
 			diff = append(diff, fmt.Sprintf("%s has placeholders %q and %q", key, names(m), names(n)))
 		}
-		if (len(m) > 1) != (len(n) > 1) {
-			diff = append(diff, key+" has plural forms in one language only")
-		}
 	}
 	return diff
 }
 
+// complete are the languages in which no text may be missing.
+var complete = []string{"en", "pt-BR"}
+
 func TestCatalogs(t *testing.T) {
-	cats, langs := load()
-	if !slices.Equal(langs, []string{"en", "pt-BR"}) {
+	langs, cats := Langs(), map[string]*Catalog{}
+	for _, l := range langs {
+		cats[l] = catalog(l)
+	}
+	if !slices.Equal(langs, []string{"de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt-BR", "zh-Hans"}) {
 		t.Fatalf("languages are %v", langs)
 	}
+	for _, area := range Server {
+		if l := LangsOf(area); !slices.Equal(l, []string{"en", "pt-BR"}) {
+			t.Errorf("%s is in %v", area, l)
+		}
+	}
 	for _, lang := range langs {
-		for _, d := range differences(cats["en"].texts, cats[lang].texts) {
+		en := cats["en"].texts
+		if !shelves().areas[lang][Server[0]] { // then only what a person at the computer sees
+			en = maps.Clone(en)
+			maps.DeleteFunc(en, func(key string, _ message) bool { return slices.Contains(Server, areaOf(key)) })
+		}
+		if !slices.Contains(complete, lang) { // a text that is missing is shown in English
+			en = maps.Clone(en)
+			maps.DeleteFunc(en, func(key string, _ message) bool { _, ok := cats[lang].texts[key]; return !ok })
+		}
+		for _, d := range differences(en, cats[lang].texts) {
 			t.Errorf("%s: %s", lang, d)
 		}
-		for _, d := range differences(cats[lang].texts, cats["en"].texts) {
+		for _, d := range differences(cats[lang].texts, en) {
 			t.Errorf("en beside %s: %s", lang, d)
 		}
 		for key, m := range cats[lang].texts {
@@ -75,6 +93,9 @@ func TestCatalogs(t *testing.T) {
 			if _, one := m[plural.One]; len(m) > 1 && !one {
 				t.Errorf("%s: %s has plural forms, but none for one", lang, key)
 			}
+			if area := areaOf(key); !shelves().areas[lang][area] {
+				t.Errorf("%s: %s is in the file of another area", lang, key)
+			}
 		}
 	}
 }
@@ -85,7 +106,6 @@ func TestDifferencesFound(t *testing.T) {
 	for name, bad := range map[string]map[string]message{
 		"a key is missing":      {"a": good["a"]},
 		"a placeholder is lost": {"a": {plural.Other: "x"}, "b": good["b"]},
-		"a plural is lost":      {"a": good["a"], "b": {plural.Other: "y"}},
 	} {
 		if len(differences(good, bad)) != 1 {
 			t.Errorf("%s: found %v", name, differences(good, bad))
@@ -110,11 +130,86 @@ func TestFor(t *testing.T) {
 		{[]string{"pt_PT"}, "pt-BR"},
 		{[]string{"pt"}, "pt-BR"},
 		{[]string{"en_GB.UTF-8", "pt_BR"}, "en"},
-		{[]string{"ja_JP.UTF-8"}, "en"},
+		{[]string{"ja_JP.UTF-8"}, "ja"},
+		{[]string{"th_TH.UTF-8"}, "en"},
+		{[]string{"zh_CN.UTF-8"}, "zh-Hans"},
+		{[]string{"zh_TW.UTF-8"}, "zh-Hans"},
+		{[]string{"zh-Hant-HK"}, "zh-Hans"},
+		{[]string{"de_AT:de:en", "pt"}, "de"},
+		{[]string{"th:xx:nl_BE.UTF-8"}, "nl"},
+		{[]string{"es_419"}, "es"},
+		{[]string{"fr_CA.UTF-8"}, "fr"},
 		{[]string{"../../etc/passwd", "pt"}, "pt-BR"},
 	} {
 		if got := For(c.locales...).Lang; got != c.want {
 			t.Errorf("For(%q) is %s, want %s", c.locales, got, c.want)
+		}
+	}
+}
+
+func TestForArea(t *testing.T) {
+	if got := ForArea("console", "de", "pt-BR").Lang; got != "pt-BR" {
+		t.Errorf("the console for de, then pt-BR, is %s", got)
+	}
+	if got := ForArea("consent", "de", "pt-BR").Lang; got != "de" {
+		t.Errorf("the question for de, then pt-BR, is %s", got)
+	}
+}
+
+func TestLocale(t *testing.T) {
+	for want, env := range map[string]map[string]string{
+		"":                 {},
+		"pt_BR.UTF-8":      {"LANG": "pt_BR.UTF-8"},
+		"en_GB":            {"LANG": "pt_BR.UTF-8", "LC_MESSAGES": "en_GB"},
+		"C":                {"LANG": "pt_BR.UTF-8", "LC_ALL": "C", "LANGUAGE": "de"},
+		"de:en:en_US":      {"LANG": "en_US", "LANGUAGE": "de:en"},
+		"fr:C.UTF-8":       {"LC_ALL": "C.UTF-8", "LANGUAGE": "fr"},
+		"it_IT.UTF-8@euro": {"LC_ALL": "it_IT.UTF-8@euro", "LANG": "de"},
+	} {
+		if got := posix(func(k string) string { return env[k] }); got != want {
+			t.Errorf("%v: %q, want %q", env, got, want)
+		}
+	}
+}
+
+// TestPlurals reads out the forms of each language at the numbers where they
+// change (CLDR 38, "Language Plural Rules").
+func TestPlurals(t *testing.T) {
+	for lang, want := range map[string]map[int]string{
+		"pt-BR":   {0: "Guardado por 0 dia.", 1: "Guardado por 1 dia.", 2: "Guardado por 2 dias."},
+		"en":      {0: "Kept for 0 days.", 1: "Kept for 1 day.", 2: "Kept for 2 days."},
+		"fr":      {0: "Conservé 0 jour.", 1: "Conservé 1 jour.", 2: "Conservé 2 jours."},
+		"de":      {0: "0 Tage aufbewahrt.", 1: "1 Tag aufbewahrt.", 90: "90 Tage aufbewahrt."},
+		"es":      {0: "Se guarda 0 días.", 1: "Se guarda 1 día.", 90: "Se guarda 90 días."},
+		"it":      {1: "Conservato per 1 giorno.", 90: "Conservato per 90 giorni."},
+		"nl":      {1: "1 dag bewaard.", 90: "90 dagen bewaard."},
+		"ja":      {1: "1 日間保存されます。", 90: "90 日間保存されます。"},
+		"zh-Hans": {1: "保存 1 天。", 90: "保存 90 天。"},
+	} {
+		for n, text := range want {
+			if got := For(lang).N("consent.kept", n, nil); got != text {
+				t.Errorf("%s, %d: %q, want %q", lang, n, got, text)
+			}
+		}
+	}
+	for n, word := range map[int]string{
+		1: "element", 2: "elementy", 4: "elementy", 5: "elementów", 12: "elementów", 21: "elementów", 22: "elementy", 112: "elementów", 0: "elementów",
+	} {
+		want := fmt.Sprintf("Zapis zakończony. Wysłano %d %s.", n, word)
+		if got := For("pl").N("indicator.ended", n, nil); got != want {
+			t.Errorf("pl: %q, want %q", got, want)
+		}
+	}
+}
+
+func TestRunes(t *testing.T) {
+	if got := For("ja").Runes("indicator"); !strings.Contains(got, "記") || strings.Contains(got, "閲") {
+		t.Errorf("the characters of the bar are %q", got)
+	}
+	all := For("pl").Runes("")
+	for _, r := range "ąćęłńóśźż" {
+		if !strings.ContainsRune(all, r) {
+			t.Errorf("Polish has no %q", r)
 		}
 	}
 }

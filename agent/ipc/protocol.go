@@ -555,7 +555,7 @@ type Question struct {
 	// AllowMinutes is for how long further sessions may be allowed with this
 	// answer; 0: that is not offered.
 	AllowMinutes int `json:"allow_minutes,omitempty"`
-	// Languages by policy, best first; empty: the person's own locale.
+	// Languages by policy, best first, for a person whose locale is none of ours.
 	Languages []string `json:"languages,omitempty"`
 	// Language is what the person chose in the settings; empty: nothing.
 	Language string `json:"language,omitempty"`

@@ -217,7 +217,7 @@ func (e Effective) MayRecord(g event.Group) bool {
 	return slices.Contains(e.resolved[RecordGroups].Value.List, string(g))
 }
 
-// Languages of the question, best first; none: the desktop's own.
+// Languages of the question for who reads none of ours, best first.
 func (e Effective) Languages() []string { return slices.Clone(e.resolved[Languages].Value.List) }
 
 // SSH says which OpenSSH logins count as support sessions: any one that a list

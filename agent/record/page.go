@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"aval/agent/consent"
 	"aval/agent/event"
@@ -13,7 +12,7 @@ import (
 	"aval/assets"
 )
 
-// pageWidth is the longest line of a page, in characters, unless one word is longer.
+// pageWidth is the longest line of a page, in columns, unless one word is longer.
 const pageWidth = 78
 
 // page collects lines; names from outside go through plain first.
@@ -193,24 +192,17 @@ func (p *page) fate(f consent.CopyFate) string {
 
 func (p *page) gap() { p.b.WriteByte('\n') }
 
-// text writes one paragraph, broken between words; further lines are indented.
+// text writes one paragraph, broken where a line may end; further lines are indented.
 func (p *page) text(s string) {
-	n := 0
-	for i, word := range strings.Fields(s) {
-		w := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-		case n+1+w > pageWidth:
-			p.b.WriteString("\n  ")
-			n = 2
-		default:
-			p.b.WriteByte(' ')
-			n++
-		}
-		p.b.WriteString(word)
-		n += w
+	const indent = "  "
+	columns := func(s string) float64 { return float64(assets.Columns(s)) }
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+	lines := assets.Lines(s, pageWidth, columns)
+	if len(lines) > 1 {
+		rest := strings.TrimPrefix(s, lines[0])
+		lines = append(lines[:1], assets.Lines(rest, pageWidth-float64(len(indent)), columns)...)
 	}
-	p.b.WriteByte('\n')
+	p.b.WriteString(strings.Join(lines, "\n"+indent) + "\n")
 }
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -132,7 +132,7 @@ func examples(t testing.TB) map[string][][]byte {
 }
 
 // TestReceipts compares every kind of receipt with what is expected, in JSON-LD
-// and as a page in both languages, and checks each.
+// and as a page in three languages, and checks each.
 func TestReceipts(t *testing.T) {
 	for name, records := range examples(t) {
 		r, err := record.NewReceipt(fixedPub, records...)
@@ -146,7 +146,9 @@ func TestReceipts(t *testing.T) {
 		golden(t, name+".json", raw)
 		for _, lang := range assets.Langs() {
 			page := r.Page(assets.For(lang))
-			golden(t, name+"."+lang+".txt", []byte(page))
+			if lang == "en" || lang == "pt-BR" || lang == "ja" { // one without spaces
+				golden(t, name+"."+lang+".txt", []byte(page))
+			}
 			if strings.Contains(page, "[receipt.") || strings.Contains(page, "{") {
 				t.Errorf("%s in %s lacks a text:\n%s", name, lang, page)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"aval/agent/event"
 	"aval/agent/ipc"
+	"aval/assets"
 )
 
 // errRunning: another aval-desktop serves this display.
@@ -30,7 +31,7 @@ type session struct {
 func surroundings(env func(string) string) session {
 	s := session{
 		display: env("DISPLAY"), kind: env("XDG_SESSION_TYPE"), logind: env("XDG_SESSION_ID"),
-		locale: cmp.Or(env("LC_ALL"), env("LC_MESSAGES"), env("LANG")),
+		locale: assets.Locale(),
 	}
 	if s.bus = env("DBUS_SESSION_BUS_ADDRESS"); s.bus == "" && env("XDG_RUNTIME_DIR") != "" {
 		// Where systemd's user manager has it (sd_bus_open_user(3)).

@@ -54,7 +54,7 @@ and a token that enrols one computer, and says what to do next.`,
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address and port to listen on")
 	cmd.Flags().StringVar(&f.url, "url", "", "address under which computers reach this server, https://HOST:PORT (default: made from --listen)")
 	cmd.Flags().StringVar(&f.company, "company", "", `the company's name, at the first start (default "My company")`)
-	cmd.Flags().StringVar(&f.lang, "lang", "", "language of the summaries, at the first start: "+strings.Join(assets.Langs(), " or ")+" (default en)")
+	cmd.Flags().StringVar(&f.lang, "lang", "", "language of the summaries, at the first start: "+strings.Join(assets.LangsOf("summary"), " or ")+" (default en)")
 	cmd.Flags().StringVar(&f.database, "database", "", "database; this version has the embedded one only, in the data folder")
 	return cmd
 }
@@ -161,12 +161,12 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 // unknown language is an error and not silently English.
 func knownLang(lang string) (string, error) {
 	norm := strings.ToLower(strings.ReplaceAll(lang, "_", "-"))
-	for _, l := range assets.Langs() {
+	for _, l := range assets.LangsOf("summary") {
 		if base, _, _ := strings.Cut(strings.ToLower(l), "-"); norm == strings.ToLower(l) || norm == base {
 			return l, nil
 		}
 	}
-	return "", usageError{fmt.Errorf("--lang %s: there are %s", lang, strings.Join(assets.Langs(), " and "))}
+	return "", usageError{fmt.Errorf("--lang %s: there are %s", lang, strings.Join(assets.LangsOf("summary"), " and "))}
 }
 
 // debugWriter lets the lines of net/http's own log show at debug level.

@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"aval/agent/ipc"
+	"aval/assets"
 	"aval/ui/consentview"
 )
 
@@ -90,7 +91,7 @@ func run(args []string, out, errs io.Writer) int {
 		return exitDone
 	}
 	if o.locale == "" {
-		o.locale = userLocale(os.Getenv)
+		o.locale = assets.Locale()
 	}
 	log := slog.New(slog.NewTextHandler(errs, nil))
 	switch {
@@ -113,14 +114,4 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	fmt.Fprintf(errs, "aval-ui: %v\n", err)
 	return exitFailed
-}
-
-// userLocale is the locale for messages, in the order of POSIX (XBD 8.2).
-func userLocale(getenv func(string) string) string {
-	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
-		if v := getenv(name); v != "" {
-			return v
-		}
-	}
-	return ""
 }

@@ -41,19 +41,6 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-func TestUserLocale(t *testing.T) {
-	for want, env := range map[string]map[string]string{
-		"":            {},
-		"pt_BR.UTF-8": {"LANG": "pt_BR.UTF-8"},
-		"en_GB":       {"LANG": "pt_BR.UTF-8", "LC_MESSAGES": "en_GB"},
-		"C":           {"LANG": "pt_BR.UTF-8", "LC_MESSAGES": "en_GB", "LC_ALL": "C"},
-	} {
-		if got := userLocale(func(k string) string { return env[k] }); got != want {
-			t.Errorf("%v: %q, want %q", env, got, want)
-		}
-	}
-}
-
 func TestParseNonce(t *testing.T) {
 	for in, want := range map[string]string{
 		"abc": "abc", "abc\n": "abc", " abc \r\nrest": "abc",

@@ -110,3 +110,13 @@ func showConsent(o options, log *slog.Logger) error {
 		Screen: screen, Log: log, OnShown: func() { visible.Store(true) },
 	})
 }
+
+// readable is the catalogue of the first language that fits, or of English where
+// no font of this computer has its characters.
+func readable(locales ...string) *assets.Catalog {
+	cat := assets.For(locales...)
+	if theme.Speak(cat) != nil {
+		return assets.For("en")
+	}
+	return cat
+}

@@ -42,7 +42,7 @@ func newShell(o options) (*shell, error) {
 	if s.call(ctx, ipc.MethodSettingsGet, ipc.Empty{}, &set) == nil { // without the service: the desktop's language
 		s.lang = set.Language
 	}
-	s.cat = assets.For(s.lang, o.locale)
+	s.cat = readable(s.lang, o.locale)
 	s.win = s.app.NewWindow(s.cat.T("app.name", nil))
 	return s, nil
 }
@@ -58,7 +58,7 @@ var hello = ipc.Hello{Program: "aval-ui", Build: version}
 // it is another one.
 func (s *shell) speak(lang string) {
 	s.lang = lang
-	if cat := assets.For(lang, s.o.locale); cat != s.cat {
+	if cat := readable(lang, s.o.locale); cat.Lang != s.cat.Lang {
 		s.cat = cat
 		s.compose()
 		s.changed(nil)

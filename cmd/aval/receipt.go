@@ -60,17 +60,12 @@ that "aval consent verify" can check it anywhere.`,
 	return cmd
 }
 
-// catalog is that of lang, or of the environment in the order of locale(7).
+// catalog is that of lang, or of the one who runs the command.
 func catalog(lang string) *assets.Catalog {
 	if lang != "" {
 		return assets.For(lang)
 	}
-	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
-		if v := os.Getenv(name); v != "" {
-			return assets.For(v)
-		}
-	}
-	return assets.For()
+	return assets.For(assets.Locale())
 }
 
 // receiptOf asks the service for the records and verifies what it answers.

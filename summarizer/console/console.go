@@ -143,12 +143,12 @@ func (c *Console) catalog(r *http.Request, company string) *assets.Catalog {
 			want = append(want, t.String())
 		}
 	}
-	return assets.For(append(want, company)...)
+	return assets.ForArea("console", append(want, company)...)
 }
 
 // language keeps the chosen language in a cookie and goes back to the page.
 func (c *Console) language(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: langCookie, Value: assets.For(r.FormValue("to")).Lang, Path: "/",
+	http.SetCookie(w, &http.Cookie{Name: langCookie, Value: assets.ForArea("console", r.FormValue("to")).Lang, Path: "/",
 		MaxAge: 365 * 24 * 3600, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, local(r.FormValue("back")), http.StatusSeeOther)
 }
@@ -186,7 +186,7 @@ var langNames = map[string]string{"en": "English", "pt-BR": "Português"}
 
 func (c *Console) frame(r *http.Request, cat *assets.Catalog, title string) frame {
 	f := frame{Lang: cat.Lang, Title: title, Back: r.URL.RequestURI(), T: func(k string) string { return cat.T(k, nil) }}
-	for _, l := range assets.Langs() {
+	for _, l := range assets.LangsOf("console") {
 		name := langNames[l]
 		if name == "" {
 			name = l

@@ -36,7 +36,7 @@ type writer struct {
 // tag; one without a catalogue: English). The same events give the same
 // summary, in whatever order they come.
 func Rules(in Session, lang string) Summary {
-	w := writer{c: assets.For(lang), in: in, f: gather(in.Events)}
+	w := writer{c: assets.ForArea("summary", lang), in: in, f: gather(in.Events)}
 	issue := w.f.issue()
 	outcome := w.f.outcome(issue)
 

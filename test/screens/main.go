@@ -74,7 +74,7 @@ func take(bin, out, only string) error {
 
 func shots() []shot {
 	var list []shot
-	for _, locale := range []string{"pt_BR.UTF-8", "en_GB.UTF-8"} {
+	for _, locale := range []string{"pt_BR.UTF-8", "en_GB.UTF-8", "de_DE.UTF-8", "ja_JP.UTF-8"} {
 		for _, variant := range []string{"light", "dark"} {
 			for _, size := range []struct {
 				name, scale   string
@@ -114,7 +114,8 @@ func shots() []shot {
 	more("ask-further-small-dark", "dark", shot{width: 1024, height: 600, question: further()})
 	more("ask-details", "light", shot{question: stage.Question(30), keys: tabs(7, "space")})
 	more("ask-nothing-ticked", "light", shot{question: few(), keys: []string{"Tab", "Tab", "space", "Tab", "space"}})
-	more("ask-other-language", "light", shot{question: stage.Question(30), keys: tabs(1, "space")})
+	more("ask-languages", "light", shot{question: stage.Question(30), keys: tabs(1, "space")})
+	more("ask-other-language", "light", shot{question: stage.Question(30), keys: tabs(1, "space", "Down", "space")})
 	more("ask-focus-allow", "light", shot{question: stage.Question(30), keys: tabs(9)})
 	more("main", "light", shot{mainWindow: true})
 	more("main-dark-en", "dark", shot{mainWindow: true, locale: "en"})

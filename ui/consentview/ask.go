@@ -204,7 +204,7 @@ func (d *driving) changed(ctx context.Context, c change) error {
 		fyne.Do(d.view.Disturbed)
 	case seen:
 		if !d.shown {
-			ask := d.view.asks[0] // the language cannot have been changed: nothing counted yet
+			ask := d.view.first // the language cannot have been changed: nothing counted yet
 			var result ipc.QuestionShownResult
 			err := d.call(ctx, ipc.MethodQuestionShown,
 				ipc.QuestionShown{Question: d.Question.Question, Locale: ask.Locale, TextSHA256: ask.WindowSHA256()}, &result)

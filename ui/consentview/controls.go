@@ -164,7 +164,7 @@ func (l *link) CreateRenderer() fyne.WidgetRenderer {
 	ring := canvas.NewRectangle(nil)
 	ring.CornerRadius = 6
 	text := canvas.NewText(l.label, nil)
-	text.TextSize, text.FontSource = theme.Text, theme.TextFont(fyne.TextStyle{})
+	text.TextSize, text.FontSource = theme.Text, theme.FontFor(l.label, fyne.TextStyle{})
 	left, right := canvas.NewLine(nil), canvas.NewLine(nil)
 	left.StrokeWidth, right.StrokeWidth = 2, 2
 	under := canvas.NewRectangle(nil)

@@ -206,13 +206,14 @@ func (i inset) Layout(objects []fyne.CanvasObject, _ fyne.Size) {
 }
 
 // frame is the window: head above, foot below, what is between takes the rest.
+// A fourth object lies over the text, at the right beneath the head.
 // Head and foot keep their width in the middle of a window that was made wider.
 type frame struct{}
 
 // MinSize implements fyne.Layout.
 func (frame) MinSize(objects []fyne.CanvasObject) fyne.Size {
 	h := float32(0)
-	for _, o := range objects {
+	for _, o := range objects[:3] {
 		h += o.MinSize().Height
 	}
 	return fyne.NewSize(Width, h)
@@ -229,4 +230,11 @@ func (frame) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	middle.Resize(fyne.NewSize(Width, max(0, size.Height-headHigh-footHigh)))
 	foot.Move(fyne.NewPos(left+margin, max(headHigh, size.Height-footHigh)))
 	foot.Resize(fyne.NewSize(inner, footHigh))
+	if len(objects) > 3 {
+		over := objects[3]
+		y := max(headHigh, control.MinTarget)
+		s := over.MinSize()
+		over.Move(fyne.NewPos(left+margin+inner-s.Width, y))
+		over.Resize(fyne.NewSize(s.Width, min(s.Height, size.Height-y-8)))
+	}
 }

@@ -2,7 +2,6 @@ package consentview
 
 import (
 	"image/color"
-	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -55,7 +54,10 @@ func (b *block) reserve(texts ...string) {
 }
 
 func (b *block) wrapped(text string) []string {
-	return wrap(text, b.width, func(s string) float32 { return theme.Measure(s, b.size, b.style).Width })
+	source := theme.FontFor(text, b.style)
+	return assets.Lines(text, float64(b.width), func(s string) float64 {
+		return float64(theme.MeasureIn(source, s, b.size, b.style).Width)
+	})
 }
 
 // set changes the text and the colour; the height of the widget follows it.
@@ -82,7 +84,9 @@ type blockRenderer struct {
 }
 
 func (r *blockRenderer) lineHeight() float32 {
-	return theme.Measure("Ág", r.block.size, r.block.style).Height
+	b := r.block
+	// Fonts of other scripts may be set solid: lines are never closer than in our own.
+	return max(theme.MeasureIn(theme.FontFor(b.text, b.style), "Ág", b.size, b.style).Height, theme.LineHeight(b.size, b.style))
 }
 
 func (r *blockRenderer) MinSize() fyne.Size {
@@ -104,10 +108,11 @@ func (r *blockRenderer) Refresh() {
 	for len(r.lines) < len(texts) {
 		r.lines = append(r.lines, canvas.NewText("", color.Transparent))
 	}
+	source := theme.FontFor(b.text, b.style)
 	for i, text := range texts {
 		line := r.lines[i]
 		line.Text, line.TextSize, line.TextStyle = text, b.size, b.style
-		line.FontSource = theme.TextFont(b.style)
+		line.FontSource = source
 		line.Alignment, line.Color = b.align, b.ink(theme.Current())
 		line.Refresh()
 	}
@@ -123,40 +128,3 @@ func (r *blockRenderer) Objects() []fyne.CanvasObject {
 }
 
 func (r *blockRenderer) Destroy() {}
-
-// wrap breaks text at spaces into lines of at most width, and within a word
-// where the word alone is wider. An empty text is no line.
-func wrap(text string, width float32, measure func(string) float32) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		joined := word
-		if line != "" {
-			joined = line + " " + word
-		}
-		if measure(joined) <= width {
-			line = joined
-			continue
-		}
-		if line != "" {
-			lines = append(lines, line)
-		}
-		for measure(word) > width {
-			runes := []rune(word)
-			n := len(runes) - 1
-			for n > 1 && measure(string(runes[:n])) > width {
-				n--
-			}
-			if n < 1 {
-				break // one character wider than the line: it stands alone
-			}
-			lines = append(lines, string(runes[:n]))
-			word = string(runes[n:])
-		}
-		line = word
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
-}

@@ -62,9 +62,10 @@ type Options struct {
 // toolkit's goroutine; it has no goroutine and no timer of its own.
 type View struct {
 	o       Options
-	opened  time.Time // the time since the connection is counted from it
-	asks    []viewmodel.Ask
-	current int // index in asks
+	opened  time.Time     // the time since the connection is counted from it
+	first   viewmodel.Ask // in the language that it opens with
+	current viewmodel.Ask
+	cat     *assets.Catalog // of current
 
 	arming   viewmodel.Arming
 	seen     bool // has been in sight once
@@ -77,7 +78,7 @@ type View struct {
 	unfolded bool
 
 	root   *fyne.Container
-	height float32 // of the content, in every language
+	height float32 // of the content; in another language it may be scrolled
 	tight  bool    // the title is scrolled with the text
 	needs  float32 // height with nothing scrolled, in the current language
 
@@ -89,6 +90,8 @@ type View struct {
 	time        *bar
 	details     *fyne.Container
 	more        *link
+	language    *link
+	menu        *menu // of languages; nil while it is folded
 }
 
 // New composes the view of a question. Until Seen and SetDeadline were called,
@@ -96,31 +99,26 @@ type View struct {
 func New(o Options) (*View, error) {
 	v := &View{o: o, opened: o.Now(), ticked: map[event.Group]bool{}}
 	var err error
-	if v.asks, err = compositions(o.Question, o.Locale, v.opened, o.Last); err != nil {
+	if v.cat, err = speak(o.Question, o.Locale, o.Last); err != nil {
 		return nil, err
 	}
+	if v.first, err = composition(o.Question, v.cat, v.opened); err != nil {
+		return nil, err
+	}
+	v.current = v.first
 	for _, g := range v.ask().Groups {
 		v.ticked[g.Group] = true
 	}
 	v.root = &fyne.Container{}
-	// The window keeps one size in every language.
-	for i := range v.asks {
-		v.current = (i + 1) % len(v.asks)
-		v.compose()
-		v.height = max(v.height, v.needs)
-	}
-	v.current = 0
 	v.compose()
+	v.height = v.needs
 	return v, nil
 }
 
-func (v *View) ask() viewmodel.Ask { return v.asks[v.current] }
+func (v *View) ask() viewmodel.Ask { return v.current }
 
 // Ask is what the view says now.
 func (v *View) Ask() viewmodel.Ask { return v.ask() }
-
-// Asks are the texts in every language that the person can choose.
-func (v *View) Asks() []viewmodel.Ask { return v.asks }
 
 // Content is what the window holds.
 func (v *View) Content() fyne.CanvasObject { return v.root }
@@ -149,7 +147,9 @@ func (v *View) compose() {
 	icon := canvas.NewImageFromResource(fyne.NewStaticResource("aval-64.png", assets.Icon(64)))
 	icon.FillMode = canvas.ImageFillContain
 	icon.SetMinSize(fyne.NewSize(28, 28))
-	language := newLink(v.asks[(v.current+1)%len(v.asks)].Language, armed, v.nextLanguage, v.Key)
+	language := newLink(a.Language, armed, v.unfoldLanguages, v.Key)
+	language.arrow = 1
+	v.language, v.menu = language, nil
 	titleWide := inner - 28 - 12 - language.MinSize().Width - 8
 	title := newBlock(a.Title, titleWide, inkText).bold().sized(avaltheme.Title)
 	headLeft := container.New(row{gap: 12, middle: true}, icon, title)
@@ -336,17 +336,14 @@ func (v *View) reveal(o fyne.CanvasObject) {
 	v.scroll.Refresh()
 }
 
-func (v *View) nextLanguage() {
-	v.current = (v.current + 1) % len(v.asks)
-	v.compose()
-}
-
 // Key handles a key that is for no widget: Esc refuses, the arrows scroll.
 func (v *View) Key(e *fyne.KeyEvent) {
 	step := float32(0)
 	switch e.Name {
 	case fyne.KeyEscape:
-		if v.counts() {
+		if v.menu != nil {
+			v.foldLanguages()
+		} else if v.counts() {
 			v.refuse()
 		}
 	case fyne.KeyUp:

@@ -40,11 +40,16 @@ type desk struct {
 
 func open(t *testing.T, q ipc.Question) *desk {
 	t.Helper()
+	return openIn(t, q, "pt_BR.UTF-8")
+}
+
+func openIn(t *testing.T, q ipc.Question, locale string) *desk {
+	t.Helper()
 	app := test.NewTempApp(t)
 	app.Settings().SetTheme(theme.Aval{})
 	d := &desk{T: t, now: t0}
 	var err error
-	d.view, err = New(Options{Question: q, Locale: "pt_BR.UTF-8", Now: func() time.Time { return d.now },
+	d.view, err = New(Options{Question: q, Locale: locale, Now: func() time.Time { return d.now },
 		OnAnswer: func(a Answer) { d.answers = append(d.answers, a) }})
 	if err != nil {
 		t.Fatal(err)
@@ -334,7 +339,7 @@ func TestKeyboardPath(t *testing.T) {
 		want = append(want, t)
 	}
 	want = append(want, d.view.more, d.view.deny, d.view.allow)
-	if l, ok := path[0].(*link); !ok || l.label != "English" || !slices.Equal(path, want) {
+	if l, ok := path[0].(*link); !ok || l.label != "Português" || !slices.Equal(path, want) {
 		t.Fatalf("the path is %v", path)
 	}
 	for _, name := range []fyne.KeyName{fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace} {
@@ -399,7 +404,7 @@ func TestFurtherSessions(t *testing.T) {
 		"ticked":               {func(d *desk) { click(d.view.last) }, 120},
 		"by keyboard":          {func(d *desk) { d.window.Canvas().Focus(d.view.last); d.key(fyne.KeySpace) }, 120},
 		"ticked and unticked":  {func(d *desk) { click(d.view.last); click(d.view.last) }, 0},
-		"ticked, then English": {func(d *desk) { click(d.view.last); d.view.nextLanguage() }, 120},
+		"ticked, then English": {func(d *desk) { click(d.view.last); d.view.choose(assets.For("en")) }, 120},
 	} {
 		d := open(t, q).show()
 		if !strings.Contains(d.texts(), "Não perguntar de novo por 2 h") || d.view.last.on {
@@ -431,6 +436,15 @@ func TestLanguage(t *testing.T) {
 	size, hash := d.view.Size(), d.view.Ask().WindowSHA256()
 	click(d.view.ticks[0])
 	d.key(fyne.KeyTab)
+	d.key(fyne.KeySpace)
+	var offered []string
+	for _, e := range d.view.menu.entries {
+		offered = append(offered, e.label)
+	}
+	if want := []string{"Deutsch", "English", "Español", "Français", "Italiano", "Nederlands", "Polski", "日本語", "简体中文"}; !slices.Equal(offered, want) {
+		t.Errorf("offered are %q", offered)
+	}
+	d.key(fyne.KeyDown)
 	d.key(fyne.KeySpace)
 	if d.view.Ask().Locale != "en" || !strings.Contains(d.texts(), "Allow a summary of this session?") {
 		t.Fatalf("the language is %s:\n%s", d.view.Ask().Locale, d.texts())
@@ -530,32 +544,14 @@ func TestFit(t *testing.T) {
 }
 
 func TestEveryLanguageFitsAnOrdinaryScreen(t *testing.T) {
-	d := open(t, sample())
-	if h := d.view.Size().Height; h > 768-roomForBar-roomForTitle {
-		t.Errorf("the window is %.0f high: it would be scrolled on a screen with 768", h)
-	}
-	if len(d.view.Asks()) != len(assets.Langs()) {
-		t.Errorf("%d languages", len(d.view.Asks()))
-	}
-}
-
-func TestWrap(t *testing.T) {
-	measure := func(s string) float32 { return float32(len([]rune(s))) }
-	for in, want := range map[string][]string{
-		"":               nil,
-		"abc":            {"abc"},
-		"ab cd":          {"ab cd"},
-		"ab cd ef":       {"ab cd", "ef"},
-		"abcdefgh":       {"abcde", "fgh"},
-		"a bcdefgh":      {"a", "bcdef", "gh"},
-		"ação é só isto": {"ação", "é só", "isto"},
-	} {
-		if got := wrap(in, 5, measure); !slices.Equal(got, want) {
-			t.Errorf("wrap(%q) is %q, want %q", in, got, want)
+	for _, lang := range assets.Langs() {
+		d := openIn(t, sample(), lang)
+		if got := d.view.Ask().Locale; got != lang {
+			t.Errorf("%s is shown in %s", lang, got)
 		}
-	}
-	if got := wrap("WW", 0.5, measure); strings.Join(got, "") != "WW" {
-		t.Errorf("characters wider than the line: %q", got)
+		if h := d.view.Size().Height; h > 768-roomForBar-roomForTitle {
+			t.Errorf("%s: the window is %.0f high: it would be scrolled on a screen with 768", lang, h)
+		}
 	}
 }
 
@@ -571,13 +567,8 @@ func TestNameThatCannotBeDrawn(t *testing.T) {
 		if !strings.Contains(shown, string(viewmodel.Mark)) {
 			t.Errorf("%q leaves no mark in\n%s", name, shown)
 		}
-		for _, a := range d.view.Asks() {
-			if missing := undrawn(a.Window()); len(missing) > 0 {
-				t.Errorf("%s: %U cannot be drawn", a.Locale, missing)
-			}
-		}
-		if len(d.view.Asks()) != len(open(t, sample()).view.Asks()) {
-			t.Errorf("%q takes languages away", name)
+		if missing := undrawn(d.view.Ask().Window()); len(missing) > 0 {
+			t.Errorf("%U cannot be drawn", missing)
 		}
 		if hash := d.view.Ask().WindowSHA256(); hash != viewmodel.New(viewmodel.Marked(q, draws), assets.For("pt-BR"), t0).WindowSHA256() {
 			t.Error("the hash is not of what is shown")

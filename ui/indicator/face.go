@@ -147,16 +147,7 @@ func (f *faces) Kern(a, b rune) fixed.Int26_6 {
 // readable is the catalogue with which the bar can be drawn: the person's own, or
 // English where no font has its characters.
 func (f *faces) readable(cat *assets.Catalog) *assets.Catalog {
-	var all strings.Builder
-	for _, key := range cat.Keys() {
-		if strings.HasPrefix(key, "indicator.") {
-			all.WriteString(cat.T(key, nil))
-			for n := range 6 { // every plural form of the languages that there are
-				all.WriteString(cat.N(key, n, nil))
-			}
-		}
-	}
-	text := strings.Map(substitute, all.String())
+	text := strings.Map(substitute, cat.Runes("indicator"))
 	f.learn(text)
 	if f.has(text) {
 		return cat

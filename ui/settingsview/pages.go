@@ -12,6 +12,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/ui/control"
+	"aval/ui/theme"
 	"aval/ui/viewmodel"
 )
 
@@ -181,6 +182,9 @@ func (v *View) fill(s viewmodel.Settings) {
 		}
 	}
 	for i, l := range viewmodel.NewLanguages(v.state.Settings.Language, v.cat, v.locale) {
+		if len(theme.Missing(l.Name, fyne.TextStyle{Bold: true})) > 0 { // no font in use has it
+			l.Name = l.Value
+		}
 		v.tongues[i].Set(l.Name, l.Meaning, l.Chosen, false)
 		if l.Chosen {
 			v.toLanguage.Set(l.Name)

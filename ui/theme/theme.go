@@ -5,13 +5,10 @@
 package theme
 
 import (
-	"bytes"
 	"image/color"
-	"sync"
 
 	"fyne.io/fyne/v2"
 	fynetheme "fyne.io/fyne/v2/theme"
-	"golang.org/x/image/font/sfnt"
 
 	"aval/assets"
 )
@@ -99,57 +96,7 @@ func (Aval) Size(name fyne.ThemeSizeName) float32 {
 }
 
 // Font implements fyne.Theme.
-func (Aval) Font(style fyne.TextStyle) fyne.Resource { return fynetheme.DefaultTheme().Font(style) }
+func (Aval) Font(style fyne.TextStyle) fyne.Resource { return TextFont(style) }
 
 // Icon implements fyne.Theme.
 func (Aval) Icon(name fyne.ThemeIconName) fyne.Resource { return fynetheme.DefaultTheme().Icon(name) }
-
-var glyphs struct {
-	sync.Mutex
-	fonts map[string]*sfnt.Font // by the resource's name; nil: cannot be read
-}
-
-// TextFont is the font of a style that the program carries. A text that names it
-// as its source is drawn with it alone: without a source, the toolkit first
-// reads every font of the system, which takes seconds where it was never done
-// (fyne 2.8.1, internal/painter/font.go).
-func TextFont(style fyne.TextStyle) fyne.Resource { return Aval{}.Font(style) }
-
-// Measure returns the size of a line of text in its TextFont.
-func Measure(text string, size float32, style fyne.TextStyle) fyne.Size {
-	s, _ := fyne.CurrentApp().Driver().RenderedTextSize(text, size, style, TextFont(style))
-	return s
-}
-
-// Missing lists the characters of text for which the TextFont of the style has
-// no glyph, each once.
-func Missing(text string, style fyne.TextStyle) []rune {
-	font := TextFont(style)
-	var missing []rune
-	seen := map[rune]bool{'\n': true} // ends a line; it is not drawn
-	for _, r := range text {
-		if !seen[r] && !has(font, r) {
-			missing = append(missing, r)
-		}
-		seen[r] = true
-	}
-	return missing
-}
-
-func has(res fyne.Resource, r rune) bool {
-	glyphs.Lock()
-	defer glyphs.Unlock()
-	f, known := glyphs.fonts[res.Name()]
-	if !known {
-		f, _ = sfnt.ParseReaderAt(bytes.NewReader(res.Content()))
-		if glyphs.fonts == nil {
-			glyphs.fonts = map[string]*sfnt.Font{}
-		}
-		glyphs.fonts[res.Name()] = f
-	}
-	if f == nil {
-		return false
-	}
-	i, err := f.GlyphIndex(nil, r)
-	return err == nil && i != 0
-}

@@ -31,6 +31,18 @@ func Marked(q ipc.Question, draws func(rune) bool) ipc.Question {
 	return q
 }
 
+// Outside is everything in q that comes from outside and is shown, in one.
+func Outside(q ipc.Question) string {
+	var all strings.Builder
+	Marked(q, func(r rune) bool {
+		if Clean(string(r), 1) != "" {
+			all.WriteRune(r)
+		}
+		return true
+	})
+	return all.String()
+}
+
 // Nameless is q without anything that comes from outside: what is left of its
 // text is the catalogue's own.
 func Nameless(q ipc.Question) ipc.Question { return Marked(q, func(r rune) bool { return r < 0x7F }) }

@@ -77,10 +77,11 @@ type Group struct {
 }
 
 // Catalog picks the language: what the person chose in the settings, otherwise
-// what the policy asks for, best first, otherwise the person's own locale,
-// otherwise English.
+// that of their desktop, where it is one of ours, otherwise the first that the
+// policy names, otherwise English. A policy must not make the question unreadable
+// to the one who is asked.
 func Catalog(q ipc.Question, locale string) *assets.Catalog {
-	return assets.For(append(append([]string{q.Language}, q.Languages...), locale)...)
+	return assets.For(append([]string{q.Language, locale}, q.Languages...)...)
 }
 
 // New composes the question q in the language of cat. now is when it is shown:

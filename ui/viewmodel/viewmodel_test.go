@@ -176,8 +176,9 @@ func TestCatalog(t *testing.T) {
 		locale string
 		want   string
 	}{
-		{nil, "pt_BR.UTF-8", "pt-BR"}, {nil, "", "en"}, {[]string{"en"}, "pt_BR.UTF-8", "en"},
-		{[]string{"ja", "pt-BR"}, "en_GB", "pt-BR"}, {[]string{"ja"}, "pt_PT", "pt-BR"},
+		{nil, "pt_BR.UTF-8", "pt-BR"}, {nil, "", "en"}, {[]string{"en"}, "pt_BR.UTF-8", "pt-BR"},
+		{[]string{"ja", "pt-BR"}, "en_GB", "en"}, {[]string{"ja"}, "C", "ja"}, {[]string{"xx", "de"}, "th_TH.UTF-8", "de"},
+		{[]string{"ja"}, "th_TH.UTF-8:pl", "pl"},
 	} {
 		if got := viewmodel.Catalog(ipc.Question{Languages: c.policy}, c.locale).Lang; got != c.want {
 			t.Errorf("%v, %q: %s, want %s", c.policy, c.locale, got, c.want)

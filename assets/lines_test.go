@@ -1,0 +1,62 @@
+package assets
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestLines(t *testing.T) {
+	columns := func(s string) float64 { return float64(Columns(s)) }
+	for in, want := range map[string][]string{
+		"":                        nil,
+		"  ":                      nil,
+		"one two three":           {"one two", "three"},
+		"three  blanks\n\tgone":   {"three", "blanks", "gone"},
+		"a\u00A0word that\u00A0:": {"a\u00A0word", "that\u00A0:"},
+		"abcdefghijklm":           {"abcdefgh", "ijklm"},
+		"記録します。":                  {"記録しま", "す。"},
+		"記録しま。す":                  {"記録し", "ま。す"},
+		"（記録）（停止）":                {"（記録）", "（停止）"},
+		"あああ（い）":                  {"あああ", "（い）"},
+		"ああああっあ":                  {"あああ", "あっあ"},
+		"Aval の記録":                {"Aval の", "記録"},
+		"Avalの記録":                 {"Avalの記", "録"},
+		"保存 90 天。":                {"保存 90", "天。"},
+	} {
+		if got := Lines(in, 8, columns); !slices.Equal(got, want) {
+			t.Errorf("%q is broken into %q, want %q", in, got, want)
+		}
+	}
+	if got := Lines("WW", 0.5, columns); strings.Join(got, "") != "WW" {
+		t.Errorf("a character wider than the line: %q", got)
+	}
+}
+
+// TestLinesKeep: whatever the text, no character but spaces is lost or moved, and
+// no line is too wide unless it is one character.
+func TestLinesKeep(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.RuneFrom([]rune("ab (。、「」っ記録ー\u00A0 \n,.")), 0, 60, -1).Draw(t, "text")
+		width := rapid.IntRange(1, 20).Draw(t, "width")
+		lines := Lines(text, float64(width), func(s string) float64 { return float64(Columns(s)) })
+		bare := func(s string) string {
+			return strings.Map(func(r rune) rune {
+				if breakingSpace(r) {
+					return -1
+				}
+				return r
+			}, s)
+		}
+		if bare(strings.Join(lines, "")) != bare(text) {
+			t.Fatalf("%q became %q", text, lines)
+		}
+		for _, l := range lines {
+			if Columns(l) > width && len([]rune(l)) > 1 || l == "" {
+				t.Fatalf("width %d: %q", width, l)
+			}
+		}
+	})
+}

@@ -1,0 +1,5 @@
+package assets
+
+import "os"
+
+func locale() string { return posix(os.Getenv) }
