@@ -29,6 +29,9 @@ type shell struct {
 	// compose fills the window in cat; changed brings it up to date.
 	compose func()
 	changed func([]ipc.What)
+	// shown is called once the window is on the screen, beside everything else;
+	// nil: nothing is to be done.
+	shown func()
 }
 
 func newShell(o options) (*shell, error) {
@@ -83,6 +86,9 @@ func (s *shell) run(size fyne.Size) {
 	})
 	s.win.Show()
 	visible.Store(true) // a window that cannot be made panics above
+	if s.shown != nil {
+		go s.shown()
+	}
 	s.app.Run()
 }
 
