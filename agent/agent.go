@@ -12,7 +12,8 @@
 // answers for further sessions; recording.go what a grant starts, writer.go its
 // way to the disk; withdraw.go what ends it early; company.go the enrolment and
 // the uplink, bundle.go what it brings; policy.go what is in force and what a
-// change of it ends; queries.go what people look up.
+// change of it ends; queries.go what people look up; settings.go what they
+// choose; watch.go tells open windows of changes.
 package agent
 
 import (
@@ -81,6 +82,10 @@ type Agent struct {
 	answers      map[string]*lasting // that hold for further sessions, by grant
 	latest       time.Time           // of the newest record
 	epoch        uint64
+	watchers     map[*ipc.Conn]*watcher // windows that are told of changes
+	telling      bool                   // they will be, soon
+	told         bool                   // what the loop did last was telling them
+	summaries    uint64                 // that came or went since the start
 	trimming     *time.Timer
 }
 
@@ -102,7 +107,7 @@ func Run(ctx context.Context, cfg Config) error {
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
 		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{},
-		answers: map[string]*lasting{},
+		watchers: map[*ipc.Conn]*watcher{}, answers: map[string]*lasting{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {
@@ -154,6 +159,7 @@ func Run(ctx context.Context, cfg Config) error {
 		select {
 		case f := <-a.loop:
 			f()
+			a.touched()
 		case <-ctx.Done():
 			a.stop()
 			server.Close()
