@@ -190,6 +190,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(msg)
 	}
+	f.Add(motion(9, 10, 10))
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		if devices, err := parseDevices(msg); err == nil && 12*len(devices) > len(msg) {
 			t.Errorf("%d devices in %d bytes", len(devices), len(msg))
@@ -249,12 +250,13 @@ func pointerAt(seq uint16, at image.Point) []byte {
 // FuzzEvents: whatever follows on a table that stands, only presses of the one
 // hardware device count, and at most as many as were said.
 func FuzzEvents(f *testing.F) {
-	press, motion, change := rawPress(evRawButtonPress, 9), rawPress(evRawMotion, 9), rawPress(evHierarchyChanged, 0)
+	press, moved, change := rawPress(evRawButtonPress, 9), rawPress(evRawMotion, 9), rawPress(evHierarchyChanged, 0)
 	here := image.Pt(10, 10)
 	devices := make([]byte, 32)
 	devices[0], devices[2] = msgReply, 1
-	f.Add(slices.Concat(press, pointerAt(1, here), motion, pointerAt(2, here), rawPress(evRawKeyPress, 9)))
+	f.Add(slices.Concat(press, pointerAt(1, here), moved, pointerAt(2, here), rawPress(evRawKeyPress, 9)))
 	f.Add(slices.Concat(change, devices, press, pointerAt(2, here)))
+	f.Add(slices.Concat(motion(9, 10, 10), pointerAt(1, here), motion(9, 10, 11), press, pointerAt(2, here), pointerAt(3, here)))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		m := standing()
 		said := 0
