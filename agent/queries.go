@@ -46,7 +46,13 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			}
 		}
 	}
-	if err := a.policyNow().Err; err != nil {
+	err = a.policyNow().Err
+	if c := a.company; c != nil {
+		o := c.served()
+		s.Outgoing, s.Incoming, s.IncomingEnforced = o.Outgoing, o.Incoming, o.IncomingEnforced
+		s.Required = policy.Requires(a.policy.Effective, asks(o))
+	}
+	if err != nil {
 		what := "nothing is recorded until it can be"
 		if a.policy.Effective.State == consent.PolicyStale {
 			what = "the last good one counts until " + a.policy.GoodAt.Add(source.Expiry).UTC().Format(time.RFC3339)
@@ -57,6 +63,11 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		s.Notes = append(slices.Clone(s.Notes), "Nobody can ask for a summary on this computer yet. To connect it to a company: aval enroll --token-file FILE")
 	}
 	return s, nil
+}
+
+// asks is what the company asks for.
+func asks(o *ipc.PolicyServer) policy.Asks {
+	return policy.Asks{Outgoing: o.Outgoing, Incoming: o.Incoming, IncomingEnforced: o.IncomingEnforced, LogSessions: o.LogSessions}
 }
 
 // settings is the user's own value, and what would count for them now.

@@ -396,6 +396,12 @@ type PolicyServer struct {
 	PolicyVersion int64     `json:"policy_version,omitempty"`
 	SignedAt      time.Time `json:"signed_at,omitzero"`
 	Until         time.Time `json:"until,omitzero"` // when it stops being in force
+	// What the company asks for, as it counts now: off where the options have
+	// expired or never came.
+	Outgoing         consent.OutgoingOption `json:"outgoing"`
+	Incoming         consent.IncomingOption `json:"incoming"`
+	IncomingEnforced bool                   `json:"incoming_enforced"`
+	LogSessions      bool                   `json:"log_sessions"`
 	// Releases says whose key counts for values that can allow without a
 	// question: server, release-key or nobody.
 	Releases  string    `json:"releases"`
@@ -411,6 +417,12 @@ type Status struct {
 	Device    string    `json:"device,omitempty"`
 	Company   string    `json:"company,omitempty"`
 	Server    string    `json:"server,omitempty"`
+	// Outgoing and Incoming are what the company asks for, as it counts now.
+	Outgoing         consent.OutgoingOption `json:"outgoing,omitempty"`
+	Incoming         consent.IncomingOption `json:"incoming,omitempty"`
+	IncomingEnforced bool                   `json:"incoming_enforced,omitempty"`
+	// Required: sessions are recorded even where the person has chosen Denied.
+	Required bool `json:"required"`
 	// Link is none, connecting, connected or refused.
 	Link      string          `json:"link"`
 	LinkError string          `json:"link_error,omitempty"`

@@ -28,7 +28,7 @@ func TestWhyNamesTheValueThatDecides(t *testing.T) {
 						layers = []policy.Layer{{Origin: policy.Origin{Name: policy.FromFile, Scope: policy.Machine, File: "/p.json"},
 							Values: []policy.Value{{Name: policy.AccessControl, Text: pol, Enforced: enforced}}}}
 					}
-					acc := policy.Why(state, policy.Merge(layers).All(), own)
+					acc := policy.Why(state, policy.Merge(layers).All(), own, nil)
 					var won []policy.Step
 					for _, s := range acc.Steps {
 						if s.Wins {
@@ -70,7 +70,7 @@ func TestWhyNamesTheValueThatDecides(t *testing.T) {
 func TestWhyKnowsEnforcedInsights(t *testing.T) {
 	e := policy.Merge([]policy.Layer{{Origin: policy.Origin{Name: policy.FromFile, Scope: policy.Machine}, Values: []policy.Value{
 		{Name: policy.Insights, Text: "on", Enforced: true}, {Name: policy.Reporting, Text: "on"}}}})
-	acc := policy.Why(e.State, e.All(), consent.AccessDenied)
+	acc := policy.Why(e.State, e.All(), consent.AccessDenied, nil)
 	if d := acc.Cases[0].Decision; d.Verdict != consent.Deny {
 		t.Errorf("outgoing: %+v", d)
 	}

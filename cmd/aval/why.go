@@ -64,7 +64,7 @@ asked while you are there.`,
 				keys = append(keys, k)
 			}
 			x := explained{Effective: s.Effective, Origin: s.Origin, Enforced: s.Enforced, Problem: p.Problem, GoodAt: p.GoodAt, Server: p.Server,
-				Account: policy.Why(p.State, keys, s.SessionInsights), result: p}
+				Account: policy.Why(p.State, keys, s.SessionInsights, asks(p.Server)), result: p}
 			for _, k := range keys {
 				if k.Set && k.Value.Name != policy.AccessControl {
 					x.Others = append(x.Others, k)
@@ -73,6 +73,14 @@ asked while you are there.`,
 			return a.print(x, func(w io.Writer) { x.text(w) })
 		},
 	}
+}
+
+// asks is what the company asks for; nil: there is none.
+func asks(s *ipc.PolicyServer) *policy.Asks {
+	if s == nil {
+		return nil
+	}
+	return &policy.Asks{Outgoing: s.Outgoing, Incoming: s.Incoming, IncomingEnforced: s.IncomingEnforced, LogSessions: s.LogSessions}
 }
 
 // policySources says how old what the policy comes from is, what the company's

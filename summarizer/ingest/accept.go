@@ -16,6 +16,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/policy"
 	"aval/agent/record"
@@ -202,11 +203,16 @@ func (c *conn) checkAnswer(tx *store.Tx, g record.Grant) error {
 
 // checkPolicy: the options are a bundle that was published to this device, and a
 // policy from the server is the one that stands in it. A policy of the device's
-// own sources is taken as recorded, with its hash and its origin.
+// own sources is taken as recorded, with its hash and its origin. Incoming
+// sessions are recorded only where these very options ask for them, and as the
+// decision comes out of what the grant says went into it.
 func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
+	if g.Direction != consent.Outgoing && g.Direction != consent.Incoming {
+		return no(CodeBadGrant)
+	}
 	served := strings.HasPrefix(g.PolicyOrigin, originServer) || strings.Contains(g.PolicyOrigin, ", "+originServer)
 	if g.PolicyVersion == 0 {
-		if served {
+		if served || g.Direction == consent.Incoming {
 			return no(CodeUnknownPolicy)
 		}
 		return nil
@@ -215,7 +221,7 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return no(CodeUnknownPolicy)
 	}
-	if err != nil || !served {
+	if err != nil || !served && g.Direction == consent.Outgoing {
 		return err
 	}
 	var o record.Options
@@ -225,6 +231,13 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 	}
 	if err != nil {
 		return fmt.Errorf("read options %d: %w", g.PolicyVersion, err)
+	}
+	if in := g.Input; g.Direction == consent.Incoming && (o.Incoming == consent.IncomingOff || in.Direction != g.Direction || in.Incoming != o.Incoming ||
+		in.IncomingEnforced != o.IncomingEnforced || consent.Decide(in) != g.Decision) {
+		return no(CodeUnknownPolicy)
+	}
+	if !served {
+		return nil
 	}
 	if o.Policy == nil || !strings.HasSuffix(g.PolicyOrigin, originServer+o.Policy.String()) {
 		return no(CodeUnknownPolicy)
