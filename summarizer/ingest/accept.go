@@ -232,8 +232,7 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 	if err != nil {
 		return fmt.Errorf("read options %d: %w", g.PolicyVersion, err)
 	}
-	if in := g.Input; g.Direction == consent.Incoming && (o.Incoming == consent.IncomingOff || in.Direction != g.Direction || in.Incoming != o.Incoming ||
-		in.IncomingEnforced != o.IncomingEnforced || consent.Decide(in) != g.Decision) {
+	if g.Direction == consent.Incoming && !incomingFollows(g, o) {
 		return no(CodeUnknownPolicy)
 	}
 	if !served {
@@ -243,6 +242,34 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 		return no(CodeUnknownPolicy)
 	}
 	return nil
+}
+
+// incomingFollows tells whether a grant for an incoming session comes out of the
+// options that it names: they ask for it, the decision is that of what the grant
+// says went into it, and where the server's is the only policy, or there is
+// none, that is what the policy says.
+func incomingFollows(g record.Grant, o record.Options) bool {
+	in := g.Input
+	if o.Incoming == consent.IncomingOff || in.Direction != g.Direction || in.Incoming != o.Incoming || in.IncomingEnforced != o.IncomingEnforced ||
+		consent.Decide(in) != g.Decision {
+		return false
+	}
+	var layers []policy.Layer
+	switch {
+	case g.PolicyOrigin == "none":
+	case o.Policy != nil && g.PolicyOrigin == originServer+o.Policy.String():
+		values, problems := policy.ParseSettings(o.Policy.String(), o.Policy.Settings)
+		if len(problems) > 0 {
+			return false
+		}
+		layers = []policy.Layer{{Origin: policy.Origin{Name: policy.FromServer, Scope: policy.Machine}, Values: values}}
+	default: // the device has sources of its own, which the record names
+		return true
+	}
+	said := in
+	policy.Merge(layers).Fill(&said)
+	said.PolicyState = in.PolicyState
+	return said == in
 }
 
 // originServer is how a record names the server as a policy's origin.
