@@ -188,3 +188,32 @@ func TestIncomingIsTurnedOff(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// TestDefaultIsLooser: where the company need not ask those who have not chosen,
+// going back to Default lets more be recorded, so nobody does it while a
+// supporter has the mouse. To see it fail, leave NeedNotAsk out of inForce.
+func TestDefaultIsLooser(t *testing.T) {
+	t.Parallel()
+	r := newRigOf(t, nil, func(o *record.Options) { o.Incoming = consent.IncomingAll })
+	c := r.dial()
+	r.sit(":77", nil)
+	set := func(v consent.AccessControl) (ipc.SettingsResult, error) {
+		return call[ipc.SettingsResult](r, c, ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: v})
+	}
+	s, err := set(consent.AccessAfterConfirmation)
+	must(t, err)
+	if s.Effective != consent.AccessAfterConfirmation || s.Default != consent.AccessAllowed {
+		t.Errorf("%+v", s)
+	}
+	if b := r.begin(c, ipc.SessionBegin{ID: "1", Desktop: ":77"}); b.Verdict != consent.Ask {
+		t.Fatalf("%+v", b)
+	}
+	if _, err := set(consent.AccessUnset); err == nil {
+		t.Error("loosened while a supporter is connected")
+	}
+	_, err = call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
+	if s, err = set(consent.AccessUnset); err != nil || s.Effective != consent.AccessAllowed || s.Origin != "policy" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}

@@ -47,10 +47,10 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		}
 	}
 	err = a.policyNow().Err
-	if c := a.company; c != nil {
-		o := c.served()
+	if a.company != nil {
+		o := a.asks()
 		s.Outgoing, s.Incoming, s.IncomingEnforced = o.Outgoing, o.Incoming, o.IncomingEnforced
-		s.Required = policy.Requires(a.policy.Effective, asks(o))
+		s.Required = policy.Requires(a.policy.Effective, o)
 	}
 	if err != nil {
 		what := "nothing is recorded until it can be"
@@ -65,19 +65,27 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 	return s, nil
 }
 
-// asks is what the company asks for.
-func asks(o *ipc.PolicyServer) policy.Asks {
-	return policy.Asks{Outgoing: o.Outgoing, Incoming: o.Incoming, IncomingEnforced: o.IncomingEnforced, LogSessions: o.LogSessions}
+// asks is what the company asks for, as it counts now.
+func (a *Agent) asks() policy.Asks {
+	in := consent.Input{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff}
+	if a.company != nil {
+		a.company.fill(&in, time.Now())
+	}
+	return policy.Asks{Outgoing: in.Outgoing, Incoming: in.Incoming, IncomingEnforced: in.IncomingEnforced, LogSessions: in.LogSessions}
 }
 
 // settings is the user's own value, and what would count for them now.
 func (a *Agent) settings(uid uint32) ipc.SettingsResult {
 	set := a.store.Setting(uid)
-	return inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
+	e, asks := a.policyNow().Effective, a.asks()
+	r := inForce(e, asks, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
+	r.Default = inForce(e, asks, ipc.SettingsResult{SessionInsights: consent.AccessUnset}).Effective
+	return r
 }
 
-// inForce completes r with what its own value comes to under a policy.
-func inForce(e policy.Effective, r ipc.SettingsResult) ipc.SettingsResult {
+// inForce completes r with what its own value comes to under a policy, where a
+// company asks so.
+func inForce(e policy.Effective, asks policy.Asks, r ipc.SettingsResult) ipc.SettingsResult {
 	pol := e.Get(policy.AccessControl)
 	r.Enforced = false
 	switch own := r.SessionInsights; {
@@ -91,6 +99,8 @@ func inForce(e policy.Effective, r ipc.SettingsResult) ipc.SettingsResult {
 		r.Effective, r.Origin = own, "setting"
 	case pol.Set:
 		r.Effective, r.Origin = consent.AccessControl(pol.Value.Text), "policy"
+	case policy.NeedNotAsk(e, asks):
+		r.Effective, r.Origin = consent.AccessAllowed, "policy"
 	default:
 		r.Effective, r.Origin = consent.AccessAfterConfirmation, "default"
 	}
@@ -110,7 +120,7 @@ func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, 
 	if now.Enforced {
 		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "your organisation's policy sets this, it cannot be changed here", Hint: "aval policy show says which"}
 	}
-	then := inForce(a.policy.Effective, ipc.SettingsResult{SessionInsights: r.SessionInsights})
+	then := inForce(a.policy.Effective, a.asks(), ipc.SettingsResult{SessionInsights: r.SessionInsights})
 	if loosens(now.Effective, then.Effective) && a.supporterOn(uid) {
 		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop",
 			Hint: "the setting can become stricter now, and looser once they have left"}

@@ -139,11 +139,14 @@ type SettingsResult struct {
 	// SessionInsights is the caller's own value.
 	SessionInsights consent.AccessControl `json:"session_insights"`
 	Since           time.Time             `json:"since,omitzero"`
-	// Effective is the value in force now for an outgoing request, and Origin
-	// where it comes from: setting, policy, enforced-policy or default.
+	// Effective is the value in force now where no company's policy requires
+	// that sessions are recorded (Status.Required), and Origin where it comes
+	// from: setting, policy, enforced-policy or default.
 	Effective consent.AccessControl `json:"effective"`
 	Origin    string                `json:"origin"`
 	Enforced  bool                  `json:"enforced"`
+	// Default is what is in force for those who do not choose.
+	Default consent.AccessControl `json:"default"`
 	// Lasting are the caller's answers that hold for further sessions.
 	Lasting []LastingAnswer `json:"lasting,omitempty"`
 }

@@ -50,6 +50,13 @@ func (s Asks) inputs(e Effective, own consent.AccessControl) (incoming, outgoing
 	return incoming, in
 }
 
+// NeedNotAsk tells whether sessions are recorded without a question where the
+// person has not chosen: the company manages the computer and asks for them.
+func NeedNotAsk(e Effective, s Asks) bool {
+	in, _ := s.inputs(e, consent.AccessUnset)
+	return consent.Decide(in).Verdict == consent.Allow
+}
+
 // Requires tells whether sessions are recorded even where the person has
 // chosen Denied.
 func Requires(e Effective, s Asks) bool {
@@ -74,7 +81,7 @@ func Why(state consent.PolicyState, resolved []Resolved, own consent.AccessContr
 			e.resolved[r.Value.Name] = r
 		}
 	}
-	acc := Account{State: state, Steps: steps(e, own)}
+	acc := Account{State: state, Steps: steps(e, own, asks)}
 	if asks != nil {
 		in, out := asks.inputs(e, own)
 		d := consent.Decide(in)
@@ -110,13 +117,16 @@ func describe(s Asks) string {
 
 // steps are the places in their order. With an unreadable policy none wins:
 // the denial does not come out of them.
-func steps(e Effective, own consent.AccessControl) []Step {
+func steps(e Effective, own consent.AccessControl, asks *Asks) []Step {
 	pol := e.Get(AccessControl)
 	value := consent.AccessControl(pol.Value.Text)
 	enforced := Step{Name: "enforced-policy", Value: consent.AccessUnset, Why: "no policy enforces a value"}
 	mine := Step{Name: "setting", Value: own, Why: "you have not chosen"}
 	recommended := Step{Name: "policy", Value: consent.AccessUnset, Why: "no policy recommends a value"}
 	last := Step{Name: "default", Value: consent.AccessAfterConfirmation, Why: "what counts where nobody has chosen"}
+	if asks != nil && NeedNotAsk(e, *asks) {
+		last.Value, last.Why = consent.AccessAllowed, "the company that manages this computer need not ask where nobody has chosen"
+	}
 	if own != consent.AccessUnset {
 		mine.Why = "your own choice"
 	}

@@ -176,10 +176,10 @@ func (x explained) text(w io.Writer) {
 	for _, c := range x.Cases {
 		fmt.Fprintf(w, "  %s: %s.\n    %s\n", c.When, verdictWords[c.Decision.Verdict], assets.For("en").T("reason."+string(c.Decision.Reason), nil))
 		switch d := c.Decision; {
-		case d.Verdict != consent.Allow || x.Effective == consent.AccessAllowed:
-		case d.Basis == consent.BasisEnforcedPolicy:
+		case d.Verdict != consent.Allow:
+		case d.Basis == consent.BasisEnforcedPolicy && x.Effective != consent.AccessAllowed:
 			fmt.Fprintln(w, "    This stands above everything listed above: your own setting does not count here.")
-		case d.Basis == consent.BasisPolicy:
+		case d.Basis == consent.BasisPolicy && c.Input.Direction == consent.Incoming:
 			fmt.Fprintln(w, "    Where nobody has chosen, the company that manages the computer need not ask. To be asked: aval settings set session-insights after-confirmation")
 		}
 	}
