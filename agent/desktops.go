@@ -41,6 +41,11 @@ type desktop struct {
 	// The window watcher.
 	epoch uint64
 	names []string // sessions whose grants it was started with
+
+	// The hearing of presses: what was asked for last, and the questions about
+	// single presses that wait for their answer.
+	listening ipc.Listening
+	hearing   map[string]chan<- ipc.Heard
 }
 
 var _ prompt.Desk = (*desktop)(nil)
@@ -65,6 +70,9 @@ func (d *desktop) state() consent.Desktop {
 // register makes the connection the helper of its desktop. A second helper for
 // the same desktop takes the place of a first one of the same user only.
 func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegisterResult, error) {
+	if err := a.barred(c.Peer()); err != nil {
+		return ipc.DesktopRegisterResult{}, err
+	}
 	id := r.Display
 	uid := c.Peer().UID
 	a.refreshGraphical()
@@ -86,7 +94,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		}
 	}
 	r.Offers = slices.DeleteFunc(slices.Clone(r.Offers), func(g event.Group) bool { return !slices.Contains(event.Groups, g) })
-	d := &desktop{id: id, uid: uid, conn: c, reg: r, noticing: map[string]bool{}}
+	d := &desktop{id: id, uid: uid, conn: c, reg: r, hearing: map[string]chan<- ipc.Heard{}, noticing: map[string]bool{}}
 	a.desktops[id] = d
 	a.followDesktops()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
@@ -102,6 +110,8 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		a.cameBack(d)
 		a.notifyAll()
 	}
+	clear(a.putOff) // who has just signed in has not put anything off
+	a.askHeld()
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
 }
 
@@ -118,6 +128,9 @@ func (a *Agent) lostDesktop(d *desktop) {
 	}
 	if d.watchdog != nil {
 		d.watchdog.Stop()
+	}
+	for id := range d.hearing {
+		a.heard(d, ipc.Heard{ID: id, From: consent.FromAbsent, Doubt: "the desktop is gone"})
 	}
 	a.gateAll() // first: what follows may wait for the session list
 	kind := consent.EventUILost
@@ -167,7 +180,7 @@ func (a *Agent) byName(name string) (*desktop, bool) {
 // showIndicator sends the desktop the whole state of its indicator.
 func (a *Agent) showIndicator(d *desktop) {
 	d.revision++
-	ind := ipc.Indicator{Revision: d.revision}
+	ind := ipc.Indicator{Revision: d.revision, Language: a.store.Prefs(d.uid).Language}
 	for _, l := range a.onDesktop(d) {
 		if r := l.rec; r != nil {
 			ind.Sessions = append(ind.Sessions, ipc.IndicatorSession{
@@ -234,7 +247,7 @@ func (a *Agent) watchWindows(d *desktop) {
 	var grants []record.Verified
 	for _, l := range a.onDesktop(d) {
 		r := l.rec
-		if r != nil && r.desk && r.grant.Covers(event.WindowFocused, time.Now()) {
+		if r != nil && r.desk && r.grant.Covers(event.WindowFocused, time.Now()) && event.Covered(event.WindowFocused, a.recordable(l)) {
 			names = append(names, l.Name)
 			grants = append(grants, r.grant)
 		}

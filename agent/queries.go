@@ -59,9 +59,6 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		}
 		s.Notes = append(slices.Clone(s.Notes), fmt.Sprintf("The policy cannot be read: %s (%v). See aval policy show.", what, err))
 	}
-	if a.company == nil {
-		s.Notes = append(slices.Clone(s.Notes), "Nobody can ask for a summary on this computer yet. To connect it to a company: aval enroll --token-file FILE")
-	}
 	return s, nil
 }
 
@@ -72,85 +69,6 @@ func (a *Agent) asks() policy.Asks {
 		a.company.fill(&in, time.Now())
 	}
 	return policy.Asks{Outgoing: in.Outgoing, Incoming: in.Incoming, IncomingEnforced: in.IncomingEnforced, LogSessions: in.LogSessions}
-}
-
-// settings is the user's own value, and what would count for them now.
-func (a *Agent) settings(uid uint32) ipc.SettingsResult {
-	set := a.store.Setting(uid)
-	e, asks := a.policyNow().Effective, a.asks()
-	r := inForce(e, asks, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
-	r.Default = inForce(e, asks, ipc.SettingsResult{SessionInsights: consent.AccessUnset}).Effective
-	return r
-}
-
-// inForce completes r with what its own value comes to under a policy, where a
-// company asks so.
-func inForce(e policy.Effective, asks policy.Asks, r ipc.SettingsResult) ipc.SettingsResult {
-	pol := e.Get(policy.AccessControl)
-	r.Enforced = false
-	switch own := r.SessionInsights; {
-	case e.State == consent.PolicyUnreadable:
-		r.Effective, r.Origin, r.Enforced = consent.AccessDenied, "policy-unreadable", true
-	case pol.Set && pol.Value.Enforced:
-		r.Effective, r.Origin, r.Enforced = consent.AccessControl(pol.Value.Text), "enforced-policy", true
-	case own == consent.AccessCorrupt:
-		r.Effective, r.Origin = consent.AccessDenied, "setting-corrupt"
-	case own != consent.AccessUnset:
-		r.Effective, r.Origin = own, "setting"
-	case pol.Set:
-		r.Effective, r.Origin = consent.AccessControl(pol.Value.Text), "policy"
-	case policy.NeedNotAsk(e, asks):
-		r.Effective, r.Origin = consent.AccessAllowed, "policy"
-	default:
-		r.Effective, r.Origin = consent.AccessAfterConfirmation, "default"
-	}
-	return r
-}
-
-// setSettings stores the user's own value. While a supporter is on that user's
-// desktop it may only become stricter: the hand at the mouse may be theirs.
-func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, error) {
-	switch r.SessionInsights {
-	case consent.AccessUnset, consent.AccessAllowed, consent.AccessDenied, consent.AccessAfterConfirmation:
-	default:
-		return ipc.SettingsResult{}, &ipc.Error{Code: ipc.CodeBadRequest, Message: fmt.Sprintf("session-insights cannot be %q", r.SessionInsights),
-			Hint: "allowed, denied, after-confirmation or default"}
-	}
-	now := a.settings(uid)
-	if now.Enforced {
-		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "your organisation's policy sets this, it cannot be changed here", Hint: "aval policy show says which"}
-	}
-	then := inForce(a.policy.Effective, a.asks(), ipc.SettingsResult{SessionInsights: r.SessionInsights})
-	if loosens(now.Effective, then.Effective) && a.supporterOn(uid) {
-		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop",
-			Hint: "the setting can become stricter now, and looser once they have left"}
-	}
-	if err := a.store.SetSetting(uid, r.SessionInsights, time.Now().UTC()); err != nil {
-		return now, err
-	}
-	return a.settings(uid), nil
-}
-
-// loosens tells whether going from one value in force to another lets more be
-// recorded, or with less asking.
-func loosens(from, to consent.AccessControl) bool {
-	order := []consent.AccessControl{consent.AccessDenied, consent.AccessAfterConfirmation, consent.AccessAllowed}
-	return slices.Index(order, to) > slices.Index(order, from)
-}
-
-// supporterOn tells whether a session is open on one of the user's desktops.
-func (a *Agent) supporterOn(uid uint32) bool {
-	for _, l := range a.sessions {
-		if l.Login != nil && l.Login.UID == uid {
-			return true
-		}
-		for _, id := range l.desktops {
-			if d, ok := a.desktops[id]; ok && d.uid == uid {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {
@@ -186,6 +104,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 		record.Decided
 		Basis  consent.Basis   `json:"basis"`
 		Groups json.RawMessage `json:"groups"`
+		Test   bool            `json:"test"`
 		Answer string          `json:"answer"`
 	}
 	_, payload, err := record.Peek(e.Envelope)
@@ -198,7 +117,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 	out := ipc.ConsentEntry{
 		ID: e.ID, Session: e.Session, Tool: b.Tool, Supporter: b.Supporter, Company: b.CompanyName, Direction: b.Direction,
 		Verdict: b.Decision.Verdict, Basis: b.Basis, Reason: b.Decision.Reason, Outcome: b.Outcome, Ending: b.Ending,
-		Provenance: b.Provenance, At: e.At, Answer: b.Answer,
+		Provenance: b.Provenance, Test: b.Test, At: e.At, Answer: b.Answer,
 	}
 	if len(b.Groups) > 0 {
 		if err := json.Unmarshal(b.Groups, &out.Groups); err != nil {
@@ -224,6 +143,12 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 		if !visit(ipc.ConsentEntry{ID: "asking:" + l.Name, Session: l.Name, Tool: l.Tool, Supporter: l.Supporter, Company: d.CompanyName,
 			Direction: d.Direction, Verdict: d.Decision.Verdict, Reason: d.Decision.Reason, Outcome: l.outcome, At: d.At}, store.Entry{}) {
 			return nil
+		}
+	}
+	waiting := map[string]bool{} // by grant
+	if streams, err := a.store.Streams(); err == nil {
+		for _, s := range streams {
+			waiting[s.GrantID] = s.Held && !s.Withdrawn && !s.Erased
 		}
 	}
 	later := map[string]consent.Outcome{} // by grant: what came after it
@@ -256,6 +181,7 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 		if p.Role() != ipc.RoleAdmin && subject != mine {
 			return true
 		}
+		r.Held = waiting[e.ID]
 		if o, ok := later[e.ID]; ok {
 			r.Outcome = o
 		} else if e.Type == record.TypeGrant && now.Sub(e.At) > record.MaxGrantAge && r.Outcome == consent.OutcomeAllowed {

@@ -71,6 +71,8 @@ const (
 	MethodSettingsGet Method = "settings.get"
 	MethodSettingsSet Method = "settings.set"
 	MethodPolicyShow  Method = "policy.show"
+	MethodWatch       Method = "watch"
+	MethodWelcome     Method = "welcome"
 
 	MethodSessionBegin Method = "session.begin"
 	MethodSessionEvent Method = "session.event"
@@ -83,6 +85,7 @@ const (
 	MethodConsentList     Method = "consent.list"
 	MethodConsentShow     Method = "consent.show"
 	MethodConsentSummary  Method = "consent.summary"
+	MethodConsentReceipt  Method = "consent.receipt"
 	MethodConsentWithdraw Method = "consent.withdraw"
 	MethodSent            Method = "sent"
 
@@ -95,6 +98,7 @@ const (
 	MethodDesktopAlive     Method = "desktop.alive"
 	MethodDesktopEvent     Method = "desktop.event"
 	MethodDesktopPrompt    Method = "desktop.prompt"
+	MethodDesktopHeard     Method = "desktop.heard"
 
 	// Of the window or dialog that tells of a policy.
 	MethodNoticeGet   Method = "notice.get"
@@ -113,6 +117,10 @@ const (
 	PushNotice      = "notice"
 	PushIndicator   = "indicator"
 	PushCapture     = "capture"
+	PushListen      = "listen"
+	PushWatch       = "watch"
+	PushHear        = "hear"
+	PushChanged     = "changed" // to a connection that called watch
 )
 
 // Hello opens a connection.
@@ -128,6 +136,28 @@ type HelloResult struct {
 	Build   string `json:"build"`
 	// DeviceKey is the Ed25519 public key that signs this computer's grants.
 	DeviceKey []byte `json:"device_key"`
+}
+
+// Changed says that something that the peer may see is not what it was when
+// watch, or the Changed before, was sent.
+type Changed struct {
+	What []What `json:"what"`
+}
+
+// What names a part of what a peer can see.
+type What string
+
+// The parts, by the methods that show them.
+const (
+	WhatStatus   What = "status"
+	WhatSettings What = "settings" // and the policy
+	WhatSessions What = "sessions"
+	WhatRecords  What = "records" // consent.list, consent.summary
+)
+
+// Welcome says whether the main window should open once by itself.
+type Welcome struct {
+	Open bool `json:"open"`
 }
 
 // Empty is the parameter or result of methods that have none.
@@ -149,6 +179,10 @@ type SettingsResult struct {
 	Default consent.AccessControl `json:"default"`
 	// Lasting are the caller's answers that hold for further sessions.
 	Lasting []LastingAnswer `json:"lasting,omitempty"`
+	// Groups says of each group whether it may be recorded, and why.
+	Groups []GroupSetting `json:"groups"`
+	// Language is the caller's own choice; empty: the language of the desktop.
+	Language string `json:"language,omitempty"`
 }
 
 // LastingAnswer is an answer that holds for further sessions until Until;
@@ -161,9 +195,24 @@ type LastingAnswer struct {
 	Until     time.Time `json:"until"`
 }
 
-// SettingsSet sets the caller's own value; "unset" returns to the default.
+// GroupSetting is one group of events in the settings.
+type GroupSetting struct {
+	Group event.Group `json:"group"`
+	// Record: it may be recorded. Own is the caller's own choice.
+	Record bool `json:"record"`
+	Own    bool `json:"own"`
+	// Barred: the policy does not let it be recorded, whatever the choice.
+	Barred bool `json:"barred,omitempty"`
+}
+
+// SettingsSet sets the caller's own values; what is absent stays.
 type SettingsSet struct {
-	SessionInsights consent.AccessControl `json:"session_insights"`
+	// SessionInsights "unset" returns to the default.
+	SessionInsights consent.AccessControl `json:"session_insights,omitempty"`
+	// Record are the groups that may be recorded, at least one.
+	Record []event.Group `json:"record,omitempty"`
+	// Language is a BCP 47 tag of Languages; "default": the desktop's.
+	Language string `json:"language,omitempty"`
 }
 
 // SessionBegin registers a session of a remote tool.
@@ -269,8 +318,12 @@ type ConsentEntry struct {
 	Outcome    consent.Outcome    `json:"outcome"`
 	Ending     consent.Ending     `json:"ending,omitempty"`
 	Provenance consent.Provenance `json:"provenance"`
-	Groups     []event.Group      `json:"groups,omitempty"`
-	At         time.Time          `json:"at"`
+	// Test: the answer came from a device that a policy names for tests.
+	Test   bool          `json:"test,omitempty"`
+	Groups []event.Group `json:"groups,omitempty"`
+	// Held: nothing of it has been sent; it waits for the person's word.
+	Held bool      `json:"held,omitempty"`
+	At   time.Time `json:"at"`
 	// Lasts is until when the answer holds for further sessions, where it still
 	// does; Answer names the record of the answer that this one rests on.
 	Lasts  time.Time `json:"lasts,omitzero"`
@@ -303,6 +356,19 @@ type ConsentShow struct {
 // ByID names a record or session.
 type ByID struct {
 	ID string `json:"id"`
+}
+
+// ReceiptOf asks for the receipt of a decision.
+type ReceiptOf struct {
+	ID       string `json:"id"`
+	Language string `json:"language,omitempty"` // of the page; empty: English
+}
+
+// Receipt is a decision's receipt: a page to read, and the JSON-LD that can be
+// verified anywhere.
+type Receipt struct {
+	Page string          `json:"page"`
+	JSON json.RawMessage `json:"json"`
 }
 
 // Summary is a session's summary as the company has it. All texts in it come
@@ -465,6 +531,49 @@ type DesktopRegister struct {
 	Locale   string `json:"locale"`
 	// Offers are the groups that this desktop can deliver.
 	Offers []event.Group `json:"offers"`
+	// Server is the process id of the X server, as the kernel names the other
+	// end of the connection to it; 0: there is none, or it cannot be told.
+	Server int `json:"server,omitempty"`
+}
+
+// Listening tells the desktop whether to hear the presses of its devices, and
+// which devices, by name, count in tests.
+type Listening struct {
+	On      bool     `json:"on"`
+	Devices []string `json:"devices,omitempty"`
+}
+
+// Watch tells the desktop of a window of ours in which answers are given.
+type Watch struct {
+	PID    int    `json:"pid"`
+	Window uint32 `json:"window"`
+}
+
+// Press is where an answer was given in a window.
+type Press struct {
+	Window uint32 `json:"window"` // its X id
+	// X, Y, Width and Height are the place of the button, in pixels of the
+	// window; all 0 with Key.
+	X      int  `json:"x,omitempty"`
+	Y      int  `json:"y,omitempty"`
+	Width  int  `json:"width,omitempty"`
+	Height int  `json:"height,omitempty"`
+	Key    bool `json:"key,omitempty"` // by the keyboard
+}
+
+// Hear asks the desktop where a press came from; it answers with Heard.
+type Hear struct {
+	ID  string `json:"id"`
+	PID int    `json:"pid"` // whose window it is, by the kernel
+	Press
+}
+
+// Heard is the desktop's answer.
+type Heard struct {
+	ID     string         `json:"id"`
+	From   consent.Origin `json:"from"`
+	Device string         `json:"device,omitempty"`
+	Doubt  string         `json:"doubt,omitempty"` // why it does not count all the same
 }
 
 // DesktopRegisterResult names the desktop as the service knows it.
@@ -512,6 +621,8 @@ type Question struct {
 	ConnectedAt       time.Time         `json:"connected_at"`
 	Companies         []QuestionCompany `json:"companies"`
 	Offered           []event.Group     `json:"offered"`
+	// Leave makes it the question after the supporter has left.
+	Leave *QuestionLeave `json:"leave,omitempty"`
 	// AnswerSeconds is how long an answer is awaited from shown on.
 	AnswerSeconds int `json:"answer_seconds"`
 	// AllowMinutes is for how long further sessions may be allowed with this
@@ -519,6 +630,16 @@ type Question struct {
 	AllowMinutes int `json:"allow_minutes,omitempty"`
 	// Languages by policy, best first, for a person whose locale is none of ours.
 	Languages []string `json:"languages,omitempty"`
+	// Language is what the person chose in the settings; empty: nothing.
+	Language string `json:"language,omitempty"`
+}
+
+// QuestionLeave is a recording of which nobody knows whose hand allowed it: it
+// waits on this computer for the person's word.
+type QuestionLeave struct {
+	Items uint64    `json:"items"`
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"` // without an answer it is deleted then
 }
 
 // QuestionCompany is a company that asks.
@@ -555,7 +676,8 @@ type Notice struct {
 type QuestionShown struct {
 	Question   string `json:"question"`
 	Locale     string `json:"locale"`
-	TextSHA256 string `json:"text_sha256"` // of the text as shown
+	TextSHA256 string `json:"text_sha256"`      // of the text as shown
+	Window     uint32 `json:"window,omitempty"` // its X id; 0: it has none
 }
 
 // QuestionShownResult carries the deadline that the window counts down to.
@@ -574,18 +696,29 @@ type QuestionAnswer struct {
 	// person may have changed the language since QuestionShown.
 	Locale     string `json:"locale,omitempty"`
 	TextSHA256 string `json:"text_sha256,omitempty"`
+	Press      *Press `json:"press,omitempty"` // how it was given; nil: not told
 }
 
-// QuestionAnswerResult says what became of the answer.
+// QuestionAnswerResult says what became of the answer. While Outcome is asking
+// it did not count, and Refused says why.
 type QuestionAnswerResult struct {
 	Outcome consent.Outcome `json:"outcome"`
+	Refused string          `json:"refused,omitempty"`
 }
+
+// Why an answer did not count.
+const (
+	RefusedRemote    = "remote"    // not by a hand at this computer, as far as is known
+	RefusedDisturbed = "disturbed" // the window was covered or moved just before
+)
 
 // Indicator is the whole state of the indicator on one desktop; every change
 // sends it whole, with a higher revision.
 type Indicator struct {
 	Revision uint64             `json:"revision"`
 	Sessions []IndicatorSession `json:"sessions"` // empty: hide
+	// Language is what the person chose in the settings; empty: nothing.
+	Language string `json:"language,omitempty"`
 }
 
 // IndicatorSession is one recorded session.

@@ -172,6 +172,12 @@ func (a *Ask) Shown(holder any, locale, textSHA256 string, now time.Time) (time.
 	return a.q.Deadline, nil
 }
 
+// Holds tells whether a connection is the one that fetched the question, which
+// has been shown and is open.
+func (a *Ask) Holds(holder any) bool {
+	return holder != nil && a.holder == holder && a.q.Phase == consent.PhaseShown
+}
+
 // Answer takes the person's answer.
 func (a *Ask) Answer(holder any, allow bool, groups []event.Group, by consent.Provenance, now time.Time) error {
 	switch {

@@ -23,7 +23,7 @@ import (
 const defaultStateDir = service.DefaultStateDir
 
 // runFlags are the paths of a service.
-type runFlags struct{ stateDir, policyDir string }
+type runFlags struct{ stateDir, policyDir, group string }
 
 func (f *runFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.stateDir, "state-dir", defaultStateDir, "folder of the service's data, of the service's user alone")
@@ -51,13 +51,17 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&f.group, "group", "", "group of the installed programs that ask people (default "+service.Group+" with the system's state folder, else none)")
 	return cmd
 }
 
 func (a *app) serve(ctx context.Context, f runFlags) error {
 	log := slog.New(slog.NewTextHandler(a.errOut, nil))
+	if f.group == "" && f.stateDir == defaultStateDir {
+		f.group = service.Group
+	}
 	return agent.Run(ctx, agent.Config{
-		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Log: log,
+		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Log: log,
 		Ready: func() { service.Ready() },
 	})
 }
@@ -122,7 +126,8 @@ func (a *app) statusCmd() *cobra.Command {
 func printStatus(w io.Writer, s ipc.Status) {
 	fmt.Fprintf(w, "Aval %s is running since %s (process %d).\n", s.Build, s.StartedAt.Local().Format("2006-01-02 15:04"), s.PID)
 	if s.Company == "" {
-		fmt.Fprintln(w, "Company:   none")
+		fmt.Fprintln(w, "Company:   none. Nobody can ask for a summary on this computer yet.")
+		fmt.Fprintln(w, "           With the file that a company gives: aval enroll --token-file FILE. Session codes do not work in this version.")
 	} else {
 		fmt.Fprintf(w, "Company:   %s (%s), %s\n", s.Company, s.Server, s.Link)
 		if s.LinkError != "" {

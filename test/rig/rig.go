@@ -26,6 +26,8 @@ type Rig struct {
 	Dir string
 	// Bin is the folder with the four programs, absolute.
 	Bin string
+	// Group is the group of the installed programs; empty: they run as they are.
+	Group string
 	// Locale is what the person's programs get, such as pt_BR.UTF-8.
 	Locale string
 

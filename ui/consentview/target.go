@@ -6,9 +6,6 @@ import (
 	"fyne.io/fyne/v2/widget"
 )
 
-// minTarget is the least height of anything that can be clicked.
-const minTarget float32 = 36
-
 // target is what push, tick and link have in common: it acts on a click or on a
 // fresh press of Space or Enter, and only while answers count. A press that
 // began before that does not count, nor does a key that is held down.
@@ -26,6 +23,7 @@ type target struct {
 
 	mouseCounts bool         // the press that is going on began while answers counted
 	keyCounts   fyne.KeyName // likewise for this key
+	byKey       bool         // what acted last was a key
 }
 
 var (
@@ -61,6 +59,7 @@ func (t *target) Tapped(*fyne.PointEvent) {
 	counts := t.mouseCounts
 	t.mouseCounts = false
 	if counts && t.live() {
+		t.byKey = false
 		t.act()
 	}
 }
@@ -111,6 +110,7 @@ func (t *target) TypedKey(e *fyne.KeyEvent) {
 		counts := t.keyCounts == e.Name
 		t.keyCounts = ""
 		if counts && t.live() {
+			t.byKey = true
 			t.act()
 		}
 	default:

@@ -32,6 +32,7 @@ type machine struct {
 	seq     uint16
 	asked   []question // in the order of their answers
 	presses []Press
+	led     time.Time // as Press.Led
 
 	major     byte
 	root      uint32
@@ -233,7 +234,15 @@ func (m *machine) event(msg []byte) error {
 		}
 		return m.pressed(e, Press{Button: e.detail}, e.master)
 	case evRawKeyPress:
-		if e.flags&flagKeyRepeat != 0 || !slices.Contains(m.o.Keys, e.detail) {
+		switch {
+		case e.flags&flagKeyRepeat != 0 || e.detail == shiftLeft || e.detail == shiftRight:
+			return nil
+		case e.detail == tab:
+			m.led = time.Now()
+			m.doubt(m.trust(e))
+			return nil
+		case !slices.Contains(m.o.Keys, e.detail):
+			m.led = time.Time{}
 			return nil
 		}
 		return m.pressed(e, Press{Key: e.detail}, m.table[e.master].attachment)
@@ -275,13 +284,18 @@ func (m *machine) moved(pointer uint16) error {
 // program that sees the press and moves the pointer then is too late for it.
 func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 	p.At, p.Server, p.Source = time.Now(), e.time, e.source
+	d := m.table[e.source] // Unknown when it is not there
+	d.trust = m.trust(e)
+	m.doubt(d.trust)
 	was := m.places[pointer]
 	if was == nil {
 		return nil // no pointer, no place
 	}
-	d := m.table[e.source] // Unknown when it is not there
-	if !m.known || !was.known {
+	if !was.known {
 		d.trust = Unknown
+	}
+	if p.Key != 0 {
+		p.Led = m.led
 	}
 	p.Device, p.Node, p.Trust, p.Before = d.name, d.node, d.trust, was.at
 	return m.ask(queryPointer(m.major, m.root, pointer), func(msg []byte, refused bool) error {
@@ -296,6 +310,22 @@ func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 		m.remember(p)
 		return nil
 	})
+}
+
+// trust is what is known of the device of an event.
+func (m *machine) trust(e raw) Trust {
+	if !m.known {
+		return Unknown
+	}
+	return m.table[e.source].trust
+}
+
+// doubt forgets where the focus was led when a device that does not count
+// presses anything.
+func (m *machine) doubt(t Trust) {
+	if !t.Counts() {
+		m.led = time.Time{}
+	}
 }
 
 func (m *machine) remember(p Press) {

@@ -357,6 +357,48 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
+// TestLed: a key counts as led only when a hand pressed Tab and nothing that
+// could have put the focus elsewhere came in between. Leave out either call of
+// doubt, or the forgetting at another key, and a line fails.
+func TestLed(t *testing.T) {
+	const letter, space = 38, 65
+	key := func(detail uint32, source uint16) []byte {
+		msg := rawPress(evRawKeyPress, source)
+		le.PutUint16(msg[10:], 3)
+		le.PutUint32(msg[16:], detail)
+		return msg
+	}
+	const hand, program = 9, 10
+	for name, c := range map[string]struct {
+		before [][]byte
+		led    bool
+	}{
+		"nothing":                     {nil, false},
+		"tab":                         {[][]byte{key(tab, hand)}, true},
+		"shift and tab":               {[][]byte{key(shiftLeft, hand), key(tab, hand)}, true},
+		"tab by a program":            {[][]byte{key(tab, program)}, false},
+		"and then one by hand":        {[][]byte{key(tab, program), key(tab, hand)}, true},
+		"tab, then one by a program":  {[][]byte{key(tab, hand), key(tab, program)}, false},
+		"tab, then a letter":          {[][]byte{key(tab, hand), key(letter, hand)}, false},
+		"tab, then a program's click": {[][]byte{key(tab, hand), rawPress(evRawButtonPress, program)}, false},
+		"tab, then a program's space": {[][]byte{key(tab, hand), key(space, program)}, false},
+	} {
+		m := standing()
+		m.table[3] = device{info: info{id: 3, use: useMasterKeyboard, attachment: 2}}
+		m.table[program] = device{info: info{id: program, name: "XTEST"}, trust: Injected}
+		for _, msg := range append(c.before, key(space, hand)) {
+			m.say(msg)
+		}
+		for n := uint16(1); len(m.asked) > 0 && m.failure() == nil; n++ {
+			m.say(pointerAt(n, image.Pt(10, 10)))
+		}
+		p, ok := m.take(time.Time{}, image.Rectangle{}, false)
+		if !ok || p.Led.IsZero() == c.led {
+			t.Errorf("%s: %+v %v, %v", name, p, ok, m.failure())
+		}
+	}
+}
+
 // writes is what a machine wrote.
 type writes chan []byte
 
