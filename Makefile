@@ -42,6 +42,7 @@ torture: deps-e2e build ## the long runs: agent and summarizer killed five hundr
 bench: deps-test build ## benchmarks of every package that has some, and what a person waits for, seen from outside (N=15)
 	go test $(FLAGS) -run '^$$' -bench . -benchmem $(TESTS)
 	@go run $(FLAGS) ./test/bench -bin bin -out $(OUT)/bench -n $(or $(N),15)
+	cd test/bench/gitleaks && go test -count 1 -run '^$$' -bench Speed -benchtime 1x .
 
 redaction: ## what redaction finds and leaves, into docs/redaction.md
 	AVAL_UPDATE=1 go test $(FLAGS) -count 1 -v -run 'TestFrozen|TestAdversarial' ./test/redaction

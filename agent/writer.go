@@ -106,7 +106,7 @@ func (a *Agent) storeBatch(ctx context.Context, l *live, r *recording, w *writer
 
 // newRedactor knows the names of those who take part in l.
 func (a *Agent) newRedactor(l *live) *redact.Redactor {
-	r, err := redact.New(redact.Options{Names: a.namesIn(l)})
+	r, err := redact.New(redact.Options{Names: a.namesIn(l), Patterns: a.policy.Effective.Removes()})
 	if err != nil {
 		a.log.Error("make redactor", "session", l.Name, "err", err)
 		a.notes = appendNote(a.notes, "What is written in a session cannot be redacted, so none of it is kept: "+err.Error()+".")

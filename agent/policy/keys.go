@@ -27,6 +27,7 @@ const (
 	AskAgainMinutes   Name = "AskAgainMinutes"
 	AcceptUnproven    Name = "AcceptUnproven"
 	RecordGroups      Name = "RecordGroups"
+	AlsoRemove        Name = "AlsoRemove"
 	Languages         Name = "Languages"
 	SSHAccounts       Name = "SSHAccounts"
 	SSHGroups         Name = "SSHGroups"
@@ -126,6 +127,8 @@ var definitions = []Definition{
 		Doc: "Whether a yes counts at once although it is not certain that the person gave it: native dialogs and remote desktops cannot show who clicked. `off`: what is recorded stays on the computer until the supporter has left, and then the person is asked whether to send or delete it."},
 	{Name: RecordGroups, Type: List, Default: "windows, commands, files, system, chat", Entry: groupName, Pattern: "^(windows|commands|files|system|chat)$", Narrows: true,
 		Doc: "Groups of events that may be recorded. A group that is left out is neither offered nor recorded; an empty list: nothing is recorded."},
+	{Name: AlsoRemove, Type: List, Default: "", Entry: expression, Pattern: "^[^\\x00-\\x1f\\x7f]+$", Example: `PRJ-\d{4}`,
+		Doc: "Regular expressions (RE2) of what is taken out of captured text before it is stored, beside what is always taken out. The lists of all sources count together; none takes anything away."},
 	{Name: Languages, Type: List, Default: "", Entry: languageTag, Pattern: "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", Example: "pt-BR, en",
 		Doc: "Languages of the question where the language of the person's desktop is none of ours, best first, as BCP 47 tags; they stand first in its language menu."},
 	{Name: SSHAccounts, Type: List, Default: "", Entry: plainText, Pattern: plainPattern, Example: "support", Narrows: true,

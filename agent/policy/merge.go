@@ -197,6 +197,21 @@ func (e Effective) AcceptsUnproven() bool {
 	return e.State != consent.PolicyUnreadable && e.resolved[AcceptUnproven].Value.Text == "on"
 }
 
+// Removes are the expressions of what is taken out of captured text as well: of
+// all sources together, since each of them only adds.
+func (e Effective) Removes() []string {
+	r := e.Get(AlsoRemove)
+	out := r.Value.List
+	for _, l := range r.Losers {
+		for _, p := range l.Value.List {
+			if !slices.Contains(out, p) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
 // MayRecord tells whether events of group g may be offered and recorded.
 func (e Effective) MayRecord(g event.Group) bool {
 	return slices.Contains(e.resolved[RecordGroups].Value.List, string(g))

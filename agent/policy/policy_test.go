@@ -21,7 +21,7 @@ func TestParse(t *testing.T) {
 	values, problems := policy.Parse("10.json", []byte(`{
 		"Reporting": "on", "Insights": "off", "AccessControl": "after-confirmation", "QuestionSeconds": 60,
 		"AllowMinutes": 90, "AskAgainMinutes": 60, "AcceptUnproven": "on", "RecordGroups": ["windows", "chat"],
-		"Languages": ["pt-BR", "en"], "SSHAccounts": ["support"], "SSHGroups": [],
+		"AlsoRemove": ["PRJ-\\d{4}"], "Languages": ["pt-BR", "en"], "SSHAccounts": ["support"], "SSHGroups": [],
 		"SSHKeys": ["SHA256:0123456789012345678901234567890123456789012"], "TestAnswerDevices": ["Xephyr virtual mouse"]
 	}`))
 	if len(problems) > 0 {
@@ -446,10 +446,28 @@ func TestPageExamples(t *testing.T) {
 	}
 }
 
+// TestRemoves: what any source wants removed is removed, enforced or not, and an
+// expression that is none, or that is found in every text, is no policy.
+func TestRemoves(t *testing.T) {
+	layer := func(enforced bool, list ...string) policy.Layer {
+		return policy.Layer{Origin: policy.Origin{Name: policy.FromFile, Scope: policy.Machine}, Values: []policy.Value{{Name: policy.AlsoRemove, List: list, Enforced: enforced}}}
+	}
+	got := policy.Merge([]policy.Layer{layer(true, `A\d+`), layer(false, `B\d+`, `A\d+`), layer(true)}).Removes()
+	slices.Sort(got)
+	if !slices.Equal(got, []string{`A\d+`, `B\d+`}) {
+		t.Errorf("%q", got)
+	}
+	for _, bad := range []string{"(", "a*", "(?=x)", `((a{1,500}b?){1,2}){1,9}`} {
+		if e := policy.Merge([]policy.Layer{layer(true, bad)}); e.State != consent.PolicyUnreadable {
+			t.Errorf("%q: %s", bad, e.State)
+		}
+	}
+}
+
 // TestPatterns: what a key's check takes, its pattern takes; and where a pattern
 // can say it wholly, nothing else.
 func TestPatterns(t *testing.T) {
-	loose := []policy.Name{policy.SSHAccounts, policy.SSHGroups, policy.TestAnswerDevices} // a pattern cannot say "printable"
+	loose := []policy.Name{policy.SSHAccounts, policy.SSHGroups, policy.TestAnswerDevices, policy.AlsoRemove} // a pattern cannot say "printable", nor what an expression is
 	rapid.Check(t, func(t *rapid.T) {
 		for _, d := range policy.Definitions() {
 			if d.Type != policy.List {

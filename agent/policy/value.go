@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,6 +182,25 @@ func languageTag(s string) (string, bool) {
 
 // fingerprint checks the form that `ssh-keygen -l` prints: SHA256: and 43
 // characters of unpadded base64 (OpenSSH 6.8 and later).
+// expression: RE2, of bounded size, and not found in every text.
+func expression(s string) (string, bool) {
+	const allowed = "regular expressions (RE2) that do not fit the empty text, with few and small repetitions"
+	tree, err := syntax.Parse(s, syntax.Perl)
+	if err != nil || strings.ContainsFunc(s, unicode.IsControl) {
+		return allowed, false
+	}
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil || len(prog.Inst) > maxProgram {
+		return allowed, false
+	}
+	re, err := regexp.Compile(s)
+	return allowed, err == nil && !re.MatchString("")
+}
+
+// maxProgram is how many instructions an expression may compile to, as the
+// redaction allows them.
+const maxProgram = 4096
+
 func fingerprint(s string) (string, bool) {
 	const allowed = "SSH key fingerprints: SHA256: and 43 characters of base64"
 	body, ok := strings.CutPrefix(s, "SHA256:")

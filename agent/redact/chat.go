@@ -126,7 +126,7 @@ var announceWords = set("aí ai abaixo below esta está this following siguiente
 	"computador pc servidor server site banco router roteador modem notebook vpn windows dele dela vocês vc você ustedes e and")
 
 // acks answer without being a secret.
-var acks = set("ok okay sim não nao no yes si sí claro certo beleza blz perfeito perfecto perfect obrigado obrigada gracias thanks thank valeu espera espere wait momento minuto minute segundo um só so just " +
+var acks = set("pera peraí ok okay sim não nao no yes si sí claro certo beleza blz perfeito perfecto perfect obrigado obrigada gracias thanks thank valeu espera espere wait momento minuto minute segundo um só so just " +
 	"one uno pronto listo done feito oi olá ola hello hi entendi entiendo understood deu funcionou works funciona aqui here já ya vou ver peraí perai calma pode puede segundos já-já tá ta bom bueno good great " +
 	"errada errado wrong incorreta incorrecta mal de novo otra vez again mandei enviei sent chegou entrou logou conectou conectado connected")
 

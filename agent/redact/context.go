@@ -3,6 +3,7 @@ package redact
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // How people write passwords in Portuguese, English and Spanish: "a senha do
@@ -11,11 +12,11 @@ import (
 // contextWords are the literals of which one is in every word below: the scan
 // looks for them.
 var contextWords = []string{"senha", "password", "passwd", "pwd", "passphrase", "contrasena", "pin", "otp", "2fa", "mfa", "pass",
-	"token", "digo", "code", "chave", "key", "clave", "secret", "segredo", "cvv", "cvc", "passcode"}
+	"token", "digo", "code", "chave", "key", "clave", "secret", "segredo", "cvv", "cvc", "passcode", "pw", "pswd", "psw"}
 
 // strong words are said of secrets; after "é", ":" or the like whatever follows
 // is one, otherwise what looks like one.
-var strong = set("senha senhas password passwords passwd pwd passphrase passcode contraseña contraseñas contrasena pin otp 2fa mfa clave")
+var strong = set("pw pswd psw senha senhas password passwords passwd pwd passphrase passcode contraseña contraseñas contrasena pin otp 2fa mfa clave")
 
 // weak words are also said of other things: only what looks like a secret goes,
 // and nothing where another word says what sort of code or key it is.
@@ -160,6 +161,9 @@ func target(s string, ws []word, i int, isStrong bool) int {
 			assigned = true
 			at++
 			continue
+		case assigned && adverbs[w.core] && at+1 < len(ws):
+			at++
+			continue
 		case !isStrong && others[w.core]:
 			return -1
 		case secretive(text) && !clockOrDate(text):
@@ -182,6 +186,9 @@ func target(s string, ws []word, i int, isStrong bool) int {
 	return -1
 }
 
+// adverbs may stand between "is" and the value.
+var adverbs = set("now agora ahora still ainda just só solo apenas always sempre siempre")
+
 // beforeWords stand between a value and the keyword after it.
 var beforeWords = set("con com with pela por na no en la el a o as the como que é is es my minha mi your sua tu de da do for para del")
 
@@ -195,7 +202,7 @@ func targetBefore(s string, ws []word, i int, isStrong bool) int {
 		return -1
 	}
 	text := ws[j].in(s)
-	told := j > 0 && (cues[ws[j-1].core] || changes[ws[j-1].core])
+	told := j > 0 && (cues[ws[j-1].core] || changes[ws[j-1].core] || assigns[ws[j-1].core] && secretive(text))
 	says := false
 	for k := j + 1; k < i; k++ {
 		says = says || assigns[ws[k].core]
@@ -234,7 +241,7 @@ func mixed(text string) bool {
 }
 
 func words(s string) []word {
-	var ws []word
+	ws := make([]word, 0, 1+strings.Count(s, " "))
 	from := -1
 	for i := 0; i <= len(s); i++ {
 		if i < len(s) && s[i] != ' ' {
@@ -245,10 +252,11 @@ func words(s string) []word {
 		}
 		if from >= 0 {
 			w := s[from:i]
+			bare, short := strings.CutSuffix(w, "'s") // password's
 			ws = append(ws, word{
 				from: from, to: i,
-				core:  strings.ToLower(strings.TrimFunc(w, unicode.IsPunct)),
-				colon: strings.HasSuffix(w, ":") || strings.HasSuffix(w, "="),
+				core:  core(bare),
+				colon: short || strings.HasSuffix(w, ":") || strings.HasSuffix(w, "="),
 				stop:  strings.HasSuffix(w, ".") || strings.HasSuffix(w, ";") || strings.HasSuffix(w, "?"),
 			})
 			from = -1
@@ -256,6 +264,27 @@ func words(s string) []word {
 	}
 	return ws
 }
+
+// core is a word without the punctuation around it, lower case.
+func core(w string) string {
+	from, to := 0, len(w)
+	for from < to && w[from] < utf8.RuneSelf && asciiPunct(w[from]) {
+		from++
+	}
+	for to > from && w[to-1] < utf8.RuneSelf && asciiPunct(w[to-1]) {
+		to--
+	}
+	w = w[from:to]
+	for i := range len(w) {
+		if w[i] >= utf8.RuneSelf {
+			return strings.ToLower(strings.TrimFunc(w, unicode.IsPunct))
+		}
+	}
+	return lower(w)
+}
+
+// asciiPunct is unicode.IsPunct for ASCII.
+func asciiPunct(c byte) bool { return strings.IndexByte("!\"#%&'()*,-./:;?@[\\]_{}", c) >= 0 }
 
 // trimmed leaves quotes and a sentence's last sign outside.
 func trimmed(s string, from, to int) (int, int) {

@@ -13,7 +13,19 @@ import (
 // Corsica, the Chinese resident's number that ends in X and German identity cards.
 func lettered(s string) []span {
 	var out []span
+	digit := -1 // the next one
 	for i := 0; i < len(s); {
+		if digit < i {
+			for digit = i; digit < len(s) && !digitAt(s, digit); digit++ {
+			}
+			if digit == len(s) {
+				break
+			}
+		}
+		if i < digit-30 { // all of them have a digit among their first thirty bytes
+			i = digit - 30
+			continue
+		}
 		if !alnum(s[i]) {
 			i++
 			continue
@@ -76,7 +88,7 @@ func letteredAt(s string, i int) (to int, mark string) {
 		return ends[15], MarkID
 	case n >= 15 && (c[6] == 'A' || c[6] == 'B') && whole(15) && allDigits(c[:6]) && allDigits(c[7:15]) && validNIR(c[:15]):
 		return ends[14], MarkID
-	case n >= 14 && whole(14) && allDigits(c[12:14]) && !allDigits(c[:12]) && (digitsIn(c[:12]) > 0 || s[i] == c[0]) && validCNPJ(c[:14]) && closely(s[i:ends[13]]):
+	case n >= 14 && whole(14) && allDigits(c[12:14]) && !allDigits(c[:12]) && (digitsIn(c[:12]) > 0 || s[i] == c[0]) && validCNPJ(c[:14]) && (closely(s[i:ends[13]]) || labelled(s, i, ends[13], []string{"cnpj"})):
 		return ends[13], MarkCNPJ
 	case n >= 10 && whole(10) && validAusweis(c[:10]) && labelled(s, i, ends[9], ausweisLabels):
 		return ends[9], MarkID
@@ -92,7 +104,7 @@ func letteredAt(s string, i int) (to int, mark string) {
 
 var (
 	ausweisLabels = []string{"personalausweis", "ausweis", "perso", "identity card", "id card"}
-	ninoLabels    = []string{"nino", "national insurance", "ni number", "ni no"}
+	ninoLabels    = []string{"ni ", "ni:", "nino", "national insurance", "ni number", "ni no"}
 )
 
 // upper: behind a blank, only a capital is the letter of a DNI.
@@ -107,11 +119,17 @@ func closely(s string) bool { return !strings.Contains(s, " ") }
 // letterBefore and letterAfter tell whether a letter or digit touches a place.
 // Scripts that put no blanks between words do not count.
 func letterBefore(s string, i int) bool {
+	if i == 0 || s[i-1] < utf8.RuneSelf {
+		return i > 0 && alnum(s[i-1])
+	}
 	r, _ := utf8.DecodeLastRuneInString(s[:i])
 	return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
 }
 
 func letterAfter(s string, i int) bool {
+	if i == len(s) || s[i] < utf8.RuneSelf {
+		return i < len(s) && alnum(s[i])
+	}
 	r, _ := utf8.DecodeRuneInString(s[i:])
 	return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
 }

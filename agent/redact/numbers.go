@@ -28,42 +28,59 @@ func numbers(s string) []span {
 }
 
 // chains splits s into runs of digit groups that are at most maxGap separators
-// apart. A letter at either end of a run of digits makes it part of a word;
-// inside a chain it cannot occur, so only the ends are looked at.
+// apart, and keeps those that hold enough digits for a number. A letter at
+// either end of a run of digits makes it part of a word; inside a chain it
+// cannot occur, so only the ends are looked at.
 func chains(s string) [][]group {
 	var all [][]group
 	var cur []group
-	gap, last := 0, -1 // separators since the last digit; its end
+	gap, last, digits := 0, -1, 0 // separators since the last digit; its end; digits so far
+	end := func() {
+		if digits >= leastDigits {
+			all = append(all, cur)
+			cur = nil
+		}
+		cur, last, digits = cur[:0], -1, 0
+	}
 	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case '0' <= r && r <= '9':
-			if last == i && len(cur) > 0 {
+		c := s[i]
+		if '0' <= c && c <= '9' {
+			if last == i {
 				cur[len(cur)-1].to = i + 1
 			} else {
 				cur = append(cur, group{i, i + 1})
 			}
-			last, gap = i+1, 0
-		case len(cur) > 0 && separator(r) && gap < maxGap:
+			i++
+			last, gap = i, 0
+			digits++
+			continue
+		}
+		if len(cur) == 0 {
+			i++
+			continue
+		}
+		r, n := rune(c), 1
+		if c >= utf8.RuneSelf {
+			r, n = utf8.DecodeRuneInString(s[i:])
+		}
+		if (separator(r) || c == ',' && digitAt(s, i+1)) && gap < maxGap {
 			gap++
-		default:
-			if len(cur) > 0 {
-				all = append(all, cur)
-			}
-			cur, last = nil, -1
+		} else {
+			end()
 		}
 		i += n
 	}
-	if len(cur) > 0 {
-		all = append(all, cur)
-	}
+	end()
 	return all
 }
 
-// separator: blanks, dots, dashes, and what CNPJ has. Colon and comma are not
-// among them: times and amounts are written with those.
+// leastDigits is the fewest digits of a number that is looked for.
+const leastDigits = 9
+
+// separator: blanks, dots, dashes, and what CNPJ has. A colon is not among
+// them, and a comma only between digits: times and lists are written with those.
 func separator(r rune) bool {
-	return r == ' ' || r == '.' || r == '_' || r == '/' || r == '·' || r == '•' || unicode.Is(unicode.Pd, r)
+	return r == ' ' || r == '.' || r == '*' || r == '(' || r == ')' || r == '"' || r == '_' || r == '/' || r == '·' || r == '•' || unicode.Is(unicode.Pd, r)
 }
 
 func inChain(s string, chain []group) []span {
@@ -125,7 +142,7 @@ func longest(s string, chain []group, i int) (last int, mark string) {
 	digits := make([]byte, 0, maxDigits+1)
 	for j := i; j < len(chain) && len(digits)+chain[j].to-chain[j].from <= maxDigits; j++ {
 		digits = append(digits, s[chain[j].from:chain[j].to]...)
-		if len(digits) < 9 {
+		if len(digits) < leastDigits {
 			continue
 		}
 		if m := identified(s, chain, chain[i:j+1], digits); m != "" {
@@ -185,7 +202,7 @@ var foreign = []string{"pesel", "steuer", "idnr"}
 
 // glued: a number in groups touches a letter, and so is a part of something else.
 func glued(s string, groups []group) bool {
-	return len(groups) > 1 && (groups[0].from > 0 && alnum(s[groups[0].from-1]) || groups[len(groups)-1].to < len(s) && alnum(s[groups[len(groups)-1].to]))
+	return len(groups) > 1 && shapeOf(groups) != "3 3 3 2" && (groups[0].from > 0 && alnum(s[groups[0].from-1]) || groups[len(groups)-1].to < len(s) && alnum(s[groups[len(groups)-1].to]))
 }
 
 // usual: in one piece, in groups of one size but for the last, or as American
@@ -341,6 +358,13 @@ func passesFor(c byte) byte {
 // l111", "O12.345.678-9O". A word counts as digits if at least half of it is, or
 // if it stands between such words; the check digits decide.
 func lookalikes(s string) []span {
+	near := false // a digit beside a letter that passes for one
+	for i := 1; i < len(s) && !near; i++ {
+		near = digitAt(s, i) && passesFor(s[i-1]) != 0 || digitAt(s, i-1) && passesFor(s[i]) != 0
+	}
+	if !near {
+		return nil
+	}
 	b := []byte(s)
 	changed := false
 	for i := 0; i < len(b); {

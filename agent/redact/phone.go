@@ -16,7 +16,7 @@ var areas = func() (m [100]bool) {
 	return m
 }()
 
-var phoneLabels = []string{"tel", "fone", "phone", "cel", "whats", "zap", "zapp", "ligar", "ligue", "liga ", "call", "mobile", "móvil", "contato", "contacto", "contact",
+var phoneLabels = []string{"tel", "fone", "phone", "cel", "whats", "wa.me", "zap", "zapp", "ligar", "ligue", "liga ", "call", "mobile", "móvil", "contato", "contacto", "contact",
 	"handy", "rufen", "portable", "appel", "chiama", "llama", "bel ", "komórk", "zadzwo", "電話", "电话", "手机", "fax", "sms", "número dele", "número dela", "meu número"}
 
 // international finds numbers that begin with + (ITU-T E.164), with or without
@@ -244,7 +244,7 @@ func digitAt(s string, i int) bool { return i >= 0 && i < len(s) && '0' <= s[i] 
 
 // groupsAt reads the groups of digits from i, one to three separators apart; a
 // number that runs on beyond the array, or into a word, is none.
-func groupsAt(s string, i int) (g [8]group, n int) {
+func groupsAt(s string, i int) (g [16]group, n int) {
 	for n < len(g) {
 		j := i
 		for digitAt(s, j) {

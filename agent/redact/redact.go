@@ -141,9 +141,10 @@ func pass(s string, rules []rule, set ruleSet, more []rule, end time.Time) (stri
 		if !set.has(i) {
 			continue
 		}
-		if ps = rules[i].apply(ps); time.Now().After(end) {
-			return "", ErrUnsettled
-		}
+		ps = rules[i].apply(ps)
+	}
+	if time.Now().After(end) {
+		return "", ErrUnsettled
 	}
 	for i := range more {
 		if ps = more[i].apply(ps); time.Now().After(end) {

@@ -22,7 +22,7 @@ type Options struct {
 
 // Limits of what a company may add.
 const (
-	MaxPatterns = 64
+	MaxPatterns = 256
 	MaxPattern  = 256  // bytes of one
 	maxProgram  = 4096 // instructions that one may compile to
 )

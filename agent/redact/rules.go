@@ -59,7 +59,7 @@ var ownRules = []rule{
 			`|(?:AKIA|ASIA)[0-9A-Z]{12,}|xox[a-z]-[A-Za-z0-9-]{8,}|sk-[A-Za-z0-9_-]{16,}|[sr]k_(?:live|test)_[A-Za-z0-9]{10,}` +
 			`|AIza[A-Za-z0-9_-]{30,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}` +
 			`|ya29\.[A-Za-z0-9_-]{16,}|dop_v1_[a-f0-9]{32,}|shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}|gsk_[A-Za-z0-9]{20,})`)},
-	{name: "url-userinfo", mark: MarkSecret, on: lits("://"),
+	{name: "url-userinfo", mark: MarkSecret, on: guarded(atLater, "://"),
 		re: lazy(`(?i)\b[a-z][a-z0-9+.-]*://([^/\s?#]*(?:/[^/\s?#@]*)?)@`),
 		// A path may hold an @; user:password never starts after a host's slash.
 		keep: func(_, part string) bool { return strings.Contains(part, "/") && !strings.Contains(part, ":") }},
@@ -78,7 +78,7 @@ var ownRules = []rule{
 		keep: func(_, part string) bool { return strings.HasPrefix(part, "--") }},
 	{name: "slash-option", mark: MarkSecret, on: lits("/p:", "/pw:", "/pass:", "/password:", "/pwd:"),
 		re: lazy(`(?i)(?:^|\s)/(?:p|pw|pass|password|pwd):` + value)},
-	{name: "glued-p", mark: MarkSecret, on: guarded(blankBefore, "-p"),
+	{name: "glued-p", mark: MarkSecret, on: guarded(dashLater, "mysql", "mariadb", "sshpass", "7z", "rar"),
 		re: lazy(`\b(?:mysql\w*|mariadb[\w-]*|sshpass|7z|7za|7zr|rar|unrar)\b[^|;]*?\s-p` + value)},
 	{name: "option-value", mark: MarkSecret, on: guarded(dashLater, "sshpass", "rdesktop", "plink", "pscp", "psftp", "putty", "redis-cli", "ldap", "mosquitto", "zip"),
 		re: lazy(`\b(?:(?:sshpass|rdesktop)\b[^|;]*?\s-p|(?:plink|pscp|psftp|putty)(?:\.exe)?\b[^|;]*?\s-pw|redis-cli\b[^|;]*?\s-a` +
@@ -93,29 +93,29 @@ var ownRules = []rule{
 	{name: "openssl", mark: MarkSecret, on: lits("pass:"),
 		re: lazy(`\bpass:` + value)},
 	{name: "windows-account", mark: MarkSecret, on: lits("net use", "net1 use", "net.exe use", "net1.exe use", "net user", "net1 user", "net.exe user", "net1.exe user", "convertto-securestring"),
-		re: lazy(`(?i)(?:\bnet1?(?:\.exe)?\s+use\b.*?/u(?:ser)?:\S+\s+([^\s/]\S*)|\bnet1?(?:\.exe)?\s+use\s+(?:\S+:\s+)?\\\\\S+\s+([^\s/]\S*)` +
+		re: lazy(`(?i)(?:\bnet1?(?:\.exe)?\s+use\b.*?/u(?:ser)?:\S+\s+("[^"]*"|[^\s/]\S*)|\bnet1?(?:\.exe)?\s+use\s+(?:\S+:\s+)?\\\\\S+\s+("[^"]*"|[^\s/]\S*)` +
 			`|\bnet1?(?:\.exe)?\s+user\s+[^\s/]\S*\s+([^\s/]\S*)|\bconvertto-securestring\s+(?:-string\s+)?` + value + `)`)},
 	{name: "unix-account", mark: MarkSecret, on: lits("passwd", "sudo -", "htpasswd"),
 		re: lazy(`\b(?:echo\s+(?:-n\s+)?["']?[\w.-]+:([^\s"'|]+)["']?\s*\|\s*(?:sudo\s+)?chpasswd|echo\s+(?:-n\s+)?` + `("[^"]*"|'[^']*'|[^\s|]+)` +
 			`\s*\|\s*(?:sudo\s+-\w*S|(?:sudo\s+)?passwd)|htpasswd\s+(?:-\w+\s+)*-\w*b\w*\s+\S+\s+\S+\s+` + value + `)`)},
 
 	{name: "assignment", mark: MarkSecret, on: guarded(assigned, secretWords...),
-		re: lazy(`(?i)[\p{L}\p{N}_.-]*` + secretName + `(?:[_-]\w+)?["']?\s*[:=]+\s*` + plainValue),
+		re: lazy(`(?i)[\p{L}\p{N}_.-]*` + secretName + `(?:[_-]\w+)?["']?\s*(?:[:=]+|->|=>|→)\s*` + plainValue),
 		keep: func(whole, part string) bool { // the shell's working directories
 			name, _, _ := strings.Cut(whole, "=")
 			return (name == "PWD" || name == "OLDPWD") && strings.HasPrefix(part, "/")
 		}},
-	{name: "short-assignment", mark: MarkSecret, on: guarded(assigned, "pass", "pin", "pw", "otp", "clave"),
-		re: lazy(`(?i)(?:^|[^\p{L}\p{N}])(?:pass|pin|pw|otp|clave|passw)["']?\s*[:=]+\s*` + plainValue)},
+	{name: "short-assignment", mark: MarkSecret, on: guarded(assigned, "pass", "pin", "pw", "otp", "clave", "cvv", "cvc"),
+		re: lazy(`(?i)(?:^|[^\p{L}\p{N}])(?:pass|pin|pw|otp|clave|passw|cvv|cvc)["']?\s*[:=]+\s*` + plainValue)},
 	{name: "context", mark: MarkSecret, on: append(lits("contrase\u00f1a", "contrase\u00d1a"), guarded(aWord, contextWords...)...), find: contextual},
 
 	{name: "e-mail", mark: MarkEmail, on: lits("@"), find: emails},
-	{name: "spoken-e-mail", mark: MarkEmail, on: lits("(at)", "[at]", "{at}", " at ", "arroba"), re: spokenEmails},
+	{name: "spoken-e-mail", mark: MarkEmail, on: guarded(dotLater, "(at)", "[at]", "{at}", " at ", "arroba"), re: spokenEmails},
+	{name: "lettered", digits: 2, find: lettered},
 	{name: "mac", mark: MarkMAC, on: []trigger{{lit: "0:0", hexes: true, guard: macHere}, {lit: "0-0", hexes: true, guard: macHere}, {lit: "0.0", hexes: true, guard: macHere}}, find: macs},
 	{name: "ipv6", mark: MarkIP, on: []trigger{{lit: "0:0", hexes: true, guard: colons}, {lit: "::"}}, find: ip6},
 	{name: "ipv4", mark: MarkIP, on: []trigger{{lit: "0.0", digits: true, guard: dots}}, find: ip4},
 	{name: "international", mark: MarkPhone, on: []trigger{{lit: "+0", digits: true}, {lit: "+("}}, digits: 8, find: international},
-	{name: "lettered", digits: 2, find: lettered},
 	{name: "numbers", digits: 9, find: numbers},
 	{name: "lookalikes", digits: 5, find: lookalikes},
 	{name: "phones", digits: 7, find: phones},

@@ -39,7 +39,7 @@ func (r *ruleSet) add(i int)      { r[i/64] |= 1 << (i % 64) }
 
 // scanner looks for the triggers of all rules in one pass. Every three bytes of
 // the text, folded to 64 classes, are looked up in a map of bits; the few that
-// begin a literal are compared with it, and then its guard is asked.
+// stand in a literal are compared with it, and then its guard is asked.
 type scanner struct {
 	begins [1 << 12]uint64 // bit for each three classes
 	before [1 << 12]uint16 // how many bits stand in the words before
@@ -53,6 +53,7 @@ type scanner struct {
 
 type node struct {
 	trigger
+	at    int // where in the literal the three bytes stand that are looked up
 	rules []guardedRule
 }
 
@@ -110,6 +111,9 @@ func newScanner(rules []rule) *scanner {
 			sc.least = min(sc.least, r.digits)
 		}
 	}
+	for n := range sc.nodes {
+		sc.nodes[n].at = sc.nodes[n].rarest()
+	}
 	byStart := map[int][]uint16{}
 	for n, nd := range sc.nodes {
 		for _, start := range nd.starts() {
@@ -135,10 +139,31 @@ func newScanner(rules []rule) *scanner {
 	return sc
 }
 
-// starts are the three classes with which the literal can begin; a shorter one
-// begins with everything that can follow it.
+// frequent are letters and signs by how often they stand in ordinary text, the
+// most frequent last.
+const frequent = "zjkwyxqv0/:gbfh.p-mcultdinrsaoe "
+
+// rarest is where the three bytes of the literal stand that are rarest in
+// ordinary text: "password" is looked for by "ssw", not by "pas".
+func (n node) rarest() int {
+	best, least := 0, 1<<30
+	for i := 0; i+3 <= len(n.lit); i++ {
+		sum := 0
+		for _, c := range []byte(n.lit[i : i+3]) {
+			sum += 1 + strings.IndexByte(frequent, c)
+		}
+		if sum < least {
+			best, least = i, sum
+		}
+	}
+	return best
+}
+
+// starts are the three classes by which the literal is looked up; a shorter one
+// has everything that can follow it.
 func (n node) starts() []int {
 	at := func(i int) []int {
+		i += n.at
 		if i >= len(n.lit) {
 			all := make([]int, 64)
 			for c := range all {
@@ -169,9 +194,9 @@ func (n node) starts() []int {
 	return out
 }
 
-// at tells whether the literal stands at s[i:].
-func (n *node) at(s string, i int) bool {
-	if len(s)-i < len(n.lit) {
+// stands tells whether the literal stands at s[i:].
+func (n *node) stands(s string, i int) bool {
+	if i < 0 || len(s)-i < len(n.lit) {
 		return false
 	}
 	for k := range len(n.lit) {
@@ -217,17 +242,18 @@ func (sc *scanner) scan(s string) (found ruleSet, any bool) {
 	return found, any
 }
 
-// look compares the literals that begin as idx does with s[i:].
+// look compares the literals that are looked up by idx with the text around s[i:].
 func (sc *scanner) look(s string, i int, idx uint32, found *ruleSet) (any bool) {
 	w := idx >> 6
 	k := int(sc.before[w]) + bits.OnesCount64(sc.begins[w]&(1<<(idx&63)-1))
 	for _, n := range sc.list[sc.first[k]:sc.first[k+1]] {
 		nd := &sc.nodes[n]
-		if !nd.at(s, i) {
+		from := i - nd.at
+		if !nd.stands(s, from) {
 			continue
 		}
 		for _, r := range nd.rules {
-			if !found.has(r.rule) && (r.guard == nil || r.guard(s, i, i+len(nd.lit))) {
+			if !found.has(r.rule) && (r.guard == nil || r.guard(s, from, from+len(nd.lit))) {
 				found.add(r.rule)
 				any = true
 			}
@@ -277,6 +303,9 @@ func option(s string, from, _ int) bool {
 // assigned: a colon or an equals sign follows the name.
 func assigned(s string, _, to int) bool {
 	for to < len(s) && nameByte(s[to]) {
+		if strings.HasPrefix(s[to:], "→") {
+			return true
+		}
 		to++
 	}
 	if to < len(s) && (s[to] == '"' || s[to] == '\'') {
@@ -285,7 +314,7 @@ func assigned(s string, _, to int) bool {
 	if to < len(s) && s[to] == ' ' {
 		to++
 	}
-	return to < len(s) && (s[to] == ':' || s[to] == '=')
+	return to < len(s) && (s[to] == ':' || s[to] == '=' || s[to] == '>' || s[to] == '-' || strings.HasPrefix(s[to:], "→"))
 }
 
 // valued: what gitleaks's rules of the form "name, operator, value" need after
@@ -311,8 +340,25 @@ func valued(s string, _, to int) bool {
 	return false
 }
 
-// blankBefore: the option stands alone.
-func blankBefore(s string, from, _ int) bool { return from > 0 && s[from-1] == ' ' }
+// atLater: an @ follows.
+func atLater(s string, _, to int) bool { return strings.IndexByte(s[to:], '@') >= 0 }
+
+// dotLater: what follows is a word and then a dot, or the word for one.
+func dotLater(s string, _, to int) bool {
+	for to < len(s) && strings.IndexByte(" )]", s[to]) >= 0 {
+		to++
+	}
+	for to < len(s) && (wordByte(s[to]) || s[to] == '-') {
+		to++
+	}
+	rest := lower(strings.TrimPrefix(s[to:min(len(s), to+10)], " "))
+	for _, dot := range []string{".", "(", "[", "dot ", "ponto ", "punto "} {
+		if strings.HasPrefix(rest, dot) {
+			return true
+		}
+	}
+	return false
+}
 
 // optionLater: one of the options that take a user, a password or a header follows.
 func optionLater(s string, _, to int) bool {

@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -156,7 +154,7 @@ func (h *host) press(id int32) {
 // in show; an entry whose choice sends "resume".
 func TestTray(t *testing.T) {
 	address := bus(t)
-	x, s, d := start(t, xtest.Options{WM: true}, "DBUS_SESSION_BUS_ADDRESS="+address)
+	x, s, _ := start(t, xtest.Options{WM: true}, "DBUS_SESSION_BUS_ADDRESS="+address)
 	h := newHost(t, address) // the desktop's tray comes after the program
 	xtest.Wait(t, "the icon", func() bool { return h.icon() != "" })
 	says := func(want string) {
@@ -237,25 +235,6 @@ func TestTray(t *testing.T) {
 
 	s.stop()
 	says("O serviço do Aval não está respondendo: nada está sendo registrado")
-	rss(t, d.cmd.Process.Pid)
-}
-
-// rss checks what the program holds in memory with bar and tray once used.
-func rss(t *testing.T, pid int) {
-	t.Helper()
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(raw)) {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, _ := strconv.Atoi(strings.Fields(v)[0])
-			t.Logf("%.1f MB resident", float64(kb)/1024)
-			if kb > 12<<10 {
-				t.Errorf("%d kB resident, at most 12 MB", kb)
-			}
-		}
-	}
 }
 
 // An address that is no socket of this computer is not connected to, and
