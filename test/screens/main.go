@@ -117,10 +117,8 @@ func shots() []shot {
 	more("ask-languages", "light", shot{question: stage.Question(30), keys: tabs(1, "space")})
 	more("ask-other-language", "light", shot{question: stage.Question(30), keys: tabs(1, "space", "Down", "space")})
 	more("ask-focus-allow", "light", shot{question: stage.Question(30), keys: tabs(9)})
-	more("main", "light", shot{mainWindow: true})
-	more("main-dark-en", "dark", shot{mainWindow: true, locale: "en"})
 	more("main-without-service", "light", shot{mainWindow: true, withoutService: true})
-	for _, look := range []struct{ locale, variant string }{{"pt_BR.UTF-8", "light"}, {"en", "dark"}} {
+	for _, look := range []struct{ locale, variant string }{{"pt_BR.UTF-8", "light"}, {"en", "dark"}, {"de_DE.UTF-8", "light"}, {"ja_JP.UTF-8", "dark"}} {
 		add := func(what string, set settings, keys ...string) {
 			more("settings-"+what+"-"+look.locale[:2]+"-"+look.variant, look.variant, shot{locale: look.locale, settings: &set, keys: keys})
 		}
@@ -130,6 +128,15 @@ func shots() []shot {
 		add("unreadable", settings{managed: `{"NoSuchKey": 1}`}, tabs(1, "space")...)
 		add("supporter", settings{supporter: true}, tabs(2, "space")...)
 		add("recommended", settings{recommended: `{"AccessControl": "denied"}`}, tabs(3)...)
+	}
+	for _, locale := range []string{"pt_BR.UTF-8", "en", "de_DE.UTF-8", "ja_JP.UTF-8"} {
+		for _, variant := range []string{"light", "dark"} {
+			name := locale[:2] + "-" + variant
+			more("main-"+name, variant, shot{locale: locale, mainWindow: true})
+			more("main-"+name+"-200", variant, shot{locale: locale, mainWindow: true, scale: "2", width: 2200, height: 1600})
+			more("settings-"+name+"-200", variant, shot{locale: locale, settings: &settings{}, scale: "2", width: 2200, height: 1600})
+			more("ask-details-"+name, variant, shot{locale: locale, question: stage.Question(30), keys: tabs(7, "space")})
+		}
 	}
 	more("settings-200", "light", shot{settings: &settings{}, scale: "2", width: 2200, height: 1600})
 	more("settings-small-screen", "dark", shot{settings: &settings{}, width: 1024, height: 600, keys: tabs(3)})
