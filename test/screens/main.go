@@ -298,9 +298,19 @@ func (s shot) take(bin, path string) (err error) {
 		return fmt.Errorf("%w (see %s)\n%s", err, path, ui.Tail())
 	}
 	for _, key := range s.keys {
+		before, err := look(d)
+		if err != nil {
+			return err
+		}
 		res, err := r.Run(5*time.Second, rig.Cmd{Name: "xdotool", Path: "xdotool", Args: []string{"key", key}, Env: r.Env("DISPLAY=" + d.Name)})
 		if err != nil || res.Code != 0 {
 			return fmt.Errorf("press %s: %w", key, err)
+		}
+		if key == "space" || key == "Return" { // what it opens may take a moment; it may also open nothing
+			_ = r.Wait("what the key does", 3*time.Second, func() (bool, error) {
+				now, err := look(d)
+				return now != before, err
+			})
 		}
 	}
 	return settled(r, d, path)
@@ -383,16 +393,9 @@ func settled(r *rig.Rig, d *rig.Display, path string) error {
 func still(r *rig.Rig, d *rig.Display) error {
 	last, same := -1, 0
 	return r.Wait("a picture that stands still", 2*time.Second, func() (bool, error) {
-		img, err := d.Picture()
+		sum, err := look(d)
 		if err != nil {
 			return false, err
-		}
-		sum := 0
-		for y := 0; y < img.Rect.Dy()*3/4; y += 3 {
-			for x := 0; x < img.Rect.Dx(); x += 3 {
-				c := img.RGBAAt(x, y)
-				sum += int(c.R)*3 + int(c.G)*5 + int(c.B)*7
-			}
 		}
 		if sum == last {
 			same++
@@ -402,6 +405,22 @@ func still(r *rig.Rig, d *rig.Display) error {
 		last = sum
 		return same >= 3, nil
 	})
+}
+
+// look sums the upper three quarters of the screen up, where no time runs.
+func look(d *rig.Display) (int, error) {
+	img, err := d.Picture()
+	if err != nil {
+		return 0, err
+	}
+	sum := 0
+	for y := 0; y < img.Rect.Dy()*3/4; y += 3 {
+		for x := 0; x < img.Rect.Dx(); x += 3 {
+			c := img.RGBAAt(x, y)
+			sum += int(c.R)*3 + int(c.G)*5 + int(c.B)*7
+		}
+	}
+	return sum, nil
 }
 
 // nonce is a pipe that holds the stage's nonce.
