@@ -120,6 +120,7 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchLogind()
 	a.watchSSH()
 	a.restore()
+	a.findRunning()
 	a.review() // the policy may have changed meanwhile
 	a.watchPolicy()
 	a.startUplink()

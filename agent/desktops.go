@@ -26,7 +26,9 @@ type desktop struct {
 	conn   *ipc.Conn
 	reg    ipc.DesktopRegister
 	locked bool
-	listed bool // logind lists, or listed, its session
+	// noticing are the sessions whose notice the helper was told to show.
+	noticing map[string]bool
+	listed   bool // logind lists, or listed, its session
 
 	// The indicator: what was sent, what is known to be visible.
 	revision uint64
@@ -84,7 +86,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		}
 	}
 	r.Offers = slices.DeleteFunc(slices.Clone(r.Offers), func(g event.Group) bool { return !slices.Contains(event.Groups, g) })
-	d := &desktop{id: id, uid: uid, conn: c, reg: r}
+	d := &desktop{id: id, uid: uid, conn: c, reg: r, noticing: map[string]bool{}}
 	a.desktops[id] = d
 	a.followDesktops()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
@@ -98,6 +100,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	a.gateAll()
 	if !d.locked {
 		a.cameBack(d)
+		a.notifyAll()
 	}
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
 }

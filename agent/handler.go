@@ -69,6 +69,10 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 		return onDesktop(ctx, a, c, params, a.desktopEvent)
 	case ipc.MethodDesktopPrompt:
 		return onDesktop(ctx, a, c, params, a.promptFailed)
+	case ipc.MethodNoticeGet:
+		return loop(ctx, a, params, func(r ipc.NoticeOf) (ipc.Notice, error) { return a.noticeFor(c, r) })
+	case ipc.MethodNoticeShown:
+		return loop(ctx, a, params, func(r ipc.NoticeOf) (ipc.Empty, error) { return ipc.Empty{}, a.noticeShown(c, r) })
 	case ipc.MethodQuestionClaim:
 		return loop(ctx, a, params, func(r ipc.QuestionClaim) (ipc.Question, error) { return a.claim(c, r) })
 	case ipc.MethodQuestionShown:

@@ -105,6 +105,7 @@ func (a *Agent) startRecording(l *live, raw []byte, since time.Time) error {
 	}
 	a.showOn(l)
 	a.gateAll()
+	a.notify(l)
 	// A caller that waits is let go when capture runs, or after a moment.
 	a.after(2*time.Second, func() { a.settled(l) })
 	return nil

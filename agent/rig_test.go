@@ -183,6 +183,7 @@ type person struct {
 	capture ipc.Capture
 	asked   []ipc.Question
 	rungs   []string
+	notices []string // sessions that were told of
 	ind     ipc.Indicator
 }
 
@@ -230,6 +231,12 @@ func (p *person) take(push ipc.Push) {
 		if answer != nil {
 			go answer(p, open)
 		}
+	case ipc.PushNotice:
+		var of ipc.NoticeOf
+		_ = json.Unmarshal(push.Data, &of)
+		p.mu.Lock()
+		p.notices = append(p.notices, of.Session)
+		p.mu.Unlock()
 	case ipc.PushIndicator:
 		p.mu.Lock()
 		_ = json.Unmarshal(push.Data, &p.ind)

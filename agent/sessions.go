@@ -27,6 +27,7 @@ type live struct {
 	desktops []string  // the desktops it views, as far as known
 	outcome  consent.Outcome
 	ending   consent.Ending
+	noticed  []string        // desktops that were told of the policy
 	asks     int             // how often it was asked about
 	waiters  []chan struct{} // closed once the question has ended and capture runs or cannot
 	stopWait func()          // ends the wait for the process
@@ -198,6 +199,7 @@ type kept struct {
 	Outcome  consent.Outcome `json:"outcome"`
 	Ending   consent.Ending  `json:"ending,omitempty"`
 	Asks     int             `json:"asks,omitempty"`
+	Noticed  []string        `json:"noticed,omitempty"`
 	Desktops []string        `json:"desktops,omitempty"`
 	Grant    json.RawMessage `json:"grant,omitempty"`
 	Paused   bool            `json:"paused,omitempty"`
@@ -208,7 +210,7 @@ type kept struct {
 // keep writes the session down. Sessions that are not recorded are kept as
 // well: a denied one must go on keeping its desktop out of other recordings.
 func (a *Agent) keep(l *live) error {
-	k := kept{Session: l.Session, Decided: l.decided, Outcome: l.outcome, Ending: l.ending, Asks: l.asks, Desktops: l.desktops}
+	k := kept{Session: l.Session, Decided: l.decided, Outcome: l.outcome, Ending: l.ending, Asks: l.asks, Noticed: l.noticed, Desktops: l.desktops}
 	if r := l.rec; r != nil {
 		k.Grant, k.Paused, k.Since = r.grant.Raw(), r.paused, r.since
 	}
@@ -245,7 +247,7 @@ func (a *Agent) restore() {
 			a.forget(&live{Session: session.Session{Name: name}})
 			continue
 		}
-		l := &live{Session: k.Session, decided: k.Decided, outcome: k.Outcome, ending: k.Ending, asks: k.Asks, desktops: k.Desktops}
+		l := &live{Session: k.Session, decided: k.Decided, outcome: k.Outcome, ending: k.Ending, asks: k.Asks, noticed: k.Noticed, desktops: k.Desktops}
 		a.sessions[name] = l
 		if k.Awaits {
 			a.hold(l, k)

@@ -124,6 +124,7 @@ func (a *Agent) followDesktops() {
 	for _, d := range back {
 		a.cameBack(d)
 	}
+	a.notifyAll()
 }
 
 // tellQuestions tells the questions on a desktop what befell it.

@@ -96,6 +96,10 @@ const (
 	MethodDesktopEvent     Method = "desktop.event"
 	MethodDesktopPrompt    Method = "desktop.prompt"
 
+	// Of the window or dialog that tells of a policy.
+	MethodNoticeGet   Method = "notice.get"
+	MethodNoticeShown Method = "notice.shown"
+
 	// Of the window or dialog that asks.
 	MethodQuestionClaim  Method = "question.claim"
 	MethodQuestionShown  Method = "question.shown"
@@ -106,6 +110,7 @@ const (
 const (
 	PushPromptOpen  = "prompt.open"
 	PushPromptClose = "prompt.close"
+	PushNotice      = "notice"
 	PushIndicator   = "indicator"
 	PushCapture     = "capture"
 )
@@ -509,6 +514,26 @@ type QuestionCompany struct {
 	Engine        string `json:"engine"` // rules, or the name of a model
 	RetentionDays int    `json:"retention_days"`
 	Readers       string `json:"readers,omitempty"`
+}
+
+// NoticeOf names the session that a notice is about: the push that has it
+// shown, and the parameters of notice.get and notice.shown.
+type NoticeOf struct {
+	Session string `json:"session"`
+}
+
+// Notice is what a person is told of a session that a policy has recorded. All
+// texts in it come from outside.
+type Notice struct {
+	Session   string          `json:"session"`
+	Tool      string          `json:"tool"`
+	Supporter string          `json:"supporter"`
+	Address   string          `json:"address,omitempty"`
+	Company   QuestionCompany `json:"company"`
+	Groups    []event.Group   `json:"groups"`
+	// Enforced: the person can object, and nothing else.
+	Enforced  bool     `json:"enforced"`
+	Languages []string `json:"languages,omitempty"`
 }
 
 // QuestionShown reports the first frame of a really visible window.

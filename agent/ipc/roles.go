@@ -44,6 +44,9 @@ var methods = map[Method]Role{
 	MethodDesktopEvent:     RoleUser,
 	MethodDesktopPrompt:    RoleUser,
 
+	MethodNoticeGet:   RoleUser, // sessions on the own desktop, unless admin
+	MethodNoticeShown: RoleUser,
+
 	MethodQuestionClaim:  RoleUser, // user of the desktop asked, with the nonce
 	MethodQuestionShown:  RoleUser, // the connection that claimed
 	MethodQuestionAnswer: RoleUser,

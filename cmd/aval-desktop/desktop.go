@@ -203,6 +203,8 @@ func (d *desktop) push(p ipc.Push) error {
 		return decoded(p.Data, d.openPrompt)
 	case ipc.PushPromptClose:
 		return decoded(p.Data, d.closePrompt)
+	case ipc.PushNotice:
+		return decoded(p.Data, func(n ipc.NoticeOf) { d.open(windowNotice, "--session", n.Session) })
 	case ipc.PushIndicator:
 		return decoded(p.Data, d.show)
 	case ipc.PushCapture:

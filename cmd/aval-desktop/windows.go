@@ -9,7 +9,9 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/prompt/launch"
 	"aval/agent/prompt/native"
+	"aval/assets"
 	"aval/ui/settingslist"
+	"aval/ui/viewmodel"
 )
 
 // The windows of aval-ui that are opened from here, by the argument that names them.
@@ -17,6 +19,7 @@ const (
 	windowMain     = ""
 	windowSettings = "settings"
 	windowActivity = "activity"
+	windowNotice   = "notice"
 )
 
 // opened is a window that was opened from here.
@@ -32,6 +35,10 @@ const reopen = 2 * time.Second
 // open opens one of our windows. One that is already there is opened anew, which
 // brings it to the front whatever the window manager thinks of that.
 func (d *desktop) open(window string, args ...string) {
+	session := ""
+	if window == windowNotice {
+		session = args[1]
+	}
 	if window != windowMain {
 		args = append([]string{window}, args...)
 	}
@@ -44,13 +51,13 @@ func (d *desktop) open(window string, args ...string) {
 	}
 	path, err := launch.Find("aval-ui")
 	if err != nil {
-		d.notOpened(window, err)
+		d.notOpened(window, session, err)
 		return
 	}
 	var out launch.Output
 	proc, err := launch.Start(d.ctx, launch.Program{Path: path, Args: append(args, "--socket", d.socket), Output: &out})
 	if err != nil {
-		d.notOpened(window, err)
+		d.notOpened(window, session, err)
 		return
 	}
 	w := &opened{proc: proc, at: time.Now()}
@@ -66,15 +73,16 @@ func (d *desktop) open(window string, args ...string) {
 			// Ended by a signal that is not ours, or by itself: nothing was seen only
 			// where it says so, or where its libraries are not there (127, of ld.so).
 			if exit := proc.Exit(); exit.Code == exitNoWindow || exit.Code == 127 {
-				d.notOpened(window, errors.New(out.LastLine()))
+				d.notOpened(window, session, errors.New(out.LastLine()))
 			}
 		})
 	}()
 }
 
 // notOpened is called when a window cannot be shown on this desktop: the settings
-// are shown by the desktop's own list dialog, for the others it says where to look.
-func (d *desktop) notOpened(window string, err error) {
+// and the notice of a session are shown by the desktop's own dialogs, for the
+// others it says where to look.
+func (d *desktop) notOpened(window, session string, err error) {
 	d.log.Warn("a window could not be opened", "window", window, "err", err)
 	tool, err := native.Find()
 	if err != nil || d.listed {
@@ -83,7 +91,9 @@ func (d *desktop) notOpened(window string, err error) {
 	d.listed = true
 	go func() {
 		var err error
-		if window == windowSettings {
+		if window == windowNotice {
+			err = d.tellNotice(tool, session)
+		} else if window == windowSettings {
 			err = settingslist.Run(d.ctx, d.cat, time.Local, d.call, tool)
 		} else {
 			err = tool.Tell(d.ctx, d.cat.T("app.name", nil), d.cat.T("app.nowindow", nil), d.cat.T("settings.list.close", nil))
@@ -103,4 +113,17 @@ func (d *desktop) call(ctx context.Context, m ipc.Method, params, result any) er
 	}
 	defer c.Close()
 	return c.Call(ctx, m, params, result)
+}
+
+// tellNotice shows a notice in the desktop's own dialog.
+func (d *desktop) tellNotice(tool native.Tool, session string) error {
+	var n ipc.Notice
+	if err := d.call(d.ctx, ipc.MethodNoticeGet, ipc.NoticeOf{Session: session}, &n); err != nil {
+		return err
+	}
+	v := viewmodel.NewNotice(n, assets.For(append(n.Languages, d.where.locale)...))
+	if err := tool.Tell(d.ctx, v.Title, v.Native, v.OK); err != nil {
+		return err
+	}
+	return d.call(d.ctx, ipc.MethodNoticeShown, ipc.NoticeOf{Session: session}, nil)
 }

@@ -1,6 +1,7 @@
 // Command aval-ui shows Aval's windows to one user, one window to a process:
 // without arguments the main window, with "settings" the settings, with
-// "activity" what was decided and sent, with "consent" one question.
+// "activity" what was decided and sent, with "notice" what a policy records, with
+// "consent" one question.
 //
 // The one rule that must not be broken: it carries no authority and no answer
 // of its own; the service decides what an answer is worth.
@@ -33,11 +34,13 @@ const (
 const usage = `usage: aval-ui [--socket PATH] [--locale LOCALE]
        aval-ui settings [--socket PATH] [--locale LOCALE]
        aval-ui activity [--session TOOL/ID] [--socket PATH] [--locale LOCALE]
+       aval-ui notice --session TOOL/ID [--socket PATH] [--locale LOCALE]
        aval-ui consent --question ID [--last] [--socket PATH] [--locale LOCALE]
 
 Without arguments it shows what Aval is doing. "settings" shows what happens when
 a session may be recorded, and why, and changes it. "activity" shows what was decided
-on this computer and everything that left it. "consent" shows one question; the
+on this computer and everything that left it. "notice" tells of a session that a
+policy has recorded. "consent" shows one question; the
 service starts it, with a nonce on file descriptor 3 or on standard input, and with
 --last where there is no other way to ask.
 
@@ -56,7 +59,8 @@ func run(args []string, out, errs io.Writer) int {
 	consent := len(args) > 0 && args[0] == "consent"
 	settings := len(args) > 0 && args[0] == "settings"
 	activity := len(args) > 0 && args[0] == "activity"
-	if consent || settings || activity {
+	notice := len(args) > 0 && args[0] == "notice"
+	if consent || settings || activity || notice {
 		args = args[1:]
 	}
 	var o options
@@ -69,7 +73,7 @@ func run(args []string, out, errs io.Writer) int {
 		flags.StringVar(&o.question, "question", "", "")
 		flags.BoolVar(&o.last, "last", false, "")
 	}
-	if activity {
+	if activity || notice {
 		flags.StringVar(&o.session, "session", "", "")
 	}
 	err := flags.Parse(args)
@@ -81,6 +85,8 @@ func run(args []string, out, errs io.Writer) int {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case err == nil && consent && o.question == "" && !*showVersion:
 		err = errors.New("--question is missing")
+	case err == nil && notice && o.session == "" && !*showVersion:
+		err = errors.New("--session is missing")
 	}
 	if err != nil {
 		fmt.Fprintf(errs, "aval-ui: %v: see aval-ui --help\n", err)
@@ -97,6 +103,8 @@ func run(args []string, out, errs io.Writer) int {
 	switch {
 	case consent:
 		err = guarded(questionVisibleWithin, func() error { return showConsent(o, log) })
+	case notice:
+		err = guarded(mainVisibleWithin, func() error { return showNotice(o) })
 	case activity:
 		err = guarded(mainVisibleWithin, func() error { return showActivity(o) })
 	default:

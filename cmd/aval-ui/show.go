@@ -18,8 +18,10 @@ import (
 	"aval/ui/activityview"
 	"aval/ui/consentview"
 	"aval/ui/mainview"
+	"aval/ui/noticeview"
 	"aval/ui/settingsview"
 	"aval/ui/theme"
+	"aval/ui/viewmodel"
 )
 
 // How long a process may live whose window nobody sees. The toolkit may hang in
@@ -196,5 +198,66 @@ func showActivity(o options) error {
 	w.Show()
 	visible.Store(true) // a window that cannot be made panics above
 	a.Run()
+	return nil
+}
+
+// showNotice tells of a session that a policy has recorded. The settings that it
+// leads to take its place in the window.
+func showNotice(o options) error {
+	if _, err := consentview.Probe(); err != nil {
+		return err
+	}
+	call := func(ctx context.Context, m ipc.Method, params, result any) error {
+		service, err := ipc.Dial(ctx, o.socket, ipc.Hello{Program: "aval-ui", Build: version})
+		if err != nil {
+			return err
+		}
+		defer service.Close()
+		return service.Call(ctx, m, params, result)
+	}
+	within := func(m ipc.Method, params, result any) error {
+		ctx, cancel := context.WithTimeout(context.Background(), dialWithin)
+		defer cancel()
+		return call(ctx, m, params, result)
+	}
+	of := ipc.NoticeOf{Session: o.session}
+	var n ipc.Notice
+	if err := within(ipc.MethodNoticeGet, of, &n); err != nil {
+		return fmt.Errorf("read the notice: %w", err)
+	}
+	a := newApp()
+	cat := assets.For(append(n.Languages, o.locale)...)
+	notice := viewmodel.NewNotice(n, cat)
+	w := a.NewWindow(notice.Title + " · " + cat.T("app.name", nil))
+	leave := func() {}
+	view := noticeview.New(noticeview.Options{
+		Notice: notice, Close: w.Close,
+		Object: func() error {
+			return within(ipc.MethodRecordingControl, ipc.RecordingControl{Session: o.session, Action: "object"}, nil)
+		},
+		Settings: func() {
+			s := settingsview.New(cat, time.Local, call, nil)
+			ctx, cancel := context.WithCancel(context.Background())
+			leave = cancel
+			go s.Watch(ctx, lookEvery)
+			w.SetTitle(cat.T("settings.title", nil) + " · " + cat.T("app.name", nil))
+			w.SetContent(s.Content())
+			w.Resize(s.Size())
+			s.Refresh()
+		},
+	})
+	w.SetContent(view.Content())
+	w.Canvas().SetOnTypedKey(view.Key)
+	w.Resize(view.Size())
+	w.CenterOnScreen()
+	w.Show()
+	visible.Store(true) // a window that cannot be made panics above
+	go func() {
+		if err := within(ipc.MethodNoticeShown, of, nil); err != nil {
+			fmt.Fprintf(os.Stderr, "aval-ui: report the notice as shown: %v\n", err)
+		}
+	}()
+	a.Run()
+	leave()
 	return nil
 }

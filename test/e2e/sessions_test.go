@@ -182,3 +182,30 @@ func TestWithdrawAndDelete(t *testing.T) {
 	}
 	w.goesOn(d, s)
 }
+
+// A supporter is connected already when the service starts, its hook having found
+// nobody to tell: the person is asked then, by the real x11vnc's word, and nothing
+// from before the answer is captured. Fault planted once: adopt does nothing.
+func TestRunningSession(t *testing.T) {
+	w := newWorld(t, "")
+	d := w.desktop("desk", rig.WithGL)
+	w.must(w.agent.Stop(10 * time.Second))
+	s := w.connect(d)
+	w.must(s.WaitConnected(20 * time.Second))
+	w.show(d, before)
+	w.must(w.agent.Restart())
+	q, err := w.WaitQuestion(d.Display, 40*time.Second) // x11vnc takes seconds to answer
+	w.must(err)
+	w.show(d, before+"-ASKED")
+	w.must(q.Answer(true))
+	row := w.decided(15 * time.Second)
+	if row.Outcome != "allowed" || row.Tool != "x11vnc" {
+		t.Fatalf("the decision is %+v", row)
+	}
+	w.recording(row.Session, true, 15*time.Second)
+	w.show(d, "CANARY-AFTER-THE-ANSWER")
+	w.until(row.Session, "CANARY-AFTER-THE-ANSWER")
+	w.must(s.Leave()) // its end is heard from the hook
+	w.recording(row.Session, false, 15*time.Second)
+	w.nowhere(before)
+}

@@ -15,7 +15,8 @@ import { templates } from './templates.mjs';
 
 const require = createRequire(import.meta.url);
 
-// Every package draws from the same seeded source, so that a run can be repeated.
+// Every package draws from one seeded source. The committed files are the sets:
+// packages keep state, so that another run makes other values of the same sort.
 let state = 1;
 function random() { // mulberry32
   state = (state + 0x6d2b79f5) | 0;

@@ -75,7 +75,7 @@ func TestX11VNCID(t *testing.T) {
 	for _, env := range sections(t, "testdata/x11vnc-hooks.txt") {
 		id := env("RFB_X11VNC_PID") + "-" + env("RFB_CLIENT_ID") + "-" + env("RFB_LOGIN_TIME")
 		got, err := parseX11VNCID(id)
-		if err != nil || got != (x11vncClient{702, 1, 1795329671}) {
+		if err != nil || got != (x11vncClient{pid: 702, id: 1, login: 1795329671}) {
 			t.Errorf("%s: %+v, %v", id, got, err)
 		}
 	}
@@ -90,7 +90,7 @@ func TestX11VNCAnswer(t *testing.T) {
 	const two = ">>> sending remote command: \"qry=pid,clients\" via X11VNC_REMOTE X property.\n" +
 		"aro=pid:29052,aro=clients:0x2:127.0.0.1:45780:unknown-user:none:localhost:KMBCF:0:1795358141,0x1f:::1:45774:u,0x9:x:none:h:KMBCF:0:1795358139\n"
 	got, err := parseX11VNCAnswer(two, 29052)
-	if err != nil || len(got) != 2 || got[0] != (x11vncClient{29052, 2, 1795358141}) {
+	if err != nil || len(got) != 2 || got[0] != (x11vncClient{29052, 2, 1795358141, "127.0.0.1"}) || got[1].address != "" || got[0].name() != "29052-0x2-1795358141" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := parseX11VNCAnswer("aro=pid:29052,aro=clients:", 29052); err != nil || len(got) != 0 {

@@ -3,6 +3,7 @@ package watch
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,7 +21,18 @@ type x11vncClient struct {
 	pid   int
 	id    uint64
 	login int64
+	// address is where the client connects from; empty where the answer cannot
+	// be told apart from the client's own words.
+	address string
 }
+
+// same tells whether both are one client: the address says nothing of that.
+func (c x11vncClient) same(o x11vncClient) bool {
+	return c.pid == o.pid && c.id == o.id && c.login == o.login
+}
+
+// name is the id that the documented hook lines give the client.
+func (c x11vncClient) name() string { return fmt.Sprintf("%d-0x%x-%d", c.pid, c.id, c.login) }
 
 // parseX11VNCID reads "$RFB_X11VNC_PID-$RFB_CLIENT_ID-$RFB_LOGIN_TIME", such as
 // "702-0x1-1795329671"; x11vnc writes the client's number in hex.
@@ -36,14 +48,14 @@ func parseX11VNCID(s string) (x11vncClient, error) {
 	if err := errors.Join(err1, err2, err3); err != nil || !isHex || pid <= 0 || at <= 0 {
 		return x11vncClient{}, ErrX11VNCID
 	}
-	return x11vncClient{pid, id, at}, nil
+	return x11vncClient{pid: pid, id: id, login: at}, nil
 }
 
 // clientRE is one entry of x11vnc's answer to "clients", in 0.9.16
 // id:address:port:user:…:view-only:logintime. Only both ends are read: an
 // address may hold colons, and the middle is the client's own words. An entry
 // that these words break into two is not found, and so not confirmed.
-var clientRE = regexp.MustCompile(`^(0x[0-9a-f]+):.*:([0-9]+)$`)
+var clientRE = regexp.MustCompile(`^(0x[0-9a-f]+):(.*):([0-9]+)$`)
 
 // parseX11VNCAnswer reads the answer to `x11vnc -query pid,clients`, as
 // "aro=pid:29052,aro=clients:0x2:127.0.0.1:45780:unknown-user:…:1795358141".
@@ -64,9 +76,13 @@ func parseX11VNCAnswer(out string, pid int) ([]x11vncClient, error) {
 				continue
 			}
 			id, err1 := strconv.ParseUint(m[1][2:], 16, 64)
-			at, err2 := strconv.ParseInt(m[2], 10, 64)
+			at, err2 := strconv.ParseInt(m[3], 10, 64)
 			if errors.Join(err1, err2) == nil {
-				out = append(out, x11vncClient{pid, id, at})
+				host, _, _ := strings.Cut(m[2], ":") // of an address with colons nothing is left
+				if _, err := netip.ParseAddr(host); err != nil {
+					host = ""
+				}
+				out = append(out, x11vncClient{pid, id, at, host})
 			}
 		}
 		return out, nil
@@ -99,6 +115,12 @@ type X11VNCServer struct {
 	Display string
 	// Hooked: its command line tells Aval of its clients.
 	Hooked bool
+}
+
+// X11VNCClient is a client that is connected to such a server.
+type X11VNCClient struct {
+	ID      string // as the hook lines name it
+	Address string // empty: not known
 }
 
 // hooked tells whether an x11vnc command line has Aval's line among the hooks

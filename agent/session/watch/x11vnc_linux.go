@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -57,7 +58,7 @@ func ConfirmX11VNC(ctx context.Context, pid int, id string) (alive, known bool) 
 		return false, false
 	}
 	for _, c := range list {
-		if c == want {
+		if c.same(want) {
 			return true, true
 		}
 	}
@@ -230,4 +231,20 @@ func X11VNCServers() []X11VNCServer {
 		}
 	}
 	return out
+}
+
+// X11VNCClients asks a server for its clients; it takes up to 8 s.
+func X11VNCClients(ctx context.Context, s X11VNCServer) ([]X11VNCClient, error) {
+	if n, err := connections(s.PID); err == nil && n == 0 {
+		return nil, nil
+	}
+	list, err := queryX11VNC(ctx, s.PID)
+	if err != nil {
+		return nil, fmt.Errorf("ask x11vnc for its clients: %w", err)
+	}
+	var out []X11VNCClient
+	for _, c := range list {
+		out = append(out, X11VNCClient{ID: c.name(), Address: c.address})
+	}
+	return out, nil
 }

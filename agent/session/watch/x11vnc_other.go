@@ -12,3 +12,6 @@ func ConfirmX11VNC(context.Context, int, string) (alive, known bool) { return fa
 
 // X11VNCServers lists none.
 func X11VNCServers() []X11VNCServer { return nil }
+
+// X11VNCClients lists none.
+func X11VNCClients(context.Context, X11VNCServer) ([]X11VNCClient, error) { return nil, nil }
