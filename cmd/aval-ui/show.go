@@ -118,8 +118,8 @@ func showConsent(o options, log *slog.Logger) error {
 
 // readable is the catalogue of the person's language, or of English where no font
 // of this computer has its characters.
-func readable(locale string) *assets.Catalog {
-	cat := assets.For(locale)
+func readable(locales ...string) *assets.Catalog {
+	cat := assets.For(locales...)
 	if theme.Speak(cat) != nil {
 		return assets.For("en")
 	}
@@ -226,7 +226,7 @@ func showNotice(o options) error {
 		return fmt.Errorf("read the notice: %w", err)
 	}
 	a := newApp()
-	cat := assets.For(append(n.Languages, o.locale)...)
+	cat := readable(append(n.Languages, o.locale)...)
 	notice := viewmodel.NewNotice(n, cat)
 	w := a.NewWindow(notice.Title + " · " + cat.T("app.name", nil))
 	leave := func() {}
