@@ -1,5 +1,5 @@
 // Package fit finds text in a window that is cut off at an edge or lies over
-// other text.
+// other text, and what the keyboard does not reach.
 //
 // The one rule that must not be broken: it measures what the toolkit laid out,
 // and knows nothing of what the window wanted.
@@ -98,4 +98,77 @@ func box(t *canvas.Text, at fyne.Position) placed {
 	}
 	y := at.Y + max(0, (t.Size().Height-need.Height)/2)
 	return placed{rect{x, y, x + need.Width, y + need.Height}, t.Text}
+}
+
+// Walk presses Tab until the focus is where it was before, and lists what takes
+// keys and was not come by, and what had the focus out of sight.
+func Walk(c fyne.Canvas, content fyne.CanvasObject, size fyne.Size) []string {
+	var wrong []string
+	name := func(o fyne.Focusable) string {
+		if a, ok := o.(interface{ AccessibilityLabel() string }); ok {
+			return fmt.Sprintf("%T %q", o, a.AccessibilityLabel())
+		}
+		return fmt.Sprintf("%T", o)
+	}
+	want := map[fyne.Focusable]bool{}
+	views := map[fyne.Focusable][]fyne.CanvasObject{} // what scrolls it
+	var walk func(o fyne.CanvasObject, in []fyne.CanvasObject)
+	walk = func(o fyne.CanvasObject, in []fyne.CanvasObject) {
+		if o == nil || !o.Visible() {
+			return
+		}
+		disabled := false
+		if d, ok := o.(fyne.Disableable); ok {
+			disabled = d.Disabled()
+		}
+		if f, ok := o.(fyne.Focusable); ok && !disabled {
+			want[f], views[f] = true, in
+			return // its parts are its own
+		}
+		switch o := o.(type) {
+		case *fyne.Container:
+			for _, child := range o.Objects {
+				walk(child, in)
+			}
+		case *container.Scroll:
+			walk(o.Content, append(in[:len(in):len(in)], o))
+		case fyne.Widget:
+			for _, child := range test.WidgetRenderer(o).Objects() {
+				walk(child, in)
+			}
+		}
+	}
+	walk(content, nil)
+	c.Unfocus()
+	driver := fyne.CurrentApp().Driver()
+	seen := map[fyne.Focusable]bool{}
+	for range len(want) + 2 {
+		c.FocusNext()
+		f := c.Focused()
+		if f == nil || seen[f] {
+			break
+		}
+		seen[f] = true
+		if !want[f] {
+			wrong = append(wrong, name(f)+" has the focus and is not to be seen")
+			continue
+		}
+		o := f.(fyne.CanvasObject)
+		at := driver.AbsolutePositionForObject(o)
+		for _, v := range views[f] {
+			top := driver.AbsolutePositionForObject(v)
+			if at.Y < top.Y-slack || at.Y+min(o.Size().Height, v.Size().Height) > top.Y+v.Size().Height+slack {
+				wrong = append(wrong, fmt.Sprintf("%s has the focus from %.0f to %.0f, in sight is %.0f to %.0f", name(f), at.Y, at.Y+o.Size().Height, top.Y, top.Y+v.Size().Height))
+			}
+		}
+		if at.Y < -slack || at.Y+o.Size().Height > size.Height+slack {
+			wrong = append(wrong, name(f)+" has the focus outside the window")
+		}
+	}
+	for f := range want {
+		if !seen[f] {
+			wrong = append(wrong, name(f)+" is not come by with Tab")
+		}
+	}
+	return wrong
 }

@@ -1,24 +1,15 @@
 package fit
 
 import (
-	"context"
 	"image/color"
 	"strings"
 	"testing"
-	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/test"
-
-	"aval/agent/ipc"
-	"aval/assets"
-	"aval/test/stage"
-	"aval/ui/consentview"
-	"aval/ui/mainview"
-	"aval/ui/settingsview"
-	"aval/ui/theme"
+	"fyne.io/fyne/v2/widget"
 )
 
 // TestFindsPlanted: text that is too long for its window, that lies over other
@@ -54,46 +45,31 @@ func TestFindsPlanted(t *testing.T) {
 	}
 }
 
-// check finds what does not fit of a content.
-func check(t *testing.T, name string, content fyne.CanvasObject, size fyne.Size) {
-	t.Helper()
-	w := test.NewTempWindow(t, content)
-	w.SetPadded(false)
-	w.Resize(size)
-	for _, wrong := range Find(content, size) {
-		t.Errorf("%s: %s", name, wrong)
-	}
-}
-
-// TestEveryWindow lays the windows out in every language, with ordinary and with
-// very long names.
-func TestEveryWindow(t *testing.T) {
-	long := stage.Question(240)
-	long.Supporter = "Maximiliane Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtin"
-	long.Companies[0].Name = "Gesellschaft für Informationstechnik und Fernwartungsdienstleistungen Süd"
-	long.AllowMinutes = 120
-	two := stage.Question(30)
-	two.Companies = append(two.Companies, ipc.QuestionCompany{ID: "c2", Name: "Example Industries", Engine: "some-model", RetentionDays: 30})
-	for _, lang := range assets.Langs() {
-		test.NewTempApp(t).Settings().SetTheme(theme.Aval{})
-		for name, q := range map[string]ipc.Question{"ask": stage.Question(30), "ask, long names": long, "ask, two companies": two} {
-			v, err := consentview.New(consentview.Options{Question: q, Locale: lang, Now: time.Now, OnAnswer: func(consentview.Answer) {}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			check(t, lang+", "+name, v.Content(), v.Size())
-			v.Fit(420)
-			check(t, lang+", "+name+", low", v.Content(), v.Size())
+// TestWalkFindsPlanted: what has the focus out of sight is found, and what is in
+// sight is not.
+func TestWalkFindsPlanted(t *testing.T) {
+	test.NewTempApp(t)
+	size := fyne.NewSize(300, 200)
+	for name, c := range map[string]struct {
+		gap  float32
+		want string
+	}{"in sight": {0, ""}, "scrolled away": {900, "has the focus from"}} {
+		gap := canvas.NewRectangle(color.Black)
+		gap.SetMinSize(fyne.NewSize(1, c.gap))
+		content := container.NewVScroll(container.NewVBox(widget.NewButton("a", nil), gap, widget.NewButton("b", nil)))
+		w := test.NewTempWindow(t, content)
+		w.SetPadded(false)
+		w.Resize(size)
+		got := strings.Join(Walk(w.Canvas(), content, size), "\n")
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: found %q, want %q", name, got, c.want)
 		}
-		cat := assets.For(lang)
-		main := mainview.New(cat, "1.2.3", func(context.Context) (ipc.Status, error) { return ipc.Status{}, nil }, func() {})
-		check(t, lang+", main", main.Content(), main.Size())
-		set := settingsview.New(cat, time.UTC, func(_ context.Context, _ ipc.Method, _, result any) error {
-			if r, ok := result.(*ipc.SettingsResult); ok {
-				*r = ipc.SettingsResult{SessionInsights: "denied", Effective: "denied", Origin: "setting"}
-			}
-			return nil
-		}, func() {})
-		check(t, lang+", settings", set.Content(), set.Size())
+	}
+	// What looks like a part of the window and is none is not come by.
+	apart := widget.NewButton("apart", nil)
+	w := test.NewTempWindow(t, widget.NewButton("a", nil))
+	w.Resize(size)
+	if got := strings.Join(Walk(w.Canvas(), apart, size), "\n"); !strings.Contains(got, "not come by") {
+		t.Errorf("found %q", got)
 	}
 }
