@@ -397,8 +397,11 @@ func (a *Agent) StartDesktop(d *Display, wrap ...string) (*Proc, error) {
 		}
 	}
 	argv := append(wrap, a.r.Program("aval-desktop"), "--socket", a.Socket)
-	p, err := a.r.Start(Cmd{Name: "aval-desktop", Path: argv[0], Args: argv[1:],
-		Env: a.r.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+a.r.Locale)})
+	env := a.r.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+a.r.Locale)
+	if bus := a.r.sessionBus(); bus != "" {
+		env = append(env, "DBUS_SESSION_BUS_ADDRESS="+bus)
+	}
+	p, err := a.r.Start(Cmd{Name: "aval-desktop", Path: argv[0], Args: argv[1:], Env: env})
 	if err != nil {
 		return nil, err
 	}
