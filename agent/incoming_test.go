@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,17 @@ func wanted(t *testing.T, with ...string) (direction, verdict, basis, reason str
 	return found[0][0], found[0][1], strings.TrimPrefix(found[0][2], "-"), found[0][3]
 }
 
+// about is the newest decision about a session.
+func (r *rig) about(c *ipc.Client, session string) ipc.ConsentEntry {
+	r.t.Helper()
+	all := r.consents(c)
+	i := slices.IndexFunc(all, func(e ipc.ConsentEntry) bool { return e.Session == session })
+	if i < 0 {
+		r.t.Fatalf("no decision about %s", session)
+	}
+	return all[i]
+}
+
 // TestBothOptions goes through every combination of the two options with every
 // policy and choice: any session will do, nobody need name a company. To see it
 // fail, let Agent.forCompany begin with outgoing.
@@ -104,12 +116,12 @@ func TestBothOptions(t *testing.T) {
 							if string(b.Verdict) != verdict || string(b.Reason) != reason {
 								t.Errorf("policy %s, own %s: %s %s, want %s %s", pol, own, b.Verdict, b.Reason, verdict, reason)
 							}
-							e := r.consents(c)[0]
+							e := r.about(c, b.Session)
 							if e.Session != b.Session || string(e.Direction) != direction || string(e.Basis) != basis {
 								t.Errorf("policy %s, own %s: the record says %+v, want %s %s", pol, own, e, direction, basis)
 							}
 							if verdict == "allow" {
-								r.eventually("told", func() bool { return len(p.told()) > 0 && p.told()[len(p.told())-1] == b.Session })
+								r.eventually("told", func() bool { return slices.Contains(p.told(), b.Session) })
 							}
 							_, err = call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: id})
 							must(t, err)
@@ -160,7 +172,7 @@ func TestIncomingWithNobodyThere(t *testing.T) {
 			if tt.want == consent.Deny {
 				return
 			}
-			e := r.consents(c)[0]
+			e := r.about(c, b.Session)
 			if e.Direction != consent.Incoming || e.Basis != consent.BasisEnforcedPolicy {
 				t.Errorf("%+v", e)
 			}
@@ -184,7 +196,7 @@ func TestIncomingIsTurnedOff(t *testing.T) {
 	}
 	r.setPolicy("managed/a.json", `{"Reporting": "on", "Insights": "off"}`)
 	r.eventually("the recording ended", func() bool { s, ok := r.session(c, "test/1"); return ok && !s.Recording })
-	if e := r.consents(c)[0]; e.Outcome != consent.OutcomeNotRequested || e.Reason != consent.ReasonNoPolicy || e.Direction != consent.Incoming {
+	if e := r.about(c, "test/1"); e.Outcome != consent.OutcomeNotRequested || e.Reason != consent.ReasonNoPolicy || e.Direction != consent.Incoming {
 		t.Errorf("%+v", e)
 	}
 }

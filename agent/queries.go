@@ -48,7 +48,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 	}
 	err = a.policyNow().Err
 	if a.company != nil {
-		o := a.asks()
+		o := a.wants()
 		s.Outgoing, s.Incoming, s.IncomingEnforced = o.Outgoing, o.Incoming, o.IncomingEnforced
 		s.Required = policy.Requires(a.policy.Effective, o)
 	}
@@ -62,8 +62,8 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 	return s, nil
 }
 
-// asks is what the company asks for, as it counts now.
-func (a *Agent) asks() policy.Asks {
+// wants is what the company asks for, as it counts now.
+func (a *Agent) wants() policy.Asks {
 	in := consent.Input{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff}
 	if a.company != nil {
 		a.company.fill(&in, time.Now())

@@ -17,7 +17,7 @@ import (
 // settings is the user's own value, and what would count for them now.
 func (a *Agent) settings(uid uint32) ipc.SettingsResult {
 	set := a.store.Setting(uid)
-	e, asks := a.policyNow().Effective, a.asks()
+	e, asks := a.policyNow().Effective, a.wants()
 	r := inForce(e, asks, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
 	r.Default = inForce(e, asks, ipc.SettingsResult{SessionInsights: consent.AccessUnset}).Effective
 	r.Groups, r.Language = a.groupSettings(uid), a.store.Prefs(uid).Language
@@ -61,7 +61,7 @@ func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, 
 	}
 	loose := false
 	if r.SessionInsights != "" {
-		loose = loosens(now.Effective, inForce(a.policy.Effective, a.asks(), ipc.SettingsResult{SessionInsights: r.SessionInsights}).Effective)
+		loose = loosens(now.Effective, inForce(a.policy.Effective, a.wants(), ipc.SettingsResult{SessionInsights: r.SessionInsights}).Effective)
 	}
 	for _, g := range r.Record {
 		loose = loose || len(prefs.Record) > 0 && !slices.Contains(prefs.Record, g)
