@@ -60,18 +60,7 @@ func (r *Rig) StartVNC(d *Display, h Hooks) (*VNC, error) {
 		return nil, err
 	}
 	v := &VNC{Proc: p, Port: port}
-	err = r.Wait("x11vnc's port", 20*time.Second, func() (bool, error) {
-		if p.Ended() {
-			return false, fmt.Errorf("%w: it ended:\n%s", ErrHopeless, p.Tail())
-		}
-		// Not by connecting: that would be a client, and run the hooks.
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			l.Close()
-		}
-		return err != nil, nil
-	})
-	return v, err
+	return v, r.listens(p, port)
 }
 
 // Supporter is somebody at another computer with a VNC viewer on it.
