@@ -25,8 +25,8 @@ const defaultStateDir = service.DefaultStateDir
 
 // runFlags are the paths of a service.
 type runFlags struct {
-	stateDir, policyDir string
-	tools               []string // run only
+	stateDir, policyDir, group string
+	tools                      []string // run only
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -56,6 +56,7 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 	}
 	f.add(cmd)
 	cmd.Flags().StringSliceVar(&f.tools, "tools", watch.ToolNames, "remote tools whose logs it follows; none: \"\"")
+	cmd.Flags().StringVar(&f.group, "group", "", "group of the installed programs that ask people (default "+service.Group+" with the system's state folder, else none)")
 	return cmd
 }
 
@@ -66,8 +67,11 @@ func (a *app) serve(ctx context.Context, f runFlags) error {
 		}
 	}
 	log := slog.New(slog.NewTextHandler(a.errOut, nil))
+	if f.group == "" && f.stateDir == defaultStateDir {
+		f.group = service.Group
+	}
 	return agent.Run(ctx, agent.Config{
-		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Tools: f.tools, Log: log,
+		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log,
 		Ready: func() { service.Ready() },
 	})
 }

@@ -63,7 +63,7 @@ func TestTigerVNC(t *testing.T) {
 	w := newWorld(t, "")
 	w.following("tigervnc")
 	a, b := w.desktop("scraped", rig.WithGL), w.desktop("x11vnc", rig.WithGL)
-	vnc, err := w.StartScraper(a.Display)
+	vnc, err := w.StartTigerVNC(a.Display)
 	w.must(err)
 	sa, err := w.StartSupporter(vnc, a.Display)
 	w.must(err)

@@ -7,21 +7,6 @@ import (
 	"time"
 )
 
-// StartScraper lets remote clients in to d with TigerVNC's x0vncserver, on the
-// loopback only and without a password.
-func (r *Rig) StartScraper(d *Display) (*VNC, error) {
-	port, err := FreePort()
-	if err != nil {
-		return nil, err
-	}
-	p, err := r.Start(Cmd{Name: "x0vncserver", Path: "X0tigervnc", Env: r.Env("DISPLAY=" + d.Name),
-		Args: []string{"-display", d.Name, "-rfbport", strconv.Itoa(port), "-localhost", "-SecurityTypes", "None", "-AlwaysShared"}})
-	if err != nil {
-		return nil, err
-	}
-	return &VNC{Proc: p, Port: port}, r.listens(p, port)
-}
-
 // StartXvnc starts a display of its own with TigerVNC's Xvnc.
 func (r *Rig) StartXvnc(width, height int) (*Display, *VNC, error) {
 	port, err := FreePort()
