@@ -7,21 +7,28 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"aval/agent"
+	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/agent/policy"
 	"aval/agent/record"
 	"aval/agent/service"
+	"aval/agent/session/watch"
 )
 
 // defaultStateDir is where the installed service keeps its data.
 const defaultStateDir = service.DefaultStateDir
 
 // runFlags are the paths of a service.
-type runFlags struct{ stateDir, policyDir, group string }
+type runFlags struct {
+	stateDir, policyDir, group string
+	tools                      []string // run only
+}
 
 func (f *runFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.stateDir, "state-dir", defaultStateDir, "folder of the service's data, of the service's user alone")
@@ -49,17 +56,23 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringSliceVar(&f.tools, "tools", watch.ToolNames, "remote tools whose logs it follows; none: \"\"")
 	cmd.Flags().StringVar(&f.group, "group", "", "group of the installed programs that ask people (default "+service.Group+" with the system's state folder, else none)")
 	return cmd
 }
 
 func (a *app) serve(ctx context.Context, f runFlags) error {
+	for _, t := range f.tools {
+		if !slices.Contains(watch.ToolNames, t) {
+			return fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))
+		}
+	}
 	log := slog.New(slog.NewTextHandler(a.errOut, nil))
 	if f.group == "" && f.stateDir == defaultStateDir {
 		f.group = service.Group
 	}
 	return agent.Run(ctx, agent.Config{
-		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Log: log,
+		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log,
 		Ready: func() { service.Ready() },
 	})
 }
@@ -131,6 +144,7 @@ func printStatus(w io.Writer, s ipc.Status) {
 		if s.LinkError != "" {
 			fmt.Fprintf(w, "           %s\n", s.LinkError)
 		}
+		fmt.Fprintf(w, "Asks for:  %s\n", asksFor(s))
 		fmt.Fprintf(w, "Waiting:   %d events\n", s.Waiting)
 	}
 	fmt.Fprintf(w, "Sessions:  %d, %d of them recorded now\n", s.Sessions, s.Recording)
@@ -151,6 +165,31 @@ func printStatus(w io.Writer, s ipc.Status) {
 	for _, n := range s.Notes {
 		fmt.Fprintln(w, "Note:     ", n)
 	}
+}
+
+// asksFor says about which sessions the company asks.
+func asksFor(s ipc.Status) string {
+	var parts []string
+	switch s.Incoming {
+	case consent.IncomingAll:
+		parts = append(parts, "every session on this computer, because it manages it")
+	case consent.IncomingPolicy:
+		parts = append(parts, "sessions on this computer, if a policy for it says so (aval policy explain)")
+	}
+	switch s.Outgoing {
+	case consent.OutgoingAll:
+		parts = append(parts, "sessions that its people start")
+	case consent.OutgoingModules:
+		parts = append(parts, "sessions that its people start by a module")
+	}
+	if len(parts) == 0 {
+		return "no session"
+	}
+	what := strings.Join(parts, "; ")
+	if s.Required {
+		what += "\n           A policy has them recorded whatever people here have chosen; they are told, and can object."
+	}
+	return what
 }
 
 func (a *app) explainCmd() *cobra.Command {
