@@ -43,6 +43,9 @@ func (a *Agent) ask(l *live, targets []*desktop) {
 	}
 	for _, d := range targets {
 		q.asks[d.id] = prompt.New(ulid.Make().String(), d, now, time.Duration(q.seconds)*time.Second, l.decided.Offered)
+		if len(d.ended) > 0 {
+			a.showIndicator(d)
+		}
 	}
 	a.settle(l)
 	a.takeTurns()

@@ -137,7 +137,20 @@ func (a *Agent) lostDesktop(d *desktop) {
 	if a.signedOut(d) {
 		kind = consent.EventLoggedOff
 	}
+	var windows []*ipc.Conn
+	for _, l := range a.sessions {
+		if l.question != nil && l.question.asks[d.id] != nil {
+			if c, ok := l.question.asks[d.id].Holder().(*ipc.Conn); ok {
+				windows = append(windows, c)
+			}
+		}
+	}
 	a.tellQuestions(d, kind)
+	// A window may outlive the helper that started it: the kernel forgets the signal
+	// at a parent's death for programs that run with a group of their own (prctl(2)).
+	for _, c := range windows {
+		c.Close()
+	}
 	a.gateAll()
 }
 
@@ -190,8 +203,23 @@ func (a *Agent) showIndicator(d *desktop) {
 			})
 		}
 	}
-	ind.Sessions = append(ind.Sessions, d.ended...)
+	// What is over makes room for a question, which the bar must not cover.
+	if !a.asks(d) {
+		ind.Sessions = append(ind.Sessions, d.ended...)
+	}
 	d.conn.Push(ipc.PushIndicator, ind)
+}
+
+// asks tells whether a question stands on d.
+func (a *Agent) asks(d *desktop) bool {
+	for _, l := range a.sessions {
+		if l.question != nil {
+			if ask, ok := l.question.asks[d.id]; ok && !ask.Over() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // indicatorReport takes what the helper says of its indicator.

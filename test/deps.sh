@@ -38,6 +38,7 @@ test)
 	want openbox cmd openbox
 	want x11vnc cmd x11vnc
 	want tigervnc-viewer cmd xtigervncviewer
+	want tigervnc-scraping-server cmd X0tigervnc
 	want xterm cmd xterm
 	want x11-apps cmd xclock
 	want x11-utils cmd xmessage
@@ -57,8 +58,14 @@ test)
 e2e)
 	want util-linux cmd unshare
 	want openssh-client cmd ssh
+	want tigervnc-standalone-server cmd Xtigervnc
+	want tigervnc-scraping-server cmd X0tigervnc
+	want xrdp cmd xrdp
+	want xorgxrdp file '/usr/lib/xorg/modules/libxorgxrdp.so'
+	want freerdp2-x11 cmd xfreerdp
 	want netcat-openbsd file '/bin/nc.openbsd /usr/bin/nc.openbsd'
 	want python3-minimal cmd python3
+	want picom cmd picom
 	[ "$(id -u)" != 0 ] || {
 		want debootstrap cmd debootstrap
 		want systemd-container cmd systemd-nspawn

@@ -124,6 +124,9 @@ func (a *Ask) ShownAs(locale, textSHA256 string) {
 	}
 }
 
+// Holder is the connection that fetched the question; nil: none has.
+func (a *Ask) Holder() any { return a.holder }
+
 // Over tells whether the question has ended.
 func (a *Ask) Over() bool { return a.q.Phase == consent.PhaseEnded }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jezek/xgb"
-	"github.com/jezek/xgb/shape"
 	"github.com/jezek/xgb/xproto"
 )
 
@@ -88,38 +87,12 @@ func (d *Display) SendClick(w Window, at image.Point) error {
 // overlay lays a window over the question through which clicks fall, and has
 // the person click: they see something else than what they press.
 func overlay(s *Scene) error {
-	win, err := s.D.Veil(s.Q.Rect)
+	remove, err := s.D.Lay(CoverWhole, s.Q.Rect, s.Q.Rect)
 	if err != nil {
 		return err
 	}
-	defer s.D.Unveil(win)
-	return s.D.HandClick(s.Q.Yes)
+	return errors.Join(s.D.HandClick(s.Q.Yes), remove())
 }
-
-// Veil puts a window over a place that lets every click through.
-func (d *Display) Veil(at image.Rectangle) (xproto.Window, error) {
-	if err := shape.Init(d.conn); err != nil {
-		return 0, err
-	}
-	win, err := xproto.NewWindowId(d.conn)
-	if err != nil {
-		return 0, err
-	}
-	err = xproto.CreateWindowChecked(d.conn, xproto.WindowClassCopyFromParent, win, d.root, int16(at.Min.X), int16(at.Min.Y),
-		uint16(at.Dx()), uint16(at.Dy()), 0, xproto.WindowClassInputOutput, xproto.WindowClassCopyFromParent,
-		xproto.CwBackPixel|xproto.CwOverrideRedirect, []uint32{0xd0e0d0, 1}).Check()
-	if err != nil {
-		return 0, err
-	}
-	const union, input = 0, 2 // ShapeSet, ShapeInput: X Nonrectangular Window Shape Extension
-	if err := shape.RectanglesChecked(d.conn, union, input, 0, win, 0, 0, nil).Check(); err != nil {
-		return 0, err
-	}
-	return win, xproto.MapWindowChecked(d.conn, win).Check()
-}
-
-// Unveil takes it away.
-func (d *Display) Unveil(win xproto.Window) { xproto.DestroyWindow(d.conn, win) }
 
 // piggyback waits for the person's own click somewhere else in the question's
 // window and sends a forged one to the button right after it.

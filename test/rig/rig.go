@@ -38,6 +38,7 @@ type Rig struct {
 	procs  []*Proc // guarded by mu, in the order of their start
 	closed bool    // guarded by mu
 	undo   []func()
+	bus    string // guarded by mu: address of the person's session bus; empty: none
 }
 
 // New makes a rig. Bin may be relative. Everything ends with ctx, and with Close.

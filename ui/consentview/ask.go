@@ -121,7 +121,8 @@ func nativeHandle(w fyne.Window) (handle uintptr) {
 }
 
 // Room in pixels that the window leaves: above it for the bar that shows other
-// sessions being recorded, which must not lie in front, and for its title bar.
+// sessions being recorded, which must not lie in front (more where it has more
+// than one row), and for its title bar.
 const (
 	roomForBar   = 48
 	roomForTitle = 40
@@ -132,14 +133,15 @@ const (
 // shows it at once: so it is placed before, at the scale that is foreseen, and
 // does not move under the person's hand.
 func place(w fyne.Window, view *View, s Screen, scale float32) {
-	room := s.Height - roomForBar - roomForTitle
+	top := max(roomForBar, s.Bar+2)
+	room := s.Height - top - roomForTitle
 	view.Fit(float32(room) / scale)
 	w.Resize(view.Size())
 	width, height := int(view.Size().Width*scale), int(view.Size().Height*scale)
 	x := s.X + max(0, (s.Width-width)/2)
-	y := s.Y + roomForBar + max(0, (room-height)/2)
-	if top, ok := w.(desktop.Window); ok {
-		top.RequestPosition(x, y)
+	y := s.Y + top + max(0, (room-height)/2)
+	if placed, ok := w.(desktop.Window); ok {
+		placed.RequestPosition(x, y)
 	}
 }
 

@@ -34,6 +34,10 @@ type machine struct {
 	presses []Press
 	led     time.Time // as Press.Led
 
+	began time.Time // of our clock, for late
+	timed bool
+	least time.Duration
+
 	major     byte
 	root      uint32
 	nodeAtom  uint32
@@ -51,7 +55,22 @@ type place struct {
 	at           image.Point
 	known        bool
 	asked, again bool
+	// forced: what moved the pointer last is a device that does not count.
+	forced bool
+	// moved is when it moved last, by the server's clock, and slow is set when its
+	// place was told so much later that a program may have moved it meanwhile: a
+	// WarpPointer makes no raw event.
+	moved uint32
+	slow  bool
 }
+
+// toldWithin is how soon after a motion the place of the pointer must be known.
+const toldWithin = 20 * time.Millisecond
+
+// nowhere is the place of a pointer before a press when it is not known: it has
+// just moved and the server has not said where to, so that what it said earlier
+// is old; or a program moved it.
+var nowhere = image.Pt(-1<<20, -1<<20)
 
 // question is a request whose answer is still to come. refused is true when the
 // server answered with an error.
@@ -67,7 +86,7 @@ func newMachine(out io.Writer, screen int, o Options, sys string) *machine {
 	return &machine{
 		out: out, screen: screen, o: o, sys: sys,
 		ready: make(chan struct{}), done: make(chan struct{}),
-		table: map[uint16]device{}, places: map[uint16]*place{},
+		table: map[uint16]device{}, places: map[uint16]*place{}, began: time.Now(),
 	}
 }
 
@@ -227,6 +246,10 @@ func (m *machine) event(msg []byte) error {
 		m.known = false
 		return m.read()
 	case evRawMotion:
+		if p := m.places[e.master]; p != nil {
+			p.forced, p.moved = !m.trust(e).Counts(), e.time
+			m.late(e.time)
+		}
 		return m.moved(e.master)
 	case evRawButtonPress:
 		if e.detail < 1 || e.detail > 3 {
@@ -272,6 +295,7 @@ func (m *machine) moved(pointer uint16) error {
 			return err
 		}
 		p.at, p.known = at, true
+		p.slow = p.moved != 0 && m.late(p.moved) > toldWithin
 		if p.again {
 			return m.moved(pointer)
 		}
@@ -298,6 +322,9 @@ func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 		p.Led = m.led
 	}
 	p.Device, p.Node, p.Trust, p.Before = d.name, d.node, d.trust, was.at
+	if was.asked || was.forced || was.slow {
+		p.Before = nowhere
+	}
 	return m.ask(queryPointer(m.major, m.root, pointer), func(msg []byte, refused bool) error {
 		if refused {
 			return nil
@@ -310,6 +337,16 @@ func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 		m.remember(p)
 		return nil
 	})
+}
+
+// late is how long ago something happened at the server. How its clock and ours
+// differ is taken from the event that was read soonest after it happened.
+func (m *machine) late(server uint32) time.Duration {
+	behind := time.Since(m.began) - time.Duration(server)*time.Millisecond
+	if !m.timed || behind < m.least {
+		m.timed, m.least = true, behind
+	}
+	return behind - m.least
 }
 
 // trust is what is known of the device of an event.

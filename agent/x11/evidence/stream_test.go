@@ -303,6 +303,9 @@ func TestDoubt(t *testing.T) {
 		"an answer to nothing":            {[][]byte{rawPress(evRawButtonPress, 9), pointerAt(1, here), pointerAt(2, here)}, here, false, true},
 		"an answer out of order":          {[][]byte{rawPress(evRawButtonPress, 9), pointerAt(7, here)}, here, false, true},
 		"a short answer":                  {[][]byte{rawPress(evRawButtonPress, 9), pointerAt(1, here)[:40]}, here, false, true},
+		"the last motion was a hand's":    {[][]byte{rawPress(evRawMotion, 9), pointerAt(1, here), rawPress(evRawButtonPress, 9), pointerAt(2, here)}, here, true, false},
+		"where it moved to is not told":   {[][]byte{rawPress(evRawMotion, 9), rawPress(evRawButtonPress, 9), pointerAt(1, here), pointerAt(2, here)}, here, false, false},
+		"a program moved it there before": {[][]byte{rawPress(evRawMotion, 10), pointerAt(1, here), rawPress(evRawButtonPress, 9), pointerAt(2, here)}, here, false, false},
 		"a forged event":                  {[][]byte{rawPress(evRawButtonPress, 9), pointerAt(1, here), forged}, here, false, true},
 		"an event of another extension":   {[][]byte{rawPress(evRawButtonPress, 9), pointerAt(1, here), foreign}, here, false, true},
 		"an event that was not asked for": {[][]byte{rawPress(evRawButtonPress, 9), pointerAt(1, here), rawPress(4, 9)}, here, false, true},
@@ -315,6 +318,16 @@ func TestDoubt(t *testing.T) {
 		if ok != c.ok || (m.failure() != nil) != c.dead {
 			t.Errorf("%s: %v, %v", name, ok, m.failure())
 		}
+	}
+	// A pointer whose place was told long after it moved.
+	slow := standing()
+	slow.say(rawPress(evRawMotion, 9))
+	slow.began = slow.began.Add(-time.Second)
+	slow.say(pointerAt(1, here))
+	slow.say(rawPress(evRawButtonPress, 9))
+	slow.say(pointerAt(2, here))
+	if _, ok := slow.take(time.Time{}, around(here), true); ok {
+		t.Error("a place that was told a second after the motion counts")
 	}
 	// A pointer whose place before the press was never told.
 	unplaced := standing()
