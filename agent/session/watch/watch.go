@@ -1,5 +1,5 @@
 // Package watch hears of sessions from the remote tools and the system: logind,
-// OpenSSH with its PAM hook, x11vnc.
+// OpenSSH with its PAM hook, x11vnc, and the logs of the tools that tell nobody.
 //
 // The one rule that must not be broken: a session begins at the first sign that
 // proves a login, and ends at the first sign that it is over; where a source
@@ -35,6 +35,12 @@ type Found struct {
 	KeyFingerprint string
 	LogindID       string // empty: not from logind
 	StartedAt      time.Time
+	// TimeDerived: the log leaves out the year or the zone, which were taken from
+	// this computer's clock.
+	TimeDerived bool
+	// Owner is whose files told of the session; 0: the system's. What an ordinary
+	// user can write concerns that user's desktops alone.
+	Owner uint32
 }
 
 // Sink is told of sessions, by one goroutine at a time. Begin is called at most
@@ -51,4 +57,5 @@ const (
 	Closed  = "closed"  // PAM closed the session
 	Removed = "removed" // logind removed the session
 	Exited  = "exited"  // the session's process ended
+	Left    = "left"    // the tool's log says that it is over, or the last supporter left
 )
