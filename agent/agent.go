@@ -12,7 +12,8 @@
 // answers for further sessions; recording.go what a grant starts, writer.go its
 // way to the disk; withdraw.go what ends it early; company.go the enrolment and
 // the uplink, bundle.go what it brings; policy.go what is in force and what a
-// change of it ends; queries.go what people look up.
+// change of it ends; queries.go what people look up; settings.go what they
+// choose; watch.go tells open windows of changes.
 package agent
 
 import (
@@ -72,6 +73,10 @@ type Agent struct {
 	company      *company               // nil: not enrolled
 	subject      []byte                 // salt for the subject of records
 	epoch        uint64
+	watchers     map[*ipc.Conn]*watcher // windows that are told of changes
+	telling      bool                   // they will be, soon
+	told         bool                   // what the loop did last was telling them
+	summaries    uint64                 // that came or went since the start
 	trimming     *time.Timer
 }
 
@@ -92,7 +97,7 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
-		begins: map[uint32][]time.Time{}, answers: map[string]*lasting{},
+		begins: map[uint32][]time.Time{}, watchers: map[*ipc.Conn]*watcher{}, answers: map[string]*lasting{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {
@@ -140,6 +145,7 @@ func Run(ctx context.Context, cfg Config) error {
 		select {
 		case f := <-a.loop:
 			f()
+			a.touched()
 		case <-ctx.Done():
 			a.stop()
 			server.Close()

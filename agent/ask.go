@@ -210,7 +210,7 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 	q := ipc.Question{
 		Question: ask.ID, Rung: string(ask.Rung()), Session: l.Name, Tool: l.Tool,
 		Supporter: l.Supporter, SupporterVerified: l.Verified, Address: l.Address, ConnectedAt: l.Started,
-		Offered: dec.Offered, AnswerSeconds: l.question.seconds, Languages: a.policy.Effective.Languages(),
+		Offered: dec.Offered, AnswerSeconds: l.question.seconds, Languages: a.policy.Effective.Languages(), Language: a.store.Prefs(d.uid).Language,
 		Companies: []ipc.QuestionCompany{{
 			ID: dec.Company, Name: dec.CompanyName, Verified: true, Engine: dec.Engine, RetentionDays: dec.RetentionDays,
 			Readers: a.company.options.Readers,

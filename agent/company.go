@@ -66,6 +66,7 @@ func (a *Agent) startUplink() {
 		Source: a.store, Log: a.log,
 		OnOptions: func(env []byte) { a.post(func() { a.takeOptions(c, env) }) },
 		OnState:   func(s uplink.State) { a.post(func() { c.state = s }) },
+		OnSummary: func(string) { a.post(func() { a.summaries++ }) },
 	})
 	if err != nil {
 		a.log.Error("uplink", "err", err)

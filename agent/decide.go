@@ -72,10 +72,17 @@ func (a *Agent) decide(l *live) {
 	d.Desktop = join(l.desktops)
 	deliver := a.offers(l, targets)
 	d.Offered = slices.DeleteFunc(slices.Clone(deliver), func(g event.Group) bool { return !a.policy.Effective.MayRecord(g) })
+	permitted := len(d.Offered)
 	d.Input, d.Decision = in, consent.Decide(in)
+	if d.Decision.Basis != consent.BasisEnforcedPolicy {
+		d.Offered = a.chosen(l, d.Offered)
+	}
 	if (d.Decision.Verdict == consent.Ask || d.Decision.Verdict == consent.Allow) && len(d.Offered) == 0 {
 		d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDesktopUnreachable}
-		if len(deliver) > 0 {
+		switch {
+		case permitted > 0:
+			d.Decision.Reason = consent.ReasonDeniedBySetting
+		case len(deliver) > 0:
 			d.Decision.Reason = consent.ReasonDeniedByPolicy
 		}
 	}

@@ -167,7 +167,7 @@ func (a *Agent) byName(name string) (*desktop, bool) {
 // showIndicator sends the desktop the whole state of its indicator.
 func (a *Agent) showIndicator(d *desktop) {
 	d.revision++
-	ind := ipc.Indicator{Revision: d.revision}
+	ind := ipc.Indicator{Revision: d.revision, Language: a.store.Prefs(d.uid).Language}
 	for _, l := range a.onDesktop(d) {
 		if r := l.rec; r != nil {
 			ind.Sessions = append(ind.Sessions, ipc.IndicatorSession{
@@ -234,7 +234,7 @@ func (a *Agent) watchWindows(d *desktop) {
 	var grants []record.Verified
 	for _, l := range a.onDesktop(d) {
 		r := l.rec
-		if r != nil && r.desk && r.grant.Covers(event.WindowFocused, time.Now()) {
+		if r != nil && r.desk && r.grant.Covers(event.WindowFocused, time.Now()) && event.Covered(event.WindowFocused, a.recordable(l)) {
 			names = append(names, l.Name)
 			grants = append(grants, r.grant)
 		}

@@ -33,6 +33,10 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 		return loop(ctx, a, params, func(r ipc.SettingsSet) (ipc.SettingsResult, error) { return a.setSettings(c.Peer().UID, r) })
 	case ipc.MethodPolicyShow:
 		return loop(ctx, a, params, func(ipc.Empty) (any, error) { return a.policyShow(), nil })
+	case ipc.MethodWatch:
+		return loop(ctx, a, params, func(ipc.Empty) (ipc.Empty, error) { return a.watch(c) })
+	case ipc.MethodWelcome:
+		return loop(ctx, a, params, func(ipc.Empty) (ipc.Welcome, error) { return a.welcome(c.Peer().UID) })
 	case ipc.MethodSessionBegin:
 		return a.handleBegin(ctx, c, params)
 	case ipc.MethodSessionEvent:
@@ -51,6 +55,8 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 		return loop(ctx, a, params, func(r ipc.ByID) (ipc.ConsentShow, error) { return a.showConsent(c.Peer(), r.ID) })
 	case ipc.MethodConsentSummary:
 		return loop(ctx, a, params, func(r ipc.ByID) (ipc.Summary, error) { return a.summary(c.Peer(), r.ID) })
+	case ipc.MethodConsentReceipt:
+		return loop(ctx, a, params, func(r ipc.ReceiptOf) (ipc.Receipt, error) { return a.receipt(c.Peer(), r) })
 	case ipc.MethodConsentWithdraw:
 		return loop(ctx, a, params, func(r ipc.Withdraw) (ipc.WithdrawResult, error) { return a.withdraw(c, r) })
 	case ipc.MethodSent:
@@ -86,6 +92,7 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 // Closed implements ipc.Handler.
 func (a *Agent) Closed(c *ipc.Conn) {
 	a.post(func() {
+		delete(a.watchers, c)
 		now := time.Now()
 		for _, l := range a.sessions {
 			if l.question == nil {

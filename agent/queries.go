@@ -14,7 +14,6 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
-	"aval/agent/policy"
 	"aval/agent/policy/source"
 	"aval/agent/record"
 	"aval/agent/store"
@@ -53,83 +52,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		}
 		s.Notes = append(slices.Clone(s.Notes), fmt.Sprintf("The policy cannot be read: %s (%v). See aval policy show.", what, err))
 	}
-	if a.company == nil {
-		s.Notes = append(slices.Clone(s.Notes), "Nobody can ask for a summary on this computer yet. To connect it to a company: aval enroll --token-file FILE")
-	}
 	return s, nil
-}
-
-// settings is the user's own value, and what would count for them now.
-func (a *Agent) settings(uid uint32) ipc.SettingsResult {
-	set := a.store.Setting(uid)
-	return inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
-}
-
-// inForce completes r with what its own value comes to under a policy.
-func inForce(e policy.Effective, r ipc.SettingsResult) ipc.SettingsResult {
-	pol := e.Get(policy.AccessControl)
-	r.Enforced = false
-	switch own := r.SessionInsights; {
-	case e.State == consent.PolicyUnreadable:
-		r.Effective, r.Origin, r.Enforced = consent.AccessDenied, "policy-unreadable", true
-	case pol.Set && pol.Value.Enforced:
-		r.Effective, r.Origin, r.Enforced = consent.AccessControl(pol.Value.Text), "enforced-policy", true
-	case own == consent.AccessCorrupt:
-		r.Effective, r.Origin = consent.AccessDenied, "setting-corrupt"
-	case own != consent.AccessUnset:
-		r.Effective, r.Origin = own, "setting"
-	case pol.Set:
-		r.Effective, r.Origin = consent.AccessControl(pol.Value.Text), "policy"
-	default:
-		r.Effective, r.Origin = consent.AccessAfterConfirmation, "default"
-	}
-	return r
-}
-
-// setSettings stores the user's own value. While a supporter is on that user's
-// desktop it may only become stricter: the hand at the mouse may be theirs.
-func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, error) {
-	switch r.SessionInsights {
-	case consent.AccessUnset, consent.AccessAllowed, consent.AccessDenied, consent.AccessAfterConfirmation:
-	default:
-		return ipc.SettingsResult{}, &ipc.Error{Code: ipc.CodeBadRequest, Message: fmt.Sprintf("session-insights cannot be %q", r.SessionInsights),
-			Hint: "allowed, denied, after-confirmation or default"}
-	}
-	now := a.settings(uid)
-	if now.Enforced {
-		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "your organisation's policy sets this, it cannot be changed here", Hint: "aval policy show says which"}
-	}
-	then := inForce(a.policy.Effective, ipc.SettingsResult{SessionInsights: r.SessionInsights})
-	if loosens(now.Effective, then.Effective) && a.supporterOn(uid) {
-		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop",
-			Hint: "the setting can become stricter now, and looser once they have left"}
-	}
-	if err := a.store.SetSetting(uid, r.SessionInsights, time.Now().UTC()); err != nil {
-		return now, err
-	}
-	return a.settings(uid), nil
-}
-
-// loosens tells whether going from one value in force to another lets more be
-// recorded, or with less asking.
-func loosens(from, to consent.AccessControl) bool {
-	order := []consent.AccessControl{consent.AccessDenied, consent.AccessAfterConfirmation, consent.AccessAllowed}
-	return slices.Index(order, to) > slices.Index(order, from)
-}
-
-// supporterOn tells whether a session is open on one of the user's desktops.
-func (a *Agent) supporterOn(uid uint32) bool {
-	for _, l := range a.sessions {
-		if l.Login != nil && l.Login.UID == uid {
-			return true
-		}
-		for _, id := range l.desktops {
-			if d, ok := a.desktops[id]; ok && d.uid == uid {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {

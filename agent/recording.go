@@ -51,6 +51,7 @@ const (
 	whyFull         = "disk-full"
 	whyExpired      = "expired"
 	whyUnconfirmed  = "unconfirmed"
+	whyNarrowed     = "narrowed" // of a gap: the person left groups out from here on
 )
 
 // grant signs the grant, makes it durable, and only then lets capture start.
@@ -356,7 +357,7 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 		refuse("no-grant")
 	case !r.on:
 		refuse(r.why)
-	case !r.grant.Covers(ev.Kind, ev.At) || !event.Covered(ev.Kind, a.recordable(r)):
+	case !r.grant.Covers(ev.Kind, ev.At) || !event.Covered(ev.Kind, a.recordable(l)):
 		refuse("not-covered")
 	case a.showsDesktop(l, ev.Kind) && !r.desk:
 		refuse(whyOtherSession)
@@ -364,25 +365,19 @@ func (a *Agent) take(l *live, ev event.Event, done func(seq uint64, refused stri
 		if n := r.dropped.Swap(0); n > 0 {
 			r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": "dropped", "count": strconv.FormatUint(n, 10)})})
 		}
-		ev.Fields = a.granted(r, ev)
+		ev.Fields = a.granted(l, ev)
 		if !r.writer.put(written{ev: ev, done: done}) && done == nil {
 			r.dropped.Add(1)
 		}
 	}
 }
 
-// recordable are the groups that were granted and that the policy still lets be
-// recorded: it may have become stricter meanwhile.
-func (a *Agent) recordable(r *recording) []event.Group {
-	return slices.DeleteFunc(slices.Clone(r.grant.Grant().Groups), func(g event.Group) bool { return !a.policy.Effective.MayRecord(g) })
-}
-
 // granted leaves out the fields that need a group which is not recorded.
-func (a *Agent) granted(r *recording, ev event.Event) map[string]string {
+func (a *Agent) granted(l *live, ev event.Event) map[string]string {
 	def, _ := event.Define(ev.Kind)
 	out := maps.Clone(ev.Fields)
 	for _, f := range def.Fields {
-		if f.Needs != "" && !slices.Contains(a.recordable(r), f.Needs) {
+		if f.Needs != "" && !slices.Contains(a.recordable(l), f.Needs) {
 			delete(out, f.Name)
 		}
 	}

@@ -94,7 +94,7 @@ var Defs = []Def{
 		{Name: "events", Max: 20, Doc: "how many events the stream holds, this one included"},
 	}, "recording ended: the last event of every stream"},
 	{Gap, "", FromAgent, []Field{
-		{Name: "reason", Max: 64, Required: true, Doc: "paused, resumed, other-session, indicator-lost, desktop-locked, agent-restarted, dropped, disk-full"},
+		{Name: "reason", Max: 64, Required: true, Doc: "paused, resumed, other-session, indicator-lost, desktop-locked, agent-restarted, dropped, disk-full, narrowed"},
 		{Name: "count", Max: 20, Doc: "how many events are missing, where that is known"},
 	}, "something was not recorded, and why"},
 

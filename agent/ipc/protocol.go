@@ -71,6 +71,8 @@ const (
 	MethodSettingsGet Method = "settings.get"
 	MethodSettingsSet Method = "settings.set"
 	MethodPolicyShow  Method = "policy.show"
+	MethodWatch       Method = "watch"
+	MethodWelcome     Method = "welcome"
 
 	MethodSessionBegin Method = "session.begin"
 	MethodSessionEvent Method = "session.event"
@@ -83,6 +85,7 @@ const (
 	MethodConsentList     Method = "consent.list"
 	MethodConsentShow     Method = "consent.show"
 	MethodConsentSummary  Method = "consent.summary"
+	MethodConsentReceipt  Method = "consent.receipt"
 	MethodConsentWithdraw Method = "consent.withdraw"
 	MethodSent            Method = "sent"
 
@@ -113,6 +116,7 @@ const (
 	PushNotice      = "notice"
 	PushIndicator   = "indicator"
 	PushCapture     = "capture"
+	PushChanged     = "changed" // to a connection that called watch
 )
 
 // Hello opens a connection.
@@ -128,6 +132,28 @@ type HelloResult struct {
 	Build   string `json:"build"`
 	// DeviceKey is the Ed25519 public key that signs this computer's grants.
 	DeviceKey []byte `json:"device_key"`
+}
+
+// Changed says that something that the peer may see is not what it was when
+// watch, or the Changed before, was sent.
+type Changed struct {
+	What []What `json:"what"`
+}
+
+// What names a part of what a peer can see.
+type What string
+
+// The parts, by the methods that show them.
+const (
+	WhatStatus   What = "status"
+	WhatSettings What = "settings" // and the policy
+	WhatSessions What = "sessions"
+	WhatRecords  What = "records" // consent.list, consent.summary
+)
+
+// Welcome says whether the main window should open once by itself.
+type Welcome struct {
+	Open bool `json:"open"`
 }
 
 // Empty is the parameter or result of methods that have none.
@@ -146,6 +172,10 @@ type SettingsResult struct {
 	Enforced  bool                  `json:"enforced"`
 	// Lasting are the caller's answers that hold for further sessions.
 	Lasting []LastingAnswer `json:"lasting,omitempty"`
+	// Groups says of each group whether it may be recorded, and why.
+	Groups []GroupSetting `json:"groups"`
+	// Language is the caller's own choice; empty: the language of the desktop.
+	Language string `json:"language,omitempty"`
 }
 
 // LastingAnswer is an answer that holds for further sessions until Until;
@@ -158,9 +188,24 @@ type LastingAnswer struct {
 	Until     time.Time `json:"until"`
 }
 
-// SettingsSet sets the caller's own value; "unset" returns to the default.
+// GroupSetting is one group of events in the settings.
+type GroupSetting struct {
+	Group event.Group `json:"group"`
+	// Record: it may be recorded. Own is the caller's own choice.
+	Record bool `json:"record"`
+	Own    bool `json:"own"`
+	// Barred: the policy does not let it be recorded, whatever the choice.
+	Barred bool `json:"barred,omitempty"`
+}
+
+// SettingsSet sets the caller's own values; what is absent stays.
 type SettingsSet struct {
-	SessionInsights consent.AccessControl `json:"session_insights"`
+	// SessionInsights "unset" returns to the default.
+	SessionInsights consent.AccessControl `json:"session_insights,omitempty"`
+	// Record are the groups that may be recorded, at least one.
+	Record []event.Group `json:"record,omitempty"`
+	// Language is a BCP 47 tag of Languages; "default": the desktop's.
+	Language string `json:"language,omitempty"`
 }
 
 // SessionBegin registers a session of a remote tool.
@@ -300,6 +345,19 @@ type ConsentShow struct {
 // ByID names a record or session.
 type ByID struct {
 	ID string `json:"id"`
+}
+
+// ReceiptOf asks for the receipt of a decision.
+type ReceiptOf struct {
+	ID       string `json:"id"`
+	Language string `json:"language,omitempty"` // of the page; empty: English
+}
+
+// Receipt is a decision's receipt: a page to read, and the JSON-LD that can be
+// verified anywhere.
+type Receipt struct {
+	Page string          `json:"page"`
+	JSON json.RawMessage `json:"json"`
 }
 
 // Summary is a session's summary as the company has it. All texts in it come
@@ -504,6 +562,8 @@ type Question struct {
 	AllowMinutes int `json:"allow_minutes,omitempty"`
 	// Languages by policy, best first, for a person whose locale is none of ours.
 	Languages []string `json:"languages,omitempty"`
+	// Language is what the person chose in the settings; empty: nothing.
+	Language string `json:"language,omitempty"`
 }
 
 // QuestionCompany is a company that asks.
@@ -571,6 +631,8 @@ type QuestionAnswerResult struct {
 type Indicator struct {
 	Revision uint64             `json:"revision"`
 	Sessions []IndicatorSession `json:"sessions"` // empty: hide
+	// Language is what the person chose in the settings; empty: nothing.
+	Language string `json:"language,omitempty"`
 }
 
 // IndicatorSession is one recorded session.

@@ -20,6 +20,8 @@ var methods = map[Method]Role{
 	MethodSettingsGet: RoleUser, // own value
 	MethodSettingsSet: RoleUser, // own value
 	MethodPolicyShow:  RoleUser,
+	MethodWatch:       RoleUser, // told only of what they may see
+	MethodWelcome:     RoleUser, // own
 
 	MethodSessionBegin: RoleUser, // desktops of the own user, unless admin
 	MethodSessionEvent: RoleUser, // own sessions
@@ -32,6 +34,7 @@ var methods = map[Method]Role{
 	MethodConsentList:     RoleUser, // own, unless admin
 	MethodConsentShow:     RoleUser,
 	MethodConsentSummary:  RoleUser, // as show
+	MethodConsentReceipt:  RoleUser, // as show
 	MethodConsentWithdraw: RoleUser,
 	MethodSent:            RoleUser,
 

@@ -299,6 +299,13 @@ func (s *Store) Record(id string) (Entry, error) {
 	return e, nil
 }
 
+// LogSize is the number of records.
+func (s *Store) LogSize() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.log.Size
+}
+
 // Checkpoint returns size and root of the log, checked against its nodes.
 func (s *Store) Checkpoint() (size int64, root [32]byte, err error) {
 	s.mu.RLock()

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 )
 
 // Setting is one user's own value of the access control, and since when.
@@ -24,6 +26,17 @@ type settings struct {
 	// Doubt: values were lost. Who has none here has a corrupt one.
 	Doubt bool               `json:"doubt,omitempty"`
 	Users map[uint32]userSet `json:"users,omitempty"`
+	Prefs map[uint32]Prefs   `json:"prefs,omitempty"`
+}
+
+// Prefs are a user's own choices beside the access control.
+type Prefs struct {
+	// Record are the groups that may be recorded; empty: all.
+	Record []event.Group `json:"record,omitempty"`
+	// Language is a language of the windows and the question; empty: the desktop's.
+	Language string `json:"language,omitempty"`
+	// Welcomed: the main window has opened once by itself.
+	Welcomed bool `json:"welcomed,omitempty"`
 }
 
 type userSet struct {
@@ -54,32 +67,64 @@ func (s *Store) SetSetting(uid uint32, v consent.AccessControl, at time.Time) er
 		return fmt.Errorf("keep setting: %q is not a value", v)
 	}
 	err := s.do(context.Background(), &op{run: func(t *txn) error {
-		cur := t.settings
-		if cur == nil {
-			s.mu.RLock()
-			cur = &settings{Doubt: s.settings.Doubt, Users: map[uint32]userSet{}}
-			for k, u := range s.settings.Users {
-				cur.Users[k] = u
-			}
-			s.mu.RUnlock()
-			t.settings = cur
-		}
+		cur := t.settingsCopy()
 		if v == consent.AccessUnset && !cur.Doubt {
 			delete(cur.Users, uid)
 		} else {
 			// In doubt an explicit unset must be kept, or it would read as corrupt.
 			cur.Users[uid] = userSet{Value: v, Since: at.UTC()}
 		}
-		raw, err := closeJSON(bState, kSettings, cur)
-		if err != nil {
-			return err
-		}
-		return t.bucket(bState).Put(kSettings, raw)
+		return t.putSettings(cur)
 	}})
 	if err != nil {
 		return fmt.Errorf("keep setting: %w", err)
 	}
 	return nil
+}
+
+// Prefs returns the user's own choices; those that may have been lost are the
+// zero value, and Setting is then corrupt.
+func (s *Store) Prefs(uid uint32) Prefs {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p := s.settings.Prefs[uid]
+	p.Record = slices.Clone(p.Record)
+	return p
+}
+
+// SetPrefs keeps them. It is durable on return.
+func (s *Store) SetPrefs(uid uint32, p Prefs) error {
+	p.Record = slices.Clone(p.Record)
+	err := s.do(context.Background(), &op{run: func(t *txn) error {
+		cur := t.settingsCopy()
+		cur.Prefs[uid] = p
+		return t.putSettings(cur)
+	}})
+	if err != nil {
+		return fmt.Errorf("keep choices: %w", err)
+	}
+	return nil
+}
+
+// settingsCopy is the transaction's own copy of the row.
+func (t *txn) settingsCopy() *settings {
+	if t.settings == nil {
+		t.s.mu.RLock()
+		now := t.s.settings
+		t.settings = &settings{Doubt: now.Doubt, Users: map[uint32]userSet{}, Prefs: map[uint32]Prefs{}}
+		maps.Copy(t.settings.Users, now.Users)
+		maps.Copy(t.settings.Prefs, now.Prefs)
+		t.s.mu.RUnlock()
+	}
+	return t.settings
+}
+
+func (t *txn) putSettings(v *settings) error {
+	raw, err := closeJSON(bState, kSettings, v)
+	if err != nil {
+		return err
+	}
+	return t.bucket(bState).Put(kSettings, raw)
 }
 
 // putSettings writes the row while the database is being opened.

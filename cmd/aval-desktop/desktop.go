@@ -135,6 +135,7 @@ func (d *desktop) loop() error {
 		case c := <-d.dialed:
 			d.link = newLink(d.ctx, c, d.log)
 			d.log.Info("connected", "service", c.HelloResult().Build)
+			d.welcome()
 			d.showTray()
 		case p, ok := <-pushes:
 			if !ok {

@@ -115,6 +115,23 @@ func (d *desktop) call(ctx context.Context, m ipc.Method, params, result any) er
 	return c.Call(ctx, m, params, result)
 }
 
+// welcome opens the main window, once for each user, on a computer that no
+// company knows: it says that nobody can ask yet. The service remembers.
+func (d *desktop) welcome() {
+	c := d.link.client
+	go func() {
+		ctx, cancel := context.WithTimeout(d.ctx, answerWithin)
+		defer cancel()
+		var w ipc.Welcome
+		if err := c.Call(ctx, ipc.MethodWelcome, ipc.Empty{}, &w); err != nil {
+			d.log.Warn("ask whether to open the main window", "err", err)
+		} else if w.Open {
+			d.post(func() { d.open(windowMain) })
+		}
+		trim()
+	}()
+}
+
 // tellNotice shows a notice in the desktop's own dialog.
 func (d *desktop) tellNotice(tool native.Tool, session string) error {
 	var n ipc.Notice

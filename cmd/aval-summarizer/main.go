@@ -7,18 +7,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"aval/cmd/internal/command"
 	"aval/summarizer/store"
 )
 
@@ -61,43 +60,18 @@ func run(args []string, out, errOut io.Writer) int {
 	return a.fail(cmd, err)
 }
 
-// failure is an error as --json shows it.
-type failure struct {
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
-}
-
 // fail says what went wrong in one sentence and gives the exit code.
 func (a *app) fail(cmd *cobra.Command, err error) int {
-	code, f := exitFailed, failure{Message: err.Error()}
+	code, f := exitFailed, command.Failure{Message: err.Error()}
 	var usage usageError
 	switch {
-	case errors.As(err, &usage), errors.Is(err, store.ErrUnsupported), isCobraUsage(err):
+	case errors.As(err, &usage), errors.Is(err, store.ErrUnsupported), command.Wrong(err):
 		code, f.Hint = exitUsage, "see "+cmd.CommandPath()+" --help"
 	case errors.Is(err, context.Canceled):
 		f.Message = "interrupted"
 	}
-	if a.json {
-		_ = json.NewEncoder(a.errOut).Encode(map[string]failure{"error": f})
-		return code
-	}
-	if f.Hint != "" {
-		f.Hint = "; " + f.Hint
-	}
-	fmt.Fprintf(a.errOut, "aval-summarizer: %s%s\n", f.Message, f.Hint)
+	f.Report(a.errOut, "aval-summarizer", a.json)
 	return code
-}
-
-// isCobraUsage recognises the errors that cobra and pflag make of wrong words;
-// they have no type of their own.
-func isCobraUsage(err error) bool {
-	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand flag", "flag needs an argument",
-		"invalid argument", "required flag", "accepts ", "requires at least", "bad flag syntax", "if any flags in the group"} {
-		if strings.HasPrefix(err.Error(), p) {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *app) root() *cobra.Command {
@@ -147,13 +121,7 @@ func (a *app) beside(ctx context.Context) (*store.DB, error) {
 
 // print writes v as JSON, or lets text write it for people.
 func (a *app) print(v any, text func(w io.Writer)) error {
-	if !a.json {
-		text(a.out)
-		return nil
-	}
-	e := json.NewEncoder(a.out)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	return command.Print(a.out, a.json, v, text)
 }
 
 func (a *app) versionCmd() *cobra.Command {

@@ -16,7 +16,7 @@ import (
 // caller makes requests to the service, each on a connection of its own.
 func caller(socket string) func(context.Context, ipc.Method, any, any) error {
 	return func(ctx context.Context, m ipc.Method, params, result any) error {
-		service, err := ipc.Dial(ctx, socket, ipc.Hello{Program: "aval-ui", Build: version})
+		service, err := ipc.Dial(ctx, socket, hello)
 		if err != nil {
 			return err
 		}
@@ -34,5 +34,9 @@ func listSettings(o options) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return settingslist.Run(ctx, assets.For(o.locale), time.Local, caller(o.socket), tool)
+	var set ipc.SettingsResult
+	asked, cancel := context.WithTimeout(ctx, dialWithin)
+	_ = caller(o.socket)(asked, ipc.MethodSettingsGet, ipc.Empty{}, &set) // without the service: the desktop's language
+	cancel()
+	return settingslist.Run(ctx, assets.For(set.Language, o.locale), time.Local, caller(o.socket), tool)
 }

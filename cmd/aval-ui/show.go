@@ -15,13 +15,8 @@ import (
 
 	"aval/agent/ipc"
 	"aval/assets"
-	"aval/ui/activityview"
 	"aval/ui/consentview"
-	"aval/ui/mainview"
-	"aval/ui/noticeview"
-	"aval/ui/settingsview"
 	"aval/ui/theme"
-	"aval/ui/viewmodel"
 )
 
 // How long a process may live whose window nobody sees. The toolkit may hang in
@@ -116,148 +111,12 @@ func showConsent(o options, log *slog.Logger) error {
 	})
 }
 
-// readable is the catalogue of the person's language, or of English where no font
-// of this computer has its characters.
-func readable(locale string) *assets.Catalog {
-	cat := assets.For(locale)
+// readable is the catalogue of the first language that fits, or of English where
+// no font of this computer has its characters.
+func readable(locales ...string) *assets.Catalog {
+	cat := assets.For(locales...)
 	if theme.Speak(cat) != nil {
 		return assets.For("en")
 	}
 	return cat
-}
-
-// lookEvery is how often the settings window looks for changes made elsewhere.
-const lookEvery = 3 * time.Second
-
-// showMain shows the main window or, with settingsFirst, the settings, which
-// the main window also leads to: both in one window.
-func showMain(o options, settingsFirst bool) error {
-	if _, err := consentview.Probe(); err != nil {
-		return err
-	}
-	a := newApp()
-	cat := readable(o.locale)
-	call := caller(o.socket)
-	w := a.NewWindow(cat.T("app.name", nil))
-	leave := func() {} // ends what the settings do while they are shown
-	settings := func(back func()) *settingsview.View {
-		view := settingsview.New(cat, time.Local, call, back)
-		ctx, cancel := context.WithCancel(context.Background())
-		leave = cancel
-		go view.Watch(ctx, lookEvery)
-		w.SetTitle(cat.T("settings.title", nil) + " · " + cat.T("app.name", nil))
-		w.SetContent(view.Content())
-		return view
-	}
-	var main *mainview.View
-	main = mainview.New(cat, version, func(ctx context.Context) (status ipc.Status, err error) {
-		err = call(ctx, ipc.MethodStatus, ipc.Empty{}, &status)
-		return status, err
-	}, func() {
-		settings(func() {
-			leave()
-			w.SetTitle(cat.T("app.name", nil))
-			w.SetContent(main.Content())
-			main.Refresh()
-		}).Refresh()
-	})
-	size, refresh := main.Size(), main.Refresh
-	if settingsFirst {
-		view := settings(nil)
-		size, refresh = view.Size(), view.Refresh
-	} else {
-		w.SetContent(main.Content())
-	}
-	w.Resize(size)
-	w.CenterOnScreen()
-	a.Lifecycle().SetOnStarted(refresh)
-	w.Show()
-	visible.Store(true) // a window that cannot be made panics above
-	a.Run()
-	leave()
-	return nil
-}
-
-func showActivity(o options) error {
-	if _, err := consentview.Probe(); err != nil {
-		return err
-	}
-	a := newApp()
-	cat := readable(o.locale)
-	view := activityview.New(activityview.Config{
-		Catalog: cat, Session: o.session, Now: time.Now,
-		Dial: func(ctx context.Context) (activityview.Service, error) {
-			return ipc.Dial(ctx, o.socket, ipc.Hello{Program: "aval-ui", Build: version})
-		},
-	})
-	w := a.NewWindow(cat.T("activity.title", nil) + " · " + cat.T("app.name", nil))
-	w.SetContent(view.Content())
-	w.Resize(view.Size())
-	w.CenterOnScreen()
-	a.Lifecycle().SetOnStarted(view.Refresh)
-	w.Show()
-	visible.Store(true) // a window that cannot be made panics above
-	a.Run()
-	return nil
-}
-
-// showNotice tells of a session that a policy has recorded. The settings that it
-// leads to take its place in the window.
-func showNotice(o options) error {
-	if _, err := consentview.Probe(); err != nil {
-		return err
-	}
-	call := func(ctx context.Context, m ipc.Method, params, result any) error {
-		service, err := ipc.Dial(ctx, o.socket, ipc.Hello{Program: "aval-ui", Build: version})
-		if err != nil {
-			return err
-		}
-		defer service.Close()
-		return service.Call(ctx, m, params, result)
-	}
-	within := func(m ipc.Method, params, result any) error {
-		ctx, cancel := context.WithTimeout(context.Background(), dialWithin)
-		defer cancel()
-		return call(ctx, m, params, result)
-	}
-	of := ipc.NoticeOf{Session: o.session}
-	var n ipc.Notice
-	if err := within(ipc.MethodNoticeGet, of, &n); err != nil {
-		return fmt.Errorf("read the notice: %w", err)
-	}
-	a := newApp()
-	cat := assets.For(append(n.Languages, o.locale)...)
-	notice := viewmodel.NewNotice(n, cat)
-	w := a.NewWindow(notice.Title + " · " + cat.T("app.name", nil))
-	leave := func() {}
-	view := noticeview.New(noticeview.Options{
-		Notice: notice, Close: w.Close,
-		Object: func() error {
-			return within(ipc.MethodRecordingControl, ipc.RecordingControl{Session: o.session, Action: "object"}, nil)
-		},
-		Settings: func() {
-			s := settingsview.New(cat, time.Local, call, nil)
-			ctx, cancel := context.WithCancel(context.Background())
-			leave = cancel
-			go s.Watch(ctx, lookEvery)
-			w.SetTitle(cat.T("settings.title", nil) + " · " + cat.T("app.name", nil))
-			w.SetContent(s.Content())
-			w.Resize(s.Size())
-			s.Refresh()
-		},
-	})
-	w.SetContent(view.Content())
-	w.Canvas().SetOnTypedKey(view.Key)
-	w.Resize(view.Size())
-	w.CenterOnScreen()
-	w.Show()
-	visible.Store(true) // a window that cannot be made panics above
-	go func() {
-		if err := within(ipc.MethodNoticeShown, of, nil); err != nil {
-			fmt.Fprintf(os.Stderr, "aval-ui: report the notice as shown: %v\n", err)
-		}
-	}()
-	a.Run()
-	leave()
-	return nil
 }

@@ -7,19 +7,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"aval/agent/ipc"
+	"aval/cmd/internal/command"
 )
 
 // version is set at link time from FyneApp.toml.
@@ -71,7 +69,7 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 	code, e := exitFailed, &ipc.Error{}
 	var usage usageError
 	switch {
-	case errors.As(err, &usage), isCobraUsage(err):
+	case errors.As(err, &usage), command.Wrong(err):
 		code = exitUsage
 		e = &ipc.Error{Code: ipc.CodeBadRequest, Message: err.Error(), Hint: "see " + cmd.CommandPath() + " --help"}
 	case errors.As(err, &e):
@@ -88,24 +86,8 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 	default:
 		e = &ipc.Error{Code: ipc.CodeFailed, Message: err.Error()}
 	}
-	if a.json {
-		_ = json.NewEncoder(a.errOut).Encode(map[string]*ipc.Error{"error": e})
-		return code
-	}
-	fmt.Fprintln(a.errOut, "aval:", e.Error())
+	command.Failure{Code: e.Code, Message: e.Message, Hint: e.Hint}.Report(a.errOut, "aval", a.json)
 	return code
-}
-
-// isCobraUsage recognises the errors that cobra and pflag make of wrong words;
-// they have no type of their own.
-func isCobraUsage(err error) bool {
-	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand flag", "flag needs an argument",
-		"invalid argument", "required flag", "accepts ", "requires at least", "bad flag syntax", "if any flags in the group"} {
-		if strings.HasPrefix(err.Error(), p) {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *app) root() *cobra.Command {
@@ -156,11 +138,5 @@ func (a *app) call(ctx context.Context, m ipc.Method, params, result any) error 
 
 // print writes v as JSON, or lets text write it for people.
 func (a *app) print(v any, text func(w io.Writer)) error {
-	if !a.json {
-		text(a.out)
-		return nil
-	}
-	e := json.NewEncoder(a.out)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	return command.Print(a.out, a.json, v, text)
 }

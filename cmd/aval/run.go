@@ -120,7 +120,8 @@ func (a *app) statusCmd() *cobra.Command {
 func printStatus(w io.Writer, s ipc.Status) {
 	fmt.Fprintf(w, "Aval %s is running since %s (process %d).\n", s.Build, s.StartedAt.Local().Format("2006-01-02 15:04"), s.PID)
 	if s.Company == "" {
-		fmt.Fprintln(w, "Company:   none")
+		fmt.Fprintln(w, "Company:   none. Nobody can ask for a summary on this computer yet.")
+		fmt.Fprintln(w, "           With the file that a company gives: aval enroll --token-file FILE. Session codes do not work in this version.")
 	} else {
 		fmt.Fprintf(w, "Company:   %s (%s), %s\n", s.Company, s.Server, s.Link)
 		if s.LinkError != "" {

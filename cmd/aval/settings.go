@@ -5,13 +5,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/policy"
+	"aval/assets"
 )
 
 func (a *app) settingsCmd() *cobra.Command {
@@ -21,6 +25,21 @@ func (a *app) settingsCmd() *cobra.Command {
 		return a.print(s, func(w io.Writer) {
 			fmt.Fprintf(w, "session-insights: %s\n", settingWord(s.SessionInsights))
 			fmt.Fprintf(w, "in force:         %s (%s)\n", s.Effective, originWords[s.Origin])
+			for _, g := range s.Groups {
+				why := ""
+				switch {
+				case g.Barred:
+					why = " (the policy does not let it be recorded)"
+				case !g.Own:
+					why = " (your choice)"
+				}
+				fmt.Fprintf(w, "record %-10s %s%s\n", string(g.Group)+":", map[bool]string{true: "may be recorded", false: "is not recorded"}[g.Record], why)
+			}
+			language := s.Language
+			if language == "" {
+				language = "that of the desktop"
+			}
+			fmt.Fprintf(w, "language:         %s\n", language)
 		})
 	}
 	cmd.AddCommand(&cobra.Command{
@@ -33,28 +52,28 @@ func (a *app) settingsCmd() *cobra.Command {
 			return show(s)
 		},
 	}, &cobra.Command{
-		Use:   "set session-insights allowed|denied|after-confirmation|default",
-		Short: "Choose what happens when a session may be recorded",
-		Long: `allowed: sessions are recorded without asking; you see the bar and can stop.
+		Use:   "set session-insights|record|language VALUE",
+		Short: "Choose what happens when a session may be recorded, what of it, and the language",
+		Long: `session-insights allowed|denied|after-confirmation|default
+allowed: sessions are recorded without asking; you see the bar and can stop.
 denied: no session is recorded; support goes on.
 after-confirmation: you decide at the start of each session.
-default: no choice of your own; the policy's default, or after-confirmation.`,
+default: no choice of your own; the policy's default, or after-confirmation.
+
+record GROUP,GROUP...|all: what may be recorded at most: windows, commands, files,
+system, chat. It counts at once, also for what is being recorded; a policy that
+your organisation enforces stands above it.
+
+language LANG|default: of the windows, the question and the bar.`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeSetting,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[0] != "session-insights" {
-				return usageError{fmt.Errorf("there is no setting %q: session-insights is the only one", args[0])}
-			}
-			v := consent.AccessControl(args[1])
-			switch v {
-			case "default":
-				v = consent.AccessUnset
-			case consent.AccessAllowed, consent.AccessDenied, consent.AccessAfterConfirmation:
-			default:
-				return usageError{fmt.Errorf("session-insights cannot be %q: allowed, denied, after-confirmation or default", args[1])}
+			set, err := settingsSet(args[0], args[1])
+			if err != nil {
+				return usageError{err}
 			}
 			var s ipc.SettingsResult
-			if err := a.call(cmd.Context(), ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: v}, &s); err != nil {
+			if err := a.call(cmd.Context(), ipc.MethodSettingsSet, set, &s); err != nil {
 				return err
 			}
 			return show(s)
@@ -63,11 +82,51 @@ default: no choice of your own; the policy's default, or after-confirmation.`,
 	return cmd
 }
 
+// settingsSet reads what is to be set.
+func settingsSet(name, value string) (set ipc.SettingsSet, err error) {
+	switch name {
+	case "session-insights":
+		set.SessionInsights = consent.AccessControl(value)
+		switch set.SessionInsights {
+		case "default":
+			set.SessionInsights = consent.AccessUnset
+		case consent.AccessAllowed, consent.AccessDenied, consent.AccessAfterConfirmation:
+		default:
+			return set, fmt.Errorf("session-insights cannot be %q: allowed, denied, after-confirmation or default", value)
+		}
+	case "record":
+		if value == "all" {
+			set.Record = event.Groups
+			return set, nil
+		}
+		for word := range strings.SplitSeq(value, ",") {
+			g := event.Group(strings.TrimSpace(word))
+			if !slices.Contains(event.Groups, g) {
+				return set, fmt.Errorf("there is no group %q: windows, commands, files, system, chat or all; to have nothing recorded: session-insights denied", word)
+			}
+			set.Record = append(set.Record, g)
+		}
+	case "language":
+		if set.Language = value; value != "default" && !slices.Contains(assets.Langs(), value) {
+			return set, fmt.Errorf("there is no language %q: %s or default", value, strings.Join(assets.Langs(), ", "))
+		}
+	default:
+		return set, fmt.Errorf("there is no setting %q: session-insights, record or language", name)
+	}
+	return set, nil
+}
+
 func completeSetting(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	switch len(args) {
 	case 0:
-		return []string{"session-insights"}, cobra.ShellCompDirectiveNoFileComp
+		return []string{"session-insights", "record", "language"}, cobra.ShellCompDirectiveNoFileComp
 	case 1:
+		switch args[0] {
+		case "record":
+			return []string{"all", "windows", "commands", "files", "system", "chat"}, cobra.ShellCompDirectiveNoFileComp
+		case "language":
+			return append(assets.Langs(), "default"), cobra.ShellCompDirectiveNoFileComp
+		}
 		return []string{"allowed", "denied", "after-confirmation", "default"}, cobra.ShellCompDirectiveNoFileComp
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp

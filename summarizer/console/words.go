@@ -80,7 +80,7 @@ func provenanceWords(cat *assets.Catalog, s store.Stream) string {
 // marks are the reasons of marks that have words.
 var marks = map[event.Kind][]string{
 	event.SessionEnded: {"ended", "lost", "stopped", "expired", "withdrawn", "policy", "unenrolled"},
-	event.Gap:          {"paused", "other-session", "indicator-lost", "desktop-locked", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full"},
+	event.Gap:          {"paused", "other-session", "indicator-lost", "desktop-locked", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full", "narrowed"},
 }
 
 // eventWords shows an event: its kind, who wrote it, its text, and a command

@@ -258,7 +258,7 @@ func (w writer) notes(told ...said) []Sentence {
 }
 
 // gapReasons that have a sentence of their own; all others share one.
-var gapReasons = []string{"other-session", "indicator-lost", "desktop-locked", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full"}
+var gapReasons = []string{"other-session", "indicator-lost", "desktop-locked", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full", "narrowed"}
 
 func (w writer) gaps() []Sentence {
 	by := map[string][]uint64{}

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"aval/agent/ipc"
 )
 
 // Summarizer is a running aval-summarizer.
@@ -211,6 +214,9 @@ func (s ExportSession) HasSummary() bool {
 type Agent struct {
 	*Proc
 	State, Socket, Policy string
+	// Welcome lets the main window open by itself, once, on a computer that no
+	// company knows; else it stays out of the way.
+	Welcome bool
 
 	r   *Rig
 	env []string
@@ -367,6 +373,18 @@ func (a *Agent) WaitLink(limit time.Duration) error {
 // StartDesktop starts aval-desktop on d and waits until the service knows it.
 // wrap, when given, is put before the command: to run it in other surroundings.
 func (a *Agent) StartDesktop(d *Display, wrap ...string) (*Proc, error) {
+	if !a.Welcome {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		c, err := ipc.Dial(ctx, a.Socket, ipc.Hello{Program: "rig"})
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		if err := c.Call(ctx, ipc.MethodWelcome, ipc.Empty{}, nil); err != nil {
+			return nil, err
+		}
+	}
 	argv := append(wrap, a.r.Program("aval-desktop"), "--socket", a.Socket)
 	p, err := a.r.Start(Cmd{Name: "aval-desktop", Path: argv[0], Args: argv[1:],
 		Env: a.r.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+a.r.Locale)})

@@ -125,15 +125,15 @@ func shots() []shot {
 			more("settings-"+what+"-"+look.locale[:2]+"-"+look.variant, look.variant, shot{locale: look.locale, settings: &set, keys: keys})
 		}
 		add("default", settings{})
-		add("changed", settings{commands: [][]string{{"settings", "set", "session-insights", "denied"}}}, tabs(4, "Return")...)
-		add("enforced", settings{managed: `{"AccessControl": "allowed"}`, recommended: `{"AccessControl": "denied"}`}, tabs(1, "space")...)
-		add("unreadable", settings{managed: `{"NoSuchKey": 1}`}, tabs(1, "space")...)
-		add("supporter", settings{supporter: true}, tabs(2, "space")...)
-		add("recommended", settings{recommended: `{"AccessControl": "denied"}`}, tabs(3)...)
+		add("changed", settings{commands: [][]string{{"settings", "set", "session-insights", "denied"}}}, tabs(5, "Return")...)
+		add("enforced", settings{managed: `{"AccessControl": "allowed"}`, recommended: `{"AccessControl": "denied"}`}, tabs(2, "space")...)
+		add("unreadable", settings{managed: `{"NoSuchKey": 1}`}, tabs(2, "space")...)
+		add("supporter", settings{supporter: true}, tabs(3, "space")...)
+		add("recommended", settings{recommended: `{"AccessControl": "denied"}`}, tabs(4)...)
 	}
 	more("settings-200", "light", shot{settings: &settings{}, scale: "2", width: 2200, height: 1600})
-	more("settings-small-screen", "dark", shot{settings: &settings{}, width: 1024, height: 600, keys: tabs(3)})
-	more("settings-small-screen-200", "light", shot{settings: &settings{}, scale: "2", width: 1024, height: 600, keys: tabs(5, "space")})
+	more("settings-small-screen", "dark", shot{settings: &settings{}, width: 1024, height: 600, keys: tabs(4)})
+	more("settings-small-screen-200", "light", shot{settings: &settings{}, scale: "2", width: 1024, height: 600, keys: tabs(6, "space")})
 	more("settings-by-gear", "light", shot{mainWindow: true, settings: &settings{}, keys: tabs(2, "Return")})
 	more("settings-without-service", "light", shot{settings: &settings{}, withoutService: true})
 	return list

@@ -9,6 +9,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/viewmodel"
 )
 
@@ -20,8 +21,16 @@ func (v *View) readItems(a viewmodel.Activity) {
 	v.reading[a.Session] = true
 	turn, zone := v.turn, v.now().Location()
 	go func() {
-		list, err := v.dial.items(a.Session, maxItems)
-		it := &items{failed: err != nil}
+		it := &items{}
+		var list []ipc.SentEvent
+		if !a.Erased {
+			var err error
+			list, err = v.dial.items(a.Session, maxItems)
+			it.failed = err != nil
+		}
+		if sum, copies, err := v.dial.written(a); err == nil {
+			it.summary, it.copies = &sum, copies
+		}
 		for _, e := range list {
 			it.list = append(it.list, viewmodel.NewItem(e, a.Closed, v.cat, zone))
 		}
@@ -127,9 +136,24 @@ func (v *View) compose() {
 	}
 	v.lines = append(v.lines, line{})
 	it := v.read[a.Session]
+	if it != nil && it.summary != nil && !a.Erased {
+		for _, l := range viewmodel.Summary(*it.summary, v.cat, v.now().Location()) {
+			kind := lineFact
+			if l.Head {
+				kind = lineTitle
+			}
+			add(kind, l.Text)
+		}
+		v.lines = append(v.lines, line{})
+	}
 	switch {
 	case a.Erased:
 		add(lineFact, v.t("activity.items.erased"))
+		if it != nil {
+			for _, l := range viewmodel.Copies(v.cat, it.copies) {
+				add(lineFact, l)
+			}
+		}
 		return
 	case it == nil:
 		add(lineFact, v.t("activity.items.loading"))
@@ -166,19 +190,23 @@ func (v *View) compose() {
 // actions puts the buttons beneath the details: only those that do something.
 func (v *View) actions() {
 	v.foot.RemoveAll()
+	v.asked = false
 	a := v.current()
 	if a == nil {
 		return
 	}
 	var buttons []fyne.CanvasObject
 	if a.CanStop {
-		buttons = append(buttons, newButton(v.t("activity.stop"), func() { v.withdraw(*a, false) }).framed())
+		buttons = append(buttons, control.NewButton(v.t("activity.stop"), nil, func() { v.withdraw(*a, false) }))
 	}
 	if a.CanObject {
-		buttons = append(buttons, newButton(v.t("activity.object"), func() { v.withdraw(*a, false) }).framed())
+		buttons = append(buttons, control.NewButton(v.t("activity.object"), nil, func() { v.withdraw(*a, false) }))
 	}
 	if a.CanDelete {
-		buttons = append(buttons, newButton(v.t("activity.delete"), func() { v.confirm(*a) }).framed())
+		buttons = append(buttons, control.NewButton(v.t("activity.delete"), nil, func() { v.confirm(*a) }))
+	}
+	if a.Recorded {
+		buttons = append(buttons, control.NewButton(v.t("activity.receipt"), nil, func() { v.receipt(*a, "") }))
 	}
 	if len(buttons) > 0 {
 		v.foot.Add(container.NewHBox(buttons...))
@@ -191,10 +219,11 @@ func (v *View) confirm(a viewmodel.Activity) {
 	if v.busy {
 		return
 	}
-	back := newButton(v.t("activity.cancel"), v.actions)
+	back := control.NewButton(v.t("activity.cancel"), nil, v.actions)
+	v.asked = true
 	v.foot.RemoveAll()
 	v.foot.Add(paragraph(v.cat.T("activity.confirm", assets.Args{"company": a.Company})))
-	v.foot.Add(container.NewHBox(back.framed(), newButton(v.t("activity.confirm.delete"), func() { v.withdraw(a, true) }).framed()))
+	v.foot.Add(container.NewHBox(back, control.NewButton(v.t("activity.confirm.delete"), nil, func() { v.withdraw(a, true) })))
 	v.focus(back)
 }
 

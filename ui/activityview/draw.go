@@ -8,6 +8,7 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/theme"
 	"aval/ui/viewmodel"
 )
@@ -44,25 +45,6 @@ const (
 	lineSide  float32 = 8 // at the left of a line of the details
 	maxStroke         = 4
 )
-
-// drawing renders a widget out of canvas objects.
-type drawing struct {
-	objects []fyne.CanvasObject
-	min     func() fyne.Size
-	layout  func(fyne.Size)
-	paint   func()
-}
-
-func (d *drawing) Objects() []fyne.CanvasObject { return d.objects }
-func (d *drawing) MinSize() fyne.Size           { return d.min() }
-func (d *drawing) Layout(size fyne.Size)        { d.layout(size) }
-func (d *drawing) Destroy()                     {}
-func (d *drawing) Refresh() {
-	d.paint()
-	for _, o := range d.objects {
-		o.Refresh()
-	}
-}
 
 // sign is the drawing of a tone; hidden, it draws nothing.
 type sign struct {
@@ -175,11 +157,11 @@ func (e *entry) CreateRenderer() fyne.WidgetRenderer {
 	mark := newSign()
 	day, who, at, what := newText(bold), newText(bold), newText(plain), newText(plain)
 	word := newText(plain)
-	d := &drawing{objects: append(mark.objects(), day, who, at, word, what)}
+	d := &control.Drawing{Parts: append(mark.objects(), day, who, at, word, what)}
 	high := textHeight()
 	const gap, side = 2, 6
-	d.min = func() fyne.Size { return fyne.NewSize(120, 2*high+gap+8) }
-	d.layout = func(size fyne.Size) {
+	d.Min = func() fyne.Size { return fyne.NewSize(120, 2*high+gap+8) }
+	d.Place = func(size fyne.Size) {
 		pal := theme.Current()
 		for _, t := range []*canvas.Text{day, who, at, word, what} {
 			t.Text, t.Color = "", pal.Text
@@ -211,8 +193,8 @@ func (e *entry) CreateRenderer() fyne.WidgetRenderer {
 			what.Move(fyne.NewPos(x, below))
 		}
 	}
-	d.paint = func() { d.layout(e.Size()) }
-	d.paint()
+	d.Paint = func() { d.Place(e.Size()) }
+	d.Paint()
 	return d
 }
 
@@ -259,16 +241,16 @@ func (v *detail) set(l line) {
 const maxPieces = 48
 
 func (v *detail) CreateRenderer() fyne.WidgetRenderer {
-	d := &drawing{}
+	d := &control.Drawing{}
 	mark := newSign()
 	bar := canvas.NewRectangle(color.Transparent)
 	state := newText(plain)
 	high := textHeight()
-	d.objects = append(mark.objects(), bar, state)
+	d.Parts = append(mark.objects(), bar, state)
 	var grounds []*canvas.Rectangle
 	var texts []*canvas.Text
-	d.min = func() fyne.Size { return fyne.NewSize(60, high) }
-	d.layout = func(size fyne.Size) {
+	d.Min = func() fyne.Size { return fyne.NewSize(60, high) }
+	d.Place = func(size fyne.Size) {
 		pal := theme.Current()
 		l := v.line
 		bar.FillColor = color.Transparent
@@ -299,7 +281,7 @@ func (v *detail) CreateRenderer() fyne.WidgetRenderer {
 			g, t := canvas.NewRectangle(color.Transparent), newText(plain)
 			g.CornerRadius, g.StrokeWidth = 3, 1
 			grounds, texts = append(grounds, g), append(texts, t)
-			d.objects = append(d.objects, g, t)
+			d.Parts = append(d.Parts, g, t)
 		}
 		for i, t := range texts {
 			grounds[i].FillColor, grounds[i].StrokeColor, t.Text = color.Transparent, color.Transparent, ""
@@ -322,7 +304,7 @@ func (v *detail) CreateRenderer() fyne.WidgetRenderer {
 			state.Move(fyne.NewPos(x, (size.Height-high)/2))
 		}
 	}
-	d.paint = func() { d.layout(v.Size()) }
-	d.paint()
+	d.Paint = func() { d.Place(v.Size()) }
+	d.Paint()
 	return d
 }

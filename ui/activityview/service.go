@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/ui/viewmodel"
 )
 
 // Bounds of what the window asks of the service.
@@ -82,6 +84,28 @@ func (d Dial) items(session string, max int) (items []ipc.SentEvent, err error) 
 		return nil
 	})
 	return items, err
+}
+
+// written is the summary as the company has it, and what became of each copy.
+func (d Dial) written(a viewmodel.Activity) (sum ipc.Summary, copies []consent.Copy, err error) {
+	err = d.with(func(ctx context.Context, s Service) error {
+		if a.Erased {
+			var shown ipc.ConsentShow
+			err := s.Call(ctx, ipc.MethodConsentShow, ipc.ByID{ID: a.ID}, &shown)
+			copies = shown.Copies
+			return err
+		}
+		return s.Call(ctx, ipc.MethodConsentSummary, ipc.ByID{ID: a.ID}, &sum)
+	})
+	return sum, copies, err
+}
+
+// receipt is the receipt of a decision, with its page in a language.
+func (d Dial) receipt(id, lang string) (r ipc.Receipt, err error) {
+	err = d.with(func(ctx context.Context, s Service) error {
+		return s.Call(ctx, ipc.MethodConsentReceipt, ipc.ReceiptOf{ID: id, Language: lang}, &r)
+	})
+	return r, err
 }
 
 // withdraw ends a recording, and deletes it too; under an enforced policy it objects.

@@ -6,6 +6,7 @@
 package activityview
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +14,10 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/widget"
 
+	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/viewmodel"
 )
 
@@ -24,12 +27,20 @@ type Config struct {
 	Dial    Dial
 	Session string           // chosen at first, TOOL/ID; empty: none
 	Now     func() time.Time // in the person's time zone
+	// Save writes a new file of the person's and returns its path; name has no
+	// folder and no ending.
+	Save func(name, ending string, content []byte) (string, error)
+	// Print sends a page of text to the printer; nil: there is none.
+	Print func(page string) error
 }
 
 // items are the items of one session, as far as they were read.
 type items struct {
 	list   []viewmodel.Item
 	failed bool
+	// of the company, where they could be read
+	summary *ipc.Summary
+	copies  []consent.Copy
 }
 
 // View is the content of the window. All of it belongs to the toolkit's goroutine.
@@ -37,15 +48,20 @@ type View struct {
 	cat  *assets.Catalog
 	dial Dial
 	now  func() time.Time
+	save func(name, ending string, content []byte) (string, error)
+	prnt func(page string) error
 	do   func(func()) // runs on the toolkit's goroutine
 
-	busy    bool // a history is being fetched, or an action is under way
-	turn    int  // counts histories: what was fetched for an older one is dropped
+	fetched time.Time // when the history was asked for last
+	busy    bool      // a history is being fetched, or an action is under way
+	turn    int       // counts histories: what was fetched for an older one is dropped
 	entries []ipc.ConsentEntry
 	all     []viewmodel.Activity
 	rows    []row
 	read    map[string]*items // by session
 	reading map[string]bool
+	asked   bool   // a question stands beneath the details, or a receipt
+	late    bool   // something has changed meanwhile
 	chosen  string // id of the entry whose details are shown
 	wanted  string // session to choose once it is known
 
@@ -58,11 +74,11 @@ type View struct {
 	body    *fyne.Container // panes, or what takes their place
 	panes   *panes
 	both    *fyne.Container
-	list    *rows
-	details *rows
+	list    *control.List
+	details *control.List
 	search  *widget.Entry
-	refresh *button
-	back    *button
+	refresh *control.Button
+	back    *control.Button
 	way     *fyne.Container // holds back; seen in a narrow window
 	note    *widget.Label   // beneath the search
 	foot    *fyne.Container
@@ -70,31 +86,31 @@ type View struct {
 
 // New composes the view; Refresh fills it.
 func New(c Config) *View {
-	v := &View{cat: c.Catalog, dial: c.Dial, now: c.Now, do: fyne.Do, wanted: c.Session, read: map[string]*items{}, reading: map[string]bool{}}
+	v := &View{cat: c.Catalog, dial: c.Dial, now: c.Now, save: c.Save, prnt: c.Print, do: fyne.Do, wanted: c.Session, read: map[string]*items{}, reading: map[string]bool{}}
 	v.search = widget.NewEntry()
 	v.search.SetPlaceHolder(v.t("activity.search"))
 	v.search.OnChanged = func(string) { v.filter() }
-	v.refresh = newButton(v.t("activity.refresh"), v.Refresh)
-	v.back = newButton(v.t("activity.back"), v.goBack)
-	v.way = container.NewHBox(v.back.framed())
+	v.refresh = control.NewButton(v.t("activity.refresh"), nil, v.Refresh)
+	v.back = control.NewButton(v.t("activity.back"), nil, v.goBack)
+	v.way = container.NewHBox(v.back)
 	v.way.Hide()
 	v.note = paragraph("")
 	v.note.Hide()
 
-	v.list = newRows(func() int { return len(v.rows) }, func() fyne.CanvasObject { return newEntry() },
+	v.list = control.NewList(func() int { return len(v.rows) }, func() fyne.CanvasObject { return newEntry() },
 		func(i int, o fyne.CanvasObject) { o.(*entry).set(v.rows[i]) })
 	v.list.OnSelected = v.selected
-	v.details = newRows(func() int { return len(v.lines) }, func() fyne.CanvasObject { return newDetail() },
+	v.details = control.NewList(func() int { return len(v.lines) }, func() fyne.CanvasObject { return newDetail() },
 		func(i int, o fyne.CanvasObject) { o.(*detail).set(v.lines[i]) })
 	v.details.OnSelected = func(i int) { v.details.Unselect(i) } // a line has nothing to choose
 	v.foot = container.NewVBox()
 
 	v.panes = &panes{changed: v.widthChanged}
 	v.both = container.New(v.panes,
-		container.NewBorder(v.note, nil, nil, nil, v.list.framed()), // its note comes and goes
-		container.NewBorder(v.way, v.foot, nil, nil, v.details.framed()))
+		container.NewBorder(v.note, nil, nil, nil, v.list.Framed()), // its note comes and goes
+		container.NewBorder(v.way, v.foot, nil, nil, v.details.Framed()))
 	v.body = container.NewStack()
-	head := container.NewBorder(nil, nil, nil, v.refresh.framed(), container.NewPadded(v.search))
+	head := container.NewBorder(nil, nil, nil, v.refresh, container.NewPadded(v.search))
 	v.root = container.NewPadded(container.NewBorder(head, nil, nil, nil, v.body))
 	v.say(paragraph(v.t("activity.loading")))
 	return v
@@ -129,9 +145,53 @@ func (v *View) Refresh() {
 	v.fetch(nil)
 }
 
+// Session is the session whose details are shown; empty: none.
+func (v *View) Session() string {
+	if a := v.current(); a != nil {
+		return a.Session
+	}
+	return v.wanted
+}
+
+// changeEvery bounds how often the history is fetched because something changed.
+const changeEvery = 2 * time.Second
+
+// Changed brings the view up to date with the service; nil: the service is gone,
+// or it is the first look. What the person is being asked stays.
+func (v *View) Changed(what []ipc.What) {
+	switch {
+	case what == nil:
+		v.fetchUnless(nil)
+	case !slices.Contains(what, ipc.WhatRecords) && !slices.Contains(what, ipc.WhatSessions):
+	case v.late: // it is about to be fetched
+	default:
+		v.late = true
+		wait := time.Until(v.fetched.Add(changeEvery))
+		time.AfterFunc(max(wait, 0), func() {
+			v.do(func() {
+				v.late = false
+				v.fetchUnless(what)
+			})
+		})
+	}
+}
+
+// fetchUnless fetches the history unless that or an action is under way, or the
+// person is being asked something: then it is looked at again soon.
+func (v *View) fetchUnless(what []ipc.What) {
+	if v.busy || v.asked {
+		if what != nil {
+			v.fetched = time.Now()
+			v.Changed(what)
+		}
+		return
+	}
+	v.fetch(nil)
+}
+
 // fetch gets the history and then calls after, if any.
 func (v *View) fetch(after func()) {
-	v.busy = true
+	v.busy, v.fetched = true, time.Now()
 	v.refresh.Disable()
 	go func() {
 		entries, live, err := v.dial.history()
@@ -148,7 +208,10 @@ func (v *View) fetch(after func()) {
 
 func (v *View) loaded(entries []ipc.ConsentEntry, live []ipc.SessionInfo, err error) {
 	v.turn++
-	v.read, v.reading = map[string]*items{}, map[string]bool{}
+	v.reading = map[string]bool{} // what was read is shown until it is read anew
+	if err != nil {
+		v.read = map[string]*items{}
+	}
 	v.searching, v.searchEnd = false, ""
 	if err != nil {
 		code := paragraph(v.t("app.gone.code"))
@@ -259,6 +322,7 @@ func (v *View) selected(i int) {
 	if id := v.rows[i].session.ID; id != v.chosen {
 		v.chosen = id
 		if !v.busy {
+			v.asked = false
 			v.foot.RemoveAll()
 		}
 		v.details.ScrollToTop()
@@ -290,7 +354,7 @@ func (v *View) current() *viewmodel.Activity {
 // show shows the details of the chosen session, and reads its items.
 func (v *View) show() {
 	a := v.current()
-	if a != nil && a.Granted && !a.Erased && v.read[a.Session] == nil {
+	if a != nil && a.Granted {
 		v.readItems(*a)
 	}
 	if len(v.foot.Objects) == 0 {

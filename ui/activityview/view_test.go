@@ -3,6 +3,7 @@ package activityview
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/theme"
 	"aval/ui/viewmodel"
 )
@@ -33,6 +35,7 @@ type service struct {
 	live    []ipc.SessionInfo
 	sent    []ipc.SentEvent
 	asked   []ipc.Withdraw
+	version uint64 // of the company's summary
 }
 
 func (s *service) Closed(*ipc.Conn) {}
@@ -73,6 +76,17 @@ func (s *service) Handle(_ context.Context, _ *ipc.Conn, m ipc.Method, params js
 			r.Next = fmt.Sprint(r.Events[1].Seq)
 		}
 		return r, nil
+	case ipc.MethodConsentSummary:
+		return ipc.Summary{Session: "example/4", Company: "Example Support", Version: s.version, Name: "Printer \u202erepaired", Text: "The printer works.",
+			Steps: []ipc.SummaryStep{{Application: "lp", Action: "was run", Commands: []string{"lpadmin"}}}, Engine: "rules", Edited: true}, nil
+	case ipc.MethodConsentShow:
+		return ipc.ConsentShow{Copies: []consent.Copy{{Where: consent.CopyCompany, Company: "Example Support", Fate: consent.FateConfirmed}}}, nil
+	case ipc.MethodConsentReceipt:
+		var p ipc.ReceiptOf
+		if err := ipc.Decode(params, &p); err != nil {
+			return nil, err
+		}
+		return ipc.Receipt{Page: "page of " + p.ID + " in " + p.Language, JSON: json.RawMessage(`{"of":"` + p.ID + `"}`)}, nil
 	case ipc.MethodConsentWithdraw:
 		var p ipc.Withdraw
 		if err := ipc.Decode(params, &p); err != nil {
@@ -177,12 +191,12 @@ func (v *View) told() string {
 	return b.String()
 }
 
-func (v *View) buttons() (list []*button) {
+func (v *View) buttons() (list []*control.Button) {
 	var walk func([]fyne.CanvasObject)
 	walk = func(objects []fyne.CanvasObject) {
 		for _, o := range objects {
 			switch o := o.(type) {
-			case *button:
+			case *control.Button:
 				list = append(list, o)
 			case *fyne.Container:
 				walk(o.Objects)
@@ -227,7 +241,7 @@ func TestHistoryAndItems(t *testing.T) {
 	}
 	// A day is no choice: it leads to its first session.
 	v.list.Select(3)
-	if v.chosen != "R2" || len(v.buttons()) != 0 {
+	if b := v.buttons(); v.chosen != "R2" || len(b) != 1 || b[0].Text != "Recibo" {
 		t.Errorf("chosen %s, with %d buttons", v.chosen, len(v.buttons()))
 	}
 }
@@ -256,19 +270,19 @@ func TestStopAndDelete(t *testing.T) {
 	if !slices.Equal(s.asked, []ipc.Withdraw{{ID: "R4"}, {ID: "R4", Delete: true}}) {
 		t.Errorf("asked %+v", s.asked)
 	}
-	if strings.Contains(v.told(), "message") || len(v.buttons()) != 0 {
+	if strings.Contains(v.told(), "message") || len(v.buttons()) != 1 {
 		t.Errorf("after deletion:\n%s", v.told())
 	}
 }
 
 func TestEnforcedPolicyObjects(t *testing.T) {
 	v := open(t, full(), fyne.NewSize(960, 540), "example/3")
-	if b := v.buttons(); len(b) != 1 || b[0].Text != "Registrar objeção" || !strings.Contains(v.told(), "não pode ser parado nem apagado") {
+	if b := v.buttons(); len(b) != 2 || b[0].Text != "Registrar objeção" || !strings.Contains(v.told(), "não pode ser parado nem apagado") {
 		t.Fatalf("%d buttons\n%s", len(b), v.told())
 	}
 	v.press(t, "Registrar objeção")
 	v.wait(t, "the objection", func() bool { return strings.Contains(v.told(), "A objeção foi registrada") })
-	if len(v.buttons()) != 0 {
+	if len(v.buttons()) != 1 {
 		t.Error("it can be objected to twice")
 	}
 }
@@ -338,5 +352,51 @@ func TestLooks(t *testing.T) {
 			t.Errorf("tone %d: known %v, like %d", tone, ok, other)
 		}
 		seen[shape] = tone
+	}
+}
+
+// TestSummary: what the company has written is shown as plain text, and what
+// changes there while the window is open changes here.
+func TestSummary(t *testing.T) {
+	s := full()
+	v := open(t, s, fyne.NewSize(960, 540), "example/4")
+	v.wait(t, "that there is none", func() bool { return strings.Contains(v.told(), "ainda não tem um resumo") })
+	s.mu.Lock()
+	s.version = 2
+	s.mu.Unlock()
+	v.do(func() { v.Changed([]ipc.What{ipc.WhatRecords}) })
+	v.wait(t, "the summary", func() bool {
+		said := v.told()
+		for _, want := range []string{"O resumo, como Example Support o tem", "The printer works.", "lp: was run", "lpadmin", "Escrito por regras, sem IA. Versão 2", "mudou o texto"} {
+			if !strings.Contains(said, want) {
+				return false
+			}
+		}
+		return !strings.Contains(said, "\u202e")
+	})
+}
+
+// TestReceipt: it is saved and printed, and what became of that is said.
+func TestReceipt(t *testing.T) {
+	v := open(t, full(), fyne.NewSize(960, 540), "example/4")
+	var mu sync.Mutex
+	done := map[string]string{}
+	note := func(k, text string) { mu.Lock(); done[k] = text; mu.Unlock() }
+	v.save = func(name, ending string, content []byte) (string, error) {
+		note(ending, string(content))
+		return "/folder/" + name + ending, nil
+	}
+	v.prnt = func(page string) error { note("lp", page); return errors.New("out of paper") }
+	v.press(t, "Recibo")
+	v.press(t, "Guardar para ler")
+	v.wait(t, "where the page is", func() bool { return strings.Contains(v.told(), "Guardado em /folder/recibo-aval-2026-11-22.txt") })
+	v.press(t, "Guardar para conferir")
+	v.wait(t, "where the JSON is", func() bool { return strings.Contains(v.told(), "recibo-aval-2026-11-22.json") })
+	v.press(t, "Imprimir")
+	v.wait(t, "that it could not be printed", func() bool { return strings.Contains(v.told(), "AVL-ACT-03") })
+	mu.Lock()
+	defer mu.Unlock()
+	if done[".txt"] != "page of R4 in pt-BR" || done[".json"] != `{"of":"R4"}` || done["lp"] != done[".txt"] {
+		t.Errorf("%q", done)
 	}
 }

@@ -6,37 +6,9 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 
+	"aval/ui/control"
 	"aval/ui/theme"
 )
-
-// drawing is a renderer out of functions.
-type drawing struct {
-	objects []fyne.CanvasObject
-	min     func() fyne.Size
-	layout  func(fyne.Size)
-	paint   func()
-}
-
-func (d *drawing) Objects() []fyne.CanvasObject { return d.objects }
-func (d *drawing) MinSize() fyne.Size           { return d.min() }
-func (d *drawing) Layout(size fyne.Size)        { d.layout(size) }
-func (d *drawing) Destroy()                     {}
-func (d *drawing) Refresh() {
-	d.paint()
-	for _, o := range d.objects {
-		o.Refresh()
-	}
-}
-
-// ring is drawn around what has the keyboard's focus.
-func paintRing(r *canvas.Rectangle, focused bool) {
-	r.FillColor = color.Transparent
-	r.StrokeColor = color.Transparent
-	if focused {
-		r.StrokeColor = theme.Current().Focus
-	}
-	r.StrokeWidth = 3
-}
 
 // push is one of the two buttons. Both look the same: neither is the right answer.
 type push struct {
@@ -66,11 +38,11 @@ func (p *push) CreateRenderer() fyne.WidgetRenderer {
 	ring.CornerRadius = 9
 	label := newBlock(p.label, p.width-24, inkText).bold()
 	label.align = fyne.TextAlignCenter
-	d := &drawing{objects: []fyne.CanvasObject{ring, face, label}}
-	d.min = func() fyne.Size {
+	d := &control.Drawing{Parts: []fyne.CanvasObject{ring, face, label}}
+	d.Min = func() fyne.Size {
 		return fyne.NewSize(p.width, max(pushHeight, label.MinSize().Height+20))
 	}
-	d.layout = func(size fyne.Size) {
+	d.Place = func(size fyne.Size) {
 		ring.Resize(size)
 		face.Move(fyne.NewPos(4, 4))
 		face.Resize(fyne.NewSize(size.Width-8, size.Height-8))
@@ -78,9 +50,9 @@ func (p *push) CreateRenderer() fyne.WidgetRenderer {
 		label.Move(fyne.NewPos((size.Width-label.width)/2, (size.Height-h)/2))
 		label.Resize(fyne.NewSize(label.width, h))
 	}
-	d.paint = func() {
+	d.Paint = func() {
 		pal := theme.Current()
-		paintRing(ring, p.focused)
+		control.PaintRing(ring, p.focused)
 		face.FillColor, face.StrokeColor = pal.Control, pal.Edge
 		lettering := inkText
 		switch {
@@ -94,7 +66,7 @@ func (p *push) CreateRenderer() fyne.WidgetRenderer {
 		}
 		label.set(p.label, lettering)
 	}
-	d.paint()
+	d.Paint()
 	return d
 }
 
@@ -129,11 +101,11 @@ func (t *tick) CreateRenderer() fyne.WidgetRenderer {
 	short, long := canvas.NewLine(nil), canvas.NewLine(nil)
 	short.StrokeWidth, long.StrokeWidth = 2.5, 2.5
 	label := newBlock(t.label, t.width-tickBox-10-4, inkText)
-	d := &drawing{objects: []fyne.CanvasObject{ring, box, short, long, label}}
-	d.min = func() fyne.Size {
-		return fyne.NewSize(t.width, max(minTarget, label.MinSize().Height+6))
+	d := &control.Drawing{Parts: []fyne.CanvasObject{ring, box, short, long, label}}
+	d.Min = func() fyne.Size {
+		return fyne.NewSize(t.width, max(control.MinTarget, label.MinSize().Height+6))
 	}
-	d.layout = func(size fyne.Size) {
+	d.Place = func(size fyne.Size) {
 		ring.Move(fyne.NewPos(-4, 0))
 		ring.Resize(fyne.NewSize(size.Width+4, size.Height))
 		y := (size.Height - tickBox) / 2
@@ -145,9 +117,9 @@ func (t *tick) CreateRenderer() fyne.WidgetRenderer {
 		label.Move(fyne.NewPos(tickBox+10, (size.Height-h)/2))
 		label.Resize(fyne.NewSize(label.width, h))
 	}
-	d.paint = func() {
+	d.Paint = func() {
 		pal := theme.Current()
-		paintRing(ring, t.focused)
+		control.PaintRing(ring, t.focused)
 		box.FillColor, box.StrokeColor = pal.Ground, pal.Edge
 		short.StrokeColor, long.StrokeColor = color.Transparent, color.Transparent
 		if t.hovered && t.live() {
@@ -163,7 +135,7 @@ func (t *tick) CreateRenderer() fyne.WidgetRenderer {
 		}
 		label.set(t.label, lettering)
 	}
-	d.paint()
+	d.Paint()
 	return d
 }
 
@@ -196,15 +168,15 @@ func (l *link) CreateRenderer() fyne.WidgetRenderer {
 	left, right := canvas.NewLine(nil), canvas.NewLine(nil)
 	left.StrokeWidth, right.StrokeWidth = 2, 2
 	under := canvas.NewRectangle(nil)
-	d := &drawing{objects: []fyne.CanvasObject{ring, text, left, right, under}}
-	d.min = func() fyne.Size {
+	d := &control.Drawing{Parts: []fyne.CanvasObject{ring, text, left, right, under}}
+	d.Min = func() fyne.Size {
 		w := text.MinSize().Width + 2*side
 		if l.arrow != 0 {
 			w += gap + arrow
 		}
-		return fyne.NewSize(w, minTarget)
+		return fyne.NewSize(w, control.MinTarget)
 	}
-	d.layout = func(size fyne.Size) {
+	d.Place = func(size fyne.Size) {
 		ring.Resize(size)
 		s := text.MinSize()
 		text.Move(fyne.NewPos(side, (size.Height-s.Height)/2))
@@ -216,9 +188,9 @@ func (l *link) CreateRenderer() fyne.WidgetRenderer {
 		left.Position1, left.Position2 = fyne.NewPos(x, y-tip), fyne.NewPos(x+arrow/2.0, y+tip)
 		right.Position1, right.Position2 = fyne.NewPos(x+arrow/2.0, y+tip), fyne.NewPos(x+arrow, y-tip)
 	}
-	d.paint = func() {
+	d.Paint = func() {
 		pal := theme.Current()
-		paintRing(ring, l.focused)
+		control.PaintRing(ring, l.focused)
 		text.Text, text.Color = l.label, pal.Accent
 		under.FillColor = color.Transparent
 		if l.hovered && l.live() {
@@ -228,8 +200,8 @@ func (l *link) CreateRenderer() fyne.WidgetRenderer {
 		if l.arrow != 0 {
 			left.StrokeColor, right.StrokeColor = pal.Accent, pal.Accent
 		}
-		d.layout(l.Size())
+		d.Place(l.Size())
 	}
-	d.paint()
+	d.Paint()
 	return d
 }

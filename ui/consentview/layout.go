@@ -8,6 +8,7 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/theme"
 )
 
@@ -105,11 +106,11 @@ func inkGround(p *assets.Palette) color.NRGBA { return p.Ground }
 
 func (p *plain) CreateRenderer() fyne.WidgetRenderer {
 	rect := canvas.NewRectangle(p.ink(theme.Current()))
-	return &drawing{
-		objects: []fyne.CanvasObject{rect},
-		min:     func() fyne.Size { return p.size },
-		layout:  func(size fyne.Size) { rect.Resize(size) },
-		paint:   func() { rect.FillColor = p.ink(theme.Current()) },
+	return &control.Drawing{
+		Parts: []fyne.CanvasObject{rect},
+		Min:   func() fyne.Size { return p.size },
+		Place: func(size fyne.Size) { rect.Resize(size) },
+		Paint: func() { rect.FillColor = p.ink(theme.Current()) },
 	}
 }
 
@@ -138,18 +139,18 @@ func (b *bar) set(left float32) {
 func (b *bar) CreateRenderer() fyne.WidgetRenderer {
 	ground, rest := canvas.NewRectangle(nil), canvas.NewRectangle(nil)
 	ground.CornerRadius, rest.CornerRadius = 3, 3
-	d := &drawing{objects: []fyne.CanvasObject{ground, rest}}
-	d.min = func() fyne.Size { return fyne.NewSize(b.width, 6) }
-	d.layout = func(size fyne.Size) {
+	d := &control.Drawing{Parts: []fyne.CanvasObject{ground, rest}}
+	d.Min = func() fyne.Size { return fyne.NewSize(b.width, 6) }
+	d.Place = func(size fyne.Size) {
 		ground.Resize(size)
 		rest.Resize(fyne.NewSize(size.Width*b.left, size.Height))
 	}
-	d.paint = func() {
+	d.Paint = func() {
 		pal := theme.Current()
 		ground.FillColor, rest.FillColor = pal.Line, pal.Accent
-		d.layout(b.Size())
+		d.Place(b.Size())
 	}
-	d.paint()
+	d.Paint()
 	return d
 }
 
@@ -231,7 +232,7 @@ func (frame) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	foot.Resize(fyne.NewSize(inner, footHigh))
 	if len(objects) > 3 {
 		over := objects[3]
-		y := max(headHigh, minTarget)
+		y := max(headHigh, control.MinTarget)
 		s := over.MinSize()
 		over.Move(fyne.NewPos(left+margin+inner-s.Width, y))
 		over.Resize(fyne.NewSize(s.Width, min(s.Height, size.Height-y-8)))

@@ -7,6 +7,7 @@ import (
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/widget"
 
+	"aval/ui/control"
 	"aval/ui/theme"
 )
 
@@ -44,23 +45,23 @@ func newCross() *sign {
 }
 
 func (s *sign) CreateRenderer() fyne.WidgetRenderer {
-	d := &drawing{}
+	d := &control.Drawing{}
 	ring := canvas.NewCircle(color.Transparent)
 	if s.round {
 		ring.StrokeWidth = 1.5
-		d.objects = append(d.objects, ring)
+		d.Parts = append(d.Parts, ring)
 	}
 	var lines []*canvas.Line
 	for range s.strokes {
 		line := canvas.NewLine(nil)
 		line.StrokeWidth = 1.8
 		lines = append(lines, line)
-		d.objects = append(d.objects, line)
+		d.Parts = append(d.Parts, line)
 	}
 	// As high as a line of text, and in its middle.
 	high := theme.Measure("Ág", theme.Text, fyne.TextStyle{}).Height
-	d.min = func() fyne.Size { return fyne.NewSize(signWide, high) }
-	d.layout = func(fyne.Size) {
+	d.Min = func() fyne.Size { return fyne.NewSize(signWide, high) }
+	d.Place = func(fyne.Size) {
 		top := (high - s.size) / 2
 		ring.Move(fyne.NewPos(0, top))
 		ring.Resize(fyne.NewSize(s.size, s.size))
@@ -69,13 +70,13 @@ func (s *sign) CreateRenderer() fyne.WidgetRenderer {
 			lines[i].Position2 = fyne.NewPos(at[2]*s.size, top+at[3]*s.size)
 		}
 	}
-	d.paint = func() {
+	d.Paint = func() {
 		c := s.ink(theme.Current())
 		ring.StrokeColor = c
 		for _, line := range lines {
 			line.StrokeColor = c
 		}
 	}
-	d.paint()
+	d.Paint()
 	return d
 }

@@ -6,9 +6,6 @@ import (
 	"fyne.io/fyne/v2/widget"
 )
 
-// minTarget is the least height of anything that can be clicked.
-const minTarget float32 = 36
-
 // target is what push, tick and link have in common: it acts on a click or on a
 // fresh press of Space or Enter, and only while answers count. A press that
 // began before that does not count, nor does a key that is held down.

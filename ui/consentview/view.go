@@ -19,6 +19,7 @@ import (
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	avaltheme "aval/ui/theme"
 	"aval/ui/viewmodel"
 )
@@ -130,7 +131,7 @@ func (v *View) Size() fyne.Size { return fyne.NewSize(Width, v.height) }
 // leaves hardly anything, the title too.
 func (v *View) Fit(room float32) {
 	const least = 150 // of the text, to be read without hunting for it
-	chrome := v.root.MinSize().Height - minTarget
+	chrome := v.root.MinSize().Height - control.MinTarget
 	if room < v.height && room-chrome < least && !v.tight {
 		v.tight = true
 		v.compose()
@@ -166,7 +167,7 @@ func (v *View) compose() {
 	}
 	// Room for the scroll bar is in the margin, so that the text keeps its width.
 	v.scroll = container.NewVScroll(container.New(inset{left: margin}, body))
-	v.scroll.SetMinSize(fyne.NewSize(Width, minTarget))
+	v.scroll.SetMinSize(fyne.NewSize(Width, control.MinTarget))
 
 	foot, footColumn := newColumn(inner)
 	v.hint = newBlock("", inner, inkMuted)

@@ -14,6 +14,7 @@ import (
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/theme"
 	"aval/ui/viewmodel"
 )
@@ -185,7 +186,7 @@ func TestNoTextIsSmall(t *testing.T) {
 		}
 	})
 	for _, o := range []fyne.CanvasObject{d.view.deny, d.view.allow, d.view.more, d.view.ticks[0], d.view.ticks[4]} {
-		if h := o.Size().Height; h < minTarget {
+		if h := o.Size().Height; h < control.MinTarget {
 			t.Errorf("%T is only %.0f high", o, h)
 		}
 	}

@@ -54,7 +54,7 @@ func (b *Button) FocusLost() {
 // CreateRenderer implements fyne.Widget.
 func (b *Button) CreateRenderer() fyne.WidgetRenderer {
 	ring := canvas.NewRectangle(color.Transparent)
-	ring.StrokeWidth, ring.CornerRadius = 3, theme.Aval{}.Size(fynetheme.SizeNameInputRadius)
+	ring.CornerRadius = theme.Aval{}.Size(fynetheme.SizeNameInputRadius)
 	r := &ringed{WidgetRenderer: b.Button.CreateRenderer(), button: b, ring: ring}
 	r.paint()
 	return r
@@ -83,10 +83,7 @@ func (r *ringed) Refresh() {
 }
 
 func (r *ringed) paint() {
-	r.ring.StrokeColor = color.Transparent
-	if r.button.focused {
-		r.ring.StrokeColor = theme.Current().Focus
-	}
+	PaintRing(r.ring, r.button.focused)
 }
 
 // TypedKey implements fyne.Focusable. It does not call Tapped, which takes the

@@ -24,7 +24,7 @@ func Open(o Options) (Indicator, error) {
 		return nil, err
 	}
 	b := &xbar{
-		s: s, o: o, cat: o.Catalog,
+		s: s, o: o, own: o.Catalog, cat: o.Catalog,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}),
 		visible: make(chan State, 1), actions: make(chan ipc.RecordingControl), views: make(chan string), done: make(chan struct{}),
 	}
@@ -69,7 +69,8 @@ type xbar struct {
 
 	// ---
 	bar
-	cat *assets.Catalog // the person's own, or English where that cannot be drawn
+	own *assets.Catalog // in the language that the person chose, or that of Options
+	cat *assets.Catalog // own, or English where that cannot be drawn
 	pen *pen
 	win xproto.Window
 	gc  xproto.Gcontext
@@ -218,11 +219,32 @@ func (b *xbar) take(now time.Time) {
 		b.report(r.control, r.err, now)
 	}
 	if next != nil {
+		b.speak(next.Language)
 		b.show(*next, now)
 	}
 	b.redraw(now)
 	if next != nil && b.win != 0 {
 		b.look(now, true)
+	}
+}
+
+// speak changes the language; empty: that of Options. A font that cannot be had
+// leaves the language as it was.
+func (b *xbar) speak(lang string) {
+	own := b.o.Catalog
+	if lang != "" {
+		own = assets.For(lang, own.Lang)
+	}
+	if own == b.own {
+		return
+	}
+	if b.win == 0 { // appear finds the font
+		b.own, b.cat = own, own
+		return
+	}
+	if p, err := newPen(b.s.scale(), own.Lang); err == nil {
+		b.own, b.pen = own, p
+		b.cat = p.face.readable(own)
 	}
 }
 
@@ -292,10 +314,10 @@ const barEvents = xproto.EventMaskExposure | xproto.EventMaskStructureNotify | x
 // appear makes the window and puts it on the screen, away from the pointer.
 func (b *xbar) appear(rows []row, monitor image.Rectangle, now time.Time) error {
 	var err error
-	if b.pen, err = newPen(b.s.scale(), b.o.Catalog.Lang); err != nil {
+	if b.pen, err = newPen(b.s.scale(), b.own.Lang); err != nil {
 		return err
 	}
-	if b.cat = b.pen.face.readable(b.o.Catalog); b.cat != b.o.Catalog {
+	if b.cat = b.pen.face.readable(b.own); b.cat != b.own {
 		rows = b.rows(b.cat, now)
 	}
 	b.f = b.pen.measure(rows, b.cat, monitor.Dx()-2*b.pen.px(edge))

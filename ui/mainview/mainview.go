@@ -1,4 +1,5 @@
-// Package mainview is Aval's main window: what Aval is, and what it is doing.
+// Package mainview is Aval's main window: what Aval is, what it is doing, and
+// the open sessions. It leads to the settings and to the activity.
 //
 // The one rule that must not be broken: it says what the service said, when it
 // said it, or that the service does not answer; it never guesses.
@@ -25,39 +26,60 @@ import (
 // askWithin bounds one question to the service.
 const askWithin = 3 * time.Second
 
-// Ask fetches the service's state; it may be called from any goroutine.
-type Ask func(context.Context) (ipc.Status, error)
+// Now is what the service says.
+type Now struct {
+	Status   ipc.Status
+	Sessions []ipc.SessionInfo
+}
+
+// Config is what the window needs.
+type Config struct {
+	Catalog *assets.Catalog
+	Version string
+	Zone    *time.Location // of times
+	// Ask fetches the service's state; it is called from any goroutine.
+	Ask func(context.Context) (Now, error)
+	// Settings and Activity open these windows.
+	Settings, Activity func()
+}
 
 // View is the content of the main window.
 type View struct {
 	cat    *assets.Catalog
-	ask    Ask
+	zone   *time.Location
+	ask    func(context.Context) (Now, error)
 	asking bool
+	again  bool // it was to be asked again meanwhile
 
-	root    *fyne.Container
-	state   *fyne.Container
-	refresh *control.Button
-	gear    *control.Button // opens the settings
+	root     *fyne.Container
+	state    *fyne.Container
+	refresh  *control.Button
+	gear     *control.Button // opens the settings
+	activity *control.Button
 }
 
-// New composes the view; Refresh fills it. The gear calls settings.
-func New(cat *assets.Catalog, version string, ask Ask, settings func()) *View {
-	v := &View{cat: cat, ask: ask, state: container.NewVBox()}
+// New composes the view; Refresh fills it.
+func New(c Config) *View {
+	cat := c.Catalog
+	v := &View{cat: cat, zone: c.Zone, ask: c.Ask, state: container.NewVBox()}
 	icon := canvas.NewImageFromResource(fyne.NewStaticResource("aval-128.png", assets.Icon(128)))
 	icon.FillMode = canvas.ImageFillContain
 	icon.SetMinSize(fyne.NewSize(48, 48))
 	name := canvas.NewText(cat.T("app.name", nil), theme.Current().Text)
 	name.TextSize, name.TextStyle.Bold = 24, true
-	v.refresh = control.NewButton(cat.T("app.refresh", nil), nil, v.Refresh)
-	v.gear = control.NewButton(cat.T("settings.open", nil), fynetheme.SettingsIcon(), settings)
-	head := container.NewHBox(icon, container.NewCenter(name), layout.NewSpacer(), container.NewCenter(v.refresh), container.NewCenter(v.gear))
+	v.refresh = control.NewButton(cat.T("app.retry", nil), nil, v.Refresh)
+	v.refresh.Hide() // what is shown is up to date by itself
+	v.activity = control.NewButton(cat.T("app.activity", nil), fynetheme.HistoryIcon(), c.Activity)
+	v.gear = control.NewButton(cat.T("settings.open", nil), fynetheme.SettingsIcon(), c.Settings)
+	head := container.NewHBox(icon, container.NewCenter(name), layout.NewSpacer(), container.NewCenter(v.activity), container.NewCenter(v.gear))
 	what := paragraph(cat.T("app.what", nil))
 	now := paragraph(cat.T("app.now", nil))
 	now.TextStyle.Bold = true
-	foot := paragraph(cat.T("app.version", assets.Args{"version": version}))
+	foot := paragraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
 	v.root = container.NewPadded(control.Frame(
-		container.NewVBox(head, what, widget.NewSeparator(), now), container.NewVScroll(v.state), foot))
+		container.NewVBox(head, what, widget.NewSeparator(), now), container.NewVScroll(v.state),
+		container.NewVBox(container.NewHBox(v.refresh), foot)))
 	v.say(paragraph(cat.T("app.loading", nil)))
 	return v
 }
@@ -66,33 +88,40 @@ func New(cat *assets.Catalog, version string, ask Ask, settings func()) *View {
 func (v *View) Content() fyne.CanvasObject { return v.root }
 
 // Size is what the window should open with.
-func (v *View) Size() fyne.Size { return fyne.NewSize(460, 520) }
+func (v *View) Size() fyne.Size { return fyne.NewSize(520, 540) }
 
 // Refresh asks the service once, in the background.
 func (v *View) Refresh() {
 	if v.asking {
+		v.again = true
 		return
 	}
 	v.asking = true
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), askWithin)
 		defer cancel()
-		status, err := v.ask(ctx)
-		fyne.Do(func() { v.show(status, err) })
+		now, err := v.ask(ctx)
+		fyne.Do(func() {
+			v.show(now, err)
+			if v.again {
+				v.again = false
+				v.Refresh()
+			}
+		})
 	}()
 }
 
-func (v *View) show(status ipc.Status, err error) {
+func (v *View) show(now Now, err error) {
 	v.asking = false
 	if err != nil {
-		v.refresh.SetText(v.cat.T("app.retry", nil))
+		v.refresh.Show()
 		code := paragraph(v.cat.T("app.gone.code", nil))
 		code.Importance = widget.LowImportance
 		v.say(paragraph(v.cat.T("app.gone", nil)), code)
 		return
 	}
-	v.refresh.SetText(v.cat.T("app.refresh", nil))
-	s := viewmodel.NewStatus(status, v.cat)
+	v.refresh.Hide()
+	s := viewmodel.NewStatus(now.Status, now.Sessions, v.cat, v.zone)
 	recording := paragraph(s.Recording)
 	recording.TextStyle.Bold = true
 	lines := []fyne.CanvasObject{recording}
@@ -104,12 +133,21 @@ func (v *View) show(status ipc.Status, err error) {
 		device.Selectable = true
 		lines = append(lines, device)
 	}
+	if len(s.Sessions) > 0 {
+		head := paragraph(v.cat.T("app.sessions.head", nil))
+		head.TextStyle.Bold = true
+		lines = append(lines, widget.NewSeparator(), head)
+		for _, line := range s.Sessions {
+			lines = append(lines, paragraph(line))
+		}
+	}
 	v.say(lines...)
 }
 
 func (v *View) say(lines ...fyne.CanvasObject) {
 	v.state.Objects = lines
 	v.state.Refresh()
+	v.root.Refresh()
 }
 
 func paragraph(text string) *widget.Label {

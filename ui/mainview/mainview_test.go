@@ -4,11 +4,13 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
 	"fyne.io/fyne/v2/widget"
 
+	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
 	"aval/ui/theme"
@@ -17,7 +19,9 @@ import (
 func said(v *View) string {
 	var lines []string
 	for _, o := range v.state.Objects {
-		lines = append(lines, o.(*widget.Label).Text)
+		if l, ok := o.(*widget.Label); ok {
+			lines = append(lines, l.Text)
+		}
 	}
 	return strings.Join(lines, "\n")
 }
@@ -25,23 +29,25 @@ func said(v *View) string {
 func TestMainWindow(t *testing.T) {
 	test.NewTempApp(t).Settings().SetTheme(theme.Aval{})
 	cat := assets.For("pt-BR")
-	v := New(cat, "1.2.3", nil, func() {})
+	v := New(Config{Catalog: cat, Version: "1.2.3", Zone: time.UTC, Settings: func() {}, Activity: func() {}})
 	test.NewTempWindow(t, v.Content()).Resize(v.Size())
 	if said(v) != cat.T("app.loading", nil) {
 		t.Errorf("before the service answered: %q", said(v))
 	}
-	v.show(ipc.Status{}, errors.New("gone"))
-	if s := said(v); !strings.Contains(s, "não está respondendo") || !strings.HasSuffix(s, "AVL-IPC-02") || v.refresh.Text != "Tentar de novo" {
+	v.show(Now{}, errors.New("gone"))
+	if s := said(v); !strings.Contains(s, "não está respondendo") || !strings.HasSuffix(s, "AVL-IPC-02") || !v.refresh.Visible() {
 		t.Errorf("without the service: %q, %q", s, v.refresh.Text)
 	}
-	v.show(ipc.Status{Company: "Example Support", Link: "connected", Server: "s", Recording: 2, Sessions: 2, Device: "D"}, nil)
+	v.show(Now{Status: ipc.Status{Company: "Example Support", Link: "connected", Server: "s", Recording: 1, Sessions: 2, Device: "D"}, Sessions: []ipc.SessionInfo{
+		{Tool: "x11vnc", Supporter: "Ana", StartedAt: time.Date(2026, 11, 22, 14, 20, 0, 0, time.UTC), Outcome: consent.OutcomeAllowed, Recording: true},
+		{Tool: "x11vnc", StartedAt: time.Date(2026, 11, 22, 14, 21, 0, 0, time.UTC), Outcome: consent.OutcomeRefused}}}, nil)
 	s := said(v)
-	for _, want := range []string{"2 sessões estão sendo registradas", "Example Support", "Aval ID: D"} {
+	for _, want := range []string{"1 sessão está sendo registrada", "Example Support", "Aval ID: D", "Ana, por", "desde 14:20: está sendo registrada", "desde 14:21: Não permitido"} {
 		if !strings.Contains(s, want) {
 			t.Errorf("%q is missing in %q", want, s)
 		}
 	}
-	if strings.Contains(s, "AVL-IPC-02") || v.refresh.Text != "Atualizar" {
+	if strings.Contains(s, "AVL-IPC-02") || v.refresh.Visible() {
 		t.Errorf("the service is back, and the window says %q", s)
 	}
 }
@@ -49,17 +55,22 @@ func TestMainWindow(t *testing.T) {
 func TestGear(t *testing.T) {
 	test.NewTempApp(t)
 	opened := 0
-	v := New(assets.For("en"), "1.2.3", nil, func() { opened++ })
+	shown := 0
+	v := New(Config{Catalog: assets.For("en"), Version: "1.2.3", Zone: time.UTC, Settings: func() { opened++ }, Activity: func() { shown++ }})
 	w := test.NewTempWindow(t, v.Content())
 	w.Resize(v.Size())
 	test.Tap(v.gear)
-	v.show(ipc.Status{Device: "D"}, nil) // its Aval ID can have the focus too
+	v.show(Now{Status: ipc.Status{Device: "D"}}, nil) // its Aval ID can have the focus too
 	w.Canvas().FocusNext()
 	w.Canvas().FocusNext()
 	if w.Canvas().Focused() != v.gear {
 		t.Fatalf("Tab does not reach the gear, but %T", w.Canvas().Focused())
 	}
 	v.gear.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	test.Tap(v.activity)
+	if shown != 1 {
+		t.Error("the activity was not opened")
+	}
 	if opened != 2 {
 		t.Errorf("a click and Enter opened the settings %d times", opened)
 	}

@@ -1,5 +1,6 @@
 // Package settingsview is the settings window: what happens when a session may
-// be recorded, why it is so, and the state of this computer.
+// be recorded, what of it may be, why it is so, the language, and the state of
+// this computer.
 //
 // The one rule that must not be broken: the choice that is marked is the one
 // that the service has stored, never the one that was only clicked.
@@ -9,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -20,6 +20,7 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/assets"
 	"aval/ui/control"
@@ -34,11 +35,29 @@ const answerWithin = 3 * time.Second
 // refuses or cannot do is an *ipc.Error; any other error: it does not answer.
 type Call func(ctx context.Context, m ipc.Method, params, result any) error
 
+// Config is what the window needs.
+type Config struct {
+	Catalog *assets.Catalog
+	Zone    *time.Location // of dates
+	Call    Call
+	Locale  string // the desktop's own
+	// Page is shown at first.
+	Page Page
+	// Language is told whenever the person's own choice of language becomes known
+	// or changes: who composes the view in it keeps its Page.
+	Language func(string)
+	// Back leads to where the person came from; nil: nowhere.
+	Back func()
+}
+
 // View is the content of the settings window.
 type View struct {
-	cat  *assets.Catalog
-	zone *time.Location
-	call Call
+	cat    *assets.Catalog
+	zone   *time.Location
+	call   Call
+	locale string
+	spoke  func(string)
+	leave  func() // out of the settings; nil: there is nowhere to go
 	// work runs ask away from the window's goroutine, then show on it.
 	work func(ask, show func())
 
@@ -46,79 +65,67 @@ type View struct {
 	next  func() // what waits until the service has answered
 	known bool   // state is what the service said last
 	state viewmodel.SettingsState
-	undo  *consent.AccessControl // what Undo returns to; nil: nothing to undo
-	set   consent.AccessControl  // what the change before left, for Undo
+	undo  *change // what Undo does; nil: nothing to undo
+	page  Page
 
 	root     *fyne.Container
+	title    *canvas.Text
+	back     *control.Button
 	scroll   *container.Scroll
 	gone     *fyne.Container // instead of the body while the service does not answer
 	goneText *widget.Label
 	goneCode *widget.Label
 	retry    *control.Button
-	body     *fyne.Container
-	force    *widget.Label
-	why      *control.Button
-	layers   *widget.Label
-	choices  []*choice
-	lasting  *fyne.Container // answers that hold for further sessions
-	lasts    []viewmodel.Lasting
-	computer *widget.Label
+	body     *fyne.Container // of the page that is shown
 	notice   *widget.Label
 	undoing  *control.Button
 	foot     *fyne.Container
+	pages    [pageCount]*fyne.Container
+	first    [pageCount]fyne.Focusable // where the keyboard goes on a page; nil: nowhere
+	parts
 }
 
-// New composes the view; Refresh fills it. back leads to where the person came
-// from; nil: nowhere. Dates are those of zone.
-func New(cat *assets.Catalog, zone *time.Location, call Call, back func()) *View {
-	v := &View{cat: cat, zone: zone, call: call, work: func(ask, show func()) {
+// change is one change of the settings.
+type change struct {
+	set  ipc.SettingsSet
+	said string // once it is done
+	// undone takes it back; nil: it cannot be, or is that itself.
+	undone *change
+	// left is what the settings were right after it: what was changed elsewhere
+	// since is not undone.
+	left ipc.SettingsResult
+}
+
+// New composes the view; Refresh fills it.
+func New(c Config) *View {
+	v := &View{cat: c.Catalog, zone: c.Zone, call: c.Call, locale: c.Locale, leave: c.Back, spoke: c.Language, work: func(ask, show func()) {
 		go func() {
 			ask()
 			fyne.Do(show)
 		}()
 	}}
-	title := canvas.NewText(cat.T("settings.title", nil), theme.Current().Text)
-	title.TextSize, title.TextStyle.Bold = 20, true
-	head := container.NewHBox(container.NewPadded(container.NewPadded(title)), layout.NewSpacer())
-	if back != nil {
-		head.Add(container.NewCenter(control.NewButton(cat.T("settings.back", nil), fynetheme.NavigateBackIcon(), back)))
-	}
+	v.title = canvas.NewText("", theme.Current().Text)
+	v.title.TextSize, v.title.TextStyle.Bold = 20, true
+	v.back = control.NewButton("", fynetheme.NavigateBackIcon(), v.goBack)
+	head := container.NewVBox(container.NewHBox(v.back), container.NewPadded(container.NewPadded(v.title)))
 	v.compose()
 	v.root = container.NewPadded(control.Frame(container.NewVBox(head, widget.NewSeparator()), v.scroll, v.foot))
-	v.goneText.SetText(cat.T("app.loading", nil))
+	v.goneText.SetText(v.cat.T("app.loading", nil))
+	v.turn(c.Page)
 	return v
 }
 
 func (v *View) compose() {
-	v.force, v.layers, v.computer, v.notice = paragraph(""), paragraph(""), paragraph(""), paragraph("")
-	v.force.TextStyle.Bold = true
-	v.layers.Hide()
-	v.why = control.NewButton(v.cat.T("settings.why", nil), nil, v.unfold)
-	v.why.Focused = func() { v.reveal(v.why) }
+	v.notice = paragraph("")
 	v.undoing = control.NewButton(v.cat.T("settings.undo", nil), fynetheme.ContentUndoIcon(), v.takeBack)
-	rows := container.New(layout.NewCustomPaddedVBoxLayout(0), head(v.cat.T("settings.insights", nil)), paragraph(v.cat.T("settings.insights.what", nil)),
-		container.NewBorder(nil, nil, nil, container.NewVBox(v.why), v.force), v.layers)
-	for i, now := range viewmodel.NewSettings(viewmodel.SettingsState{}, v.cat, v.zone).Choices {
-		c := newChoice(now)
-		c.pick = func() { v.change(c.now.Value, false) }
-		c.move = func(by int) { v.focus(i + by) }
-		c.reveal = func() { v.reveal(c) }
-		v.choices = append(v.choices, c)
-		rows.Add(c)
-	}
-	v.lasting = container.NewVBox()
-	v.lasting.Hide()
-	rows.Add(v.lasting)
-	rows.Add(widget.NewSeparator())
-	rows.Add(head(v.cat.T("settings.computer", nil)))
-	rows.Add(v.computer)
-	v.body = rows
-	v.body.Hide()
 	v.goneText, v.goneCode = paragraph(""), paragraph("")
 	v.goneCode.Importance = widget.LowImportance
 	v.retry = control.NewButton(v.cat.T("app.retry", nil), nil, v.Refresh)
 	v.retry.Hide()
 	v.gone = container.NewVBox(v.goneText, v.goneCode, container.NewHBox(v.retry))
+	v.composePages()
+	v.body = container.NewStack()
+	v.body.Hide()
 	room := layout.NewCustomPaddedLayout(0, 0, 0, theme.Aval{}.Size(fynetheme.SizeNameScrollBar)+4) // for the scroll bar
 	v.scroll = container.NewVScroll(container.New(room, container.NewVBox(v.gone, v.body)))
 	v.foot = container.NewVBox(widget.NewSeparator(), container.NewBorder(nil, nil, nil, container.NewCenter(v.undoing), v.notice))
@@ -131,24 +138,15 @@ func (v *View) Content() fyne.CanvasObject { return v.root }
 // Size is what the window should open with: it fits a screen of 1024 × 600.
 func (v *View) Size() fyne.Size { return fyne.NewSize(560, 560) }
 
-// Watch refreshes the view until ctx ends, so that a change made elsewhere is
-// seen here.
-func (v *View) Watch(ctx context.Context, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			fyne.Do(v.Refresh)
-		}
-	}
-}
+// Page is the page that is shown: for a view in another language.
+func (v *View) Page() Page { return v.page }
 
 // Refresh asks the service once, in the background.
 func (v *View) Refresh() {
 	if v.busy {
+		if v.next == nil { // what is known by then is older than this
+			v.next = v.Refresh
+		}
 		return
 	}
 	v.busy = true
@@ -157,11 +155,16 @@ func (v *View) Refresh() {
 	v.work(func() { state, err = v.load() }, func() {
 		v.busy = false
 		v.show(state, err)
-		if next := v.next; next != nil {
-			v.next = nil
-			next()
-		}
+		v.goOn()
 	})
+}
+
+// goOn does what waited for the service's answer.
+func (v *View) goOn() {
+	if next := v.next; next != nil {
+		v.next = nil
+		next()
+	}
 }
 
 func (v *View) load() (s viewmodel.SettingsState, err error) {
@@ -176,50 +179,114 @@ func (v *View) load() (s viewmodel.SettingsState, err error) {
 	return s, v.call(ctx, ipc.MethodStatus, ipc.Empty{}, &s.Status)
 }
 
-// change asks the service for another value of the setting; takenBack: by Undo.
-func (v *View) change(to consent.AccessControl, takenBack bool) {
-	if !v.known || v.state.Settings.Enforced || to == v.state.Settings.SessionInsights {
+// change asks the service for another value.
+func (v *View) change(c change) {
+	if !v.known {
 		return
 	}
 	if v.busy { // a refresh is under way, and soon over
-		v.next = func() { v.change(to, takenBack) }
+		v.next = func() { v.change(c) }
 		return
 	}
 	v.busy = true
-	before := v.state.Settings.SessionInsights
 	var state viewmodel.SettingsState
 	var err, loadErr error
 	v.work(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 		defer cancel()
 		var r ipc.SettingsResult
-		err = v.call(ctx, ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: to}, &r)
+		err = v.call(ctx, ipc.MethodSettingsSet, c.set, &r)
 		state, loadErr = v.load()
 	}, func() {
 		v.busy, v.undo, v.next = false, nil, nil
 		v.show(state, loadErr)
 		if loadErr == nil {
-			v.report(before, to, takenBack, err)
+			v.report(c, err)
 		}
 	})
 }
 
-// report says what became of a change.
-func (v *View) report(before, to consent.AccessControl, takenBack bool, err error) {
-	if err == nil && takenBack {
-		v.say(v.cat.T("settings.undone", assets.Args{"value": viewmodel.Access(v.cat, to)}))
+// setAccess changes the access control.
+func (v *View) setAccess(to consent.AccessControl) {
+	before := v.state.Settings.SessionInsights
+	if v.state.Settings.Enforced || to == before {
 		return
 	}
-	if err == nil && before != consent.AccessCorrupt {
-		v.undo, v.set = &before, to
+	say := func(key string, value consent.AccessControl) string {
+		return v.cat.T(key, assets.Args{"value": viewmodel.Access(v.cat, value)})
 	}
-	v.say(viewmodel.Changed(v.cat, to, v.state.Settings.Enforced, err))
+	c := change{set: ipc.SettingsSet{SessionInsights: to}, said: say("settings.changed", to)}
+	if before != consent.AccessCorrupt {
+		c.undone = &change{set: ipc.SettingsSet{SessionInsights: before}, said: say("settings.undone", before)}
+	}
+	v.change(c)
+}
+
+// setGroup lets a group be recorded, or no longer.
+func (v *View) setGroup(g event.Group, on bool) {
+	var before, after []event.Group
+	for _, s := range v.state.Settings.Groups {
+		if s.Own {
+			before = append(before, s.Group)
+		}
+		if s.Group == g && on || s.Group != g && s.Own {
+			after = append(after, s.Group)
+		}
+	}
+	if len(after) == 0 {
+		v.undo = nil
+		v.say(v.cat.T("settings.record.last", nil))
+		return
+	}
+	say := func(key string, groups []event.Group) string {
+		s := v.state
+		s.Settings.Groups = slices.Clone(s.Settings.Groups)
+		for i := range s.Settings.Groups {
+			one := &s.Settings.Groups[i]
+			one.Own = slices.Contains(groups, one.Group)
+			one.Record = one.Own && !one.Barred
+		}
+		return v.cat.T(key, assets.Args{"record": viewmodel.NewSettings(s, v.cat, v.zone).Recorded})
+	}
+	v.change(change{set: ipc.SettingsSet{Record: after}, said: say("settings.record.changed", after),
+		undone: &change{set: ipc.SettingsSet{Record: before}, said: say("settings.record.undone", before)}})
+}
+
+// setLanguage changes the language; the window's owner composes the view anew.
+func (v *View) setLanguage(to string) {
+	before := v.state.Settings.Language
+	if before == "" {
+		before = "default"
+	}
+	if to == before {
+		return
+	}
+	v.change(change{set: ipc.SettingsSet{Language: to}, said: v.cat.T("settings.language.changed", nil),
+		undone: &change{set: ipc.SettingsSet{Language: before}, said: v.cat.T("settings.language.undone", nil)}})
+}
+
+// report says what became of a change.
+func (v *View) report(c change, err error) {
+	if err != nil {
+		v.say(viewmodel.Unchanged(v.cat, v.state.Settings.Enforced && c.set.SessionInsights != "", err))
+		return
+	}
+	if v.undo = c.undone; v.undo != nil {
+		v.undo.left = v.state.Settings
+	}
+	v.say(c.said)
 }
 
 func (v *View) takeBack() {
 	if v.undo != nil {
-		v.change(*v.undo, true)
+		v.change(*v.undo)
 	}
+}
+
+// own tells whether two states hold the same choices of the person's own.
+func own(a, b ipc.SettingsResult) bool {
+	return a.SessionInsights == b.SessionInsights && a.Language == b.Language && a.Enforced == b.Enforced &&
+		slices.EqualFunc(a.Groups, b.Groups, func(x, y ipc.GroupSetting) bool { return x.Group == y.Group && x.Own == y.Own })
 }
 
 // say shows what became of the last change; empty: nothing.
@@ -227,7 +294,7 @@ func (v *View) say(text string) {
 	v.notice.SetText(text)
 	if v.undo == nil {
 		if c := v.canvas(); c != nil && c.Focused() == fyne.Focusable(v.undoing) {
-			v.focusChosen()
+			v.focusPage()
 		}
 		v.undoing.Hide()
 	} else {
@@ -242,6 +309,7 @@ func (v *View) say(text string) {
 }
 
 func (v *View) show(state viewmodel.SettingsState, err error) {
+	was := v.known
 	v.known = err == nil
 	if err != nil {
 		what := "app.gone"
@@ -257,18 +325,17 @@ func (v *View) show(state viewmodel.SettingsState, err error) {
 		v.say("")
 		return
 	}
-	v.state = state
-	s := viewmodel.NewSettings(state, v.cat, v.zone)
-	setText(v.force, s.Force)
-	setText(v.layers, strings.Join(s.Layers, "\n"))
-	v.showLasting(s.Lasting)
-	setText(v.computer, strings.Join(s.Computer, "\n"))
-	for i, c := range v.choices {
-		c.show(s.Choices[i], s.Greyed)
+	if v.spoke != nil && (!was || v.state.Settings.Language != state.Settings.Language) {
+		v.spoke(state.Settings.Language)
 	}
+	v.state = state
+	v.fill(viewmodel.NewSettings(state, v.cat, v.zone))
 	v.gone.Hide()
 	v.body.Show()
-	if v.undo != nil && (s.Greyed || state.Settings.SessionInsights != v.set) { // changed elsewhere
+	if c := v.canvas(); !was && v.leave != nil && c != nil && c.Focused() == nil { // who came by the gear goes on by the keyboard
+		v.focusPage()
+	}
+	if v.undo != nil && !own(state.Settings, v.undo.left) { // changed elsewhere
 		v.undo = nil
 		v.say("")
 	}
@@ -324,30 +391,11 @@ func (v *View) revoke(id string) {
 	})
 }
 
-func (v *View) unfold() {
-	if v.layers.Visible() {
-		v.layers.Hide()
-		v.why.SetText(v.cat.T("settings.why", nil))
-	} else {
-		v.layers.Show()
-		v.why.SetText(v.cat.T("settings.why.less", nil))
-	}
-	v.root.Refresh()
-}
-
 func (v *View) canvas() fyne.Canvas { return fyne.CurrentApp().Driver().CanvasForObject(v.root) }
 
-func (v *View) focus(i int) {
-	if c := v.canvas(); c != nil && i >= 0 && i < len(v.choices) {
-		c.Focus(v.choices[i])
-	}
-}
-
-func (v *View) focusChosen() {
-	for i, c := range v.choices {
-		if c.now.Chosen {
-			v.focus(i)
-		}
+func (v *View) focus(o fyne.Focusable) {
+	if c := v.canvas(); c != nil && o != nil {
+		c.Focus(o)
 	}
 }
 
@@ -364,23 +412,4 @@ func (v *View) reveal(o fyne.CanvasObject) {
 	if y != v.scroll.Offset.Y {
 		v.scroll.ScrollToOffset(fyne.NewPos(0, y))
 	}
-}
-
-func setText(l *widget.Label, text string) {
-	if l.Text != text {
-		l.SetText(text)
-	}
-}
-
-func head(text string) *widget.Label {
-	l := paragraph(text)
-	l.TextStyle.Bold = true
-	l.SizeName = fynetheme.SizeNameSubHeadingText
-	return l
-}
-
-func paragraph(text string) *widget.Label {
-	l := widget.NewLabel(text)
-	l.Wrapping = fyne.TextWrapWord
-	return l
 }

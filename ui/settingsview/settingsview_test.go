@@ -3,6 +3,7 @@ package settingsview
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/assets"
 	"aval/ui/control"
@@ -23,6 +25,9 @@ type service struct {
 	own      consent.AccessControl
 	enforced consent.AccessControl // by policy; empty: none
 	refuse   string                // code with which changes are refused
+	off      []event.Group         // left out by the person
+	barred   []event.Group         // by policy
+	language string
 	gone     bool
 	broken   bool // it answers, with errors
 	sets     []consent.AccessControl
@@ -48,6 +53,11 @@ func (s *service) call(_ context.Context, m ipc.Method, params, result any) erro
 		case s.own == consent.AccessUnset:
 			r.Effective, r.Origin = consent.AccessAfterConfirmation, "default"
 		}
+		r.Language = s.language
+		for _, g := range event.Groups {
+			own, barred := !slices.Contains(s.off, g), slices.Contains(s.barred, g)
+			r.Groups = append(r.Groups, ipc.GroupSetting{Group: g, Own: own, Barred: barred, Record: own && !barred})
+		}
 		r.Lasting = s.lasting
 		*result.(*ipc.SettingsResult) = r
 	case ipc.MethodConsentWithdraw:
@@ -57,12 +67,21 @@ func (s *service) call(_ context.Context, m ipc.Method, params, result any) erro
 		s.revoked = append(s.revoked, params.(ipc.Withdraw).ID)
 		s.lasting = nil
 	case ipc.MethodSettingsSet:
-		v := params.(ipc.SettingsSet).SessionInsights
-		s.sets = append(s.sets, v)
+		p := params.(ipc.SettingsSet)
+		s.sets = append(s.sets, p.SessionInsights)
 		if s.refuse != "" {
 			return &ipc.Error{Code: s.refuse, Message: "no"}
 		}
-		s.own = v
+		switch {
+		case p.SessionInsights != "":
+			s.own = p.SessionInsights
+		case len(p.Record) > 0:
+			s.off = slices.DeleteFunc(slices.Clone(event.Groups), func(g event.Group) bool { return slices.Contains(p.Record, g) })
+		case p.Language == "default":
+			s.language = ""
+		default:
+			s.language = p.Language
+		}
 	}
 	return nil
 }
@@ -72,7 +91,7 @@ func (s *service) call(_ context.Context, m ipc.Method, params, result any) erro
 func open(t *testing.T, s *service) (*View, fyne.Window) {
 	t.Helper()
 	test.NewTempApp(t).Settings().SetTheme(theme.Aval{})
-	v := New(assets.For("pt-BR"), time.UTC, s.call, nil)
+	v := New(Config{Catalog: assets.For("pt-BR"), Zone: time.UTC, Call: s.call, Page: PageInsights})
 	v.work = func(ask, show func()) { ask(); show() }
 	w := test.NewTempWindow(t, v.Content())
 	w.Resize(v.Size())
@@ -83,9 +102,9 @@ func open(t *testing.T, s *service) (*View, fyne.Window) {
 // chosen names the values that are marked.
 func chosen(v *View) string {
 	var all []string
-	for _, c := range v.choices {
-		if c.now.Chosen {
-			all = append(all, string(c.now.Value))
+	for i, c := range v.choices {
+		if c.Chosen() {
+			all = append(all, string(v.values[i]))
 		}
 	}
 	return strings.Join(all, ",")
@@ -162,7 +181,7 @@ func TestGreyed(t *testing.T) {
 		test.Tap(c)
 		c.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
 		if !c.Disabled() {
-			t.Errorf("%s is not greyed", c.now.Name)
+			t.Errorf("%s is not greyed", c.Name())
 		}
 	}
 	if len(s.sets) > 0 || chosen(v) != "allowed" || !strings.Contains(v.force.Text, "Definido pela política") {
@@ -171,6 +190,7 @@ func TestGreyed(t *testing.T) {
 	if v.layers.Visible() {
 		t.Error("the layers are unfolded")
 	}
+	w.Canvas().FocusNext() // the way back
 	w.Canvas().FocusNext()
 	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	if !v.layers.Visible() || !strings.Contains(v.layers.Text, "Sua escolha: Negado") {
@@ -220,12 +240,12 @@ func TestKeyboard(t *testing.T) {
 	s := &service{own: consent.AccessUnset}
 	v, w := open(t, s)
 	w.Resize(fyne.NewSize(500, 260)) // as little as a small screen at 200 % leaves
-	for range 5 {
+	for range 6 {
 		w.Canvas().FocusNext()
 	}
 	last := v.choices[3]
 	if w.Canvas().Focused() != last {
-		t.Fatalf("the fifth Tab reaches %T", w.Canvas().Focused())
+		t.Fatalf("the sixth Tab reaches %T", w.Canvas().Focused())
 	}
 	at := fyne.CurrentApp().Driver().AbsolutePositionForObject(last).Y
 	top := fyne.CurrentApp().Driver().AbsolutePositionForObject(v.scroll).Y
@@ -268,15 +288,98 @@ func TestClickDuringRefresh(t *testing.T) {
 func TestBack(t *testing.T) {
 	test.NewTempApp(t)
 	back := 0
-	v := New(assets.For("en"), time.UTC, (&service{own: consent.AccessUnset}).call, func() { back++ })
+	v := New(Config{Catalog: assets.For("en"), Zone: time.UTC, Call: (&service{own: consent.AccessUnset}).call, Page: PageInsights, Back: func() { back++ }})
 	v.work = func(ask, show func()) { ask(); show() }
 	w := test.NewTempWindow(t, v.Content())
 	w.Resize(v.Size())
 	v.Refresh()
+	for n := 0; v.Page() != PageHome; n++ { // up the whole way, and out
+		if n > int(pageCount) {
+			t.Fatal("Back goes in circles")
+		}
+		w.Canvas().Unfocus()
+		w.Canvas().FocusNext()
+		w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	}
+	w.Canvas().Unfocus()
 	w.Canvas().FocusNext()
 	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	if back != 1 {
 		t.Errorf("the first Tab leads to %T", w.Canvas().Focused())
+	}
+}
+
+// TestWay: from the gear down to Session Insights, which is the last row of
+// access control, by the keyboard alone: each page says what is so now.
+func TestWay(t *testing.T) {
+	s := &service{own: consent.AccessDenied}
+	v, w := open(t, s)
+	v.turn(PageHome)
+	enter := func(want Page) {
+		t.Helper()
+		w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+		if v.Page() != want {
+			t.Fatalf("page %d instead of %d", v.Page(), want)
+		}
+	}
+	enter(PageDevice)
+	enter(PageAdvanced)
+	if v.access.Text != "Configurações personalizadas" {
+		t.Errorf("access control: %q", v.access.Text)
+	}
+	enter(PageAccess)
+	rows := v.pages[PageAccess].Objects
+	if rows[len(rows)-1] != fyne.CanvasObject(v.toInsights) || v.toInsights.Now() != "Negado" {
+		t.Errorf("the last row says %q", v.toInsights.Now())
+	}
+	enter(PageInsights)
+	if chosen(v) != "denied" || w.Canvas().Focused() != v.choices[1] {
+		t.Errorf("the focus is not on what is chosen: %q", chosen(v))
+	}
+}
+
+// TestRecord: a group is left out and let in again, what a policy bars is greyed,
+// and the last one stays.
+func TestRecord(t *testing.T) {
+	s := &service{own: consent.AccessUnset, barred: []event.Group{event.System}}
+	v, _ := open(t, s)
+	v.turn(PageRecord)
+	if v.toRecord[0].Now() != "4 de 5 tipos" || !v.ticks[3].Disabled() || v.ticks[3].Chosen() {
+		t.Errorf("barred by policy: %q, greyed %v", v.toRecord[0].Now(), v.ticks[3].Disabled())
+	}
+	test.Tap(v.ticks[0])
+	if !slices.Equal(s.off, []event.Group{event.Windows}) || v.ticks[0].Chosen() || !strings.Contains(v.notice.Text, "3 de 5 tipos") {
+		t.Errorf("left out %v, said %q", s.off, v.notice.Text)
+	}
+	test.Tap(v.undoing)
+	if len(s.off) != 0 || !v.ticks[0].Chosen() {
+		t.Errorf("after Undo %v is left out", s.off)
+	}
+	s.off = []event.Group{event.Windows, event.Commands, event.Files, event.System}
+	v.Refresh()
+	sets := len(s.sets)
+	test.Tap(v.ticks[4])
+	if len(s.sets) != sets || !v.ticks[4].Chosen() || !strings.Contains(v.notice.Text, "Negado") {
+		t.Errorf("the last group: %d requests, said %q", len(s.sets)-sets, v.notice.Text)
+	}
+}
+
+// TestLanguage: the window is told of a choice, also of one made elsewhere.
+func TestLanguage(t *testing.T) {
+	s := &service{own: consent.AccessUnset}
+	v, _ := open(t, s)
+	var told []string
+	v.spoke = func(lang string) { told = append(told, lang) }
+	v.turn(PageLanguage)
+	if !v.tongues[0].Chosen() {
+		t.Error("the desktop's own is not marked")
+	}
+	test.Tap(v.tongues[slices.Index(v.spoken, "en")])
+	test.Tap(v.undoing)
+	s.language = "pt-BR"
+	v.Refresh()
+	if !slices.Equal(told, []string{"en", "", "pt-BR"}) {
+		t.Errorf("told of %q", told)
 	}
 }
 

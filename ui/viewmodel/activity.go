@@ -52,6 +52,7 @@ type Activity struct {
 	Facts       []string // the decision, a sentence a line
 
 	Granted   bool // there may be items
+	Recorded  bool // the decision stands in a signed record: there is a receipt
 	Erased    bool
 	Closed    bool // what has not left will not leave
 	CanStop   bool
@@ -91,6 +92,7 @@ func newActivity(e ipc.ConsentEntry, live ipc.SessionInfo, cat *assets.Catalog, 
 	}
 	enforced := e.Basis == consent.BasisEnforcedPolicy
 	a.Granted = e.Basis != consent.BasisNone
+	a.Recorded = e.Outcome != consent.OutcomeAsking
 	if e.Outcome == consent.OutcomeAllowed && (enforced || e.Basis == consent.BasisPolicy) {
 		a.Word, a.Tone = cat.T("activity.word.policy", nil), TonePolicy
 	}

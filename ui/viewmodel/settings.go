@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/policy"
 	"aval/assets"
@@ -40,6 +41,33 @@ type Settings struct {
 	Lasting []Lasting
 	// Computer is the state of this computer, a sentence a line.
 	Computer []string
+	// Access is what stands beside "access control": default, custom or policy.
+	Access string
+	// InForce names the value in force.
+	InForce string
+	// Groups are the kinds of event with who decided on each, Recorded the same
+	// in a few words, GroupsNote what does not follow them; empty: nothing.
+	Groups     []GroupChoice
+	Recorded   string
+	GroupsNote string
+	// Company names the companies that this computer knows, Companies says what
+	// each may do.
+	Company   string
+	Companies []string
+}
+
+// GroupChoice is one group that can be left out.
+type GroupChoice struct {
+	Group     event.Group
+	Name, Why string
+	On        bool
+	Greyed    bool
+}
+
+// LanguageChoice is one language; its Value is "default" for the desktop's own.
+type LanguageChoice struct {
+	Value, Name, Meaning string
+	Chosen               bool
 }
 
 // Lasting is one answer that holds for further sessions, and its record.
@@ -79,10 +107,16 @@ func Access(cat *assets.Catalog, v consent.AccessControl) string {
 
 // Changed says what became of a change to a value; enforced: as it is after that.
 func Changed(cat *assets.Catalog, to consent.AccessControl, enforced bool, err error) string {
+	if err != nil {
+		return Unchanged(cat, enforced, err)
+	}
+	return cat.T("settings.changed", assets.Args{"value": Access(cat, to)})
+}
+
+// Unchanged says why a change did not happen.
+func Unchanged(cat *assets.Catalog, enforced bool, err error) string {
 	var refused *ipc.Error
 	switch {
-	case err == nil:
-		return cat.T("settings.changed", assets.Args{"value": Access(cat, to)})
 	case errors.As(err, &refused) && refused.Code == ipc.CodeRefused && enforced:
 		return cat.T("settings.refused.policy", nil)
 	case errors.As(err, &refused) && refused.Code == ipc.CodeRefused:
@@ -102,6 +136,21 @@ func NewSettings(s SettingsState, cat *assets.Catalog, zone *time.Location) Sett
 	for _, c := range choices {
 		v.Choices = append(v.Choices, Choice{Value: c, Name: Access(cat, c), Meaning: w.meaning(c), Chosen: c == chosen})
 	}
+	v.InForce = Access(cat, s.Settings.Effective)
+	switch {
+	case s.Settings.Enforced:
+		v.Access = cat.T("settings.access.policy", nil)
+	case s.Settings.SessionInsights == consent.AccessUnset && narrow(s.Settings.Groups) == 0:
+		v.Access = cat.T("settings.access.default", nil)
+	default:
+		v.Access = cat.T("settings.access.custom", nil)
+	}
+	w.groups(&v)
+	v.Company, v.Companies = cat.T("settings.companies.none", nil), []string{cat.T("settings.companies.none.what", nil)}
+	if name := Clean(s.Status.Company, maxName); name != "" {
+		v.Company = name
+		v.Companies = append([]string{cat.T("settings.companies.managed", assets.Args{"company": name})}, company(s.Status, cat)[1:]...)
+	}
 	for _, l := range s.Settings.Lasting {
 		v.Lasting = append(v.Lasting, Lasting{l.ID, cat.T("settings.lasting.row", assets.Args{
 			"supporter": Clean(l.Supporter, maxName), "company": Clean(l.Company, maxName),
@@ -112,6 +161,62 @@ func NewSettings(s SettingsState, cat *assets.Catalog, zone *time.Location) Sett
 		v.Computer = append(v.Computer, d)
 	}
 	return v
+}
+
+// narrow counts the groups that a person left out.
+func narrow(groups []ipc.GroupSetting) (n int) {
+	for _, g := range groups {
+		if !g.Own {
+			n++
+		}
+	}
+	return n
+}
+
+func (w settingsWords) groups(v *Settings) {
+	on, all := 0, 0
+	for _, g := range w.Settings.Groups {
+		key, known := groupKeys[g.Group]
+		if !known {
+			continue
+		}
+		c := GroupChoice{Group: g.Group, Name: w.cat.T(key, nil), On: g.Record, Greyed: g.Barred, Why: w.cat.T("settings.record.on", nil)}
+		switch {
+		case g.Barred:
+			c.Why = w.cat.T("settings.record.barred", nil)
+		case !g.Own:
+			c.Why = w.cat.T("settings.record.off", nil)
+		case narrow(w.Settings.Groups) == 0:
+			c.Why = w.cat.T("settings.record.default", nil)
+		}
+		if all++; g.Record {
+			on++
+		}
+		v.Groups = append(v.Groups, c)
+	}
+	switch on {
+	case all:
+		v.Recorded = w.cat.T("settings.record.all", nil)
+	case 0:
+		v.Recorded = w.cat.T("settings.record.none", nil)
+	default:
+		v.Recorded = w.cat.T("settings.record.some", assets.Args{"n": on, "all": all})
+	}
+	if narrow(w.Settings.Groups) > 0 && w.Settings.Origin == "enforced-policy" {
+		v.GroupsNote = w.cat.T("settings.record.enforced", nil)
+	}
+}
+
+// NewLanguages lists the languages that can be chosen, each by its own name.
+// desktop are the locales of the desktop, best first.
+func NewLanguages(chosen string, cat *assets.Catalog, desktop ...string) []LanguageChoice {
+	const name = "consent.language.name"
+	list := []LanguageChoice{{Value: "default", Name: cat.T("settings.language.desktop", nil), Chosen: chosen == "",
+		Meaning: cat.T("settings.language.desktop.now", assets.Args{"language": assets.For(desktop...).T(name, nil)})}}
+	for _, lang := range assets.Langs() {
+		list = append(list, LanguageChoice{Value: lang, Name: assets.For(lang).T(name, nil), Chosen: chosen == lang})
+	}
+	return list
 }
 
 // accessPolicy finds what the policy says about access control; its zero value:

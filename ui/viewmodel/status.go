@@ -1,6 +1,9 @@
 package viewmodel
 
 import (
+	"time"
+
+	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
 )
@@ -9,11 +12,12 @@ import (
 type Status struct {
 	Recording string // what is being recorded: the most important line
 	Lines     []string
-	Device    string // the computer's name at the company; empty: none
+	Sessions  []string // the open ones, each with its state
+	Device    string   // the computer's name at the company; empty: none
 }
 
-// NewStatus puts the service's state into words.
-func NewStatus(s ipc.Status, cat *assets.Catalog) Status {
+// NewStatus puts the service's state into words; times are those of zone.
+func NewStatus(s ipc.Status, open []ipc.SessionInfo, cat *assets.Catalog, zone *time.Location) Status {
 	v := Status{Recording: cat.T("app.recording.none", nil)}
 	if s.Recording > 0 {
 		v.Recording = cat.N("app.recording", s.Recording, nil)
@@ -32,15 +36,37 @@ func NewStatus(s ipc.Status, cat *assets.Catalog) Status {
 			v.Lines = append(v.Lines, note)
 		}
 	}
+	for _, one := range open {
+		v.Sessions = append(v.Sessions, session(one, cat, zone))
+	}
 	v.Device = device(s, cat)
 	return v
+}
+
+// session says who is connected and what of it is recorded.
+func session(s ipc.SessionInfo, cat *assets.Catalog, zone *time.Location) string {
+	who := Clean(s.Supporter, maxName)
+	if who == "" {
+		who = cat.T("activity.nobody", nil)
+	}
+	state := Outcome(cat, s.Outcome)
+	switch {
+	case s.Paused:
+		state = cat.T("app.session.paused", nil)
+	case s.Recording:
+		state = cat.T("app.session.recording", nil)
+	case s.Outcome == consent.OutcomeAllowed:
+		state = cat.T("app.session.held", nil)
+	}
+	return cat.T("app.session", assets.Args{"supporter": who, "tool": toolName(cat, s.Tool),
+		"time": s.StartedAt.In(zone).Format("15:04"), "state": state})
 }
 
 // company says with which company and server this computer is connected.
 func company(s ipc.Status, cat *assets.Catalog) []string {
 	name, server := Clean(s.Company, maxName), Clean(s.Server, maxReaders)
 	if name == "" {
-		return []string{cat.T("app.company.none", nil)}
+		return []string{cat.T("app.company.none", nil), cat.T("app.company.none.code", nil)}
 	}
 	key := "app.link.none"
 	switch s.Link {

@@ -76,11 +76,12 @@ type Group struct {
 	Text  string
 }
 
-// Catalog picks the language: the person's own, where it is one of ours,
-// otherwise the first that the policy names, otherwise English. A policy must
-// not make the question unreadable to the one who is asked.
+// Catalog picks the language: what the person chose in the settings, otherwise
+// that of their desktop, where it is one of ours, otherwise the first that the
+// policy names, otherwise English. A policy must not make the question unreadable
+// to the one who is asked.
 func Catalog(q ipc.Question, locale string) *assets.Catalog {
-	return assets.For(append([]string{locale}, q.Languages...)...)
+	return assets.For(append([]string{q.Language, locale}, q.Languages...)...)
 }
 
 // New composes the question q in the language of cat. now is when it is shown:

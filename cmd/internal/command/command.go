@@ -1,0 +1,57 @@
+// Package command is what the two command lines say in the same way: what was
+// wrong with a call, an error in one sentence, and a result for people or as JSON.
+//
+// The one rule that must not be broken: an error goes to standard error, once,
+// and with --json it is one object that holds nothing else.
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Wrong tells whether err is one of those that cobra and pflag make of wrong
+// words; they have no type of their own.
+func Wrong(err error) bool {
+	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand flag", "flag needs an argument",
+		"invalid argument", "required flag", "accepts ", "requires at least", "bad flag syntax", "if any flags in the group"} {
+		if strings.HasPrefix(err.Error(), p) {
+			return true
+		}
+	}
+	return false
+}
+
+// Failure is an error as people and programs are told it: what happened and what
+// to do. Code is a word for programs; it may be empty.
+type Failure struct {
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Report writes f to w: {"error": f} as JSON, or a sentence after the program's name.
+func (f Failure) Report(w io.Writer, program string, asJSON bool) {
+	if asJSON {
+		_ = json.NewEncoder(w).Encode(map[string]Failure{"error": f})
+		return
+	}
+	text := f.Message
+	if f.Hint != "" {
+		text += ": " + f.Hint
+	}
+	fmt.Fprintln(w, program+":", text)
+}
+
+// Print writes v as JSON, or lets text write it for people.
+func Print(w io.Writer, asJSON bool, v any, text func(io.Writer)) error {
+	if !asJSON {
+		text(w)
+		return nil
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,282 @@
+package settingsview
+
+import (
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
+	fynetheme "fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"aval/agent/consent"
+	"aval/agent/event"
+	"aval/ui/control"
+	"aval/ui/theme"
+	"aval/ui/viewmodel"
+)
+
+// Page is one page of the settings. They form the way that users of commercial
+// remote tools know, from the gear down to Session Insights.
+type Page int
+
+// The pages.
+const (
+	PageHome Page = iota
+	PageDevice
+	PageAdvanced
+	PageAccess
+	PageInsights
+	PageRecord
+	PageLanguage
+	PageCompanies
+	pageCount
+)
+
+// plan says of each page its title and where Back leads.
+var plan = [pageCount]struct {
+	title string
+	up    Page
+}{
+	PageHome:      {"settings.title", PageHome},
+	PageDevice:    {"settings.device", PageHome},
+	PageAdvanced:  {"settings.advanced", PageDevice},
+	PageAccess:    {"settings.access", PageAdvanced},
+	PageInsights:  {"settings.access.name", PageAccess},
+	PageRecord:    {"settings.record", PageHome},
+	PageLanguage:  {"settings.language", PageHome},
+	PageCompanies: {"settings.companies", PageHome},
+}
+
+// parts are what the pages show.
+type parts struct {
+	force  *widget.Label
+	why    *control.Button
+	layers *widget.Label
+
+	lasting *fyne.Container // answers that hold for further sessions
+	lasts   []viewmodel.Lasting
+
+	values  []consent.AccessControl // of choices
+	choices []*control.Choice
+	groups  []event.Group // of ticks
+	ticks   []*control.Choice
+	spoken  []string // values of languages
+	tongues []*control.Choice
+
+	toRecord                                []*control.Row
+	toLanguage, toCompanies, toInsights     *control.Row
+	access, computer, companies, groupsNote *widget.Label
+}
+
+func (v *View) composePages() {
+	v.computer, v.companies, v.access = paragraph(""), paragraph(""), paragraph("")
+	v.toLanguage, v.toCompanies = v.row("settings.language", PageLanguage), v.row("settings.companies", PageCompanies)
+	v.toRecord = []*control.Row{v.row("settings.record", PageRecord), v.row("settings.record", PageRecord)}
+	v.toInsights = v.row("settings.access.name", PageInsights)
+
+	device := v.row("settings.device", PageDevice)
+	device.Set(v.cat.T("settings.device.now", nil))
+	v.pages[PageHome] = column(device, v.toRecord[0], v.toLanguage, v.toCompanies)
+	v.first[PageHome] = device
+
+	advanced := v.row("settings.advanced", PageAdvanced)
+	v.pages[PageDevice] = column(head(v.cat.T("settings.computer", nil)), v.computer, advanced)
+	v.first[PageDevice] = advanced
+
+	configure := control.NewButton(v.cat.T("settings.access.configure", nil), nil, func() { v.turn(PageAccess) })
+	configure.Focused = func() { v.reveal(configure) }
+	name := paragraph(v.cat.T("settings.access", nil))
+	name.TextStyle.Bold = true
+	v.pages[PageAdvanced] = column(head(v.cat.T("settings.advanced.connections", nil)),
+		container.NewBorder(nil, nil, nil, container.NewCenter(configure), column(name, v.access)))
+	v.first[PageAdvanced] = configure
+
+	v.pages[PageAccess] = column(head(v.cat.T("settings.advanced.connections", nil)), v.toRecord[1], v.toInsights)
+	v.first[PageAccess] = v.toInsights
+
+	v.composeInsights()
+	v.composeRecord()
+	v.composeLanguage()
+	v.pages[PageCompanies] = column(paragraph(v.cat.T("settings.companies.what", nil)), v.companies)
+}
+
+func (v *View) composeInsights() {
+	v.force, v.layers = paragraph(""), paragraph("")
+	v.force.TextStyle.Bold = true
+	v.layers.Hide()
+	v.why = control.NewButton(v.cat.T("settings.why", nil), nil, v.unfold)
+	v.why.Focused = func() { v.reveal(v.why) }
+	rows := column(paragraph(v.cat.T("settings.insights.what", nil)), container.NewBorder(nil, nil, nil, container.NewVBox(v.why), v.force), v.layers)
+	for _, now := range viewmodel.NewSettings(viewmodel.SettingsState{}, v.cat, v.zone).Choices {
+		v.values = append(v.values, now.Value)
+		v.choices = append(v.choices, v.choice(false, &v.choices, func(int) { v.setAccess(now.Value) }))
+		rows.Add(v.choices[len(v.choices)-1])
+	}
+	v.lasting = container.NewVBox()
+	v.lasting.Hide()
+	rows.Add(v.lasting)
+	v.pages[PageInsights] = rows
+}
+
+func (v *View) composeRecord() {
+	v.groupsNote = paragraph("")
+	rows := column(paragraph(v.cat.T("settings.record.what", nil)))
+	for _, g := range event.Groups {
+		v.groups = append(v.groups, g)
+		c := v.choice(true, &v.ticks, func(i int) { v.setGroup(g, !v.ticks[i].Chosen()) })
+		v.ticks = append(v.ticks, c)
+		rows.Add(c)
+	}
+	rows.Add(v.groupsNote)
+	v.pages[PageRecord] = rows
+}
+
+func (v *View) composeLanguage() {
+	rows := column(paragraph(v.cat.T("settings.language.what", nil)))
+	for _, l := range viewmodel.NewLanguages("", v.cat, v.locale) {
+		v.spoken = append(v.spoken, l.Value)
+		c := v.choice(false, &v.tongues, func(int) { v.setLanguage(l.Value) })
+		v.tongues = append(v.tongues, c)
+		rows.Add(c)
+	}
+	v.pages[PageLanguage] = rows
+}
+
+// choice makes one of a list of choices; pick is called with its place there.
+func (v *View) choice(box bool, list *[]*control.Choice, pick func(i int)) *control.Choice {
+	c, i := control.NewChoice(box), len(*list)
+	c.Pick = func() { pick(i) }
+	c.Step = func(by int) {
+		if n := i + by; n >= 0 && n < len(*list) {
+			v.focus((*list)[n])
+		}
+	}
+	c.Reveal = func() { v.reveal(c) }
+	return c
+}
+
+func (v *View) row(key string, to Page) *control.Row {
+	r := control.NewRow(v.cat.T(key, nil), func() { v.turn(to) })
+	r.Reveal = func() { v.reveal(r) }
+	return r
+}
+
+// fill puts what the service said into all pages.
+func (v *View) fill(s viewmodel.Settings) {
+	setText(v.force, s.Force)
+	setText(v.layers, strings.Join(s.Layers, "\n"))
+	v.showLasting(s.Lasting)
+	setText(v.computer, strings.Join(s.Computer, "\n"))
+	setText(v.companies, strings.Join(s.Companies, "\n"))
+	setText(v.access, s.Access)
+	setText(v.groupsNote, s.GroupsNote)
+	for i, c := range v.choices {
+		c.Set(s.Choices[i].Name, s.Choices[i].Meaning, s.Choices[i].Chosen, s.Greyed)
+	}
+	for i, c := range v.ticks {
+		for _, g := range s.Groups {
+			if g.Group == v.groups[i] {
+				c.Set(g.Name, g.Why, g.On, g.Greyed)
+			}
+		}
+	}
+	for i, l := range viewmodel.NewLanguages(v.state.Settings.Language, v.cat, v.locale) {
+		if len(theme.Missing(l.Name, fyne.TextStyle{Bold: true})) > 0 { // no font in use has it
+			l.Name = l.Value
+		}
+		v.tongues[i].Set(l.Name, l.Meaning, l.Chosen, false)
+		if l.Chosen {
+			v.toLanguage.Set(l.Name)
+		}
+	}
+	for _, r := range v.toRecord {
+		r.Set(s.Recorded)
+	}
+	v.toCompanies.Set(s.Company)
+	v.toInsights.Set(s.InForce)
+}
+
+// turn shows a page.
+func (v *View) turn(to Page) {
+	v.page = to
+	v.title.Text = v.cat.T(plan[to].title, nil)
+	v.title.Refresh()
+	up := v.cat.T("settings.back", nil)
+	if to != PageHome {
+		up = v.cat.T("settings.up", map[string]any{"page": v.cat.T(plan[plan[to].up].title, nil)})
+	}
+	v.back.SetText(up)
+	if to == PageHome && v.leave == nil {
+		v.back.Hide()
+	} else {
+		v.back.Show()
+	}
+	v.body.Objects = []fyne.CanvasObject{v.pages[to]}
+	v.body.Refresh()
+	v.scroll.ScrollToTop()
+	if v.root != nil {
+		v.undo = nil
+		v.say("")
+		v.focusPage()
+	}
+}
+
+func (v *View) goBack() {
+	if v.page != PageHome {
+		v.turn(plan[v.page].up)
+	} else if v.leave != nil {
+		v.leave()
+	}
+}
+
+// focusPage puts the keyboard's focus where the page begins: on what is chosen,
+// where there is something to choose.
+func (v *View) focusPage() {
+	to := v.first[v.page]
+	list := map[Page][]*control.Choice{PageInsights: v.choices, PageRecord: v.ticks, PageLanguage: v.tongues}[v.page]
+	for _, c := range list {
+		if c.Chosen() {
+			to = c
+			break
+		}
+	}
+	if to == nil && v.back.Visible() {
+		to = v.back
+	}
+	v.focus(to)
+}
+
+func (v *View) unfold() {
+	if v.layers.Visible() {
+		v.layers.Hide()
+		v.why.SetText(v.cat.T("settings.why", nil))
+	} else {
+		v.layers.Show()
+		v.why.SetText(v.cat.T("settings.why.less", nil))
+	}
+	v.root.Refresh()
+}
+
+func column(parts ...fyne.CanvasObject) *fyne.Container {
+	return container.New(layout.NewCustomPaddedVBoxLayout(0), parts...)
+}
+
+func setText(l *widget.Label, text string) {
+	if l.Text != text {
+		l.SetText(text)
+	}
+}
+
+func head(text string) *widget.Label {
+	l := paragraph(text)
+	l.TextStyle.Bold = true
+	l.SizeName = fynetheme.SizeNameSubHeadingText
+	return l
+}
+
+func paragraph(text string) *widget.Label {
+	l := widget.NewLabel(text)
+	l.Wrapping = fyne.TextWrapWord
+	return l
+}
