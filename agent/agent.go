@@ -126,6 +126,7 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchSSH()
 	a.restore()
 	a.findRunning()
+	a.watchLogs()
 	a.review() // the policy may have changed meanwhile
 	a.watchPolicy()
 	a.startUplink()

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,6 +19,7 @@ const ToolAnyDesk = "anydesk"
 type anyDesk struct {
 	sink Sink
 	open []*adSession // oldest first
+	done []string     // the processes whose sessions were over last
 }
 
 type adSession struct {
@@ -113,7 +115,8 @@ func (a *anyDesk) waiting(process string) *adSession {
 
 // over ends what a process had open. Its lines do not say which of several
 // sessions is over; then all are, since none can be said to go on. A process
-// that no session is known of says nothing if there are several.
+// that nothing is known of ends the only session there is; one whose session is
+// over already says it a second time.
 func (a *anyDesk) over(process string) {
 	var own []*adSession
 	for _, s := range a.open {
@@ -121,7 +124,7 @@ func (a *anyDesk) over(process string) {
 			own = append(own, s)
 		}
 	}
-	if len(own) == 0 && len(a.open) == 1 {
+	if len(own) == 0 && len(a.open) == 1 && !slices.Contains(a.done, process) {
 		own = append(own, a.open[0])
 	}
 	for _, s := range own {
@@ -135,6 +138,9 @@ func (a *anyDesk) end(s *adSession) {
 			a.open = append(a.open[:i:i], a.open[i+1:]...)
 			break
 		}
+	}
+	if a.done = append(a.done, s.process); len(a.done) > maxOpen {
+		a.done = a.done[1:]
 	}
 	if s.begun {
 		a.sink.End(ToolAnyDesk, s.id, Left)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +40,8 @@ type Logs struct {
 	sink  Sink
 	files []LogFile
 	inbox chan func()
+	// started is called when all files are followed; nil: nobody asks.
+	started func()
 }
 
 // NewLogs makes a watcher of these files; sink is called by Run's goroutine.
@@ -57,11 +58,11 @@ func (l *Logs) Run(ctx context.Context) error {
 	}
 	readers := map[who]logReader{} // the files of a tool repeat each other
 	var work sync.WaitGroup
-	defer work.Wait()
 	ctx, cancel := context.WithCancel(ctx)
+	defer work.Wait()
 	defer cancel()
 	for _, f := range l.files {
-		make, ok := logTools[f.Tool]
+		read, ok := logTools[f.Tool]
 		if !ok {
 			continue
 		}
@@ -72,7 +73,7 @@ func (l *Logs) Run(ctx context.Context) error {
 		}
 		k := who{f.Tool, f.Owner}
 		if readers[k] == nil {
-			readers[k] = make(owned{l.sink, f.Owner})
+			readers[k] = read(owned{l.sink, f.Owner})
 		}
 		r := readers[k]
 		work.Go(func() {
@@ -88,6 +89,9 @@ func (l *Logs) Run(ctx context.Context) error {
 				l.log.Error("follow log of a remote tool", "tool", f.Tool, "path", f.Path, "err", err)
 			}
 		})
+	}
+	if l.started != nil {
+		l.started()
 	}
 	for {
 		select {
@@ -120,15 +124,22 @@ func (o owned) Begin(f Found) {
 
 func (o owned) End(tool, id, reason string) { o.Sink.End(tool, o.id(id), reason) }
 
-// LogFiles are the places in which the tools write their logs on this computer,
-// whether they are there by now or not.
+// maxHomeLogs bounds the logs that are followed in users' folders: each takes one
+// of the system's watches (inotify(7), max_user_instances).
+const maxHomeLogs = 32
+
+// LogFiles are the places in which the tools write their logs on this computer:
+// those of the system, whether they are there by now or not, and those in users'
+// folders that have the tool's own folder by now.
 func LogFiles() []LogFile {
 	out := systemLogs()
 	for _, h := range homes() {
 		for tool, patterns := range homeLogs {
 			for _, p := range patterns {
 				for _, path := range expand(filepath.Join(h.dir, p)) {
-					out = append(out, LogFile{tool, path, h.uid})
+					if _, err := os.Stat(filepath.Dir(path)); err == nil && len(out) < maxHomeLogs {
+						out = append(out, LogFile{tool, path, h.uid})
+					}
 				}
 			}
 		}
@@ -174,39 +185,12 @@ type home struct {
 	uid uint32
 }
 
-// LogTool is what a look at this computer says of a tool that is heard by its logs.
-type LogTool struct {
-	Tool string
-	// Found are the log files that exist.
-	Found []string
-	// Readable: the caller may read at least one of them.
-	Readable bool
-}
-
-// LogTools looks for the logs of tools that have written one on this computer.
-func LogTools() []LogTool {
-	all := map[string]*LogTool{}
-	for _, f := range LogFiles() {
+// WrittenLogs are the logs that exist: their tool is or was installed here.
+func WrittenLogs() []LogFile {
+	return slices.DeleteFunc(LogFiles(), func(f LogFile) bool {
 		st, err := os.Stat(f.Path)
-		if err != nil || !st.Mode().IsRegular() {
-			continue
-		}
-		t := all[f.Tool]
-		if t == nil {
-			t = &LogTool{Tool: f.Tool}
-			all[f.Tool] = t
-		}
-		t.Found = append(t.Found, f.Path)
-		if r, err := os.Open(f.Path); err == nil {
-			r.Close()
-			t.Readable = true
-		}
-	}
-	var out []LogTool
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		out = append(out, *all[name])
-	}
-	return out
+		return err != nil || !st.Mode().IsRegular()
+	})
 }
 
 // earlier keeps a time out of the future: a clock that runs ahead must not make
