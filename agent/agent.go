@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"aval/agent/ipc"
+	"aval/agent/memory"
 	"aval/agent/policy/source"
 	"aval/agent/session/watch"
 	"aval/agent/store"
@@ -39,7 +40,11 @@ type Config struct {
 	StateDir  string // 0700, made when missing
 	Socket    string // of the local API
 	PolicyDir string // holds managed/ and recommended/; empty: no local policies
-	Log       *slog.Logger
+	// Group is the group that the installed programs run with; only they then
+	// ask people, and their word on who answered counts. Empty: it is told of
+	// no answer whose hand it was, unless a policy names devices for tests.
+	Group string
+	Log   *slog.Logger
 	// Ready is called once, when the local API answers.
 	Ready func()
 }
@@ -50,6 +55,7 @@ type Agent struct {
 	log   *slog.Logger
 	store *store.Store
 	key   crypto.Signer
+	group int // id of Config.Group; -1: there is none
 	start time.Time
 	loop  chan func()
 	ctx   context.Context // ends with the service
@@ -65,13 +71,16 @@ type Agent struct {
 	graphical    []watch.LogindSession // those of them that are desktops
 	logindFailed bool
 	desktops     map[string]*desktop
-	used         map[string]bool        // names of all sessions that ever were
-	begins       map[uint32][]time.Time // of ordinary users, lately
-	answers      map[string]*lasting    // that hold for further sessions, by grant
-	latest       time.Time              // of the newest record
-	sessions     map[string]*live       // by name, only those that have not ended
-	company      *company               // nil: not enrolled
-	subject      []byte                 // salt for the subject of records
+	used         map[string]bool            // names of all sessions that ever were
+	begins       map[uint32][]time.Time     // of ordinary users, lately
+	sessions     map[string]*live           // by name, only those that have not ended
+	company      *company                   // nil: not enrolled
+	leaving      map[store.Stream]*leave    // questions after leaving that are open
+	putOff       map[store.Stream]time.Time // when such a question ended without an answer
+	heldTimer    *time.Timer
+	subject      []byte              // salt for the subject of records
+	answers      map[string]*lasting // that hold for further sessions, by grant
+	latest       time.Time           // of the newest record
 	epoch        uint64
 	watchers     map[*ipc.Conn]*watcher // windows that are told of changes
 	telling      bool                   // they will be, soon
@@ -97,11 +106,15 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
-		begins: map[uint32][]time.Time{}, watchers: map[*ipc.Conn]*watcher{}, answers: map[string]*lasting{},
+		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{},
+		watchers: map[*ipc.Conn]*watcher{}, answers: map[string]*lasting{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {
 		return errors.New("the device key is not an Ed25519 key")
+	}
+	if a.group = groupID(cfg.Group); cfg.Group != "" && a.group < 0 {
+		a.notes = appendNote(a.notes, "The group "+cfg.Group+" does not exist: nobody can be asked until aval install has set it up.")
 	}
 	if a.subject, err = a.subjectSalt(); err != nil {
 		return err
@@ -125,6 +138,7 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchLogind()
 	a.watchSSH()
 	a.restore()
+	a.askHeld()
 	a.findRunning()
 	a.watchLogs()
 	a.review() // the policy may have changed meanwhile
@@ -160,7 +174,7 @@ func Run(ctx context.Context, cfg Config) error {
 // settled.
 func (a *Agent) trimSoon() {
 	if a.trimming == nil {
-		a.trimming = time.AfterFunc(3*time.Second, trim)
+		a.trimming = time.AfterFunc(3*time.Second, memory.Trim)
 		return
 	}
 	a.trimming.Reset(3 * time.Second)

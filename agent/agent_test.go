@@ -314,7 +314,7 @@ func TestTwoDesktops(t *testing.T) {
 
 func TestWithdrawAndDelete(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
+	r := newRig(t, map[string]string{"recommended/test.json": `{"AcceptUnproven": "on"}`})
 	c := r.dial()
 	p := r.sit(":77", says(true))
 	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
@@ -405,7 +405,7 @@ func TestWithdrawalGoesForward(t *testing.T) {
 	for name, erase := range map[string]bool{"marked": false, "erasure asked for": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, nil)
+			r := newRig(t, map[string]string{"recommended/test.json": `{"AcceptUnproven": "on"}`})
 			c := r.dial()
 			r.sit(":77", says(true))
 			r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})

@@ -18,6 +18,8 @@ import (
 // must say yes; the first that does not ends it for all.
 type question struct {
 	asks    map[string]*prompt.Ask // by desktop
+	test    bool                   // a device that a policy names for tests gave an answer
+	remote  int                    // answers that did not count
 	timer   *time.Timer
 	askedAt time.Time
 	seconds int
@@ -35,12 +37,15 @@ func (a *Agent) ask(l *live, targets []*desktop) {
 	if err := a.keep(l); err != nil { // not even the question may be forgotten by a crash
 		a.log.Error("keep session", "session", l.Name, "err", err)
 		l.question, l.outcome, l.ending = nil, consent.OutcomeCouldNotAsk, consent.EndingNotShown
-		a.writeOutcome(l, nil)
+		a.writeOutcome(l, nil, "")
 		a.settled(l)
 		return
 	}
 	for _, d := range targets {
 		q.asks[d.id] = prompt.New(ulid.Make().String(), d, now, time.Duration(q.seconds)*time.Second, l.decided.Offered)
+		if len(d.ended) > 0 {
+			a.showIndicator(d)
+		}
 	}
 	a.settle(l)
 	a.takeTurns()
@@ -154,13 +159,17 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 	rung, locale, hash := by.ShownOn()
 	asked := &record.Asked{
 		AskedAt: q.askedAt, ShownAt: end.ShownAt, EndedAt: end.EndedAt, Rung: string(rung),
-		Locale: locale, TextHash: hash, Offered: l.decided.Offered, OfferedMinutes: l.decided.AllowMinutes,
+		Locale: locale, TextHash: hash, Offered: l.decided.Offered, OfferedMinutes: l.decided.AllowMinutes, NotCounted: q.remote,
 	}
 	l.outcome, l.ending = end.Outcome, end.Ending
 	a.log.Info("question ended", "session", l.Name, "outcome", l.outcome, "ending", l.ending, "rung", rung)
 	if end.Outcome == consent.OutcomeAllowed && len(groups) > 0 {
-		l.answer = &answer{minutes: answeredFor(l, q.minutes, rung, end.Provenance)}
-		a.grant(l, consent.BasisConsent, groups, asked, end.Provenance)
+		given := end.Provenance
+		for _, ask := range q.asks {
+			given = weakest(given, ask.Question().Provenance)
+		}
+		l.answer = &answer{minutes: answeredFor(l, q.minutes, rung, given)}
+		a.grant(l, consent.BasisConsent, groups, asked, given, q.test)
 		a.gateAll()
 		a.takeTurns()
 		return
@@ -168,7 +177,11 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 	if end.Outcome == consent.OutcomeAllowed { // every desktop left other groups ticked
 		l.outcome = consent.OutcomeRefused
 	}
-	a.writeOutcome(l, asked)
+	var given consent.Provenance
+	if l.outcome == consent.OutcomeRefused {
+		given = end.Provenance
+	}
+	a.writeOutcome(l, asked, given)
 	a.settled(l)
 	a.gateAll()
 	a.takeTurns()
@@ -196,12 +209,18 @@ var errNoQuestion = &ipc.Error{Code: ipc.CodeNotFound, Message: "this question h
 
 // claim hands a question to a program of the user whose desktop is asked.
 func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
+	if lv := a.leaveOf(r.Question); lv != nil {
+		return a.claimLeave(c, lv, r)
+	}
 	l, ask, d := a.findAsk(r.Question)
 	if ask == nil || d == nil {
 		return ipc.Question{}, errNoQuestion
 	}
 	if c.Peer().UID != d.uid {
 		return ipc.Question{}, &ipc.Error{Code: ipc.CodeRefused, Message: "this question is for another user"}
+	}
+	if err := a.barred(c.Peer()); err != nil {
+		return ipc.Question{}, err
 	}
 	if err := ask.Claim(r.Nonce, c); err != nil {
 		return ipc.Question{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
@@ -223,21 +242,36 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 }
 
 func (a *Agent) shown(c *ipc.Conn, r ipc.QuestionShown) (ipc.QuestionShownResult, error) {
-	l, ask, _ := a.findAsk(r.Question)
+	l, ask, d := a.findAsk(r.Question)
+	lv := a.leaveOf(r.Question)
+	if lv != nil {
+		ask, d = lv.ask, lv.desk
+	}
 	if ask == nil {
 		return ipc.QuestionShownResult{}, errNoQuestion
 	}
 	deadline, err := ask.Shown(c, cut(r.Locale, 35), cut(r.TextSHA256, 64), time.Now())
-	a.settle(l)
+	if lv != nil {
+		a.settleLeave(lv)
+	} else {
+		a.settle(l)
+	}
 	if err != nil {
 		return ipc.QuestionShownResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
+	}
+	if d != nil && r.Window != 0 {
+		d.conn.Push(ipc.PushWatch, ipc.Watch{PID: c.Peer().PID, Window: r.Window})
 	}
 	return ipc.QuestionShownResult{Deadline: deadline}, nil
 }
 
-// answer takes an answer. Until there is evidence of whose hand it was, its
-// provenance is P0: unknown.
-func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer) (ipc.QuestionAnswerResult, error) {
+// answer takes an answer, with what the desktop heard of the hand that gave it.
+// A yes that does not count changes nothing: the question stays open until its
+// time is up. A no counts from any hand.
+func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.QuestionAnswerResult, error) {
+	if lv := a.leaveOf(r.Question); lv != nil {
+		return a.answerLeave(c, lv, r, h)
+	}
 	l, ask, d := a.findAsk(r.Question)
 	if ask == nil || d == nil {
 		return ipc.QuestionAnswerResult{}, errNoQuestion
@@ -248,9 +282,23 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer) (ipc.QuestionAnswerRes
 	if r.ForMinutes != 0 && (!r.Allow || r.ForMinutes != l.decided.AllowMinutes || ask.Rung() != prompt.Window) {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeBadRequest, Message: "the question did not offer that"}
 	}
-	if err := ask.Answer(c, r.Allow, r.Groups, consent.P0, time.Now()); err != nil {
+	by, counts := consent.P0, true
+	if ask.Rung() == prompt.Window {
+		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(d, c))
+	}
+	if r.Allow && !counts && ask.Holds(c) {
+		l.question.remote++
+		a.log.Warn("a yes that does not count", "session", l.Name, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
+		out := ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: ipc.RefusedRemote}
+		if h.Doubt != "" && by == consent.P0 {
+			out.Refused = ipc.RefusedDisturbed
+		}
+		return out, nil
+	}
+	if err := ask.Answer(c, r.Allow, r.Groups, by, time.Now()); err != nil {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
 	}
+	l.question.test = l.question.test || r.Allow && h.From == consent.FromTest
 	if ask.Over() && ask.Question().Outcome == consent.OutcomeAllowed {
 		l.question.minutes = r.ForMinutes
 	}
@@ -261,6 +309,11 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer) (ipc.QuestionAnswerRes
 
 // promptFailed takes a desktop's word that a rung did not show the question.
 func (a *Agent) promptFailed(d *desktop, r ipc.DesktopPrompt) {
+	if lv := a.leaveOf(r.Question); lv != nil && lv.desk == d {
+		lv.ask.Failed(prompt.Rung(r.Rung), time.Now())
+		a.settleLeave(lv)
+		return
+	}
 	l, ask, on := a.findAsk(r.Question)
 	if ask == nil || on != d {
 		return

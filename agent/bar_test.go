@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"testing"
+	"time"
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
@@ -69,4 +70,64 @@ func TestEndedBar(t *testing.T) {
 	_, err = call[ipc.WithdrawResult](r, p.c, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/2", Action: "stop-and-delete"})
 	must(t, err)
 	p.shows("the deletion", func(s ipc.IndicatorSession) bool { return s.Session == "test/2" && s.Ended && s.Erased })
+}
+
+// TestEndedBarMakesRoom: a session that is over leaves the bar when somebody is
+// asked something, so that the bar does not grow over the question.
+// Planted bug: leave out the look at asks in showIndicator.
+func TestEndedBarMakesRoom(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := r.dial()
+	p := r.sit(":74", func(p *person, open ipc.PromptOpen) {
+		p.mu.Lock()
+		first := len(p.asked) == 0
+		p.mu.Unlock()
+		if first {
+			says(true)(p, open)
+		}
+	})
+	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
+	_, err := call[ipc.Empty](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
+	p.shows("the end", func(s ipc.IndicatorSession) bool { return s.Session == "test/1" && s.Ended })
+	asked := time.Now()
+	r.begin(c, ipc.SessionBegin{ID: "2"})
+	r.eventually("an empty bar", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.ind.Sessions) == 0
+	})
+	if took := time.Since(asked); took > 8*time.Second {
+		t.Errorf("the bar made room only after %s, when its time was up anyway", took)
+	}
+	if list := r.consents(c); list[0].Outcome != consent.OutcomeAsking {
+		t.Errorf("the bar was emptied by something else: %+v", list)
+	}
+}
+
+// TestWindowEndsWithItsHelper: the window that asks is let go when the helper that
+// started it is gone; nobody else would end it.
+// Planted bug: leave out the closing in lostDesktop.
+func TestWindowEndsWithItsHelper(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	windows := make(chan *ipc.Client, 1)
+	p := r.sit(":73", func(p *person, o ipc.PromptOpen) {
+		if c, _, err := p.open(o); err == nil {
+			windows <- c
+		}
+	})
+	r.begin(r.dial(), ipc.SessionBegin{ID: "1"})
+	w := <-windows
+	defer w.Close()
+	p.c.Close()
+	r.eventually("the end of the window's connection", func() bool {
+		select {
+		case _, open := <-w.Pushes():
+			return !open
+		default:
+			return false
+		}
+	})
 }

@@ -98,10 +98,10 @@ func (a *Agent) decide(l *live) {
 		a.ask(l, targets)
 	case consent.Allow:
 		l.outcome = consent.OutcomeAllowed
-		a.grant(l, d.Decision.Basis, d.Offered, nil, "")
+		a.grant(l, d.Decision.Basis, d.Offered, nil, "", false)
 	default:
 		l.outcome = d.Decision.Outcome()
-		a.writeOutcome(l, nil)
+		a.writeOutcome(l, nil, "")
 		a.settled(l)
 	}
 	a.gateAll()
@@ -190,12 +190,12 @@ func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record
 }
 
 // writeOutcome records an outcome after which nothing is captured.
-func (a *Agent) writeOutcome(l *live, asked *record.Asked) {
+func (a *Agent) writeOutcome(l *live, asked *record.Asked, by consent.Provenance) {
 	if l.decided == nil {
 		return
 	}
 	h := a.head(l)
-	typ, body := record.TypeRefusal, any(record.Refusal{Head: h, Decided: a.body(l, asked, l.provenance())})
+	typ, body := record.TypeRefusal, any(record.Refusal{Head: h, Decided: a.body(l, asked, by)})
 	if l.outcome == consent.OutcomeNoAnswer || l.outcome == consent.OutcomeCouldNotAsk {
 		typ, body = record.TypeNoAnswer, record.NoAnswer{Head: h, Decided: a.body(l, asked, "")}
 	}
@@ -210,13 +210,6 @@ func (a *Agent) writeOutcome(l *live, asked *record.Asked) {
 	}
 }
 
-func (l *live) provenance() consent.Provenance {
-	if l.outcome == consent.OutcomeRefused {
-		return consent.P0
-	}
-	return ""
-}
-
 // write signs a record and appends it to the log: durable on return.
 func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) {
 	env, err := record.Sign(a.key, typ, body)
@@ -224,7 +217,8 @@ func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) 
 		return nil, err
 	}
 	company := h.Company
-	if typ == record.TypeRefusal || typ == record.TypeNoAnswer {
+	if typ == record.TypeRefusal || typ == record.TypeNoAnswer || typ == record.TypeConfirmation ||
+		typ != record.TypeGrant && a.held(store.Stream{Company: h.Company, Session: h.Session}) {
 		// They stay on this computer: who does not agree leaves no trace with the
 		// company, not even that they were asked.
 		company = ""

@@ -41,6 +41,11 @@ type desktop struct {
 	// The window watcher.
 	epoch uint64
 	names []string // sessions whose grants it was started with
+
+	// The hearing of presses: what was asked for last, and the questions about
+	// single presses that wait for their answer.
+	listening ipc.Listening
+	hearing   map[string]chan<- ipc.Heard
 }
 
 var _ prompt.Desk = (*desktop)(nil)
@@ -65,6 +70,9 @@ func (d *desktop) state() consent.Desktop {
 // register makes the connection the helper of its desktop. A second helper for
 // the same desktop takes the place of a first one of the same user only.
 func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegisterResult, error) {
+	if err := a.barred(c.Peer()); err != nil {
+		return ipc.DesktopRegisterResult{}, err
+	}
 	id := r.Display
 	uid := c.Peer().UID
 	a.refreshGraphical()
@@ -86,7 +94,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		}
 	}
 	r.Offers = slices.DeleteFunc(slices.Clone(r.Offers), func(g event.Group) bool { return !slices.Contains(event.Groups, g) })
-	d := &desktop{id: id, uid: uid, conn: c, reg: r, noticing: map[string]bool{}}
+	d := &desktop{id: id, uid: uid, conn: c, reg: r, hearing: map[string]chan<- ipc.Heard{}, noticing: map[string]bool{}}
 	a.desktops[id] = d
 	a.followDesktops()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
@@ -102,6 +110,8 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		a.cameBack(d)
 		a.notifyAll()
 	}
+	clear(a.putOff) // who has just signed in has not put anything off
+	a.askHeld()
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
 }
 
@@ -119,12 +129,28 @@ func (a *Agent) lostDesktop(d *desktop) {
 	if d.watchdog != nil {
 		d.watchdog.Stop()
 	}
+	for id := range d.hearing {
+		a.heard(d, ipc.Heard{ID: id, From: consent.FromAbsent, Doubt: "the desktop is gone"})
+	}
 	a.gateAll() // first: what follows may wait for the session list
 	kind := consent.EventUILost
 	if a.signedOut(d) {
 		kind = consent.EventLoggedOff
 	}
+	var windows []*ipc.Conn
+	for _, l := range a.sessions {
+		if l.question != nil && l.question.asks[d.id] != nil {
+			if c, ok := l.question.asks[d.id].Holder().(*ipc.Conn); ok {
+				windows = append(windows, c)
+			}
+		}
+	}
 	a.tellQuestions(d, kind)
+	// A window may outlive the helper that started it: the kernel forgets the signal
+	// at a parent's death for programs that run with a group of their own (prctl(2)).
+	for _, c := range windows {
+		c.Close()
+	}
 	a.gateAll()
 }
 
@@ -178,8 +204,23 @@ func (a *Agent) showIndicator(d *desktop) {
 			})
 		}
 	}
-	ind.Sessions = append(ind.Sessions, d.ended...)
+	// What is over makes room for a question, which the bar must not cover.
+	if !a.asks(d) {
+		ind.Sessions = append(ind.Sessions, d.ended...)
+	}
 	d.conn.Push(ipc.PushIndicator, ind)
+}
+
+// asks tells whether a question stands on d.
+func (a *Agent) asks(d *desktop) bool {
+	for _, l := range a.sessions {
+		if l.question != nil {
+			if ask, ok := l.question.asks[d.id]; ok && !ask.Over() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // indicatorReport takes what the helper says of its indicator.

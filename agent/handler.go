@@ -84,7 +84,9 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 	case ipc.MethodQuestionShown:
 		return loop(ctx, a, params, func(r ipc.QuestionShown) (ipc.QuestionShownResult, error) { return a.shown(c, r) })
 	case ipc.MethodQuestionAnswer:
-		return loop(ctx, a, params, func(r ipc.QuestionAnswer) (ipc.QuestionAnswerResult, error) { return a.answer(c, r) })
+		return a.handleAnswer(ctx, c, params)
+	case ipc.MethodDesktopHeard:
+		return onDesktop(ctx, a, c, params, a.heard)
 	}
 	return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: fmt.Sprintf("there is no method %q", m)}
 }
@@ -102,6 +104,10 @@ func (a *Agent) Closed(c *ipc.Conn) {
 				ask.Lost(c, now)
 			}
 			a.settle(l)
+		}
+		for _, lv := range a.leaving {
+			lv.ask.Lost(c, now)
+			a.settleLeave(lv)
 		}
 		if d := a.desktopOf(c); d != nil {
 			a.log.Info("desktop gone", "desktop", d.id)

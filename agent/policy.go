@@ -118,7 +118,7 @@ func (a *Agent) review() {
 		}
 		l.decided, l.outcome = &d, d.Decision.Outcome()
 		a.log.Info("policy ended session's recording or question", "session", l.Name, "verdict", d.Decision.Verdict, "reason", d.Decision.Reason)
-		a.writeOutcome(l, asked)
+		a.writeOutcome(l, asked, "")
 		a.settled(l)
 	}
 	a.gateAll()

@@ -88,6 +88,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 		record.Decided
 		Basis  consent.Basis   `json:"basis"`
 		Groups json.RawMessage `json:"groups"`
+		Test   bool            `json:"test"`
 		Answer string          `json:"answer"`
 	}
 	_, payload, err := record.Peek(e.Envelope)
@@ -100,7 +101,7 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 	out := ipc.ConsentEntry{
 		ID: e.ID, Session: e.Session, Tool: b.Tool, Supporter: b.Supporter, Company: b.CompanyName, Direction: b.Direction,
 		Verdict: b.Decision.Verdict, Basis: b.Basis, Reason: b.Decision.Reason, Outcome: b.Outcome, Ending: b.Ending,
-		Provenance: b.Provenance, At: e.At, Answer: b.Answer,
+		Provenance: b.Provenance, Test: b.Test, At: e.At, Answer: b.Answer,
 	}
 	if len(b.Groups) > 0 {
 		if err := json.Unmarshal(b.Groups, &out.Groups); err != nil {
@@ -126,6 +127,12 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 		if !visit(ipc.ConsentEntry{ID: "asking:" + l.Name, Session: l.Name, Tool: l.Tool, Supporter: l.Supporter, Company: d.CompanyName,
 			Direction: d.Direction, Verdict: d.Decision.Verdict, Reason: d.Decision.Reason, Outcome: l.outcome, At: d.At}, store.Entry{}) {
 			return nil
+		}
+	}
+	waiting := map[string]bool{} // by grant
+	if streams, err := a.store.Streams(); err == nil {
+		for _, s := range streams {
+			waiting[s.GrantID] = s.Held && !s.Withdrawn && !s.Erased
 		}
 	}
 	later := map[string]consent.Outcome{} // by grant: what came after it
@@ -158,6 +165,7 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 		if p.Role() != ipc.RoleAdmin && subject != mine {
 			return true
 		}
+		r.Held = waiting[e.ID]
 		if o, ok := later[e.ID]; ok {
 			r.Outcome = o
 		} else if e.Type == record.TypeGrant && now.Sub(e.At) > record.MaxGrantAge && r.Outcome == consent.OutcomeAllowed {

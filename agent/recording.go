@@ -55,12 +55,12 @@ const (
 )
 
 // grant signs the grant, makes it durable, and only then lets capture start.
-func (a *Agent) grant(l *live, basis consent.Basis, groups []event.Group, asked *record.Asked, by consent.Provenance) {
+func (a *Agent) grant(l *live, basis consent.Basis, groups []event.Group, asked *record.Asked, by consent.Provenance, test bool) {
 	now := time.Now().UTC()
 	g := record.Grant{
 		Head: a.head(l), Decided: a.body(l, asked, by), Basis: basis, Groups: groups,
 		NotBefore: now, Expires: now.Add(record.MaxGrantAge), Engine: l.decided.Engine,
-		RetentionDays: l.decided.RetentionDays, Notice: l.decided.Decision.Notice,
+		RetentionDays: l.decided.RetentionDays, Notice: l.decided.Decision.Notice, Test: test,
 	}
 	g.At = now
 	a.rest(l, &g)
@@ -93,7 +93,11 @@ func (a *Agent) startRecording(l *live, raw []byte, since time.Time) error {
 		return err
 	}
 	st := store.Stream{Company: v.Grant().Company, Session: l.Name}
-	if err := a.store.OpenStream(st, v.Grant().ID, raw); err != nil {
+	open := a.store.OpenStream
+	if a.unproven(v.Grant()) {
+		open = a.store.OpenHeld
+	}
+	if err := open(st, v.Grant().ID, raw); err != nil {
 		return err
 	}
 	r := &recording{grant: v, stream: st, since: since}
@@ -178,6 +182,7 @@ func (a *Agent) gateAll() {
 	}
 	for _, d := range a.desktops {
 		a.watchWindows(d)
+		a.listenOn(d)
 	}
 }
 

@@ -174,7 +174,7 @@ func (a *Agent) remembered(l *live, targets []*desktop) (*answer, []event.Group)
 func (a *Agent) allowAgain(l *live, y *answer, groups []event.Group) {
 	l.outcome, l.ending, l.answer = consent.OutcomeAllowed, consent.EndingEarlier, y
 	a.log.Info("allowed by an earlier answer", "session", l.Name, "answer", y.earlier.Record)
-	a.grant(l, consent.BasisConsent, groups, nil, y.earlier.Provenance)
+	a.grant(l, consent.BasisConsent, groups, nil, y.earlier.Provenance, y.earlier.test)
 }
 
 // answeredFor is for how many minutes an answer holds: what was chosen in the

@@ -27,6 +27,7 @@ type rig struct {
 	t      *testing.T
 	dir    string
 	socket string
+	group  string
 	stop   func()
 }
 
@@ -70,7 +71,7 @@ func (r *rig) start() {
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- agent.Run(ctx, agent.Config{Build: "test", StateDir: filepath.Join(r.dir, "state"), Socket: r.socket,
-			PolicyDir: filepath.Join(r.dir, "policies"), Ready: func() { close(ready) }})
+			PolicyDir: filepath.Join(r.dir, "policies"), Group: r.group, Ready: func() { close(ready) }})
 	}()
 	select {
 	case <-ready:
@@ -185,6 +186,11 @@ type person struct {
 	rungs   []string
 	notices []string // sessions that were told of
 	ind     ipc.Indicator
+
+	heard     []ipc.Heard // what it says of the next presses
+	listening ipc.Listening
+	watched   ipc.Watch
+	results   []ipc.QuestionAnswerResult
 }
 
 // sit starts a helper for a display. answer nil: nobody reacts.
@@ -248,6 +254,29 @@ func (p *person) take(push ipc.Push) {
 		p.capture = ipc.Capture{}
 		_ = json.Unmarshal(push.Data, &p.capture)
 		p.mu.Unlock()
+	case ipc.PushListen:
+		p.mu.Lock()
+		p.listening = ipc.Listening{}
+		_ = json.Unmarshal(push.Data, &p.listening)
+		p.mu.Unlock()
+	case ipc.PushWatch:
+		p.mu.Lock()
+		_ = json.Unmarshal(push.Data, &p.watched)
+		p.mu.Unlock()
+	case ipc.PushHear:
+		var hear ipc.Hear
+		_ = json.Unmarshal(push.Data, &hear)
+		p.mu.Lock()
+		h := ipc.Heard{From: consent.FromAbsent}
+		if len(p.heard) > 0 {
+			h = p.heard[0]
+		}
+		if len(p.heard) > 1 {
+			p.heard = p.heard[1:]
+		}
+		p.mu.Unlock()
+		h.ID = hear.ID
+		_ = p.c.Call(context.Background(), ipc.MethodDesktopHeard, h, nil)
 	}
 }
 

@@ -54,6 +54,8 @@ func (a *Agent) begin(s session.Session) (*live, error) {
 	a.sessions[s.Name] = l
 	a.waitFor(l)
 	a.decide(l)
+	// A supporter is there again: what was asked after they left must wait.
+	a.tellLeaves(consent.EventSessionOver, func(lv *leave) bool { return a.supporterOn(lv.desk.uid) })
 	return l, nil
 }
 
@@ -180,6 +182,7 @@ func (a *Agent) end(l *live, reason string) {
 	a.forget(l)
 	l.release()
 	a.trimSoon()
+	a.askHeld()
 	a.log.Info("session ended", "session", l.Name, "reason", reason)
 	a.gateAll()
 }
@@ -256,7 +259,7 @@ func (a *Agent) restore() {
 		case k.Outcome == consent.OutcomeAsking:
 			// The window of an older process never answers.
 			l.outcome, l.ending = consent.OutcomeCouldNotAsk, consent.EndingStopped
-			a.writeOutcome(l, nil)
+			a.writeOutcome(l, nil, "")
 		case len(k.Grant) > 0:
 			a.resume(l, k)
 		}

@@ -124,11 +124,15 @@ func (a *Agent) followDesktops() {
 	for _, d := range back {
 		a.cameBack(d)
 	}
+	if len(back) > 0 {
+		a.askHeld()
+	}
 	a.notifyAll()
 }
 
 // tellQuestions tells the questions on a desktop what befell it.
 func (a *Agent) tellQuestions(d *desktop, kind consent.QuestionEventKind) {
+	a.tellLeaves(kind, func(lv *leave) bool { return lv.desk == d })
 	now := time.Now()
 	for _, l := range a.sessions {
 		if l.question == nil {

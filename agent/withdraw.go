@@ -95,6 +95,7 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 		rec.writer.discard()
 		rec.writer.wait()
 	}
+	a.tellLeaves(consent.EventStopped, func(lv *leave) bool { return lv.stream == st })
 	if a.company != nil && a.company.link != nil {
 		a.company.link.Fence(st) // not even what is on its way
 	}
@@ -152,7 +153,10 @@ func (a *Agent) erase(g record.Grant, st store.Stream) ([]consent.Copy, error) {
 		return nil, fmt.Errorf("delete from this computer: %w", err)
 	}
 	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
-	copies := []consent.Copy{{Where: consent.CopyHere, Fate: consent.FateErased}, {Where: consent.CopyCompany, Company: g.CompanyName, Fate: consent.FateAsked}}
+	copies := []consent.Copy{{Where: consent.CopyHere, Fate: consent.FateErased}}
+	if !a.held(st) { // the company has one
+		copies = append(copies, consent.Copy{Where: consent.CopyCompany, Company: g.CompanyName, Fate: consent.FateAsked})
+	}
 	if _, err := a.write(h, record.TypeErasure, record.Erasure{Head: h, Grant: g.ID, Copies: copies}); err != nil {
 		return nil, err
 	}

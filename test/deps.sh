@@ -38,6 +38,7 @@ test)
 	want openbox cmd openbox
 	want x11vnc cmd x11vnc
 	want tigervnc-viewer cmd xtigervncviewer
+	want tigervnc-scraping-server cmd X0tigervnc
 	want xterm cmd xterm
 	want x11-apps cmd xclock
 	want x11-utils cmd xmessage
@@ -59,6 +60,7 @@ e2e)
 	want openssh-client cmd ssh
 	want netcat-openbsd file '/bin/nc.openbsd /usr/bin/nc.openbsd'
 	want python3-minimal cmd python3
+	want picom cmd picom
 	[ "$(id -u)" != 0 ] || {
 		want debootstrap cmd debootstrap
 		want systemd-container cmd systemd-nspawn

@@ -98,6 +98,7 @@ const (
 	MethodDesktopAlive     Method = "desktop.alive"
 	MethodDesktopEvent     Method = "desktop.event"
 	MethodDesktopPrompt    Method = "desktop.prompt"
+	MethodDesktopHeard     Method = "desktop.heard"
 
 	// Of the window or dialog that tells of a policy.
 	MethodNoticeGet   Method = "notice.get"
@@ -116,6 +117,9 @@ const (
 	PushNotice      = "notice"
 	PushIndicator   = "indicator"
 	PushCapture     = "capture"
+	PushListen      = "listen"
+	PushWatch       = "watch"
+	PushHear        = "hear"
 	PushChanged     = "changed" // to a connection that called watch
 )
 
@@ -311,8 +315,12 @@ type ConsentEntry struct {
 	Outcome    consent.Outcome    `json:"outcome"`
 	Ending     consent.Ending     `json:"ending,omitempty"`
 	Provenance consent.Provenance `json:"provenance"`
-	Groups     []event.Group      `json:"groups,omitempty"`
-	At         time.Time          `json:"at"`
+	// Test: the answer came from a device that a policy names for tests.
+	Test   bool          `json:"test,omitempty"`
+	Groups []event.Group `json:"groups,omitempty"`
+	// Held: nothing of it has been sent; it waits for the person's word.
+	Held bool      `json:"held,omitempty"`
+	At   time.Time `json:"at"`
 	// Lasts is until when the answer holds for further sessions, where it still
 	// does; Answer names the record of the answer that this one rests on.
 	Lasts  time.Time `json:"lasts,omitzero"`
@@ -508,6 +516,49 @@ type DesktopRegister struct {
 	Locale   string `json:"locale"`
 	// Offers are the groups that this desktop can deliver.
 	Offers []event.Group `json:"offers"`
+	// Server is the process id of the X server, as the kernel names the other
+	// end of the connection to it; 0: there is none, or it cannot be told.
+	Server int `json:"server,omitempty"`
+}
+
+// Listening tells the desktop whether to hear the presses of its devices, and
+// which devices, by name, count in tests.
+type Listening struct {
+	On      bool     `json:"on"`
+	Devices []string `json:"devices,omitempty"`
+}
+
+// Watch tells the desktop of a window of ours in which answers are given.
+type Watch struct {
+	PID    int    `json:"pid"`
+	Window uint32 `json:"window"`
+}
+
+// Press is where an answer was given in a window.
+type Press struct {
+	Window uint32 `json:"window"` // its X id
+	// X, Y, Width and Height are the place of the button, in pixels of the
+	// window; all 0 with Key.
+	X      int  `json:"x,omitempty"`
+	Y      int  `json:"y,omitempty"`
+	Width  int  `json:"width,omitempty"`
+	Height int  `json:"height,omitempty"`
+	Key    bool `json:"key,omitempty"` // by the keyboard
+}
+
+// Hear asks the desktop where a press came from; it answers with Heard.
+type Hear struct {
+	ID  string `json:"id"`
+	PID int    `json:"pid"` // whose window it is, by the kernel
+	Press
+}
+
+// Heard is the desktop's answer.
+type Heard struct {
+	ID     string         `json:"id"`
+	From   consent.Origin `json:"from"`
+	Device string         `json:"device,omitempty"`
+	Doubt  string         `json:"doubt,omitempty"` // why it does not count all the same
 }
 
 // DesktopRegisterResult names the desktop as the service knows it.
@@ -555,6 +606,8 @@ type Question struct {
 	ConnectedAt       time.Time         `json:"connected_at"`
 	Companies         []QuestionCompany `json:"companies"`
 	Offered           []event.Group     `json:"offered"`
+	// Leave makes it the question after the supporter has left.
+	Leave *QuestionLeave `json:"leave,omitempty"`
 	// AnswerSeconds is how long an answer is awaited from shown on.
 	AnswerSeconds int `json:"answer_seconds"`
 	// AllowMinutes is for how long further sessions may be allowed with this
@@ -564,6 +617,14 @@ type Question struct {
 	Languages []string `json:"languages,omitempty"`
 	// Language is what the person chose in the settings; empty: nothing.
 	Language string `json:"language,omitempty"`
+}
+
+// QuestionLeave is a recording of which nobody knows whose hand allowed it: it
+// waits on this computer for the person's word.
+type QuestionLeave struct {
+	Items uint64    `json:"items"`
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"` // without an answer it is deleted then
 }
 
 // QuestionCompany is a company that asks.
@@ -600,7 +661,8 @@ type Notice struct {
 type QuestionShown struct {
 	Question   string `json:"question"`
 	Locale     string `json:"locale"`
-	TextSHA256 string `json:"text_sha256"` // of the text as shown
+	TextSHA256 string `json:"text_sha256"`      // of the text as shown
+	Window     uint32 `json:"window,omitempty"` // its X id; 0: it has none
 }
 
 // QuestionShownResult carries the deadline that the window counts down to.
@@ -619,12 +681,21 @@ type QuestionAnswer struct {
 	// person may have changed the language since QuestionShown.
 	Locale     string `json:"locale,omitempty"`
 	TextSHA256 string `json:"text_sha256,omitempty"`
+	Press      *Press `json:"press,omitempty"` // how it was given; nil: not told
 }
 
-// QuestionAnswerResult says what became of the answer.
+// QuestionAnswerResult says what became of the answer. While Outcome is asking
+// it did not count, and Refused says why.
 type QuestionAnswerResult struct {
 	Outcome consent.Outcome `json:"outcome"`
+	Refused string          `json:"refused,omitempty"`
 }
+
+// Why an answer did not count.
+const (
+	RefusedRemote    = "remote"    // not by a hand at this computer, as far as is known
+	RefusedDisturbed = "disturbed" // the window was covered or moved just before
+)
 
 // Indicator is the whole state of the indicator on one desktop; every change
 // sends it whole, with a higher revision.

@@ -46,6 +46,7 @@ var methods = map[Method]Role{
 	MethodDesktopAlive:     RoleUser,
 	MethodDesktopEvent:     RoleUser,
 	MethodDesktopPrompt:    RoleUser,
+	MethodDesktopHeard:     RoleUser,
 
 	MethodNoticeGet:   RoleUser, // sessions on the own desktop, unless admin
 	MethodNoticeShown: RoleUser,

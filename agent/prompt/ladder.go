@@ -124,6 +124,9 @@ func (a *Ask) ShownAs(locale, textSHA256 string) {
 	}
 }
 
+// Holder is the connection that fetched the question; nil: none has.
+func (a *Ask) Holder() any { return a.holder }
+
 // Over tells whether the question has ended.
 func (a *Ask) Over() bool { return a.q.Phase == consent.PhaseEnded }
 
@@ -170,6 +173,12 @@ func (a *Ask) Shown(holder any, locale, textSHA256 string, now time.Time) (time.
 	a.happened(consent.QuestionEvent{Kind: consent.EventShown, At: now})
 	a.shownOn, a.locale, a.textSHA256 = a.Rung(), locale, textSHA256
 	return a.q.Deadline, nil
+}
+
+// Holds tells whether a connection is the one that fetched the question, which
+// has been shown and is open.
+func (a *Ask) Holds(holder any) bool {
+	return holder != nil && a.holder == holder && a.q.Phase == consent.PhaseShown
 }
 
 // Answer takes the person's answer.

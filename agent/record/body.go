@@ -66,6 +66,9 @@ type Asked struct {
 	TextHash string    `json:"text_sha256,omitempty"` // of the text as it was shown
 	// Offered are the groups that the question offered.
 	Offered []event.Group `json:"offered"`
+	// NotCounted is how often a yes was given that did not count, because no
+	// hand at this computer was known to have given it.
+	NotCounted int `json:"not_counted,omitempty"`
 	// OfferedMinutes is for how long the question offered to allow further
 	// sessions; 0: for this one only.
 	OfferedMinutes int `json:"offered_minutes,omitempty"`
@@ -107,6 +110,17 @@ type Refusal struct {
 type NoAnswer struct {
 	Head
 	Decided
+}
+
+// Confirmation says that a recording of which nobody knew whose hand had allowed
+// it was sent after the supporter had left. It stays on the device.
+type Confirmation struct {
+	Head
+	Grant string `json:"grant"`
+	// LastSeq is the last event that it is about.
+	LastSeq    uint64             `json:"last_seq"`
+	Provenance consent.Provenance `json:"provenance"`
+	Asked      Asked              `json:"asked"`
 }
 
 // Withdrawal ends a grant from At on.

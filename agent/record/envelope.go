@@ -26,15 +26,16 @@ type Type string
 
 // The types of records.
 const (
-	TypeGrant      Type = "application/vnd.aval.grant.v1+json"
-	TypeRefusal    Type = "application/vnd.aval.refusal.v1+json"
-	TypeNoAnswer   Type = "application/vnd.aval.no-answer.v1+json"
-	TypeObjection  Type = "application/vnd.aval.objection.v1+json"
-	TypeWithdrawal Type = "application/vnd.aval.withdrawal.v1+json"
-	TypeErasure    Type = "application/vnd.aval.erasure.v1+json"
-	TypePolicy     Type = "application/vnd.aval.policy.v1+json"
-	TypeRelease    Type = "application/vnd.aval.release.v1+json"
-	TypeCheckpoint Type = "application/vnd.aval.checkpoint.v1+json"
+	TypeGrant        Type = "application/vnd.aval.grant.v1+json"
+	TypeRefusal      Type = "application/vnd.aval.refusal.v1+json"
+	TypeNoAnswer     Type = "application/vnd.aval.no-answer.v1+json"
+	TypeConfirmation Type = "application/vnd.aval.confirmation.v1+json"
+	TypeObjection    Type = "application/vnd.aval.objection.v1+json"
+	TypeWithdrawal   Type = "application/vnd.aval.withdrawal.v1+json"
+	TypeErasure      Type = "application/vnd.aval.erasure.v1+json"
+	TypePolicy       Type = "application/vnd.aval.policy.v1+json"
+	TypeRelease      Type = "application/vnd.aval.release.v1+json"
+	TypeCheckpoint   Type = "application/vnd.aval.checkpoint.v1+json"
 	// TypeBatch signs a batch of events; its payload is wire.Batch, not JSON.
 	TypeBatch Type = "application/vnd.aval.batch.v1+protobuf"
 	// TypeProof signs the challenge that opens a connection.

@@ -56,6 +56,7 @@ var ErrNotInstalled = errors.New("the service is not installed: run aval install
 // Service is Aval as a service. Make it with New.
 type Service struct {
 	opts Options
+	exe  string
 	prog *program
 	svc  service.Service
 }
@@ -68,15 +69,14 @@ func New(run func(ctx context.Context) error, o Options) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{opts: o, prog: &program{run: run, done: make(chan struct{})}}
-	exe, err := os.Executable()
-	if err != nil {
+	if s.exe, err = os.Executable(); err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
 	cfg := &service.Config{
 		Name:        Name,
 		DisplayName: "Aval",
 		Description: "Aval: summaries of remote support, with the word of the person at the computer",
-		Executable:  exe,
+		Executable:  s.exe,
 		Arguments:   append([]string{"run"}, o.arguments()...),
 		Option:      service.KeyValue{"RunWait": s.prog.wait},
 	}
@@ -118,6 +118,9 @@ func (o Options) arguments() []string {
 			args = append(args, f.name, f.value)
 		}
 	}
+	if Group != "" && o.StateDir != "" && o.StateDir != DefaultStateDir {
+		args = append(args, "--group", Group) // with another folder it is a trial otherwise
+	}
 	return args
 }
 
@@ -146,6 +149,9 @@ func (s *Service) Install() error {
 	if err := s.prepare(); err != nil {
 		return fmt.Errorf("install service: %w", err)
 	}
+	if err := setGroup(filepath.Dir(s.exe)); err != nil {
+		return fmt.Errorf("install service: %w", err)
+	}
 	if err := s.svc.Install(); err != nil {
 		return fmt.Errorf("install service: %w", err)
 	}
@@ -164,6 +170,9 @@ func (s *Service) Uninstall() error {
 		}
 	}
 	if err := s.svc.Uninstall(); err != nil {
+		return fmt.Errorf("uninstall service: %w", err)
+	}
+	if err := unsetGroup(filepath.Dir(s.exe)); err != nil {
 		return fmt.Errorf("uninstall service: %w", err)
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 // Read returns events after sequence after for sending: at most maxEvents and
 // about maxBytes, but at least one; all under one grant. Limits of 0 or less
 // mean those of a batch on the wire. It returns nothing once the stream is
-// withdrawn or erased. Where events are damaged, the good ones before them are
+// withdrawn or erased, and while it is held. Where events are damaged, the good ones before them are
 // returned first, then ErrDamaged.
 func (s *Store) Read(name Stream, after uint64, maxEvents, maxBytes int) ([]Item, error) {
 	if maxEvents <= 0 {
@@ -26,8 +26,8 @@ func (s *Store) Read(name Stream, after uint64, maxEvents, maxBytes int) ([]Item
 		maxBytes = wire.MaxBatchBytes
 	}
 	sendable := func() (bool, error) {
-		_, m, err := s.get(name)
-		return err == nil && !m.withdrawn && !m.erased, err
+		st, m, err := s.get(name)
+		return err == nil && !m.withdrawn && !m.erased && !st.row.Held, err
 	}
 	if ok, err := sendable(); !ok {
 		return nil, err
@@ -127,6 +127,7 @@ func (s *Store) Streams() ([]StreamInfo, error) {
 		nos[st.name()] = no
 		out = append(out, StreamInfo{Stream: st.name(), GrantID: r.GrantID, Last: r.State.Last,
 			Acked: max(r.State.Acked, s.acks[no]), Closed: r.Closed, Withdrawn: m.withdrawn,
+			Held: r.Held, HeldUntil: r.Until,
 			Erased: r.Erased || m.erased, Damaged: m.damaged, Unsent: r.State.Unsent, OpenedAt: r.OpenedAt})
 	}
 	s.mu.RUnlock()

@@ -31,6 +31,10 @@ type StreamInfo struct {
 	// Closed: takes no more events. Withdrawn: gives none for sending. Erased:
 	// nothing of it can be read any more.
 	Closed, Withdrawn, Erased bool
+	// Held: gives none for sending until Release. HeldUntil is when it is to be
+	// erased unless it is released; zero while it takes events.
+	Held      bool
+	HeldUntil time.Time
 	// Damaged: some of it is not what was written, and it takes no more events.
 	Damaged bool
 	// Unsent is how many bytes wait on disk.
@@ -47,6 +51,8 @@ type streamRow struct {
 	OpenedAt time.Time    `json:"opened_at"`
 	Closed   bool         `json:"closed,omitempty"`
 	Erased   bool         `json:"erased,omitempty"`
+	Held     bool         `json:"held,omitempty"`
+	Until    time.Time    `json:"held_until,omitzero"`
 	State    outbox.State `json:"state"`
 }
 
@@ -217,6 +223,16 @@ func (s *Store) get(name Stream) (*stream, marks, error) {
 // events that follow. envelope is the signed grant. It is durable on return,
 // and so is the session's key, which is made once.
 func (s *Store) OpenStream(name Stream, grantID string, envelope []byte) error {
+	return s.openStream(name, grantID, envelope, false)
+}
+
+// OpenHeld is OpenStream for a stream of which nothing may be sent before
+// Release. A stream that is held stays so whatever grant follows.
+func (s *Store) OpenHeld(name Stream, grantID string, envelope []byte) error {
+	return s.openStream(name, grantID, envelope, true)
+}
+
+func (s *Store) openStream(name Stream, grantID string, envelope []byte, held bool) error {
 	if name.Company == "" || name.Session == "" || grantID == "" || len(grantID) > 64 {
 		return fmt.Errorf("open stream: company, session or grant is missing")
 	}
@@ -249,6 +265,7 @@ func (s *Store) OpenStream(name Stream, grantID string, envelope []byte) error {
 			return err
 		}
 		st.row.GrantID = grantID
+		st.row.Held = st.row.Held || held
 		return t.bucket(bGrants).Put(numKey(st.row.No), closeRow(bGrants, numKey(st.row.No), envelope))
 	}})
 	if err != nil {
@@ -368,11 +385,37 @@ func (s *Store) CloseStream(name Stream) error {
 		if st == nil {
 			return fmt.Errorf("%w: %s", ErrNoStream, name.Session)
 		}
+		if st.row.Held && st.row.Until.IsZero() {
+			st.row.Until = s.o.Now().UTC().Add(HeldFor)
+		}
 		st.row.Closed = true
 		return nil
 	}})
 	if err != nil {
 		return fmt.Errorf("close stream: %w", err)
+	}
+	s.nudge()
+	return nil
+}
+
+// HeldFor is how long a closed stream that is held waits for Release.
+const HeldFor = 24 * time.Hour
+
+// Release lets a closed stream that was held be sent. It is durable on return.
+func (s *Store) Release(name Stream) error {
+	err := s.do(context.Background(), &op{run: func(t *txn) error {
+		st := t.find(name)
+		if st == nil {
+			return fmt.Errorf("%w: %s", ErrNoStream, name.Session)
+		}
+		if st.row.Erased || st.marks.erased {
+			return ErrErased
+		}
+		st.row.Held, st.row.Until = false, time.Time{}
+		return nil
+	}})
+	if err != nil {
+		return fmt.Errorf("release stream: %w", err)
 	}
 	s.nudge()
 	return nil

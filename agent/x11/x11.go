@@ -134,20 +134,31 @@ func (c *Conn) PID(w xproto.Window) int {
 	if machine := c.Text(w, "WM_CLIENT_MACHINE"); machine != "" && !thisHost(machine) {
 		return 0
 	}
-	if c.hasRes {
-		r, err := res.QueryClientIds(c.X, 1, []res.ClientIdSpec{
-			{Client: uint32(w), Mask: res.ClientIdMaskLocalClientPID},
-		}).Reply()
-		if err == nil {
-			for _, id := range r.Ids {
-				if id.Spec.Mask == res.ClientIdMaskLocalClientPID && len(id.Value) > 0 {
-					return int(id.Value[0])
-				}
-			}
-		}
+	if pid := c.Owner(w); pid != 0 {
+		return pid
 	}
 	pid, _ := c.Cardinal(w, "_NET_WM_PID")
 	return int(pid)
+}
+
+// Owner returns the process that made w, by the server's own word alone
+// (X-Resource 1.2); 0: the server does not know.
+func (c *Conn) Owner(w xproto.Window) int {
+	if !c.hasRes {
+		return 0
+	}
+	r, err := res.QueryClientIds(c.X, 1, []res.ClientIdSpec{
+		{Client: uint32(w), Mask: res.ClientIdMaskLocalClientPID},
+	}).Reply()
+	if err != nil {
+		return 0
+	}
+	for _, id := range r.Ids {
+		if id.Spec.Mask == res.ClientIdMaskLocalClientPID && len(id.Value) > 0 {
+			return int(id.Value[0])
+		}
+	}
+	return 0
 }
 
 func thisHost(machine string) bool {

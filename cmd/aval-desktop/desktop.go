@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aval/agent/ipc"
+	"aval/agent/memory"
 	"aval/assets"
 	"aval/ui/indicator"
 	"aval/ui/tray"
@@ -35,6 +36,7 @@ type desktop struct {
 	said  ipc.DesktopIndicator
 
 	watch   watch
+	ears    *ears // nil: presses are not heard now
 	prompts map[string]*prompt
 	own     own
 	tray    tray.Tray
@@ -98,7 +100,7 @@ func (d *desktop) reconnect() {
 		if c == nil {
 			return
 		}
-		trim() // what the start took is not needed at rest
+		memory.Trim() // what the start took is not needed at rest
 		select {
 		case d.dialed <- c:
 		case <-d.ctx.Done():
@@ -174,16 +176,19 @@ func (d *desktop) lost() {
 	d.link.close()
 	d.link = nil
 	d.watch.stop()
+	d.listen(ipc.Listening{})
 	for _, p := range d.prompts {
 		p.cancel()
 	}
 	d.show(ipc.Indicator{})
+	memory.Trim()
 	d.reconnect()
 }
 
 // end stops everything before the process does.
 func (d *desktop) end() {
 	d.watch.stop()
+	d.listen(ipc.Listening{})
 	for _, p := range d.prompts {
 		p.cancel()
 		<-p.done
@@ -210,6 +215,12 @@ func (d *desktop) push(p ipc.Push) error {
 		return decoded(p.Data, d.show)
 	case ipc.PushCapture:
 		return decoded(p.Data, d.capture)
+	case ipc.PushListen:
+		return decoded(p.Data, d.listen)
+	case ipc.PushWatch:
+		return decoded(p.Data, d.watchWindow)
+	case ipc.PushHear:
+		return decoded(p.Data, d.hear)
 	}
 	return fmt.Errorf("unknown message %q: the service is newer than this program", p.Name)
 }
@@ -238,7 +249,7 @@ func (d *desktop) show(state ipc.Indicator) {
 	}
 	if had && len(state.Sessions) == 0 {
 		d.said = ipc.DesktopIndicator{}
-		trim()
+		memory.Trim()
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"aval/agent/ipc"
+	"aval/agent/prompt/launch"
 )
 
 // version is set at link time from FyneApp.toml.
@@ -31,7 +32,10 @@ const (
 	exitUsage  = 2
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	launch.Clean()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 const usage = `aval-desktop runs in your desktop session. It shows the recording bar, asks
 whether a session may be recorded for a summary, and ends with the session.

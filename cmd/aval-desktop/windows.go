@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aval/agent/ipc"
+	"aval/agent/memory"
 	"aval/agent/prompt/launch"
 	"aval/agent/prompt/native"
 	"aval/assets"
@@ -128,7 +129,7 @@ func (d *desktop) welcome() {
 		} else if w.Open {
 			d.post(func() { d.open(windowMain) })
 		}
-		trim()
+		memory.Trim()
 	}()
 }
 

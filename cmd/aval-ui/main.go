@@ -16,6 +16,7 @@ import (
 	"os"
 
 	"aval/agent/ipc"
+	"aval/agent/prompt/launch"
 	"aval/assets"
 	"aval/ui/consentview"
 )
@@ -53,7 +54,10 @@ type options struct {
 	last                              bool
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	launch.Clean()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 func run(args []string, out, errs io.Writer) int {
 	consent := len(args) > 0 && args[0] == "consent"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"sync/atomic"
 	"syscall"
@@ -108,7 +109,21 @@ func showConsent(o options, log *slog.Logger) error {
 	return consentview.Run(context.Background(), consentview.Config{
 		App: newApp(), Service: service, Question: question, Locale: o.locale, Last: o.last,
 		Screen: screen, Log: log, OnShown: func() { visible.Store(true) },
+		OnView: func() { viewRecord(o, question.Session, log) },
 	})
+}
+
+// viewRecord opens the activity window on a session, as a process of its own.
+func viewRecord(o options, session string, log *slog.Logger) {
+	self, err := os.Executable()
+	if err == nil {
+		cmd := exec.Command(self, "activity", "--session", session, "--socket", o.socket, "--locale", o.locale)
+		if err = cmd.Start(); err == nil {
+			go cmd.Wait()
+			return
+		}
+	}
+	log.Error("open the activity window", "err", err)
 }
 
 // readable is the catalogue of the first language that fits, or of English where

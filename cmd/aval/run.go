@@ -21,7 +21,7 @@ import (
 const defaultStateDir = service.DefaultStateDir
 
 // runFlags are the paths of a service.
-type runFlags struct{ stateDir, policyDir string }
+type runFlags struct{ stateDir, policyDir, group string }
 
 func (f *runFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.stateDir, "state-dir", defaultStateDir, "folder of the service's data, of the service's user alone")
@@ -49,13 +49,17 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&f.group, "group", "", "group of the installed programs that ask people (default "+service.Group+" with the system's state folder, else none)")
 	return cmd
 }
 
 func (a *app) serve(ctx context.Context, f runFlags) error {
 	log := slog.New(slog.NewTextHandler(a.errOut, nil))
+	if f.group == "" && f.stateDir == defaultStateDir {
+		f.group = service.Group
+	}
 	return agent.Run(ctx, agent.Config{
-		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Log: log,
+		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Log: log,
 		Ready: func() { service.Ready() },
 	})
 }

@@ -33,7 +33,7 @@ func TestAllow(t *testing.T) {
 	w.must(q.Answer(true))
 	w.must(s.WaitConnected(20 * time.Second))
 	row := w.decided(15 * time.Second)
-	if row.Outcome != "allowed" || row.Basis != "consent" || row.Provenance != "P0" || row.Tool != "x11vnc" {
+	if row.Outcome != "allowed" || row.Basis != "consent" || row.Provenance != "P2" || row.Tool != "x11vnc" {
 		t.Fatalf("the decision is %+v", row)
 	}
 	w.recording(row.Session, true, 15*time.Second)

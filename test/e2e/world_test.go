@@ -38,7 +38,10 @@ type desk struct {
 
 // newWorld starts summarizer and agent and joins them. policy is the text of a
 // managed policy file, or empty.
-func newWorld(t *testing.T, policy string) *world {
+func newWorld(t *testing.T, policy string) *world { return newWorldOf(t, policy, nil) }
+
+// newWorldOf is newWorld with something done to the rig before anything starts.
+func newWorldOf(t *testing.T, policy string, first func(*rig.Rig) error) *world {
 	t.Helper()
 	if err := rig.Need("Xvfb", "Xephyr", "openbox", "x11vnc", "xtigervncviewer", "xterm", "xmessage"); err != nil {
 		t.Fatal(err)
@@ -58,6 +61,9 @@ func newWorld(t *testing.T, policy string) *world {
 		}
 	})
 	w.must(r.CheckBin())
+	if first != nil {
+		w.must(first(r))
+	}
 	w.wire = tap(t, r)
 	w.summarizer, err = r.StartSummarizer("summarizer", "pt-BR")
 	w.must(err)

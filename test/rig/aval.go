@@ -230,12 +230,21 @@ func (r *Rig) StartAgent(name string, env ...string) (*Agent, error) {
 			return nil, err
 		}
 	}
+	// The person's display is a window of another one: what is clicked on that
+	// window stands for a hand.
+	if err := a.SetPolicy("managed", "hands.json", `{"TestAnswerDevices": ["Xephyr virtual mouse", "Xephyr virtual keyboard"]}`); err != nil {
+		return nil, err
+	}
 	return a, a.Restart()
 }
 
 // RunArgs are the arguments of `aval run` for this agent.
 func (a *Agent) RunArgs() []string {
-	return []string{"run", "--state-dir", a.State, "--socket", a.Socket, "--policy-dir", a.Policy}
+	args := []string{"run", "--state-dir", a.State, "--socket", a.Socket, "--policy-dir", a.Policy}
+	if a.r.Group != "" {
+		args = append(args, "--group", a.r.Group)
+	}
+	return args
 }
 
 // Restart starts the service (again) on its folders.
@@ -296,6 +305,8 @@ type Consent struct {
 	Outcome    string    `json:"outcome"`
 	Ending     string    `json:"ending"`
 	Provenance string    `json:"provenance"`
+	Test       bool      `json:"test"`
+	Held       bool      `json:"held"`
 	At         time.Time `json:"at"`
 }
 
@@ -386,8 +397,11 @@ func (a *Agent) StartDesktop(d *Display, wrap ...string) (*Proc, error) {
 		}
 	}
 	argv := append(wrap, a.r.Program("aval-desktop"), "--socket", a.Socket)
-	p, err := a.r.Start(Cmd{Name: "aval-desktop", Path: argv[0], Args: argv[1:],
-		Env: a.r.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+a.r.Locale)})
+	env := a.r.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+a.r.Locale)
+	if bus := a.r.sessionBus(); bus != "" {
+		env = append(env, "DBUS_SESSION_BUS_ADDRESS="+bus)
+	}
+	p, err := a.r.Start(Cmd{Name: "aval-desktop", Path: argv[0], Args: argv[1:], Env: env})
 	if err != nil {
 		return nil, err
 	}

@@ -43,12 +43,16 @@ func (d *Display) Click(p image.Point, button byte) error {
 		time.Sleep(handPause)
 	}
 	for _, kind := range []byte{xproto.ButtonPress, xproto.ButtonRelease} {
-		if err := xtest.FakeInputChecked(d.conn, kind, button, 0, d.root, 0, 0, 0).Check(); err != nil {
+		if err := d.button(kind, button); err != nil {
 			return err
 		}
 		time.Sleep(2 * handPause)
 	}
 	return nil
+}
+
+func (d *Display) button(kind, button byte) error {
+	return xtest.FakeInputChecked(d.conn, kind, button, 0, d.root, 0, 0, 0).Check()
 }
 
 // HandClick clicks p of a nested display as the person in front of it would:
@@ -99,8 +103,13 @@ func (d *Display) origin() (image.Point, error) {
 	return image.Point{}, fmt.Errorf("the window of display %s is not on %s", d.Name, d.outer.Name)
 }
 
+// PressWithShift is Press with the shift key held.
+func (d *Display) PressWithShift(r rune) error { return d.press(r, true) }
+
 // Press presses and releases one key, given as a character or a Key constant.
-func (d *Display) Press(r rune) error {
+func (d *Display) Press(r rune) error { return d.press(r, false) }
+
+func (d *Display) press(r rune, withShift bool) error {
 	if d.keys == nil {
 		if err := d.readKeys(); err != nil {
 			return err
@@ -114,7 +123,7 @@ func (d *Display) Press(r rune) error {
 		return xtest.FakeInputChecked(d.conn, kind, byte(code), 0, d.root, 0, 0, 0).Check()
 	}
 	shift := d.keys[keyShiftL]
-	if k.shift {
+	if k.shift = k.shift || withShift; k.shift {
 		if err := send(xproto.KeyPress, shift.code); err != nil {
 			return err
 		}

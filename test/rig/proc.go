@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -240,4 +241,27 @@ func statusField(raw []byte, name string) int64 {
 		}
 	}
 	return 0
+}
+
+// Children are the process ids of a process's children that run a program.
+func (r *Rig) Children(parent int, program string) []int {
+	var out []int
+	all, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, link := range all {
+		exe, err := os.Readlink(link)
+		if err != nil || filepath.Base(exe) != program {
+			continue
+		}
+		raw, err := os.ReadFile(filepath.Join(filepath.Dir(link), "stat"))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(raw), ") ") // the name may hold spaces (proc(5))
+		if f := strings.Fields(rest); len(f) > 1 && f[1] == strconv.Itoa(parent) {
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
+				out = append(out, pid)
+			}
+		}
+	}
+	return out
 }

@@ -164,3 +164,8 @@ func (q *Question) Answer(allow bool) error {
 
 // String names the window in messages.
 func (q *Question) String() string { return fmt.Sprintf("%q at %v", q.Title, q.Rect) }
+
+// Gone tells whether the window is no longer on the screen.
+func (q *Question) Gone() bool {
+	return len(q.d.Find(func(w Window) bool { return w.ID == q.ID })) == 0
+}

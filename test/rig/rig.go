@@ -26,6 +26,8 @@ type Rig struct {
 	Dir string
 	// Bin is the folder with the four programs, absolute.
 	Bin string
+	// Group is the group of the installed programs; empty: they run as they are.
+	Group string
 	// Locale is what the person's programs get, such as pt_BR.UTF-8.
 	Locale string
 
@@ -36,6 +38,7 @@ type Rig struct {
 	procs  []*Proc // guarded by mu, in the order of their start
 	closed bool    // guarded by mu
 	undo   []func()
+	bus    string // guarded by mu: address of the person's session bus; empty: none
 }
 
 // New makes a rig. Bin may be relative. Everything ends with ctx, and with Close.

@@ -55,12 +55,28 @@ func (r *Rig) StartVNC(d *Display, h Hooks) (*VNC, error) {
 	if h.Gone != "" {
 		args = append(args, "-gone", h.Gone)
 	}
-	p, err := r.Start(Cmd{Name: "x11vnc", Path: "x11vnc", Args: args, Env: r.Env("DISPLAY=" + d.Name)})
+	return r.startVNC(Cmd{Name: "x11vnc", Path: "x11vnc", Args: args, Env: r.Env("DISPLAY=" + d.Name)}, port)
+}
+
+// StartTigerVNC does the same with TigerVNC's server for a display that is there
+// (x0vncserver(1), by the name that Debian gives to the program itself); it knows no
+// hooks.
+func (r *Rig) StartTigerVNC(d *Display) (*VNC, error) {
+	port, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	return r.startVNC(Cmd{Name: "x0vncserver", Path: "X0tigervnc", Env: r.Env("DISPLAY=" + d.Name),
+		Args: []string{"-display", d.Name, "-rfbport", strconv.Itoa(port), "-localhost=1", "-SecurityTypes=None", "-AlwaysShared=1"}}, port)
+}
+
+func (r *Rig) startVNC(c Cmd, port int) (*VNC, error) {
+	p, err := r.Start(c)
 	if err != nil {
 		return nil, err
 	}
 	v := &VNC{Proc: p, Port: port}
-	err = r.Wait("x11vnc's port", 20*time.Second, func() (bool, error) {
+	err = r.Wait("the port of "+c.Name, 20*time.Second, func() (bool, error) {
 		if p.Ended() {
 			return false, fmt.Errorf("%w: it ended:\n%s", ErrHopeless, p.Tail())
 		}

@@ -229,3 +229,9 @@ func (d *Display) Focus(w Window) error {
 func (d *Display) CloseByHand(w Window) error {
 	return d.HandClick(image.Pt(w.Rect.Max.X-8, w.Rect.Min.Y-8))
 }
+
+// Composited tells whether a compositing manager runs (EWMH, _NET_WM_CM_Sn).
+func (d *Display) Composited() bool {
+	rep, err := xproto.GetSelectionOwner(d.conn, d.atom("_NET_WM_CM_S0")).Reply()
+	return err == nil && rep.Owner != xproto.WindowNone
+}

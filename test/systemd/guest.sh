@@ -37,6 +37,7 @@ check "install" aval install
 check "install makes the unit" test -f /etc/systemd/system/aval.service
 check "install enables it" systemctl is-enabled aval
 check "systemd reads the unit without complaint" bash -c '! systemd-analyze verify --man=no /etc/systemd/system/aval.service 2>&1 | grep aval.service'
+check "aval-desktop runs with the group" is "$(stat -c '%U:%G %a' /usr/bin/aval-desktop)" "root:_aval 2755"
 check "install twice is refused" bash -c '! aval install'
 check "start" aval start
 check "it is active once start returns" is "$(show ActiveState)" active

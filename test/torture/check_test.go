@@ -1,6 +1,9 @@
 package torture
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // The comparison finds each kind of damage: planted here, one at a time.
 func TestCheck(t *testing.T) {
@@ -20,6 +23,51 @@ func TestCheck(t *testing.T) {
 	} {
 		if got := Check(told, maybe, c.stored); (len(got) == 0) != c.ok {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// The shards together do all of it, and nothing twice.
+func TestShare(t *testing.T) {
+	for _, total := range []int{0, 1, 7, 20, 500} {
+		for n := 1; n < 9; n++ {
+			sum := 0
+			for i := 1; i <= n; i++ {
+				sum += Share(total, i, n)
+			}
+			if sum != total {
+				t.Errorf("%d in %d shards: %d", total, n, sum)
+			}
+		}
+	}
+}
+
+// A grant that no hand gave is called wrong, and so are lost clicks of a hand, a
+// campaign that attempted nothing, and a question without a reason.
+func TestWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		tally Tally
+		ok    bool
+	}{
+		"nothing granted":    {Tally{Attempts: 500, Windows: 50}, true},
+		"one granted":        {Tally{Attempts: 500, Windows: 50, Grants: 1}, false},
+		"nothing attempted":  {Tally{Windows: 50}, false},
+		"hand":               {Tally{Hand: true, Attempts: 500, Grants: 500}, true},
+		"hand, one lost":     {Tally{Hand: true, Attempts: 500, Grants: 499}, true},
+		"hand, two lost":     {Tally{Hand: true, Attempts: 500, Grants: 498}, false},
+		"hand, few of few":   {Tally{Hand: true, Attempts: 20, Grants: 15}, true},
+		"hand, many of few":  {Tally{Hand: true, Attempts: 20, Grants: 14}, false},
+		"without any reason": {Tally{Attempts: 500, Odd: []string{"session x ended as asking without a reason"}}, false},
+	} {
+		if got := c.tally.Wrong(); (got == "") != c.ok {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	table := Table([]Report{{Tallies: []Tally{{Vector: "x", Attempts: 3}}}, {Tallies: []Tally{{Vector: "x", Attempts: 4, Grants: 1}}},
+		{Compositor: "picom", Tallies: []Tally{{Vector: "x", Attempts: 1}}}})
+	for _, want := range []string{"| x | 7 | 0 | 0 | 1 | **1 grants that no hand gave** |", "| x (picom) | 1 |"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the table lacks %q:\n%s", want, table)
 		}
 	}
 }

@@ -48,6 +48,8 @@ type Config struct {
 	Last     bool         // there is no native dialog to fall back on
 	Screen   Screen       // from Probe
 	Log      *slog.Logger
+	// OnView shows what a session recorded.
+	OnView func()
 	// OnShown is called when the service knows that the window is shown.
 	OnShown func()
 }
@@ -57,9 +59,9 @@ type Config struct {
 // application. Its errors wrap ErrCannotShow when nothing was shown, and
 // ErrServiceGone when the service was lost.
 func Run(ctx context.Context, c Config) error {
-	answers := make(chan Answer, 1)
+	answers := make(chan Answer, 1) // the view gives no second one before NotCounted
 	view, err := New(Options{
-		Question: c.Question, Locale: c.Locale, Now: time.Now, Last: c.Last,
+		Question: c.Question, Locale: c.Locale, Now: time.Now, Last: c.Last, OnView: c.OnView,
 		OnAnswer: func(a Answer) { answers <- a },
 	})
 	if err != nil {
@@ -92,7 +94,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer eye.close()
 
-	d := driving{Config: c, view: view, window: w, eye: eye, answers: answers}
+	d := driving{Config: c, view: view, window: w, handle: uint32(handle), eye: eye, answers: answers}
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -119,7 +121,8 @@ func nativeHandle(w fyne.Window) (handle uintptr) {
 }
 
 // Room in pixels that the window leaves: above it for the bar that shows other
-// sessions being recorded, which must not lie in front, and for its title bar.
+// sessions being recorded, which must not lie in front (more where it has more
+// than one row), and for its title bar.
 const (
 	roomForBar   = 48
 	roomForTitle = 40
@@ -130,14 +133,15 @@ const (
 // shows it at once: so it is placed before, at the scale that is foreseen, and
 // does not move under the person's hand.
 func place(w fyne.Window, view *View, s Screen, scale float32) {
-	room := s.Height - roomForBar - roomForTitle
+	top := max(roomForBar, s.Bar+2)
+	room := s.Height - top - roomForTitle
 	view.Fit(float32(room) / scale)
 	w.Resize(view.Size())
 	width, height := int(view.Size().Width*scale), int(view.Size().Height*scale)
 	x := s.X + max(0, (s.Width-width)/2)
-	y := s.Y + roomForBar + max(0, (room-height)/2)
-	if top, ok := w.(desktop.Window); ok {
-		top.RequestPosition(x, y)
+	y := s.Y + top + max(0, (room-height)/2)
+	if placed, ok := w.(desktop.Window); ok {
+		placed.RequestPosition(x, y)
 	}
 }
 
@@ -147,6 +151,7 @@ type driving struct {
 	Config
 	view    *View
 	window  fyne.Window
+	handle  uint32 // the X id of the window
 	eye     sight
 	answers chan Answer
 	shown   bool
@@ -183,7 +188,9 @@ func (d *driving) run(ctx context.Context) error {
 				return nil
 			}
 		case a := <-d.answers:
-			return d.tell(ctx, a)
+			if open, err := d.tell(ctx, a); !open || err != nil {
+				return err
+			}
 		case <-ticks.C:
 			over := false
 			fyne.DoAndWait(func() { over = d.view.Tick() })
@@ -207,7 +214,7 @@ func (d *driving) changed(ctx context.Context, c change) error {
 			ask := d.view.first // the language cannot have been changed: nothing counted yet
 			var result ipc.QuestionShownResult
 			err := d.call(ctx, ipc.MethodQuestionShown,
-				ipc.QuestionShown{Question: d.Question.Question, Locale: ask.Locale, TextSHA256: ask.WindowSHA256()}, &result)
+				ipc.QuestionShown{Question: d.Question.Question, Locale: ask.Locale, TextSHA256: ask.WindowSHA256(), Window: d.handle}, &result)
 			if err != nil {
 				return fmt.Errorf("report the question as shown: %w", err)
 			}
@@ -226,32 +233,46 @@ func (d *driving) changed(ctx context.Context, c change) error {
 func (d *driving) lastAnswer(ctx context.Context) error {
 	select {
 	case a := <-d.answers:
-		return d.tell(ctx, a)
+		_, err := d.tell(ctx, a)
+		return err
 	default:
 		return nil
 	}
 }
 
-func (d *driving) tell(ctx context.Context, a Answer) error {
+// tell gives the answer to the service, and says whether the question is still
+// open: a yes may be one that does not count.
+func (d *driving) tell(ctx context.Context, a Answer) (open bool, err error) {
 	if !d.shown {
 		// Closed before the service knew of the window: it has no question to
 		// answer here. Another way of asking is tried, as for any window that goes.
-		return fmt.Errorf("%w: it was closed before it was seen", ErrCannotShow)
+		return false, fmt.Errorf("%w: it was closed before it was seen", ErrCannotShow)
 	}
-	// A refusal must be out of sight at once, and an answer that was given is given.
-	fyne.Do(d.window.Hide)
+	if a.Later {
+		return false, nil // the connection ends, and the service asks again another time
+	}
+	leave := d.Question.Leave != nil
+	if !a.Allow && !leave {
+		fyne.Do(d.window.Hide) // out of sight at once
+	}
+	if a.Press != nil {
+		a.Press.Window = d.handle
+	}
 	var result ipc.QuestionAnswerResult
-	err := d.call(ctx, ipc.MethodQuestionAnswer, ipc.QuestionAnswer{
+	err = d.call(ctx, ipc.MethodQuestionAnswer, ipc.QuestionAnswer{
 		Question: d.Question.Question, Allow: a.Allow, Groups: a.Groups, ForMinutes: a.ForMinutes, Locale: a.Locale, TextSHA256: a.TextSHA256,
+		Press: a.Press,
 	}, &result)
 	if err != nil {
-		return fmt.Errorf("give the answer: %w", err)
+		return false, fmt.Errorf("give the answer: %w", err)
 	}
 	d.Log.Info("question answered", "question", d.Question.Question, "outcome", result.Outcome)
-	if a.Allow && result.Outcome != consent.OutcomeAllowed {
-		d.Log.Warn("the answer did not count", "question", d.Question.Question, "outcome", result.Outcome)
+	if (a.Allow || leave) && result.Outcome == consent.OutcomeAsking {
+		d.Log.Warn("the answer did not count", "question", d.Question.Question, "why", result.Refused)
+		fyne.Do(func() { d.view.NotCounted(result.Refused == ipc.RefusedRemote) })
+		return true, nil
 	}
-	return nil
+	return false, nil
 }
 
 func (d *driving) call(ctx context.Context, m ipc.Method, params, result any) error {

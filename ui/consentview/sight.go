@@ -37,6 +37,7 @@ type sight interface {
 type Screen struct {
 	X, Y, Width, Height int
 	Millimetres         int // of the width; 0: not known
+	Bar                 int // how far down from Y the bar reaches; 0: there is none
 }
 
 // scale foresees the scale that the toolkit will take (fyne 2.8.1,

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,7 +33,9 @@ func Probe() (Screen, error) {
 	if !glx.Present {
 		return Screen{}, fmt.Errorf("%w: the X server has no GLX", ErrCannotShow)
 	}
-	return screen(x), nil
+	s := screen(x)
+	s.Bar = barDown(x, s)
+	return s, nil
 }
 
 // Errors are returned; xgb would also print them.
@@ -68,6 +71,37 @@ func screen(x *xgb.Conn) Screen {
 		}
 	}
 	return Screen{X: int(best.X), Y: int(best.Y), Width: int(best.Width), Height: int(best.Height), Millimetres: int(best.WidthInMillimeters)}
+}
+
+// barClass is the first part of WM_CLASS of the bar that shows what is recorded.
+const barClass = "aval-indicator\x00"
+
+// barDown is how far down the bar reaches at the top of the screen now: it has a row
+// for each session. A window that calls itself the bar gets a third at most.
+func barDown(x *xgb.Conn, s Screen) int {
+	tree, err := xproto.QueryTree(x, xproto.Setup(x).DefaultScreen(x).Root).Reply()
+	if err != nil {
+		return 0
+	}
+	down := 0
+	for _, w := range tree.Children { // no window manager puts the bar into a frame
+		class, err := xproto.GetProperty(x, false, w, xproto.AtomWmClass, xproto.AtomString, 0, 64).Reply()
+		if err != nil || !strings.HasPrefix(string(class.Value), barClass) {
+			continue
+		}
+		attr, err := xproto.GetWindowAttributes(x, w).Reply()
+		if err != nil || attr.MapState != xproto.MapStateViewable {
+			continue
+		}
+		g, err := xproto.GetGeometry(x, xproto.Drawable(w)).Reply()
+		if err != nil || int(g.X) >= s.X+s.Width || int(g.X)+int(g.Width) <= s.X || int(g.Y) < s.Y {
+			continue
+		}
+		if bottom := int(g.Y) + int(g.Height) - s.Y; bottom <= s.Height/3 {
+			down = max(down, bottom)
+		}
+	}
+	return down
 }
 
 // x11Sight reads the window's events on a connection of its own: the toolkit

@@ -23,6 +23,7 @@ type target struct {
 
 	mouseCounts bool         // the press that is going on began while answers counted
 	keyCounts   fyne.KeyName // likewise for this key
+	byKey       bool         // what acted last was a key
 }
 
 var (
@@ -58,6 +59,7 @@ func (t *target) Tapped(*fyne.PointEvent) {
 	counts := t.mouseCounts
 	t.mouseCounts = false
 	if counts && t.live() {
+		t.byKey = false
 		t.act()
 	}
 }
@@ -108,6 +110,7 @@ func (t *target) TypedKey(e *fyne.KeyEvent) {
 		counts := t.keyCounts == e.Name
 		t.keyCounts = ""
 		if counts && t.live() {
+			t.byKey = true
 			t.act()
 		}
 	default:

@@ -46,6 +46,11 @@ type Answer struct {
 	// Locale and TextSHA256 are of the text that was on the screen.
 	Locale     string
 	TextSHA256 string
+	// Later: neither yes nor no; only the question after leaving can be put off.
+	Later bool
+	// Press is where it was given; nil: by closing the window, or with Esc. The
+	// window's id is filled in by who has the window.
+	Press *ipc.Press
 }
 
 // Options of a View.
@@ -54,7 +59,10 @@ type Options struct {
 	Locale   string           // the person's own, BCP 47 or POSIX
 	Last     bool             // there is no native dialog to ask in what cannot be drawn here
 	Now      func() time.Time // the clock
-	// OnAnswer is called once, on the toolkit's goroutine.
+	// OnView shows what was recorded, for the question after leaving.
+	OnView func()
+	// OnAnswer is called on the toolkit's goroutine: once, and again only after
+	// NotCounted.
 	OnAnswer func(Answer)
 }
 
@@ -71,6 +79,7 @@ type View struct {
 	seen     bool // has been in sight once
 	deadline time.Time
 	done     bool
+	remote   bool // an answer did not count because no hand here gave it
 
 	ready    bool // as drawn
 	ticked   map[event.Group]bool
@@ -154,7 +163,7 @@ func (v *View) compose() {
 	title := newBlock(a.Title, titleWide, inkText).bold().sized(avaltheme.Title)
 	headLeft := container.New(row{gap: 12, middle: true}, icon, title)
 	head, headColumn := newColumn(inner)
-	headColumn.add(head, 10, container.New(ends{width: inner}, headLeft, language))
+	headColumn.add(head, 8, container.New(ends{width: inner}, headLeft, language))
 	headColumn.add(head, 6, newPlain(inkLine, inner, 1))
 
 	body := v.body(a)
@@ -172,8 +181,8 @@ func (v *View) compose() {
 	foot, footColumn := newColumn(inner)
 	v.hint = newBlock("", inner, inkMuted)
 	v.hint.align = fyne.TextAlignCenter
-	v.hint.reserve(a.Arming, a.Covered, a.NoGroups)
-	v.deny = newPush(a.Deny, pushWide, armed, v.refuse, v.Key)
+	v.hint.reserve(a.Arming, a.Covered, a.NoGroups, a.Remote)
+	v.deny = newPush(a.Deny, pushWide, armed, func() { v.answer(Answer{Press: pressed(v.deny)}) }, v.Key)
 	v.allow = newPush(a.Allow, pushWide, armed, v.agree, v.Key)
 	v.time = newBar(inner)
 	v.left = newBlock("", inner, inkText)
@@ -182,9 +191,11 @@ func (v *View) compose() {
 	footColumn.add(foot, 0, newPlain(inkLine, inner, 1))
 	footColumn.add(foot, 4, v.hint)
 	footColumn.add(foot, 2, container.New(ends{width: inner}, v.deny, v.allow))
-	footColumn.add(foot, 5, v.time)
+	if !a.Leave {
+		footColumn.add(foot, 5, v.time)
+	}
 	footColumn.add(foot, 4, v.left)
-	footColumn.add(foot, 10, newPlain(inkGround, inner, 0))
+	footColumn.add(foot, 2, newPlain(inkGround, inner, 0))
 
 	v.root.Layout = frame{}
 	v.root.Objects = []fyne.CanvasObject{head, v.scroll, foot}
@@ -203,7 +214,17 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 		}
 		return b
 	}
-	text(12, a.Who, inkText).bold()
+	text(6, a.Who, inkText).bold()
+	if a.Leave {
+		text(2, a.Since, inkMuted)
+		for _, p := range a.Purposes {
+			text(10, p, inkText)
+		}
+		view := newLink(a.More, func() bool { return v.counts() && v.o.OnView != nil }, func() { v.o.OnView() }, v.Key)
+		v.more, v.details, v.ticks = view, &fyne.Container{}, nil
+		col.add(body, 8, container.New(ends{width: inner}, newBlock(a.Stop, inner-8-view.MinSize().Width, inkMuted), view))
+		return body
+	}
 	vouched := inkWarn
 	if a.Verified {
 		vouched = inkGood
@@ -243,7 +264,7 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 		line := container.New(row{}, newCross(), newBlock(n, notsWide-signWide, inkText))
 		rightColumn.add(right, gapFirst(i, 12, 10), line)
 	}
-	col.add(body, 10, container.New(ends{width: inner, top: true}, left, right))
+	col.add(body, 6, container.New(ends{width: inner, top: true}, left, right))
 	text(6, a.Footnote, inkMuted)
 
 	for i, r := range a.Readers {
@@ -396,7 +417,7 @@ func (v *View) Tick() (over bool) {
 
 // Close: the window is closed, which is a refusal. It counts always: somebody
 // who closes the window must not find that it stays.
-func (v *View) Close() { v.answer(Answer{}) }
+func (v *View) Close() { v.answer(Answer{Later: v.ask().Leave}) }
 
 func (v *View) over(now time.Time) bool { return !v.deadline.IsZero() && !now.Before(v.deadline) }
 
@@ -416,16 +437,41 @@ func (v *View) groups() []event.Group {
 	return groups
 }
 
-func (v *View) refuse() { v.answer(Answer{}) }
+// refuse is what Esc does.
+func (v *View) refuse() { v.Close() }
 
 func (v *View) agree() {
 	if groups := v.groups(); len(groups) > 0 {
-		a := Answer{Allow: true, Groups: groups}
+		a := Answer{Allow: true, Groups: groups, Press: pressed(v.allow)}
 		if v.further {
 			a.ForMinutes = v.o.Question.AllowMinutes
 		}
 		v.answer(a)
 	}
+}
+
+// pressed is where a button has just been pressed.
+func pressed(p *push) *ipc.Press {
+	if p.byKey {
+		return &ipc.Press{Key: true}
+	}
+	d := fyne.CurrentApp().Driver()
+	c := d.CanvasForObject(p)
+	if c == nil {
+		return nil
+	}
+	at, size, scale := d.AbsolutePositionForObject(p), p.Size(), c.Scale()
+	return &ipc.Press{X: int(at.X * scale), Y: int(at.Y * scale), Width: int(size.Width * scale), Height: int(size.Height * scale)}
+}
+
+// NotCounted: the answer did not count, and the question is still open. remote:
+// because no hand at this computer is known to have given it; otherwise because
+// the window had not been in sight for long enough.
+func (v *View) NotCounted(remote bool) {
+	v.done = false
+	v.remote = v.remote || remote
+	v.arming = v.arming.Disturbed(v.o.Now())
+	v.draw(v.o.Now())
 }
 
 func (v *View) answer(a Answer) {
@@ -456,17 +502,19 @@ func (v *View) draw(now time.Time) {
 		v.deny.Refresh()
 	}
 
-	hint := ""
+	hint, ink := "", inkMuted
 	switch {
 	case v.done || v.over(now):
 	case v.seen && v.arming.Left(now) < 0:
 		hint = a.Covered
+	case v.remote:
+		hint, ink = a.Remote, inkWarn
 	case !ready:
 		hint = a.Arming
 	case nothing:
 		hint = a.NoGroups
 	}
-	v.say(v.hint, hint, inkMuted)
+	v.say(v.hint, hint, ink)
 
 	left := a.AnswerFor
 	if !v.deadline.IsZero() {

@@ -168,7 +168,7 @@ func TestSaysWhatTheViewModelSays(t *testing.T) {
 	shown := d.texts()
 	a := d.view.Ask()
 	for _, line := range strings.Split(a.Window(), "\n") {
-		hidden := slices.Contains(append([]string{a.Less, a.Arming, a.NoGroups, a.Covered, a.Countdown(30 * time.Second)}, a.Details...), line)
+		hidden := slices.Contains(append([]string{a.Less, a.Arming, a.NoGroups, a.Covered, a.Remote, a.Countdown(30 * time.Second)}, a.Details...), line)
 		if !hidden && !strings.Contains(shown, line) {
 			t.Errorf("%q is not drawn in\n%s", line, shown)
 		}
@@ -593,5 +593,29 @@ func TestScale(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
+	}
+}
+
+// The question after the supporter has left says what is at stake, and closing
+// it is no answer: neither Send nor Delete.
+func TestLeave(t *testing.T) {
+	q := sample()
+	q.Leave = &ipc.QuestionLeave{Items: 42, From: time.Now().Add(-3 * time.Minute), Until: time.Now().Add(24 * time.Hour)}
+	d := open(t, q).show()
+	shown := d.texts()
+	for _, want := range []string{"desconectou", "42 itens registrados", "Enviar", "Apagar", "Ver antes", "o registro é apagado"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is not drawn in\n%s", want, shown)
+		}
+	}
+	for _, no := range []string{"não será registrado", "Permitir acesso"} {
+		if strings.Contains(shown, no) {
+			t.Errorf("%q is drawn", no)
+		}
+	}
+	d.view.Close()
+	d.want(1)
+	if a := d.answers[0]; a.Allow || !a.Later {
+		t.Errorf("%+v", a)
 	}
 }

@@ -27,12 +27,15 @@ func (a Ask) Text() string {
 	b.WriteString("\n")
 	line(a.recorded)
 	line(a.notRecorded)
+	line(a.closingLast)
 	b.WriteString("\n")
 	for _, r := range a.Readers {
 		line(r)
 	}
 	line(a.IfNot)
-	line(a.Stop)
+	if !a.Leave { // a dialog has no third way out
+		line(a.Stop)
+	}
 	b.WriteString("\n")
 	line(a.Countdown(a.AnswerFor))
 	line(a.Footnote)
@@ -56,7 +59,7 @@ func (a Ask) Window() string {
 	}
 	lines = append(lines, a.IfNot, a.Stop, a.Footnote, a.More, a.Less)
 	lines = append(lines, a.Details...)
-	lines = append(lines, a.Deny, a.Allow, a.Arming, a.NoGroups, a.Covered, a.Countdown(a.AnswerFor))
+	lines = append(lines, a.Deny, a.Allow, a.Arming, a.NoGroups, a.Covered, a.Remote, a.Countdown(a.AnswerFor))
 	return strings.Join(lines, "\n")
 }
 

@@ -125,6 +125,22 @@ func environment(ours, added []string) []string {
 	return append(env, added...)
 }
 
+// Clean makes the environment of this process that of a program which was
+// started here, when it runs with a group that its user does not have: that
+// user chose the environment, and a graphics driver that is told where its
+// modules are would run code of theirs with the group. It must come first.
+func Clean() {
+	if os.Getegid() == os.Getgid() {
+		return
+	}
+	env := environment(os.Environ(), nil)
+	os.Clearenv()
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		os.Setenv(name, value)
+	}
+}
+
 // folders are where an installed Aval has its programs, after the folder of
 // the program that asks.
 var folders = []string{"/usr/lib/aval", "/usr/libexec/aval", "/opt/aval/bin", "/usr/bin"}

@@ -62,6 +62,11 @@ type Press struct {
 	// when a program moves the pointer after a press somewhere else.
 	Pointer, Before image.Point
 	Trust           Trust
+	// Led is, for a key, when a hand last moved the keyboard's focus with Tab;
+	// zero when something else was pressed since: another key, for then
+	// somebody is typing, or anything by a device that does not count, for then
+	// a program may have put the focus where the key finds it.
+	Led time.Time
 }
 
 // Options of Listen.
@@ -77,6 +82,13 @@ type Options struct {
 	Wait time.Duration
 }
 
+// Tab moves the focus from widget to widget, with Shift backwards (evdev keymap).
+const (
+	tab        = 23
+	shiftLeft  = 50
+	shiftRight = 62
+)
+
 // evdevKeys are Return, Space and Enter of the keypad (xkeyboard-config, keycodes/evdev).
 var evdevKeys = []uint32{36, 65, 104}
 
@@ -87,10 +99,11 @@ const (
 
 // Listener hears one X server. Its methods may be called from any goroutine.
 type Listener struct {
-	m     *machine
-	wait  time.Duration
-	cut   func() error
-	ended chan struct{} // closed when nothing of it runs any more
+	m      *machine
+	server int
+	wait   time.Duration
+	cut    func() error
+	ended  chan struct{} // closed when nothing of it runs any more
 }
 
 // ErrClosed is what Err gives after Close.
@@ -110,7 +123,7 @@ func Listen(ctx context.Context, display string, o Options) (*Listener, error) {
 		o.Wait = defaultWait
 	}
 	m := newMachine(conn, screen, o, "/")
-	l := &Listener{m: m, wait: o.Wait, cut: conn.Close, ended: make(chan struct{})}
+	l := &Listener{m: m, server: x11.ServerPID(conn), wait: o.Wait, cut: conn.Close, ended: make(chan struct{})}
 	stop := context.AfterFunc(ctx, func() {
 		m.fail(context.Cause(ctx))
 		conn.Close()
@@ -134,6 +147,9 @@ func Listen(ctx context.Context, display string, o Options) (*Listener, error) {
 	l.Close()
 	return nil, fmt.Errorf("listen for presses on display %q: %w", display, err)
 }
+
+// Server is the process id of the X server, by the kernel; 0: unknown here.
+func (l *Listener) Server() int { return l.server }
 
 // Close ends the Listener. It may be called more than once.
 func (l *Listener) Close() {

@@ -32,6 +32,11 @@ type machine struct {
 	seq     uint16
 	asked   []question // in the order of their answers
 	presses []Press
+	led     time.Time // as Press.Led
+
+	began time.Time // of our clock, for late
+	timed bool
+	least time.Duration
 
 	major     byte
 	root      uint32
@@ -50,7 +55,22 @@ type place struct {
 	at           image.Point
 	known        bool
 	asked, again bool
+	// forced: what moved the pointer last is a device that does not count.
+	forced bool
+	// moved is when it moved last, by the server's clock, and slow is set when its
+	// place was told so much later that a program may have moved it meanwhile: a
+	// WarpPointer makes no raw event.
+	moved uint32
+	slow  bool
 }
+
+// toldWithin is how soon after a motion the place of the pointer must be known.
+const toldWithin = 20 * time.Millisecond
+
+// nowhere is the place of a pointer before a press when it is not known: it has
+// just moved and the server has not said where to, so that what it said earlier
+// is old; or a program moved it.
+var nowhere = image.Pt(-1<<20, -1<<20)
 
 // question is a request whose answer is still to come. refused is true when the
 // server answered with an error.
@@ -66,7 +86,7 @@ func newMachine(out io.Writer, screen int, o Options, sys string) *machine {
 	return &machine{
 		out: out, screen: screen, o: o, sys: sys,
 		ready: make(chan struct{}), done: make(chan struct{}),
-		table: map[uint16]device{}, places: map[uint16]*place{},
+		table: map[uint16]device{}, places: map[uint16]*place{}, began: time.Now(),
 	}
 }
 
@@ -226,6 +246,10 @@ func (m *machine) event(msg []byte) error {
 		m.known = false
 		return m.read()
 	case evRawMotion:
+		if p := m.places[e.master]; p != nil {
+			p.forced, p.moved = !m.trust(e).Counts(), e.time
+			m.late(e.time)
+		}
 		return m.moved(e.master)
 	case evRawButtonPress:
 		if e.detail < 1 || e.detail > 3 {
@@ -233,7 +257,15 @@ func (m *machine) event(msg []byte) error {
 		}
 		return m.pressed(e, Press{Button: e.detail}, e.master)
 	case evRawKeyPress:
-		if e.flags&flagKeyRepeat != 0 || !slices.Contains(m.o.Keys, e.detail) {
+		switch {
+		case e.flags&flagKeyRepeat != 0 || e.detail == shiftLeft || e.detail == shiftRight:
+			return nil
+		case e.detail == tab:
+			m.led = time.Now()
+			m.doubt(m.trust(e))
+			return nil
+		case !slices.Contains(m.o.Keys, e.detail):
+			m.led = time.Time{}
 			return nil
 		}
 		return m.pressed(e, Press{Key: e.detail}, m.table[e.master].attachment)
@@ -263,6 +295,7 @@ func (m *machine) moved(pointer uint16) error {
 			return err
 		}
 		p.at, p.known = at, true
+		p.slow = p.moved != 0 && m.late(p.moved) > toldWithin
 		if p.again {
 			return m.moved(pointer)
 		}
@@ -275,15 +308,23 @@ func (m *machine) moved(pointer uint16) error {
 // program that sees the press and moves the pointer then is too late for it.
 func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 	p.At, p.Server, p.Source = time.Now(), e.time, e.source
+	d := m.table[e.source] // Unknown when it is not there
+	d.trust = m.trust(e)
+	m.doubt(d.trust)
 	was := m.places[pointer]
 	if was == nil {
 		return nil // no pointer, no place
 	}
-	d := m.table[e.source] // Unknown when it is not there
-	if !m.known || !was.known {
+	if !was.known {
 		d.trust = Unknown
 	}
+	if p.Key != 0 {
+		p.Led = m.led
+	}
 	p.Device, p.Node, p.Trust, p.Before = d.name, d.node, d.trust, was.at
+	if was.asked || was.forced || was.slow {
+		p.Before = nowhere
+	}
 	return m.ask(queryPointer(m.major, m.root, pointer), func(msg []byte, refused bool) error {
 		if refused {
 			return nil
@@ -296,6 +337,32 @@ func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 		m.remember(p)
 		return nil
 	})
+}
+
+// late is how long ago something happened at the server. How its clock and ours
+// differ is taken from the event that was read soonest after it happened.
+func (m *machine) late(server uint32) time.Duration {
+	behind := time.Since(m.began) - time.Duration(server)*time.Millisecond
+	if !m.timed || behind < m.least {
+		m.timed, m.least = true, behind
+	}
+	return behind - m.least
+}
+
+// trust is what is known of the device of an event.
+func (m *machine) trust(e raw) Trust {
+	if !m.known {
+		return Unknown
+	}
+	return m.table[e.source].trust
+}
+
+// doubt forgets where the focus was led when a device that does not count
+// presses anything.
+func (m *machine) doubt(t Trust) {
+	if !t.Counts() {
+		m.led = time.Time{}
+	}
 }
 
 func (m *machine) remember(p Press) {

@@ -1,4 +1,4 @@
-package agent
+package memory
 
 import (
 	"bytes"
@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trim gives memory back that only the start or a burst needed: free heap, and
+// Trim gives memory back that only the start or a burst needed: free heap, and
 // the pages of the program's own file, which the kernel maps in generously
 // around each one that is used. Those pages are clean and never written, so
 // MADV_DONTNEED (madvise(2)) loses nothing: the few that idling needs come back
 // out of the page cache.
-func trim() {
+func Trim() {
 	debug.FreeOSMemory()
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {

@@ -1,0 +1,146 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"os/user"
+	"slices"
+	"strconv"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+	"aval/agent/prompt"
+)
+
+// heardWithin is how long the desktop may take to say where a press came from.
+// Without its word the answer is one of which nothing is known.
+const heardWithin = 3 * time.Second
+
+// ours tells whether a peer is one of the installed programs, which nobody but
+// root can change, trace or preload: they alone run with the group.
+func (a *Agent) ours(p ipc.Peer) bool { return a.group >= 0 && int(p.GID) == a.group }
+
+// barred refuses peers that would play an installed program. Where the service
+// was given no group nothing is barred, and nothing proven.
+func (a *Agent) barred(p ipc.Peer) error {
+	if a.cfg.Group == "" || a.ours(p) {
+		return nil
+	}
+	return &ipc.Error{Code: ipc.CodeRefused, Message: "this program is not the installed one, so the person is not asked by it",
+		Hint: "aval install sets up the programs that ask"}
+}
+
+// surroundings says what the word of a desktop is worth for an answer that
+// came over c.
+func (a *Agent) surroundings(d *desktop, c *ipc.Conn) consent.Surroundings {
+	s := consent.Surroundings{Tests: len(a.policy.Effective.TestAnswerDevices()) > 0}
+	if !a.ours(c.Peer()) || !a.ours(d.conn.Peer()) {
+		return s
+	}
+	for _, g := range a.graphical {
+		s.Proven = s.Proven || g.ID == d.id && g.UID == d.uid && g.Type == "x11" && !g.Remote && g.Seat != "" &&
+			g.Display != "" && g.Display == d.reg.Display && realServer(d.reg.Server, d.uid)
+	}
+	return s
+}
+
+// listenOn has the desktop hear presses while a supporter may be there.
+func (a *Agent) listenOn(d *desktop) {
+	want := ipc.Listening{On: len(a.onDesktop(d)) > 0}
+	for _, lv := range a.leaving {
+		want.On = want.On || lv.desk == d
+	}
+	if want.On {
+		want.Devices = a.policy.Effective.TestAnswerDevices()
+	}
+	if want.On == d.listening.On && slices.Equal(want.Devices, d.listening.Devices) {
+		return
+	}
+	d.listening = want
+	d.conn.Push(ipc.PushListen, want)
+}
+
+// hear asks a desktop where a press of a peer's window came from, and returns
+// the channel of its one answer. In the loop.
+func (a *Agent) hear(d *desktop, c *ipc.Conn, p *ipc.Press) <-chan ipc.Heard {
+	got := make(chan ipc.Heard, 1)
+	if d == nil || p == nil {
+		got <- ipc.Heard{From: consent.FromAbsent}
+		return got
+	}
+	id := newID()
+	d.hearing[id] = got
+	d.conn.Push(ipc.PushHear, ipc.Hear{ID: id, PID: c.Peer().PID, Press: *p})
+	a.after(heardWithin, func() { a.heard(d, ipc.Heard{ID: id, From: consent.FromAbsent, Doubt: "no answer"}) })
+	return got
+}
+
+// heard takes a desktop's word; a second one for the same press is none.
+func (a *Agent) heard(d *desktop, h ipc.Heard) {
+	if got, ok := d.hearing[h.ID]; ok {
+		delete(d.hearing, h.ID)
+		got <- h
+	}
+}
+
+// handleAnswer has the desktop say where the answer came from before the answer
+// is taken.
+func (a *Agent) handleAnswer(ctx context.Context, c *ipc.Conn, params json.RawMessage) (any, error) {
+	var r ipc.QuestionAnswer
+	if err := ipc.Decode(params, &r); err != nil {
+		return nil, err
+	}
+	var got <-chan ipc.Heard
+	if err := a.do(ctx, func() {
+		_, ask, d := a.findAsk(r.Question)
+		if lv := a.leaveOf(r.Question); lv != nil {
+			ask, d = lv.ask, lv.desk
+		}
+		if ask == nil || ask.Rung() != prompt.Window {
+			d = nil // a native dialog does not show who clicked
+		}
+		got = a.hear(d, c, r.Press)
+	}); err != nil {
+		return nil, err
+	}
+	var h ipc.Heard
+	select {
+	case h = <-got:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-a.ctx.Done():
+		return nil, errStopping
+	}
+	var out ipc.QuestionAnswerResult
+	var aerr error
+	if err := a.do(ctx, func() { out, aerr = a.answer(c, r, h) }); err != nil {
+		return nil, err
+	}
+	return out, aerr
+}
+
+// weakest is the provenance of an answer that several desktops gave together.
+func weakest(x, y consent.Provenance) consent.Provenance {
+	order := []consent.Provenance{consent.PX, consent.P0, consent.P1, consent.P2, consent.P3}
+	if slices.Index(order, x) < slices.Index(order, y) {
+		return x
+	}
+	return y
+}
+
+// groupID looks up a group by its name; -1: there is none.
+func groupID(name string) int {
+	if name == "" {
+		return -1
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return -1
+	}
+	id, err := strconv.Atoi(g.Gid)
+	if err != nil || id == 0 {
+		return -1
+	}
+	return id
+}

@@ -1,0 +1,258 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/event"
+	"aval/agent/ipc"
+	"aval/agent/prompt"
+	"aval/agent/record"
+	"aval/agent/store"
+)
+
+// leave is the question after the supporter has left, about a recording of which
+// nobody knows whose hand allowed it: send it, or delete it? Until then it is
+// sealed on this computer, and without an answer it is deleted.
+type leave struct {
+	grant  record.Grant
+	stream store.Stream
+	items  uint64
+	until  time.Time // without an answer it is deleted then
+	desk   *desktop
+	ask    *prompt.Ask
+	timer  *time.Timer
+}
+
+// leaveAgain is after how long a question that was put off is asked again.
+const leaveAgain = time.Hour
+
+// unproven tells whether what a grant covers waits for the person's word after
+// the supporter has left.
+func (a *Agent) unproven(g record.Grant) bool {
+	return g.Basis == consent.BasisConsent && g.Provenance == consent.P0 && !a.policy.Effective.AcceptsUnproven()
+}
+
+// held tells whether a stream waits on this computer, or waited until its end:
+// then its company has never heard of it and hears nothing of its end either.
+func (a *Agent) held(st store.Stream) bool {
+	streams, err := a.store.Streams()
+	if err != nil {
+		return false
+	}
+	for _, s := range streams {
+		if s.Stream == st {
+			return s.Held
+		}
+	}
+	return false
+}
+
+// askHeld asks about the recordings that wait, where somebody can be asked and
+// no supporter is there; and deletes those that have waited for too long.
+func (a *Agent) askHeld() {
+	streams, err := a.store.Streams()
+	if err != nil {
+		a.log.Error("read streams", "err", err)
+		return
+	}
+	now, next := time.Now(), time.Time{}
+	for _, s := range streams {
+		if !s.Held || !s.Closed || s.Withdrawn || s.Erased {
+			continue
+		}
+		g, err := a.findGrant(s.GrantID)
+		if err != nil {
+			a.log.Error("find the grant of a recording that waits", "session", s.Session, "err", err)
+			continue
+		}
+		if !now.Before(s.HeldUntil) {
+			if err := a.dropHeld(g, s.Stream, "agent", ""); err != nil {
+				a.log.Error("delete a recording that nobody confirmed", "session", s.Session, "err", err)
+			}
+			continue
+		}
+		wake := s.HeldUntil
+		if again := a.putOff[s.Stream].Add(leaveAgain); again.After(now) && again.Before(wake) {
+			wake = again
+		}
+		if next.IsZero() || wake.Before(next) {
+			next = wake
+		}
+		if a.leaving[s.Stream] == nil && now.Sub(a.putOff[s.Stream]) >= leaveAgain {
+			if d := a.freeDesktop(g); d != nil {
+				a.openLeave(&leave{grant: g, stream: s.Stream, items: s.Last, until: s.HeldUntil, desk: d})
+			}
+		}
+	}
+	if a.heldTimer != nil {
+		a.heldTimer.Stop()
+	}
+	if !next.IsZero() {
+		a.heldTimer = a.after(time.Until(next), a.askHeld)
+	}
+}
+
+// freeDesktop is a desktop of the person whom a grant is about, at which they
+// can be asked without a supporter's hand.
+func (a *Agent) freeDesktop(g record.Grant) *desktop {
+	for _, d := range a.desktops {
+		if d.locked || a.subjectOf(d.uid) != g.Subject || a.supporterOn(d.uid) {
+			continue
+		}
+		busy := false
+		for _, lv := range a.leaving {
+			busy = busy || lv.desk == d
+		}
+		if !busy {
+			return d
+		}
+	}
+	return nil
+}
+
+func (a *Agent) openLeave(lv *leave) {
+	a.leaving[lv.stream] = lv
+	// The kinds are not chosen any more: one stands for the whole.
+	lv.ask = prompt.New(newID(), lv.desk, time.Now(), consent.MaxAnswer, []event.Group{event.Windows})
+	a.listenOn(lv.desk)
+	lv.ask.Open(time.Now())
+	a.settleLeave(lv)
+}
+
+// settleLeave looks at where the question stands, and does what was answered.
+func (a *Agent) settleLeave(lv *leave) {
+	if a.leaving[lv.stream] != lv {
+		return
+	}
+	if lv.timer != nil {
+		lv.timer.Stop()
+	}
+	if !lv.ask.Over() {
+		lv.timer = a.after(time.Until(lv.ask.Wake()), func() {
+			lv.ask.Tick(time.Now())
+			a.settleLeave(lv)
+		})
+		return
+	}
+	delete(a.leaving, lv.stream)
+	end := lv.ask.Question()
+	a.log.Info("question after leaving ended", "session", lv.stream.Session, "outcome", end.Outcome, "ending", end.Ending)
+	var err error
+	switch end.Outcome {
+	case consent.OutcomeAllowed:
+		err = a.sendHeld(lv)
+	case consent.OutcomeRefused:
+		err = a.dropHeld(lv.grant, lv.stream, "person", end.Provenance)
+	default: // asked again, until its time is up
+		a.putOff[lv.stream] = time.Now()
+	}
+	if err != nil {
+		a.log.Error("after the supporter has left", "session", lv.stream.Session, "err", err)
+		a.notes = appendNote(a.notes, "The answer about a recording could not be carried out: "+err.Error())
+		a.putOff[lv.stream] = time.Now()
+	}
+	a.listenOn(lv.desk)
+	a.askHeld()
+}
+
+// sendHeld records the person's word and lets the recording go.
+func (a *Agent) sendHeld(lv *leave) error {
+	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: lv.grant.Company, Device: lv.grant.Device, Session: lv.stream.Session}
+	end := lv.ask.Question()
+	rung, locale, hash := lv.ask.ShownOn()
+	c := record.Confirmation{Head: h, Grant: lv.grant.ID, LastSeq: lv.items, Provenance: end.Provenance, Asked: record.Asked{
+		AskedAt: end.AskedAt.UTC(), ShownAt: end.ShownAt.UTC(), EndedAt: end.EndedAt.UTC(), Rung: string(rung), Locale: locale, TextHash: hash,
+		Offered: lv.grant.Groups,
+	}}
+	if _, err := a.write(h, record.TypeConfirmation, c); err != nil {
+		return err
+	}
+	if err := a.store.Release(lv.stream); err != nil {
+		return fmt.Errorf("let the recording go: %w", err)
+	}
+	return nil
+}
+
+// dropHeld deletes a recording that waited: never sent, then the record of why,
+// then the key.
+func (a *Agent) dropHeld(g record.Grant, st store.Stream, by string, hand consent.Provenance) error {
+	if err := a.store.Withdraw(st); err != nil {
+		return fmt.Errorf("withdraw: %w", err)
+	}
+	last, err := a.lastOf(st)
+	if err != nil {
+		return err
+	}
+	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
+	w := record.Withdrawal{Head: h, Grant: g.ID, LastSeq: last, Erase: true, By: by, Provenance: hand}
+	if _, err := a.write(h, record.TypeWithdrawal, w); err != nil {
+		return err
+	}
+	_, err = a.erase(g, st)
+	return err
+}
+
+// leaveOf looks up an open question after leaving.
+func (a *Agent) leaveOf(question string) *leave {
+	for _, lv := range a.leaving {
+		if lv.ask.ID == question {
+			return lv
+		}
+	}
+	return nil
+}
+
+// tellLeaves passes on what befell the questions after leaving for which it is so.
+func (a *Agent) tellLeaves(kind consent.QuestionEventKind, concerns func(*leave) bool) {
+	for _, lv := range a.leaving {
+		if concerns(lv) {
+			lv.ask.Happened(kind, time.Now())
+			a.settleLeave(lv)
+		}
+	}
+}
+
+func (a *Agent) claimLeave(c *ipc.Conn, lv *leave, r ipc.QuestionClaim) (ipc.Question, error) {
+	if err := a.barred(c.Peer()); err != nil {
+		return ipc.Question{}, err
+	}
+	if c.Peer().UID != lv.desk.uid {
+		return ipc.Question{}, errNotYours
+	}
+	if err := lv.ask.Claim(r.Nonce, c); err != nil {
+		return ipc.Question{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
+	}
+	g := lv.grant
+	return ipc.Question{
+		Question: lv.ask.ID, Rung: string(lv.ask.Rung()), Session: lv.stream.Session, Tool: g.Tool, Supporter: g.Supporter,
+		SupporterVerified: g.SupporterVerified, ConnectedAt: g.SessionStartedAt, Languages: a.policy.Effective.Languages(),
+		AnswerSeconds: int(consent.MaxAnswer / time.Second), Offered: []event.Group{event.Windows},
+		Companies: []ipc.QuestionCompany{{ID: g.Company, Name: g.CompanyName, Verified: true, Engine: g.Engine, RetentionDays: g.RetentionDays}},
+		Leave:     &ipc.QuestionLeave{Items: lv.items, From: g.NotBefore, Until: lv.until},
+	}, nil
+}
+
+// answerLeave takes the answer. Neither answer counts from a program, nor while
+// a supporter is there again.
+func (a *Agent) answerLeave(c *ipc.Conn, lv *leave, r ipc.QuestionAnswer, h ipc.Heard) (ipc.QuestionAnswerResult, error) {
+	if c.Peer().UID != lv.desk.uid {
+		return ipc.QuestionAnswerResult{}, errNotYours
+	}
+	by, counts := consent.P0, true
+	if lv.ask.Rung() == prompt.Window {
+		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(lv.desk, c))
+	}
+	if !counts || a.supporterOn(lv.desk.uid) {
+		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: ipc.RefusedRemote}, nil
+	}
+	if err := lv.ask.Answer(c, r.Allow, r.Groups, by, time.Now()); err != nil {
+		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
+	}
+	lv.ask.ShownAs(cut(r.Locale, 35), cut(r.TextSHA256, 64))
+	a.settleLeave(lv)
+	return ipc.QuestionAnswerResult{Outcome: lv.ask.Question().Outcome}, nil
+}
+
+var errNotYours = &ipc.Error{Code: ipc.CodeRefused, Message: "this question is for another user"}

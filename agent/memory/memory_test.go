@@ -1,0 +1,19 @@
+package memory_test
+
+import (
+	"bytes"
+	"testing"
+
+	"aval/agent/memory"
+)
+
+// TestTrim: the program goes on as before, with all its data.
+func TestTrim(t *testing.T) {
+	data := bytes.Repeat([]byte("aval"), 1<<20)
+	for range 3 {
+		memory.Trim()
+	}
+	if !bytes.Equal(data, bytes.Repeat([]byte("aval"), 1<<20)) {
+		t.Error("memory that was in use has changed")
+	}
+}

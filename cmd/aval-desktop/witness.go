@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"image"
+
+	"aval/agent/consent"
+	"aval/agent/ipc"
+	"aval/agent/x11"
+	"aval/agent/x11/witness"
+)
+
+// xserver is the process of the X server that this desktop is on; 0: unknown.
+func (s session) xserver() int {
+	conn, _, err := x11.Socket(s.display)
+	if err != nil {
+		return 0
+	}
+	defer conn.Close()
+	return x11.ServerPID(conn)
+}
+
+// ears is the hearing of presses, as long as the service wants it. Opening it
+// takes a moment, and a hanging X server for ever: nobody waits for that here.
+type ears struct {
+	cancel context.CancelFunc
+	ready  chan struct{}    // closed once w stands
+	w      *witness.Witness // nil: nothing can be heard
+}
+
+// listen begins or ends the hearing of presses, as the service asks: it is
+// needed only while somebody may be asked something.
+func (d *desktop) listen(l ipc.Listening) {
+	if d.ears != nil {
+		d.ears.cancel()
+		d.ears = nil
+	}
+	if !l.On || d.where.kind == "wayland" { // there no program hears another's devices
+		return
+	}
+	ctx, cancel := context.WithCancel(d.ctx)
+	e := &ears{cancel: cancel, ready: make(chan struct{})}
+	d.ears = e
+	go func() {
+		defer close(e.ready)
+		w, err := witness.Open(ctx, d.where.display, l.Devices)
+		if err != nil {
+			d.log.Warn("it cannot be told here who answers", "err", err)
+			return
+		}
+		e.w = w
+	}()
+}
+
+// watchWindow follows a window in which an answer is going to be given.
+func (d *desktop) watchWindow(w ipc.Watch) {
+	e := d.ears
+	if e == nil {
+		return
+	}
+	go func() {
+		if <-e.ready; e.w != nil {
+			e.w.Watch(w.PID, w.Window)
+		}
+	}()
+}
+
+// hear says where an answer came from. The X server may hang; then the service
+// gets no answer in time, and knows what that means.
+func (d *desktop) hear(h ipc.Hear) {
+	e, l := d.ears, d.link
+	go func() {
+		out := ipc.Heard{ID: h.ID, From: consent.FromAbsent}
+		if e != nil {
+			if <-e.ready; e.w != nil {
+				heard := e.w.Hear(claim(h))
+				out.From, out.Device, out.Doubt = heard.From, heard.Device, heard.Doubt
+			}
+		}
+		d.log.Info("an answer", "from", out.From, "device", out.Device, "doubt", out.Doubt)
+		l.send(ipc.MethodDesktopHeard, out)
+	}()
+}
+
+func claim(h ipc.Hear) witness.Claim {
+	return witness.Claim{
+		PID: h.PID, Window: h.Window, Key: h.Key,
+		At: image.Rect(h.X, h.Y, h.X+h.Width, h.Y+h.Height),
+	}
+}
