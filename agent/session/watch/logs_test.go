@@ -86,9 +86,8 @@ var replays = []struct {
 }
 
 // TestReplay: one session in each sample, though several processes write of it,
-// and only after the login. Faults planted once: teamViewer forgot who had left
-// (the late line of a third process began the session again); anyDesk began at
-// the request; rustDesk at "Connection opened" (TestLoginProven).
+// and only after the login. Fault planted once: a supporter was taken into the
+// process's own session alone, and a late line had none.
 func TestReplay(t *testing.T) {
 	for _, r := range replays {
 		t.Run(r.tool, func(t *testing.T) {
@@ -100,7 +99,8 @@ func TestReplay(t *testing.T) {
 }
 
 // TestLoginProven: what is before the login begins nothing, and where a line does
-// not say whose login it is, nobody's session begins.
+// not say whose login it is, nobody's session begins. Faults planted once: anyDesk
+// began at the request; rustDesk let the last connection in.
 func TestLoginProven(t *testing.T) {
 	for name, tt := range map[string]struct{ tool, text string }{
 		"teamviewer, password not given": {ToolTeamViewer, upTo(sample(t, "teamviewer.log"), "AuthenticationPasswordLogin")},
@@ -175,7 +175,7 @@ func TestBrokenLines(t *testing.T) {
 			t.Errorf("%s: %q\nwant %q", r.tool, got, r.want)
 		}
 	}
-	const name = `x (ID [1,2]) was added with the role 3`
+	const name = `x (ID [1,2]) was added with the role 3` // fault planted once: tvAdded without its end
 	got := hear(t, ToolTeamViewer, strings.ReplaceAll(sample(t, "teamviewer.log"), "Example Support", name), later)
 	if len(got) != 2 || !strings.Contains(got[0], name) {
 		t.Errorf("%q", got)
@@ -184,6 +184,23 @@ func TestBrokenLines(t *testing.T) {
 	got = hear(t, ToolAnyDesk, without(strings.ReplaceAll(sample(t, "anydesk.trace"), "Example Support", alias), ": Authenticated with"), later)
 	if len(got) != 0 {
 		t.Errorf("a name logged in: %q", got)
+	}
+}
+
+// TestTwoSupporters: a session goes on until the last of them has left, and a
+// late line about the one who left does not bring them back. Fault planted once:
+// teamViewer forgot who had left; the session never ended.
+func TestTwoSupporters(t *testing.T) {
+	const out = "2024/02/16 06:18:%s  2216       2492 S0   CPersistentParticipantManager::RemoveParticipant: [%s]\n"
+	const in = "2024/02/16 06:18:%s  %s       5356 G1   CParticipantManagerBase participant %s (ID [%s]) was added with the role 6\n"
+	const first, second = "1000000001,115469523", "1000000003,99"
+	text := upTo(sample(t, "teamviewer.log"), "RemoveParticipant") +
+		fmt.Sprintf(in, "01.000", "2216", "Second", second) + fmt.Sprintf(out, "02.000", first) + fmt.Sprintf(in, "02.100", "5276", "Example Support", first)
+	if got := hear(t, ToolTeamViewer, text, later); len(got) != 1 {
+		t.Errorf("one has left: %q", got)
+	}
+	if got := hear(t, ToolTeamViewer, text+fmt.Sprintf(out, "03.000", second), later); !slices.Equal(got, replays[0].want) {
+		t.Errorf("both have left: %q", got)
 	}
 }
 
@@ -285,8 +302,24 @@ func TestLogsFollowed(t *testing.T) {
 // lastBefore marks the first line of a sample's end.
 var lastBefore = map[string]string{ToolTeamViewer: "RemoveParticipant", ToolAnyDesk: "2024-02-16 20:35:10.700", ToolRustDesk: "#1362 Connection closed"}
 
-// TestLogFiles: what is in a user's folder is that user's, whoever owns the file.
+// TestLogFiles: every place is one of a tool that is read, and a log below the own
+// folder is found once its tool has a folder there, as that user's.
 func TestLogFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	if err := os.Mkdir(filepath.Join(dir, ".anydesk"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	trace := filepath.Join(dir, ".anydesk", "ad.trace")
+	if err := os.WriteFile(trace, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if len(homeLogs) > 0 { // not on Windows
+		want := LogFile{ToolAnyDesk, trace, uint32(os.Getuid())}
+		if !slices.Contains(LogFiles(), want) || !slices.Contains(WrittenLogs(), want) {
+			t.Errorf("%+v is not among %+v", want, LogFiles())
+		}
+	}
 	for _, f := range LogFiles() {
 		if _, ok := logTools[f.Tool]; !ok || !filepath.IsAbs(f.Path) {
 			t.Errorf("%+v", f)
