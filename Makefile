@@ -57,7 +57,8 @@ lint: ## gofmt, go vet (also for Windows and macOS), staticcheck
 	CGO_ENABLED=0 GOOS=darwin go vet -tags ci ./installer/... ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/aval ./cmd/aval-desktop ./cmd/aval-summarizer
 	go tool staticcheck -tags x11,migrated_fynedo,e2e ./...
 
-screenshots: deps-test build ## the pictures of the README, made by the demo itself
+screenshots: deps-test build ## pictures: windows in pt-BR, en, de and ja into out/screens, those of the README into assets
+	@go run $(FLAGS) ./test/screens -bin bin -out $(OUT)/screens
 	@for lang in en pt-BR; do \
 		AUTO=1 AVAL_DEMO_LANG=$$lang go run $(FLAGS) ./test/demo -bin bin -out $(OUT)/demo -pictures assets/screenshots || exit 1; \
 	done

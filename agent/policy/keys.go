@@ -130,7 +130,7 @@ var definitions = []Definition{
 	{Name: AlsoRemove, Type: List, Default: "", Entry: expression, Pattern: "^[^\\x00-\\x1f\\x7f]+$", Example: `PRJ-\d{4}`,
 		Doc: "Regular expressions (RE2) of what is taken out of captured text before it is stored, beside what is always taken out. The lists of all sources count together; none takes anything away."},
 	{Name: Languages, Type: List, Default: "", Entry: languageTag, Pattern: "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", Example: "pt-BR, en",
-		Doc: "Languages of the question, best first, as BCP 47 tags. Empty: the language of the person's desktop."},
+		Doc: "Languages of the question where the language of the person's desktop is none of ours, best first, as BCP 47 tags; they stand first in its language menu."},
 	{Name: SSHAccounts, Type: List, Default: "", Entry: plainText, Pattern: plainPattern, Example: "support", Narrows: true,
 		Doc: "Accounts of this device whose OpenSSH logins with a terminal count as support sessions."},
 	{Name: SSHGroups, Type: List, Default: "", Entry: plainText, Pattern: plainPattern, Example: "support-team", Narrows: true,

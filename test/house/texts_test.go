@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
+
+	"aval/assets"
 )
 
 // catalogue is the texts of one language: key → plural form → text. A text
@@ -45,9 +47,15 @@ func fits(lang string, got []string) bool {
 	return slices.Equal(got, forms(lang))
 }
 
-// complete are the languages in which no text may be missing; in the others it
-// is shown in English until it is translated.
+// complete are the languages in which no text may be missing; in the others none
+// but those that only the summarizer shows.
 var complete = []string{"en", "pt-BR"}
+
+// onServer tells whether only the summarizer shows a text.
+func onServer(key string) bool {
+	area, _, _ := strings.Cut(key, ".")
+	return slices.Contains(assets.Server, area)
+}
 
 var braces = regexp.MustCompile(`\{[^{}]*\}`)
 
@@ -71,7 +79,7 @@ func texts(cats map[string]catalogue) []string {
 		want := map[string][]string{} // language → names in its texts
 		for lang, c := range cats {
 			m, ok := c[key]
-			if !ok && !slices.Contains(complete, lang) {
+			if !ok && onServer(key) && !slices.Contains(complete, lang) {
 				continue
 			}
 			if !ok {
@@ -228,6 +236,12 @@ func TestTextsFindsBreaches(t *testing.T) {
 		got := strings.Join(texts(cats), "\n")
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %s", name, got)
+		}
+	}
+	for key, want := range map[string]bool{"consent.title": true, "console.title": false} {
+		three := map[string]catalogue{"en": {key: one("a")}, "pt-BR": {key: one("b")}, "de": {}}
+		if got := texts(three); (len(got) == 1 && strings.Contains(got[0], "missing in de")) != want {
+			t.Errorf("%s is missing in a third language: %q", key, got)
 		}
 	}
 	if got := forms("en"); !slices.Equal(got, []string{"one", "other"}) {

@@ -117,10 +117,8 @@ func shots() []shot {
 	more("ask-languages", "light", shot{question: stage.Question(30), keys: tabs(1, "space")})
 	more("ask-other-language", "light", shot{question: stage.Question(30), keys: tabs(1, "space", "Down", "space")})
 	more("ask-focus-allow", "light", shot{question: stage.Question(30), keys: tabs(9)})
-	more("main", "light", shot{mainWindow: true})
-	more("main-dark-en", "dark", shot{mainWindow: true, locale: "en"})
 	more("main-without-service", "light", shot{mainWindow: true, withoutService: true})
-	for _, look := range []struct{ locale, variant string }{{"pt_BR.UTF-8", "light"}, {"en", "dark"}} {
+	for _, look := range []struct{ locale, variant string }{{"pt_BR.UTF-8", "light"}, {"en", "dark"}, {"de_DE.UTF-8", "light"}, {"ja_JP.UTF-8", "dark"}} {
 		add := func(what string, set settings, keys ...string) {
 			more("settings-"+what+"-"+look.locale[:2]+"-"+look.variant, look.variant, shot{locale: look.locale, settings: &set, keys: keys})
 		}
@@ -130,6 +128,15 @@ func shots() []shot {
 		add("unreadable", settings{managed: `{"NoSuchKey": 1}`}, tabs(2, "space")...)
 		add("supporter", settings{supporter: true}, tabs(3, "space")...)
 		add("recommended", settings{recommended: `{"AccessControl": "denied"}`}, tabs(4)...)
+	}
+	for _, locale := range []string{"pt_BR.UTF-8", "en", "de_DE.UTF-8", "ja_JP.UTF-8"} {
+		for _, variant := range []string{"light", "dark"} {
+			name := locale[:2] + "-" + variant
+			more("main-"+name, variant, shot{locale: locale, mainWindow: true})
+			more("main-"+name+"-200", variant, shot{locale: locale, mainWindow: true, scale: "2", width: 2200, height: 1600})
+			more("settings-"+name+"-200", variant, shot{locale: locale, settings: &settings{}, scale: "2", width: 2200, height: 1600})
+			more("ask-details-"+name, variant, shot{locale: locale, question: stage.Question(30), keys: tabs(7, "space")})
+		}
 	}
 	more("settings-200", "light", shot{settings: &settings{}, scale: "2", width: 2200, height: 1600})
 	more("settings-small-screen", "dark", shot{settings: &settings{}, width: 1024, height: 600, keys: tabs(4)})
@@ -291,9 +298,19 @@ func (s shot) take(bin, path string) (err error) {
 		return fmt.Errorf("%w (see %s)\n%s", err, path, ui.Tail())
 	}
 	for _, key := range s.keys {
+		before, err := look(d)
+		if err != nil {
+			return err
+		}
 		res, err := r.Run(5*time.Second, rig.Cmd{Name: "xdotool", Path: "xdotool", Args: []string{"key", key}, Env: r.Env("DISPLAY=" + d.Name)})
 		if err != nil || res.Code != 0 {
 			return fmt.Errorf("press %s: %w", key, err)
+		}
+		if key == "space" || key == "Return" { // what it opens may take a moment; it may also open nothing
+			_ = r.Wait("what the key does", 3*time.Second, func() (bool, error) {
+				now, err := look(d)
+				return now != before, err
+			})
 		}
 	}
 	return settled(r, d, path)
@@ -376,16 +393,9 @@ func settled(r *rig.Rig, d *rig.Display, path string) error {
 func still(r *rig.Rig, d *rig.Display) error {
 	last, same := -1, 0
 	return r.Wait("a picture that stands still", 2*time.Second, func() (bool, error) {
-		img, err := d.Picture()
+		sum, err := look(d)
 		if err != nil {
 			return false, err
-		}
-		sum := 0
-		for y := 0; y < img.Rect.Dy()*3/4; y += 3 {
-			for x := 0; x < img.Rect.Dx(); x += 3 {
-				c := img.RGBAAt(x, y)
-				sum += int(c.R)*3 + int(c.G)*5 + int(c.B)*7
-			}
 		}
 		if sum == last {
 			same++
@@ -395,6 +405,22 @@ func still(r *rig.Rig, d *rig.Display) error {
 		last = sum
 		return same >= 3, nil
 	})
+}
+
+// look sums the upper three quarters of the screen up, where no time runs.
+func look(d *rig.Display) (int, error) {
+	img, err := d.Picture()
+	if err != nil {
+		return 0, err
+	}
+	sum := 0
+	for y := 0; y < img.Rect.Dy()*3/4; y += 3 {
+		for x := 0; x < img.Rect.Dx(); x += 3 {
+			c := img.RGBAAt(x, y)
+			sum += int(c.R)*3 + int(c.G)*5 + int(c.B)*7
+		}
+	}
+	return sum, nil
 }
 
 // nonce is a pipe that holds the stage's nonce.

@@ -53,6 +53,7 @@ type View struct {
 
 	root     *fyne.Container
 	state    *fyne.Container
+	scroll   *container.Scroll // of state
 	refresh  *control.Button
 	gear     *control.Button // opens the settings
 	activity *control.Button
@@ -77,8 +78,9 @@ func New(c Config) *View {
 	now.TextStyle.Bold = true
 	foot := paragraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
+	v.scroll = container.NewVScroll(v.state)
 	v.root = container.NewPadded(control.Frame(
-		container.NewVBox(head, what, widget.NewSeparator(), now), container.NewVScroll(v.state),
+		container.NewVBox(head, what, widget.NewSeparator(), now), v.scroll,
 		container.NewVBox(container.NewHBox(v.refresh), foot)))
 	v.say(paragraph(cat.T("app.loading", nil)))
 	return v
@@ -129,9 +131,7 @@ func (v *View) show(now Now, err error) {
 		lines = append(lines, paragraph(line))
 	}
 	if s.Device != "" {
-		device := paragraph(s.Device)
-		device.Selectable = true
-		lines = append(lines, device)
+		lines = append(lines, container.NewHBox(v.device(s.Device)))
 	}
 	if len(s.Sessions) > 0 {
 		head := paragraph(v.cat.T("app.sessions.head", nil))
@@ -142,6 +142,24 @@ func (v *View) show(now Now, err error) {
 		}
 	}
 	v.say(lines...)
+}
+
+// device names the computer, for somebody on the telephone; pressed, it is copied.
+func (v *View) device(text string) *control.Button {
+	var b *control.Button
+	b = control.NewButton(text, fynetheme.ContentCopyIcon(), func() {
+		fyne.CurrentApp().Clipboard().SetContent(text)
+		b.SetIcon(fynetheme.ConfirmIcon())
+	})
+	b.Focused = func() { v.reveal(b) }
+	return b
+}
+
+// reveal scrolls o into sight.
+func (v *View) reveal(o fyne.CanvasObject) {
+	place := fyne.CurrentApp().Driver().AbsolutePositionForObject
+	top := place(o).Y - place(v.state).Y
+	v.scroll.ScrollToOffset(fyne.NewPos(0, min(top, max(v.scroll.Offset.Y, top+o.Size().Height-v.scroll.Size().Height))))
 }
 
 func (v *View) say(lines ...fyne.CanvasObject) {

@@ -13,14 +13,18 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 	"aval/ui/theme"
 )
 
 func said(v *View) string {
 	var lines []string
 	for _, o := range v.state.Objects {
-		if l, ok := o.(*widget.Label); ok {
-			lines = append(lines, l.Text)
+		switch o := o.(type) {
+		case *widget.Label:
+			lines = append(lines, o.Text)
+		case *fyne.Container: // with the Aval ID, to be copied
+			lines = append(lines, o.Objects[0].(*control.Button).Text)
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -70,6 +74,11 @@ func TestGear(t *testing.T) {
 	test.Tap(v.activity)
 	if shown != 1 {
 		t.Error("the activity was not opened")
+	}
+	id := v.state.Objects[len(v.state.Objects)-1].(*fyne.Container).Objects[0].(*control.Button)
+	test.Tap(id)
+	if got := fyne.CurrentApp().Clipboard().Content(); got != "Aval ID: D" {
+		t.Errorf("copied %q", got)
 	}
 	if opened != 2 {
 		t.Errorf("a click and Enter opened the settings %d times", opened)

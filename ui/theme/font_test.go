@@ -33,7 +33,7 @@ func TestSpeak(t *testing.T) {
 }
 
 // TestLearn: a name in another script is drawn in one font with the words around
-// it. Seen to fail without the catalogue's characters in what is looked for.
+// it. To plant the bug, let Learn append no font.
 func TestLearn(t *testing.T) {
 	en := assets.For("en")
 	if err := theme.Speak(en); err != nil {
