@@ -9,6 +9,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/agent/session/watch"
 )
 
 // TestSessionOfALog: a login in a tool's log asks the person, its end ends the
@@ -37,6 +38,9 @@ func TestSessionOfALog(t *testing.T) {
 		must(t, f.Close())
 	}
 	r := newRig(t, nil)
+	r.stop()
+	r.tools = []string{watch.ToolTeamViewer}
+	r.start()
 	r.sit(":7", says(false))
 	c := r.dial()
 	const name = "teamviewer/126302903"

@@ -119,6 +119,11 @@ func (o owned) id(s string) string {
 
 func (o owned) Begin(f Found) {
 	f.ID, f.Owner = o.id(f.ID), o.uid
+	if start, ok := ProcStart(f.Leader); f.Leader > 0 && ok {
+		f.LeaderStart = start // where no line tells of the end, the process does
+	} else {
+		f.Leader = 0
+	}
 	o.Sink.Begin(f)
 }
 

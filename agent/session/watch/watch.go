@@ -1,5 +1,6 @@
 // Package watch hears of sessions from the remote tools and the system: logind,
-// OpenSSH with its PAM hook, x11vnc, and the logs of the tools that tell nobody.
+// OpenSSH with its PAM hook, x11vnc, TigerVNC, xrdp, and the logs of TeamViewer,
+// AnyDesk and RustDesk.
 //
 // The one rule that must not be broken: a session begins at the first sign that
 // proves a login, and ends at the first sign that it is over; where a source
@@ -34,7 +35,12 @@ type Found struct {
 	// was used or the PAM hook is not installed.
 	KeyFingerprint string
 	LogindID       string // empty: not from logind
-	StartedAt      time.Time
+	// Display is the X display that is shown, ":0"; empty: a terminal, or unknown.
+	Display string
+	// Kinds are what the supporter may do, out of View, Control, Terminal and
+	// Files, as far as the tool says it.
+	Kinds     []string
+	StartedAt time.Time
 	// TimeDerived: the log leaves out the year or the zone, which were taken from
 	// this computer's clock.
 	TimeDerived bool
@@ -43,12 +49,20 @@ type Found struct {
 	Owner uint32
 }
 
+// Kinds of a session.
+const (
+	View     = "view"
+	Control  = "control"
+	Terminal = "terminal"
+	Files    = "files"
+)
+
 // Sink is told of sessions, by one goroutine at a time. Begin is called at most
 // once for an ID, End at most once after it. A login that goes on from before
 // the watcher started is told like a new one, with its own StartedAt.
 type Sink interface {
 	Begin(Found)
-	// End says that a session is over: closed, removed or exited.
+	// End says that a session is over: closed, removed, exited or left.
 	End(tool, id, reason string)
 }
 
@@ -57,5 +71,5 @@ const (
 	Closed  = "closed"  // PAM closed the session
 	Removed = "removed" // logind removed the session
 	Exited  = "exited"  // the session's process ended
-	Left    = "left"    // the tool's log says that it is over, or the last supporter left
+	Left    = "left"    // the supporter left, by the tool's log; they may come back
 )
