@@ -289,11 +289,7 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 	if r.Allow && !counts && ask.Holds(c) {
 		l.question.remote++
 		a.log.Warn("a yes that does not count", "session", l.Name, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
-		out := ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: ipc.RefusedRemote}
-		if h.Doubt != "" && by == consent.P0 {
-			out.Refused = ipc.RefusedDisturbed
-		}
-		return out, nil
+		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: refusal(h, by)}, nil
 	}
 	if err := ask.Answer(c, r.Allow, r.Groups, by, time.Now()); err != nil {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
@@ -305,6 +301,15 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 	ask.ShownAs(cut(r.Locale, 35), cut(r.TextSHA256, 64))
 	a.settle(l)
 	return ipc.QuestionAnswerResult{Outcome: ask.Question().Outcome}, nil
+}
+
+// refusal says why a yes did not count, for the person: that it was remote only
+// where nothing speaks for a hand whose press was disturbed, or not heard in time.
+func refusal(h ipc.Heard, by consent.Provenance) string {
+	if h.Doubt != "" && (by == consent.P0 || h.From == consent.FromNothing) {
+		return ipc.RefusedDisturbed
+	}
+	return ipc.RefusedRemote
 }
 
 // promptFailed takes a desktop's word that a rung did not show the question.

@@ -244,8 +244,11 @@ func (a *Agent) answerLeave(c *ipc.Conn, lv *leave, r ipc.QuestionAnswer, h ipc.
 	if lv.ask.Rung() == prompt.Window {
 		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(lv.desk, c))
 	}
-	if !counts || a.supporterOn(lv.desk.uid) {
+	if a.supporterOn(lv.desk.uid) {
 		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: ipc.RefusedRemote}, nil
+	}
+	if !counts {
+		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: refusal(h, by)}, nil
 	}
 	if err := lv.ask.Answer(c, r.Allow, r.Groups, by, time.Now()); err != nil {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}

@@ -67,6 +67,9 @@ type Press struct {
 	// somebody is typing, or anything by a device that does not count, for then
 	// a program may have put the focus where the key finds it.
 	Led time.Time
+	// Late is set, and nothing else, where a press may have been heard too late: the
+	// server did not answer in time, or the press there is too old. It is never evidence.
+	Late bool
 }
 
 // Options of Listen.
@@ -171,7 +174,8 @@ func (l *Listener) Err() error { return l.m.failure() }
 //
 // ok is true when the press is evidence: its Trust counts, and its pointer was
 // inside at before it as well. When it is not, the Press tells where the input
-// came from; its zero value means that no device pressed there. A press is
+// came from; its zero value means that no device pressed there, or that all
+// evidence has ended. A press is
 // given out once, and all older ones of its kind are then forgotten.
 //
 // Take first waits until the server has told all that happened before the call,
@@ -191,7 +195,7 @@ func (l *Listener) Take(within time.Duration, at image.Rectangle, button bool) (
 		case <-l.m.done:
 			return Press{}, false
 		case <-limit.C:
-			return Press{}, false
+			return Press{Late: true}, false
 		}
 	}
 	return l.m.take(time.Now().Add(-within), at, button)
@@ -214,7 +218,7 @@ func (m *machine) take(since time.Time, at image.Rectangle, button bool) (Press,
 			return n-1 <= i && old.button() == button
 		})
 		if p.At.Before(since) {
-			return Press{}, false
+			return Press{Late: true}, false
 		}
 		return p, p.Trust.Counts() && (!button || p.Before.In(at))
 	}

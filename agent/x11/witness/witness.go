@@ -148,10 +148,13 @@ func (w *Witness) Hear(c Claim) Heard {
 	switch {
 	case w.ears.Err() != nil:
 		return Heard{From: consent.FromAbsent, Doubt: "nothing is heard any more"}
+	case p.Late: // no evidence; but nothing says that it was not the person either
+		h.Doubt = "the press was not heard in time"
+		return h
 	case h.From != consent.FromHardware && h.From != consent.FromTest:
 		return h
 	case !ok:
-		h.Doubt = "the pointer was moved there by a program, or the press is too old"
+		h.Doubt = "the pointer was moved there by a program, or its place is not certain"
 		return h
 	case !current:
 		h.Doubt = "the X server does not say what befell the window"
