@@ -53,6 +53,10 @@ func main() {
 }
 
 func take(bin, out, only string) error {
+	var err error
+	if bin, err = filepath.Abs(bin); err != nil {
+		return err
+	}
 	if err := rig.Need("Xvfb", "openbox", "xdotool"); err != nil {
 		return err
 	}
@@ -68,6 +72,13 @@ func take(bin, out, only string) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		fmt.Println(path)
+	}
+	for _, l := range lives(bin, out, only) {
+		if l.wanted(scenes...) {
+			if err := l.take(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -313,6 +324,9 @@ func (s shot) take(bin, path string) (err error) {
 			})
 		}
 	}
+	if s.early {
+		return d.SavePicture(path) // it will not be so for long
+	}
 	return settled(r, d, path)
 }
 
@@ -322,7 +336,7 @@ func (s shot) wait(r *rig.Rig, d *rig.Display, st *stage.Stage) error {
 		return s.waitChoices(r, d)
 	}
 	if s.mainWindow || s.settings != nil {
-		if _, err := d.WaitWindow("the main window", 10*time.Second, rig.OfUI); err != nil || len(s.keys) == 0 {
+		if err := painted(r, d, rig.OfUI); err != nil || len(s.keys) == 0 {
 			return err
 		}
 		return still(r, d) // keys before that go nowhere
@@ -382,7 +396,7 @@ func (s shot) waitChoices(r *rig.Rig, d *rig.Display) error {
 }
 
 // settled takes the picture once two in a row show the same, but for the time
-// that runs: at most for two seconds.
+// that runs: at most for five seconds.
 func settled(r *rig.Rig, d *rig.Display, path string) error {
 	if err := still(r, d); err != nil {
 		fmt.Fprintln(os.Stderr, "screens:", err)
@@ -392,7 +406,7 @@ func settled(r *rig.Rig, d *rig.Display, path string) error {
 
 func still(r *rig.Rig, d *rig.Display) error {
 	last, same := -1, 0
-	return r.Wait("a picture that stands still", 2*time.Second, func() (bool, error) {
+	return r.Wait("a picture that stands still", 5*time.Second, func() (bool, error) {
 		sum, err := look(d)
 		if err != nil {
 			return false, err
@@ -403,7 +417,7 @@ func still(r *rig.Rig, d *rig.Display) error {
 			same = 0
 		}
 		last = sum
-		return same >= 3, nil
+		return same >= 6, nil
 	})
 }
 
