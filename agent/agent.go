@@ -7,7 +7,8 @@
 // remote session itself is never refused.
 //
 // Files: agent.go starts and stops it and has the loop; handler.go is the local
-// API; desktops.go the helpers; signedin.go who can be asked; ssh.go terminal logins; decide.go the inputs
+// API; desktops.go the helpers; signedin.go who can be asked; ssh.go terminal logins, found.go what
+// watchers find; decide.go the inputs
 // of a decision; sessions.go a session's life; ask.go a question; remember.go
 // answers for further sessions; recording.go what a grant starts, writer.go its
 // way to the disk; withdraw.go what ends it early; company.go the enrolment and
@@ -40,6 +41,8 @@ type Config struct {
 	StateDir  string // 0700, made when missing
 	Socket    string // of the local API
 	PolicyDir string // holds managed/ and recommended/; empty: no local policies
+	// Tools are the remote tools that it listens to by itself, of watch.ToolNames.
+	Tools []string
 	// Group is the group that the installed programs run with; only they then
 	// ask people, and their word on who answered counts. Empty: it is told of
 	// no answer whose hand it was, unless a policy names devices for tests.
@@ -138,6 +141,7 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchLogind()
 	a.watchSSH()
 	a.restore()
+	a.watchTools()
 	a.askHeld()
 	a.findRunning()
 	a.review() // the policy may have changed meanwhile

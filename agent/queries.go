@@ -69,7 +69,7 @@ func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {
 }
 
 func (a *Agent) info(l *live) ipc.SessionInfo {
-	i := ipc.SessionInfo{Session: l.Name, Tool: l.Tool, Supporter: l.Supporter, Verified: l.Verified, StartedAt: l.Started, Outcome: l.outcome}
+	i := ipc.SessionInfo{Session: l.Name, Tool: l.Tool, Supporter: l.Supporter, Verified: l.Verified, StartedAt: l.Started, Outcome: l.outcome, Kinds: l.Kinds}
 	if d := l.decided; d != nil {
 		i.Company, i.Desktop, i.Verdict, i.Reason = d.CompanyName, d.Desktop, d.Decision.Verdict, d.Decision.Reason
 	}

@@ -268,7 +268,10 @@ func (a *Agent) restore() {
 			continue
 		}
 		a.waitFor(l)
-		if l.Tool == toolX11VNC {
+		switch {
+		case l.Watcher == watcherTools:
+			l.unconfirmed = true // its process serves others too
+		case l.Tool == toolX11VNC:
 			a.confirmClient(l)
 		}
 	}

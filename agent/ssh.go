@@ -8,69 +8,21 @@ import (
 
 	"aval/agent/ipc"
 	"aval/agent/policy"
-	"aval/agent/session"
 	"aval/agent/session/watch"
 )
 
 // watcherSSH is the name of the watcher of terminal logins.
 const watcherSSH = "ssh"
 
-// sshSink takes what the watcher of terminal logins found into the loop.
-type sshSink struct{ a *Agent }
-
-var _ watch.Sink = sshSink{}
-
-// Begin implements watch.Sink.
-func (s sshSink) Begin(f watch.Found) { s.a.post(func() { s.a.beginLogin(f) }) }
-
-// End implements watch.Sink.
-func (s sshSink) End(tool, id, reason string) {
-	s.a.post(func() {
-		name, err := session.Name(tool, id)
-		if err != nil {
-			return
-		}
-		for _, l := range s.a.sessions {
-			if l.Watcher == watcherSSH && l.Tool+"/"+l.Asked == name {
-				s.a.log.Info("login ended", "session", l.Name, "how", reason)
-				s.a.end(l, "ended")
-				return
-			}
-		}
-	})
-}
-
 // watchSSH follows terminal logins: by logind where there is one, and by the
 // PAM hook in any case.
 func (a *Agent) watchSSH() {
-	a.ssh = watch.NewSSH(a.log, sshSink{a}, a.watchedLogin)
+	a.ssh = watch.NewSSH(a.log, watchSink{a, watcherSSH}, a.watchedLogin)
 	a.work.Go(func() {
 		if err := a.ssh.Run(a.ctx, a.logind); err != nil && a.ctx.Err() == nil {
 			a.log.Error("watch logins", "err", err)
 		}
 	})
-}
-
-func (a *Agent) beginLogin(f watch.Found) {
-	name, err := session.Name(f.Tool, f.ID)
-	if err != nil {
-		a.log.Error("login without a name", "err", err)
-		return
-	}
-	s := session.Session{
-		Name: name, Asked: f.ID, Tool: f.Tool, Watcher: watcherSSH, Started: f.StartedAt.UTC(),
-		Supporter: session.Clean(f.Supporter, session.MaxSupporter), Address: session.Clean(f.Address, session.MaxAddress),
-		Login: &session.Login{User: f.User, UID: f.UID, Leader: f.Leader}, PID: f.Leader, PIDStart: f.LeaderStart,
-	}
-	if s.Supporter == "" {
-		s.Supporter = "SSH"
-	}
-	if f.KeyFingerprint != "" {
-		s.Identity = "ssh-key:" + f.KeyFingerprint
-	}
-	if _, err := a.begin(s); err != nil {
-		a.log.Error("begin login", "session", name, "err", err)
-	}
 }
 
 // pam passes a message of the PAM hook on.

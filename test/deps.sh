@@ -58,6 +58,11 @@ test)
 e2e)
 	want util-linux cmd unshare
 	want openssh-client cmd ssh
+	want tigervnc-standalone-server cmd Xtigervnc
+	want tigervnc-scraping-server cmd X0tigervnc
+	want xrdp cmd xrdp
+	want xorgxrdp file '/usr/lib/xorg/modules/libxorgxrdp.so'
+	want freerdp2-x11 cmd xfreerdp
 	want netcat-openbsd file '/bin/nc.openbsd /usr/bin/nc.openbsd'
 	want python3-minimal cmd python3
 	want picom cmd picom

@@ -264,12 +264,15 @@ type SessionEnd struct {
 
 // SessionInfo is one row of session list.
 type SessionInfo struct {
-	Session   string          `json:"session"`
-	Tool      string          `json:"tool"`
-	Supporter string          `json:"supporter"`
-	Verified  bool            `json:"verified"`
-	Company   string          `json:"company"`
-	Desktop   string          `json:"desktop"`
+	Session   string `json:"session"`
+	Tool      string `json:"tool"`
+	Supporter string `json:"supporter"`
+	Verified  bool   `json:"verified"`
+	Company   string `json:"company"`
+	Desktop   string `json:"desktop"`
+	// Kinds are what the supporter may do, as far as the tool says it: view,
+	// control, terminal, files.
+	Kinds     []string        `json:"kinds,omitempty"`
 	StartedAt time.Time       `json:"started_at"`
 	Verdict   consent.Verdict `json:"verdict"`
 	Reason    consent.Reason  `json:"reason"`

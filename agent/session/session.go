@@ -47,6 +47,9 @@ type Session struct {
 	// Login is the account logged into by a terminal session; the desktops asked
 	// are those of that account.
 	Login *Login `json:"login,omitempty"`
+	// Kinds are what the supporter may do, as the tool says it: view, control,
+	// terminal, files; empty: not known.
+	Kinds []string `json:"kinds,omitempty"`
 	// PID is a process whose end ends the session, with its start time in clock
 	// ticks; 0: none.
 	PID      int       `json:"pid,omitempty"`

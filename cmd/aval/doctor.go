@@ -54,6 +54,7 @@ type checkup struct {
 type heard struct {
 	what string
 	hook bool
+	do   string // what to do where it is not heard
 }
 
 // checks is the page of doctor, in this order. A check looks and changes
@@ -287,7 +288,7 @@ func checkTools(c *checkup) []finding {
 	for _, h := range c.heard {
 		f := finding{State: findOK, Found: h.what + ": its sessions are heard"}
 		if !h.hook {
-			f = finding{State: findWrong, Found: h.what + " runs without Aval's hook lines: its sessions are not heard", Do: []string{"start it with the -accept and -gone lines of docs/remote-tools.md"}}
+			f = finding{State: findWrong, Found: h.what + ": its sessions are not heard", Do: []string{h.do}}
 		}
 		out = append(out, f)
 	}

@@ -21,7 +21,7 @@ func healthy() *checkup {
 			Desktops: []ipc.DesktopStatus{{Desktop: "2", User: "maria", State: consent.DesktopAvailable, Helper: true}}},
 		policy: ipc.PolicyResult{State: consent.PolicyFresh},
 		newest: ipc.ConsentEntry{At: time.Now().Add(-time.Hour)},
-		heard:  []heard{{"x11vnc on :0 (process 7)", true}}}
+		heard:  []heard{{what: "x11vnc on :0 (process 7)", hook: true, do: "see docs/remote-tools.md"}}}
 }
 
 // TestChecks: each thing that can be wrong is found, said with what to do, and

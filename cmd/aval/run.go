@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,13 +17,17 @@ import (
 	"aval/agent/policy"
 	"aval/agent/record"
 	"aval/agent/service"
+	"aval/agent/session/watch"
 )
 
 // defaultStateDir is where the installed service keeps its data.
 const defaultStateDir = service.DefaultStateDir
 
 // runFlags are the paths of a service.
-type runFlags struct{ stateDir, policyDir, group string }
+type runFlags struct {
+	stateDir, policyDir, group string
+	tools                      []string // run only
+}
 
 func (f *runFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.stateDir, "state-dir", defaultStateDir, "folder of the service's data, of the service's user alone")
@@ -49,17 +55,23 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringSliceVar(&f.tools, "tools", watch.ToolNames, "remote tools whose logs it follows; none: \"\"")
 	cmd.Flags().StringVar(&f.group, "group", "", "group of the installed programs that ask people (default "+service.Group+" with the system's state folder, else none)")
 	return cmd
 }
 
 func (a *app) serve(ctx context.Context, f runFlags) error {
+	for _, t := range f.tools {
+		if !slices.Contains(watch.ToolNames, t) {
+			return fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))
+		}
+	}
 	log := slog.New(slog.NewTextHandler(a.errOut, nil))
 	if f.group == "" && f.stateDir == defaultStateDir {
 		f.group = service.Group
 	}
 	return agent.Run(ctx, agent.Config{
-		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Log: log,
+		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log,
 		Ready: func() { service.Ready() },
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (a *app) sessionList() *cobra.Command {
 					return
 				}
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(t, "SESSION\tSUPPORTER\tSINCE\tOUTCOME\tRECORDED\tEVENTS")
+				fmt.Fprintln(t, "SESSION\tSUPPORTER\tMAY\tSINCE\tOUTCOME\tRECORDED\tEVENTS")
 				for _, s := range list {
 					rec := "no"
 					switch {
@@ -52,7 +53,7 @@ func (a *app) sessionList() *cobra.Command {
 					case s.Why != "":
 						rec = "no: " + s.Why
 					}
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", s.Session, s.Supporter, s.StartedAt.Local().Format("15:04:05"), s.Outcome, rec, s.Events)
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n", s.Session, s.Supporter, cmp.Or(strings.Join(s.Kinds, ", "), "not known"), s.StartedAt.Local().Format("15:04:05"), s.Outcome, rec, s.Events)
 				}
 				t.Flush()
 			})

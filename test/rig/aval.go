@@ -214,6 +214,8 @@ func (s ExportSession) HasSummary() bool {
 type Agent struct {
 	*Proc
 	State, Socket, Policy string
+	// Tools are those whose logs it follows; empty: none.
+	Tools []string
 	// Welcome lets the main window open by itself, once, on a computer that no
 	// company knows; else it stays out of the way.
 	Welcome bool
@@ -240,7 +242,8 @@ func (r *Rig) StartAgent(name string, env ...string) (*Agent, error) {
 
 // RunArgs are the arguments of `aval run` for this agent.
 func (a *Agent) RunArgs() []string {
-	args := []string{"run", "--state-dir", a.State, "--socket", a.Socket, "--policy-dir", a.Policy}
+	// Only what a test asks for: other tests run remote tools too.
+	args := []string{"run", "--state-dir", a.State, "--socket", a.Socket, "--policy-dir", a.Policy, "--tools", strings.Join(a.Tools, ",")}
 	if a.r.Group != "" {
 		args = append(args, "--group", a.r.Group)
 	}
@@ -324,14 +327,17 @@ func (a *Agent) Sent(session ...string) ([]map[string]any, error) {
 
 // Session is one row of `aval session list --json`.
 type Session struct {
-	Session   string `json:"session"`
-	Desktop   string `json:"desktop"`
-	Verdict   string `json:"verdict"`
-	Reason    string `json:"reason"`
-	Outcome   string `json:"outcome"`
-	Recording bool   `json:"recording"`
-	Why       string `json:"why"`
-	Events    uint64 `json:"events"`
+	Session   string   `json:"session"`
+	Desktop   string   `json:"desktop"`
+	Tool      string   `json:"tool"`
+	Supporter string   `json:"supporter"`
+	Kinds     []string `json:"kinds"`
+	Verdict   string   `json:"verdict"`
+	Reason    string   `json:"reason"`
+	Outcome   string   `json:"outcome"`
+	Recording bool     `json:"recording"`
+	Why       string   `json:"why"`
+	Events    uint64   `json:"events"`
 }
 
 // Sessions reads `aval session list`.

@@ -76,18 +76,7 @@ func (r *Rig) startVNC(c Cmd, port int) (*VNC, error) {
 		return nil, err
 	}
 	v := &VNC{Proc: p, Port: port}
-	err = r.Wait("the port of "+c.Name, 20*time.Second, func() (bool, error) {
-		if p.Ended() {
-			return false, fmt.Errorf("%w: it ended:\n%s", ErrHopeless, p.Tail())
-		}
-		// Not by connecting: that would be a client, and run the hooks.
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			l.Close()
-		}
-		return err != nil, nil
-	})
-	return v, err
+	return v, r.listens(p, port)
 }
 
 // Supporter is somebody at another computer with a VNC viewer on it.

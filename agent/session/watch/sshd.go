@@ -256,7 +256,7 @@ func (s *SSH) login(leader int) *login {
 		return nil
 	}
 	l = &login{Found: Found{
-		Tool: ToolSSH, ID: fmt.Sprintf("%d-%d", leader, start),
+		Tool: ToolSSH, ID: fmt.Sprintf("%d-%d", leader, start), Kinds: []string{Terminal},
 		Leader: leader, LeaderStart: start, StartedAt: s.sys.started(start),
 	}}
 	s.logins[leader] = l

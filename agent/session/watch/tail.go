@@ -43,6 +43,9 @@ type Position struct {
 	Offset int64 `json:"offset"`
 }
 
+// Start is the position before everything that the file holds.
+var Start Position
+
 // Tail delivers the lines that are added to a log file, each once and whole. The
 // file may be absent, renamed, replaced, emptied or written in pieces; folders
 // above it may appear later. It waits for the system's notices and never polls.
@@ -208,7 +211,7 @@ func (t *Tail) resume(from *Position) error {
 				r.skip = true
 			}
 		}
-	case from == nil:
+	case from == nil, *from == Start:
 	case r != nil && r.matches(*from):
 		r.next = from.Offset
 	default:

@@ -102,6 +102,14 @@ func TestTail(t *testing.T) {
 			l.write(" a line\nwhole\n")
 			l.look()
 		}, []string{"whole"}},
+		"from its start": {func(l *logFile) {
+			l.write("one\ntwo")
+			l.at = &Start
+			l.open()
+			l.look()
+			l.write("\n")
+			l.look()
+		}, []string{"one", "two"}},
 		"the file appears later": {func(l *logFile) {
 			l.open()
 			l.look()
@@ -247,13 +255,17 @@ func TestTailRefuses(t *testing.T) {
 
 // TestTailRun waits for the system's notices, also for those of folders that do
 // not exist yet. Planted once: without the watch on the nearest folder above,
-// the first wait ends with its deadline.
+// the new folder is not announced.
 func TestTailRun(t *testing.T) {
 	l := newLog(t)
 	l.path = filepath.Join(t.TempDir(), "var", "log", "tool.log")
 	l.open()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	l.do(os.Mkdir(filepath.Dir(filepath.Dir(l.path)), 0o700))
+	if err := l.tail.wait(ctx); err != nil || ctx.Err() != nil {
+		t.Fatal("the new folder was not announced", err)
+	}
 	var mu sync.Mutex
-	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
 		done <- l.tail.Run(ctx, func(s string, _ Position) { mu.Lock(); defer mu.Unlock(); l.got = append(l.got, s) })
@@ -274,7 +286,6 @@ func TestTailRun(t *testing.T) {
 			}
 		}
 	}
-	l.do(os.Mkdir(filepath.Dir(filepath.Dir(l.path)), 0o700))
 	l.do(os.Mkdir(filepath.Dir(l.path), 0o700))
 	l.write("one\n")
 	want("one")

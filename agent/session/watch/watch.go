@@ -1,5 +1,5 @@
 // Package watch hears of sessions from the remote tools and the system: logind,
-// OpenSSH with its PAM hook, x11vnc.
+// OpenSSH with its PAM hook, x11vnc, TigerVNC, xrdp.
 //
 // The one rule that must not be broken: a session begins at the first sign that
 // proves a login, and ends at the first sign that it is over; where a source
@@ -34,15 +34,28 @@ type Found struct {
 	// was used or the PAM hook is not installed.
 	KeyFingerprint string
 	LogindID       string // empty: not from logind
-	StartedAt      time.Time
+	// Display is the X display that is shown, ":0"; empty: a terminal, or unknown.
+	Display string
+	// Kinds are what the supporter may do, out of View, Control, Terminal and
+	// Files, as far as the tool says it.
+	Kinds     []string
+	StartedAt time.Time
 }
+
+// Kinds of a session.
+const (
+	View     = "view"
+	Control  = "control"
+	Terminal = "terminal"
+	Files    = "files"
+)
 
 // Sink is told of sessions, by one goroutine at a time. Begin is called at most
 // once for an ID, End at most once after it. A login that goes on from before
 // the watcher started is told like a new one, with its own StartedAt.
 type Sink interface {
 	Begin(Found)
-	// End says that a session is over: closed, removed or exited.
+	// End says that a session is over: closed, removed, exited or left.
 	End(tool, id, reason string)
 }
 
@@ -51,4 +64,5 @@ const (
 	Closed  = "closed"  // PAM closed the session
 	Removed = "removed" // logind removed the session
 	Exited  = "exited"  // the session's process ended
+	Left    = "left"    // the supporter left; the desktop goes on, and they may come back
 )

@@ -129,37 +129,20 @@ func (l *limit) Write(p []byte) (int, error) {
 // connections counts the TCP connections of a process that came in through one
 // of its own listening ports.
 func connections(pid int) (int, error) {
-	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
-	fds, err := os.ReadDir(dir)
+	own, err := sockets(pid)
 	if err != nil {
 		return 0, err
 	}
-	own := map[string]bool{}
-	for _, fd := range fds {
-		link, err := os.Readlink(dir + "/" + fd.Name())
-		if inode, ok := strings.CutPrefix(link, "socket:["); ok && err == nil {
-			own[strings.TrimSuffix(inode, "]")] = true
-		}
-	}
 	listening, connected := map[uint16]bool{}, map[uint16]int{}
-	read := false
-	for _, name := range []string{"net/tcp", "net/tcp6"} {
-		b, err := readProc(pid, name)
-		if err != nil {
-			continue
-		}
-		read = true
-		for _, c := range parseTCP(string(b)) {
-			switch {
-			case !own[c.inode]:
-			case c.state == unix.BPF_TCP_LISTEN:
-				listening[c.local.Port()] = true
-			case c.state == unix.BPF_TCP_ESTABLISHED:
-				connected[c.local.Port()]++
-			}
+	for _, c := range own {
+		switch c.state {
+		case unix.BPF_TCP_LISTEN:
+			listening[c.local.Port()] = true
+		case unix.BPF_TCP_ESTABLISHED:
+			connected[c.local.Port()]++
 		}
 	}
-	if !read || len(listening) == 0 { // -connect, -inetd: connections of another kind
+	if len(listening) == 0 { // -connect, -inetd: connections of another kind
 		return 0, errStat
 	}
 	n := 0
@@ -169,11 +152,58 @@ func connections(pid int) (int, error) {
 	return n, nil
 }
 
+// sockets lists the TCP sockets of a process.
+func sockets(pid int) ([]socket, error) {
+	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	own := map[string]bool{}
+	for _, fd := range fds {
+		link, err := os.Readlink(dir + "/" + fd.Name())
+		if inode, ok := strings.CutPrefix(link, "socket:["); ok && err == nil {
+			own[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	var out []socket
+	read := false
+	for _, name := range []string{"net/tcp", "net/tcp6"} {
+		b, err := readProc(pid, name)
+		if err != nil {
+			continue
+		}
+		read = true
+		for _, c := range parseTCP(string(b)) {
+			if own[c.inode] {
+				out = append(out, c)
+			}
+		}
+	}
+	if !read {
+		return nil, errStat
+	}
+	return out, nil
+}
+
+// connectedTo tells whether a process has a TCP connection with that address.
+// known is false where the system does not tell.
+func connectedTo(pid int, remote netip.AddrPort) (yes, known bool) {
+	own, err := sockets(pid)
+	for _, c := range own {
+		if c.state == unix.BPF_TCP_ESTABLISHED && c.remote.Port() == remote.Port() && c.remote.Addr().Unmap() == remote.Addr().Unmap() {
+			return true, true
+		}
+	}
+	return false, err == nil
+}
+
 // socket is one line of /proc/net/tcp or tcp6 (proc(5)).
 type socket struct {
-	local netip.AddrPort
-	state int
-	inode string
+	local  netip.AddrPort
+	remote netip.AddrPort
+	state  int
+	inode  string
 }
 
 func parseTCP(s string) []socket {
@@ -183,23 +213,30 @@ func parseTCP(s string) []socket {
 		if len(f) < 10 {
 			continue
 		}
-		host, port, _ := strings.Cut(f[1], ":")
-		raw, err1 := hex.DecodeString(host)
-		n, err2 := strconv.ParseUint(port, 16, 16)
-		st, err3 := strconv.ParseUint(f[3], 16, 8)
-		if err1 != nil || err2 != nil || err3 != nil || len(raw)%4 != 0 {
+		local, ok1 := parseEndpoint(f[1])
+		remote, ok2 := parseEndpoint(f[2])
+		st, err := strconv.ParseUint(f[3], 16, 8)
+		if !ok1 || !ok2 || err != nil {
 			continue // the header
 		}
-		for i := 0; i < len(raw); i += 4 { // words in the machine's order
-			raw[i], raw[i+1], raw[i+2], raw[i+3] = raw[i+3], raw[i+2], raw[i+1], raw[i]
-		}
-		addr, ok := netip.AddrFromSlice(raw)
-		if !ok {
-			continue
-		}
-		out = append(out, socket{netip.AddrPortFrom(addr, uint16(n)), int(st), f[9]})
+		out = append(out, socket{local, remote, int(st), f[9]})
 	}
 	return out
+}
+
+// parseEndpoint reads an address and a port in hex, as in "0100007F:1F90".
+func parseEndpoint(s string) (netip.AddrPort, bool) {
+	host, port, _ := strings.Cut(s, ":")
+	raw, err1 := hex.DecodeString(host)
+	n, err2 := strconv.ParseUint(port, 16, 16)
+	if err1 != nil || err2 != nil || len(raw)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i < len(raw); i += 4 { // words in the machine's order
+		raw[i], raw[i+1], raw[i+2], raw[i+3] = raw[i+3], raw[i+2], raw[i+1], raw[i]
+	}
+	addr, ok := netip.AddrFromSlice(raw)
+	return netip.AddrPortFrom(addr, uint16(n)), ok
 }
 
 // X11VNCServers lists the x11vnc processes that the caller may look at: root
