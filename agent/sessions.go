@@ -127,9 +127,10 @@ func (a *Agent) find(owner uint32, watcher, id string) *live {
 	return found
 }
 
-// waitFor ends the session when its process ends.
+// waitFor ends the session when its process ends. The watcher of tools waits
+// itself, and says how it ended.
 func (a *Agent) waitFor(l *live) {
-	if l.PID == 0 {
+	if l.PID == 0 || l.Watcher == watcherTools {
 		return
 	}
 	stop := make(chan struct{})

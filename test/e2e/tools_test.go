@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,7 @@ func TestTigerVNC(t *testing.T) {
 
 	rows, err := w.agent.Consents()
 	w.must(err)
+	rows = slices.DeleteFunc(rows, func(r rig.Consent) bool { return r.Tool == "x11vnc" && r.Outcome == "not-requested" }) // other tests' servers
 	if len(rows) != 3 {
 		t.Errorf("%d decisions for three sessions: %+v", len(rows), rows)
 	}
@@ -110,4 +112,72 @@ func TestTigerVNC(t *testing.T) {
 	}
 	w.nowhere("CANARY-DENIED-X11VNC")
 	w.must(sb.Leave())
+}
+
+// The real xrdp and a FreeRDP client, on a desktop that Aval does not run in:
+// nothing is recorded, and what happens is heard all the same. A cut connection
+// is not the end of the desktop, coming back is a session of its own, and a
+// log-off ends it; PAM, logind and two logs make no second session of one.
+//
+// Planted once and caught here: the end of the desktop counts as leaving; the
+// service's own wait for the process hides how it ended.
+func TestXrdp(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("xrdp makes sessions of other users: it needs root")
+	}
+	if err := rig.Need("xfreerdp", "/usr/sbin/xrdp", "/usr/sbin/xrdp-sesman"); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, "")
+	w.following("xrdp")
+	server, err := w.StartXrdp()
+	w.must(err)
+	screen, err := w.StartXvfb("client", 1000, 700)
+	w.must(err)
+	connect := func() (*rig.Proc, rig.Session) {
+		t.Helper()
+		client, err := server.Client(screen)
+		w.must(err)
+		var got rig.Session
+		w.must(w.Wait("a session of xrdp", 60*time.Second, func() (bool, error) {
+			all, err := w.agent.Sessions()
+			for _, s := range all {
+				if s.Tool == "xrdp" {
+					got = s
+				}
+			}
+			return got.Session != "", fmt.Errorf("%w %+v\n%s", err, all, client.Tail())
+		}))
+		if got.Tool != "xrdp" || !strings.HasPrefix(got.Desktop, ":") || got.Supporter != "127.0.0.1" || got.Recording || !slices.Equal(got.Kinds, []string{"view", "control"}) {
+			t.Errorf("%+v", got)
+		}
+		return client, got
+	}
+	over := func(s rig.Session, how string) {
+		t.Helper()
+		w.gone(s.Session)
+		b, err := os.ReadFile(w.agent.Log)
+		w.must(err)
+		if want := "session=" + s.Session + " how=" + how; !strings.Contains(string(b), want) {
+			t.Errorf("the service's log lacks %q", want)
+		}
+	}
+	client, first := connect()
+	client.Kill()
+	over(first, "left")
+
+	client, second := connect()
+	if second.Session == first.Session || second.Desktop != first.Desktop {
+		t.Errorf("back again: %+v, was %+v", second, first)
+	}
+	w.must(server.LogOff())
+	over(second, "closed")
+	<-client.Done()
+	rows, err := w.agent.Consents()
+	w.must(err)
+	rows = slices.DeleteFunc(rows, func(r rig.Consent) bool { return r.Tool != "xrdp" }) // other tests' servers
+	if len(rows) != 2 {
+		t.Errorf("%d decisions for two connections: %+v", len(rows), rows)
+	}
+	w.nothingRecorded()
 }
