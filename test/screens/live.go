@@ -30,7 +30,7 @@ type live struct {
 }
 
 // scenes are the pictures of a live computer, in their order.
-var scenes = []string{"main-company", "bar", "bar-paused", "bar-ended", "activity", "activity-session", "receipt",
+var scenes = []string{"main", "main-company", "bar", "bar-paused", "bar-ended", "activity", "activity-session", "receipt",
 	"notice", "notice-enforced", "ask-native", "notice-native", "settings-native"}
 
 func lives(bin, out, only string) []*live {
@@ -127,9 +127,6 @@ func (l *live) take() (err error) {
 	if l.agent, err = l.r.StartAgent("agent", "LC_ALL="+l.locale); err != nil {
 		return err
 	}
-	if err := l.agent.Enroll(summarizer); err != nil {
-		return err
-	}
 	width, height := l.size()
 	if l.d, err = l.r.StartXvfb("screen", width, height); err != nil {
 		return err
@@ -137,14 +134,17 @@ func (l *live) take() (err error) {
 	if err := l.screen(l.d); err != nil {
 		return err
 	}
+	if err := errors.Join(l.ui("main"), l.agent.Enroll(summarizer)); err != nil { // no company knows it at first
+		return err
+	}
 	for _, part := range []struct {
 		scenes []string
 		play   func() error
 	}{
-		{scenes[:1], l.main},
-		{scenes[1:7], l.recorded},
-		{scenes[7:9], l.told},
-		{scenes[9:], l.native},
+		{scenes[1:2], l.main},
+		{scenes[2:8], l.recorded},
+		{scenes[8:10], l.told},
+		{scenes[10:], l.native},
 	} {
 		if !l.wanted(part.scenes...) {
 			continue

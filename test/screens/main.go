@@ -128,7 +128,7 @@ func shots() []shot {
 	more("ask-languages", "light", shot{question: stage.Question(30), keys: tabs(1, "space")})
 	more("ask-other-language", "light", shot{question: stage.Question(30), keys: tabs(1, "space", "Down", "space")})
 	more("ask-focus-allow", "light", shot{question: stage.Question(30), keys: tabs(9)})
-	more("main-without-service", "light", shot{mainWindow: true, question: stage.Question(30), withoutService: true})
+	more("main-without-service", "light", shot{mainWindow: true, withoutService: true})
 	for _, look := range []struct{ locale, variant string }{{"pt_BR.UTF-8", "light"}, {"en", "dark"}, {"de_DE.UTF-8", "light"}, {"ja_JP.UTF-8", "dark"}} {
 		add := func(what string, set settings, keys ...string) {
 			more("settings-"+what+"-"+look.locale[:2]+"-"+look.variant, look.variant, shot{locale: look.locale, settings: &set, keys: keys})
@@ -143,8 +143,6 @@ func shots() []shot {
 	for _, locale := range []string{"pt_BR.UTF-8", "en", "de_DE.UTF-8", "ja_JP.UTF-8"} {
 		for _, variant := range []string{"light", "dark"} {
 			name := locale[:2] + "-" + variant
-			more("main-"+name, variant, shot{locale: locale, mainWindow: true, question: stage.Question(30)})
-			more("main-"+name+"-200", variant, shot{locale: locale, mainWindow: true, question: stage.Question(30), scale: "2", width: 2200, height: 1600})
 			more("settings-"+name+"-200", variant, shot{locale: locale, settings: &settings{}, scale: "2", width: 2200, height: 1600})
 			more("ask-details-"+name, variant, shot{locale: locale, question: stage.Question(30), keys: tabs(7, "space")})
 		}

@@ -73,9 +73,6 @@ func (s *Stage) Handle(_ context.Context, c *ipc.Conn, m ipc.Method, params json
 	case ipc.MethodStatus:
 		return ipc.Status{Build: "stage", Company: "Example Support", Link: "connected", Server: "https://support.example.com",
 			Device: "01J9ZK3V7Q", Sessions: 1, Recording: 1, Waiting: 3}, nil
-	case ipc.MethodSessionList:
-		return []ipc.SessionInfo{{Session: s.question.Session, Tool: s.question.Tool, Supporter: s.question.Supporter, StartedAt: s.question.ConnectedAt,
-			Outcome: consent.OutcomeAllowed, Recording: true}}, nil
 	case ipc.MethodQuestionClaim:
 		var p ipc.QuestionClaim
 		if err := ipc.Decode(params, &p); err != nil {
