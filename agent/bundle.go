@@ -157,7 +157,10 @@ func (a *Agent) dropOptions() error {
 // served is what the server sent, for people.
 func (c *company) served() *ipc.PolicyServer {
 	o := c.options
-	s := &ipc.PolicyServer{Version: o.Version, SignedAt: o.At, Until: o.Until, Refused: c.refused.why, RefusedAt: c.refused.at}
+	var in consent.Input
+	c.fill(&in, time.Now())
+	s := &ipc.PolicyServer{Version: o.Version, SignedAt: o.At, Until: o.Until, Refused: c.refused.why, RefusedAt: c.refused.at,
+		Outgoing: in.Outgoing, Incoming: in.Incoming, IncomingEnforced: in.IncomingEnforced, LogSessions: in.LogSessions}
 	if o.Policy != nil {
 		s.Policy, s.PolicyVersion = o.Policy.Name, o.Policy.Version
 	}

@@ -46,21 +46,21 @@ type decided struct {
 func (a *Agent) decide(l *live) {
 	targets, state := a.viewed(l)
 	in := consent.Input{
-		Direction: consent.Outgoing, Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff,
+		Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff,
 		PolicyState: consent.PolicyNone, Reporting: consent.SwitchUnset, Insights: consent.SwitchUnset,
 		AccessControl: consent.AccessUnset, Local: consent.AccessUnset, Desktop: state,
 	}
-	d := &decided{Direction: in.Direction, At: time.Now().UTC(), Subject: a.subjectOf(a.subjectUID(l, targets)), PolicyOrigin: "none"}
+	d := &decided{At: time.Now().UTC(), Subject: a.subjectOf(a.subjectUID(l, targets)), PolicyOrigin: "none"}
 	if c := a.company; c != nil {
 		d.Company, d.CompanyName = c.Company, c.CompanyName
 		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
 		d.ServerReleases = c.trust().ServerReleases()
 		c.fill(&in, d.At)
-		// Whether this is the company's own device matters to incoming requests
-		// only, which come with the company's side.
+		in.ManagedByRequester = true
 	}
 	a.policyNow().Effective.Fill(&in)
-	in.Local = a.localSetting(l, targets, in)
+	d.Input, d.Decision = a.forCompany(l, targets, in)
+	d.Direction = d.Input.Direction
 	d.PolicyOrigin, d.PolicySHA256 = a.policy.Origin, a.policy.SHA256
 	l.desktops = nil
 	for _, t := range targets {
@@ -73,7 +73,6 @@ func (a *Agent) decide(l *live) {
 	deliver := a.offers(l, targets)
 	d.Offered = slices.DeleteFunc(slices.Clone(deliver), func(g event.Group) bool { return !a.policy.Effective.MayRecord(g) })
 	permitted := len(d.Offered)
-	d.Input, d.Decision = in, consent.Decide(in)
 	if d.Decision.Basis != consent.BasisEnforcedPolicy {
 		d.Offered = a.chosen(l, d.Offered)
 	}
@@ -105,6 +104,21 @@ func (a *Agent) decide(l *live) {
 		a.settled(l)
 	}
 	a.gateAll()
+}
+
+// forCompany decides for the company that this device is enrolled with: as the
+// one that manages the device, whoever connects, and only where that asks for
+// nothing as the one whose people connect. One of both is recorded, never both.
+func (a *Agent) forCompany(l *live, targets []*desktop, in consent.Input) (consent.Input, consent.Decision) {
+	in.Direction = consent.Incoming
+	in.Local = a.localSetting(l, targets, in)
+	d := consent.Decide(in)
+	if d.Verdict == consent.NotRequested {
+		in.Direction = consent.Outgoing
+		in.Local = a.localSetting(l, targets, in)
+		d = consent.Decide(in)
+	}
+	return in, d
 }
 
 // localSetting is the value of the person whose desktop is viewed; where that is

@@ -14,6 +14,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/agent/policy"
 	"aval/agent/policy/source"
 	"aval/agent/record"
 	"aval/agent/store"
@@ -45,7 +46,13 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			}
 		}
 	}
-	if err := a.policyNow().Err; err != nil {
+	err = a.policyNow().Err
+	if a.company != nil {
+		o := a.wants()
+		s.Outgoing, s.Incoming, s.IncomingEnforced = o.Outgoing, o.Incoming, o.IncomingEnforced
+		s.Required = policy.Requires(a.policy.Effective, o)
+	}
+	if err != nil {
 		what := "nothing is recorded until it can be"
 		if a.policy.Effective.State == consent.PolicyStale {
 			what = "the last good one counts until " + a.policy.GoodAt.Add(source.Expiry).UTC().Format(time.RFC3339)
@@ -53,6 +60,15 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		s.Notes = append(slices.Clone(s.Notes), fmt.Sprintf("The policy cannot be read: %s (%v). See aval policy show.", what, err))
 	}
 	return s, nil
+}
+
+// wants is what the company asks for, as it counts now.
+func (a *Agent) wants() policy.Asks {
+	in := consent.Input{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff}
+	if a.company != nil {
+		a.company.fill(&in, time.Now())
+	}
+	return policy.Asks{Outgoing: in.Outgoing, Incoming: in.Incoming, IncomingEnforced: in.IncomingEnforced, LogSessions: in.LogSessions}
 }
 
 func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {

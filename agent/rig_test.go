@@ -38,6 +38,13 @@ const patience = 20 * time.Second
 // itself is not needed here) and starts the service.
 func newRig(t *testing.T, policies map[string]string) *rig {
 	t.Helper()
+	return newRigOf(t, policies, nil)
+}
+
+// newRigOf is newRig with options of the company's own choice, for which the
+// server's key is enough.
+func newRigOf(t *testing.T, policies map[string]string, choose func(*record.Options)) *rig {
+	t.Helper()
 	dir := t.TempDir()
 	r := &rig{t: t, dir: dir, socket: filepath.Join(dir, "agent.sock")}
 	for name, text := range policies {
@@ -49,15 +56,19 @@ func newRig(t *testing.T, policies map[string]string) *rig {
 	must(t, err)
 	pub, priv, err := ed25519.GenerateKey(nil)
 	must(t, err)
-	opts, err := record.Sign(priv, record.TypePolicy, record.Options{
+	options := record.Options{
 		V: 1, Company: "c1", Device: "d1", Version: 1, At: time.Now().UTC(), Expires: time.Now().Add(time.Hour).UTC(),
 		CompanyName: "Example Support", Outgoing: consent.OutgoingAll, Incoming: consent.IncomingOff, LogSessions: true,
 		Engine: "rules", RetentionDays: 90,
-	})
+	}
+	if choose != nil {
+		choose(&options)
+	}
+	opts, err := record.Sign(priv, record.TypePolicy, options)
 	must(t, err)
 	must(t, st.PutDoc("options", opts))
 	enrolment, err := json.Marshal(map[string]any{"company": "c1", "company_name": "Example Support", "device": "d1",
-		"server_key": []byte(pub), "server": "https://127.0.0.1:1", "pin": ""})
+		"server_key": []byte(pub), "release_key": []byte(pub), "server": "https://127.0.0.1:1", "pin": ""})
 	must(t, err)
 	must(t, st.PutDoc("enrolment", enrolment))
 	must(t, st.Close())
@@ -145,7 +156,8 @@ func (r *rig) consents(c *ipc.Client) []ipc.ConsentEntry {
 	r.t.Helper()
 	out, err := call[ipc.ConsentListResult](r, c, ipc.MethodConsentList, ipc.ConsentListPage{})
 	must(r.t, err)
-	return out.Entries
+	// Another x11vnc on the machine that runs the test is none of its business.
+	return slices.DeleteFunc(out.Entries, func(e ipc.ConsentEntry) bool { return e.Tool == "x11vnc" })
 }
 
 func (r *rig) session(c *ipc.Client, name string) (ipc.SessionInfo, bool) {

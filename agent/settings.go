@@ -17,13 +17,16 @@ import (
 // settings is the user's own value, and what would count for them now.
 func (a *Agent) settings(uid uint32) ipc.SettingsResult {
 	set := a.store.Setting(uid)
-	r := inForce(a.policyNow().Effective, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
+	e, asks := a.policyNow().Effective, a.wants()
+	r := inForce(e, asks, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
+	r.Default = inForce(e, asks, ipc.SettingsResult{SessionInsights: consent.AccessUnset}).Effective
 	r.Groups, r.Language = a.groupSettings(uid), a.store.Prefs(uid).Language
 	return r
 }
 
-// inForce completes r with what its own value comes to under a policy.
-func inForce(e policy.Effective, r ipc.SettingsResult) ipc.SettingsResult {
+// inForce completes r with what its own value comes to under a policy, where a
+// company asks so.
+func inForce(e policy.Effective, asks policy.Asks, r ipc.SettingsResult) ipc.SettingsResult {
 	pol := e.Get(policy.AccessControl)
 	r.Enforced = false
 	switch own := r.SessionInsights; {
@@ -37,6 +40,8 @@ func inForce(e policy.Effective, r ipc.SettingsResult) ipc.SettingsResult {
 		r.Effective, r.Origin = own, "setting"
 	case pol.Set:
 		r.Effective, r.Origin = consent.AccessControl(pol.Value.Text), "policy"
+	case policy.NeedNotAsk(e, asks):
+		r.Effective, r.Origin = consent.AccessAllowed, "policy"
 	default:
 		r.Effective, r.Origin = consent.AccessAfterConfirmation, "default"
 	}
@@ -56,7 +61,7 @@ func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, 
 	}
 	loose := false
 	if r.SessionInsights != "" {
-		loose = loosens(now.Effective, inForce(a.policy.Effective, ipc.SettingsResult{SessionInsights: r.SessionInsights}).Effective)
+		loose = loosens(now.Effective, inForce(a.policy.Effective, a.wants(), ipc.SettingsResult{SessionInsights: r.SessionInsights}).Effective)
 	}
 	for _, g := range r.Record {
 		loose = loose || len(prefs.Record) > 0 && !slices.Contains(prefs.Record, g)

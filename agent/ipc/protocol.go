@@ -169,11 +169,14 @@ type SettingsResult struct {
 	// SessionInsights is the caller's own value.
 	SessionInsights consent.AccessControl `json:"session_insights"`
 	Since           time.Time             `json:"since,omitzero"`
-	// Effective is the value in force now for an outgoing request, and Origin
-	// where it comes from: setting, policy, enforced-policy or default.
+	// Effective is the value in force now where no company's policy requires
+	// that sessions are recorded (Status.Required), and Origin where it comes
+	// from: setting, policy, enforced-policy or default.
 	Effective consent.AccessControl `json:"effective"`
 	Origin    string                `json:"origin"`
 	Enforced  bool                  `json:"enforced"`
+	// Default is what is in force for those who do not choose.
+	Default consent.AccessControl `json:"default"`
 	// Lasting are the caller's answers that hold for further sessions.
 	Lasting []LastingAnswer `json:"lasting,omitempty"`
 	// Groups says of each group whether it may be recorded, and why.
@@ -470,6 +473,12 @@ type PolicyServer struct {
 	PolicyVersion int64     `json:"policy_version,omitempty"`
 	SignedAt      time.Time `json:"signed_at,omitzero"`
 	Until         time.Time `json:"until,omitzero"` // when it stops being in force
+	// What the company asks for, as it counts now: off where the options have
+	// expired or never came.
+	Outgoing         consent.OutgoingOption `json:"outgoing"`
+	Incoming         consent.IncomingOption `json:"incoming"`
+	IncomingEnforced bool                   `json:"incoming_enforced"`
+	LogSessions      bool                   `json:"log_sessions"`
 	// Releases says whose key counts for values that can allow without a
 	// question: server, release-key or nobody.
 	Releases  string    `json:"releases"`
@@ -485,6 +494,12 @@ type Status struct {
 	Device    string    `json:"device,omitempty"`
 	Company   string    `json:"company,omitempty"`
 	Server    string    `json:"server,omitempty"`
+	// Outgoing and Incoming are what the company asks for, as it counts now.
+	Outgoing         consent.OutgoingOption `json:"outgoing,omitempty"`
+	Incoming         consent.IncomingOption `json:"incoming,omitempty"`
+	IncomingEnforced bool                   `json:"incoming_enforced,omitempty"`
+	// Required: sessions are recorded even where the person has chosen Denied.
+	Required bool `json:"required"`
 	// Link is none, connecting, connected or refused.
 	Link      string          `json:"link"`
 	LinkError string          `json:"link_error,omitempty"`

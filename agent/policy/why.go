@@ -31,10 +31,49 @@ type Account struct {
 	Cases []Case              `json:"cases"`
 }
 
+// Asks is what the company that a computer is enrolled with asks for.
+type Asks struct {
+	Outgoing         consent.OutgoingOption
+	Incoming         consent.IncomingOption
+	IncomingEnforced bool
+	LogSessions      bool
+}
+
+// inputs are a session as the company that manages the computer asks about it,
+// and as the company whose people connect, with somebody at the screen.
+func (s Asks) inputs(e Effective, own consent.AccessControl) (incoming, outgoing consent.Input) {
+	in := consent.Input{Direction: consent.Incoming, LogSessions: s.LogSessions, Outgoing: s.Outgoing, Incoming: s.Incoming,
+		IncomingEnforced: s.IncomingEnforced, ManagedByRequester: true, Local: own, Desktop: consent.DesktopAvailable}
+	e.Fill(&in)
+	incoming = in
+	in.Direction = consent.Outgoing
+	return incoming, in
+}
+
+// NeedNotAsk tells whether sessions are recorded without a question where the
+// person has not chosen: the company manages the computer and asks for them.
+func NeedNotAsk(e Effective, s Asks) bool {
+	in, _ := s.inputs(e, consent.AccessUnset)
+	return consent.Decide(in).Verdict == consent.Allow
+}
+
+// Requires tells whether sessions are recorded even where the person has
+// chosen Denied.
+func Requires(e Effective, s Asks) bool {
+	in, out := s.inputs(e, consent.AccessDenied)
+	d := consent.Decide(in)
+	if d.Verdict == consent.NotRequested {
+		d = consent.Decide(out)
+	}
+	return d.Verdict == consent.Allow
+}
+
 // Why explains what counts for somebody whose own setting is own, under a
-// policy of which state and the keys in resolved are known. Every case is
-// decided by consent.Decide; nothing here decides by itself.
-func Why(state consent.PolicyState, resolved []Resolved, own consent.AccessControl) Account {
+// policy of which state and the keys in resolved are known, where a company asks
+// for what asks says; nil: the computer is enrolled with none, and every way to
+// ask is gone through. Every case is decided by consent.Decide; nothing here
+// decides by itself.
+func Why(state consent.PolicyState, resolved []Resolved, own consent.AccessControl, asks *Asks) Account {
 	e := Merge(nil)
 	e.State = state
 	for _, r := range resolved {
@@ -42,7 +81,16 @@ func Why(state consent.PolicyState, resolved []Resolved, own consent.AccessContr
 			e.resolved[r.Value.Name] = r
 		}
 	}
-	acc := Account{State: state, Steps: steps(e, own)}
+	acc := Account{State: state, Steps: steps(e, own, asks)}
+	if asks != nil {
+		in, out := asks.inputs(e, own)
+		d := consent.Decide(in)
+		acc.Cases = append(acc.Cases, Case{"Your company asks, because it manages this computer (its option for incoming sessions: " + describe(*asks) + ")", in, d})
+		if d.Verdict == consent.NotRequested {
+			acc.Cases = append(acc.Cases, Case{"So it is looked at as a session that the company's people start (its option for outgoing sessions: " + string(asks.Outgoing) + ")", out, consent.Decide(out)})
+		}
+		return acc
+	}
 	in := consent.Input{Direction: consent.Outgoing, LogSessions: true, Outgoing: consent.OutgoingAll, Incoming: consent.IncomingOff,
 		Local: own, Desktop: consent.DesktopAvailable}
 	e.Fill(&in)
@@ -59,15 +107,26 @@ func Why(state consent.PolicyState, resolved []Resolved, own consent.AccessContr
 	return acc
 }
 
+// describe says the option for incoming sessions.
+func describe(s Asks) string {
+	if s.Incoming == consent.IncomingAll && s.IncomingEnforced {
+		return "all, people may not refuse"
+	}
+	return string(s.Incoming)
+}
+
 // steps are the places in their order. With an unreadable policy none wins:
 // the denial does not come out of them.
-func steps(e Effective, own consent.AccessControl) []Step {
+func steps(e Effective, own consent.AccessControl, asks *Asks) []Step {
 	pol := e.Get(AccessControl)
 	value := consent.AccessControl(pol.Value.Text)
 	enforced := Step{Name: "enforced-policy", Value: consent.AccessUnset, Why: "no policy enforces a value"}
 	mine := Step{Name: "setting", Value: own, Why: "you have not chosen"}
 	recommended := Step{Name: "policy", Value: consent.AccessUnset, Why: "no policy recommends a value"}
 	last := Step{Name: "default", Value: consent.AccessAfterConfirmation, Why: "what counts where nobody has chosen"}
+	if asks != nil && NeedNotAsk(e, *asks) {
+		last.Value, last.Why = consent.AccessAllowed, "the company that manages this computer need not ask where nobody has chosen"
+	}
 	if own != consent.AccessUnset {
 		mine.Why = "your own choice"
 	}

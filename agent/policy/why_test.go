@@ -28,7 +28,7 @@ func TestWhyNamesTheValueThatDecides(t *testing.T) {
 						layers = []policy.Layer{{Origin: policy.Origin{Name: policy.FromFile, Scope: policy.Machine, File: "/p.json"},
 							Values: []policy.Value{{Name: policy.AccessControl, Text: pol, Enforced: enforced}}}}
 					}
-					acc := policy.Why(state, policy.Merge(layers).All(), own)
+					acc := policy.Why(state, policy.Merge(layers).All(), own, nil)
 					var won []policy.Step
 					for _, s := range acc.Steps {
 						if s.Wins {
@@ -70,13 +70,50 @@ func TestWhyNamesTheValueThatDecides(t *testing.T) {
 func TestWhyKnowsEnforcedInsights(t *testing.T) {
 	e := policy.Merge([]policy.Layer{{Origin: policy.Origin{Name: policy.FromFile, Scope: policy.Machine}, Values: []policy.Value{
 		{Name: policy.Insights, Text: "on", Enforced: true}, {Name: policy.Reporting, Text: "on"}}}})
-	acc := policy.Why(e.State, e.All(), consent.AccessDenied)
+	acc := policy.Why(e.State, e.All(), consent.AccessDenied, nil)
 	if d := acc.Cases[0].Decision; d.Verdict != consent.Deny {
 		t.Errorf("outgoing: %+v", d)
 	}
 	for _, c := range acc.Cases[1:] {
 		if c.Decision.Verdict != consent.Allow || c.Decision.Basis != consent.BasisEnforcedPolicy {
 			t.Errorf("%s: %+v", c.When, c.Decision)
+		}
+	}
+}
+
+// TestWhyOfTheCompany: with a company, what it really asks for is explained, and
+// whether it requires recordings.
+func TestWhyOfTheCompany(t *testing.T) {
+	must := policy.Merge([]policy.Layer{{Origin: policy.Origin{Name: policy.FromServer, Scope: policy.Machine}, Values: []policy.Value{
+		{Name: policy.Insights, Text: "on", Enforced: true}, {Name: policy.Reporting, Text: "on"}}}})
+	none := policy.Merge(nil)
+	for name, c := range map[string]struct {
+		e                    policy.Effective
+		asks                 policy.Asks
+		verdicts             []consent.Verdict // of somebody who has not chosen
+		required, needNotAsk bool
+	}{
+		"nothing":       {none, policy.Asks{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff}, []consent.Verdict{consent.NotRequested, consent.NotRequested}, false, false},
+		"outgoing":      {must, policy.Asks{Outgoing: consent.OutgoingAll, Incoming: consent.IncomingOff, LogSessions: true}, []consent.Verdict{consent.NotRequested, consent.Ask}, false, false},
+		"policy, none":  {none, policy.Asks{Outgoing: consent.OutgoingAll, Incoming: consent.IncomingPolicy, IncomingEnforced: true, LogSessions: true}, []consent.Verdict{consent.NotRequested, consent.Ask}, false, false},
+		"policy, must":  {must, policy.Asks{Outgoing: consent.OutgoingAll, Incoming: consent.IncomingPolicy, LogSessions: true}, []consent.Verdict{consent.Allow}, true, true},
+		"all":           {none, policy.Asks{Outgoing: consent.OutgoingAll, Incoming: consent.IncomingAll, LogSessions: true}, []consent.Verdict{consent.Allow}, false, true},
+		"all, enforced": {none, policy.Asks{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingAll, IncomingEnforced: true}, []consent.Verdict{consent.Allow}, true, true},
+	} {
+		acc := policy.Why(c.e.State, c.e.All(), consent.AccessUnset, &c.asks)
+		if len(acc.Cases) != len(c.verdicts) {
+			t.Fatalf("%s: %+v", name, acc.Cases)
+		}
+		for i, v := range c.verdicts {
+			if acc.Cases[i].Decision.Verdict != v {
+				t.Errorf("%s: %s: %+v", name, acc.Cases[i].When, acc.Cases[i].Decision)
+			}
+		}
+		if policy.Requires(c.e, c.asks) != c.required || policy.NeedNotAsk(c.e, c.asks) != c.needNotAsk {
+			t.Errorf("%s: required %v, need not ask %v", name, !c.required, !c.needNotAsk)
+		}
+		if last := acc.Steps[3]; last.Wins != true || (last.Value == consent.AccessAllowed) != c.needNotAsk {
+			t.Errorf("%s: %+v", name, last)
 		}
 	}
 }

@@ -173,7 +173,7 @@ func (b *Bundle) vouched(t Trust) error {
 		return err
 	case r.Company != b.Company || r.Policy != b.Policy.ID || r.Version != b.Policy.Version:
 		return errors.New("the release is of another policy")
-	case b.Incoming != consent.IncomingOff && (r.Incoming != b.Incoming || b.IncomingEnforced && !r.IncomingEnforced):
+	case !r.VouchesIncoming(b.Incoming, b.IncomingEnforced):
 		return errors.New("the release does not vouch for incoming recording")
 	}
 	for _, v := range loose {
@@ -185,6 +185,12 @@ func (b *Bundle) vouched(t Trust) error {
 		b.Until = r.Expires
 	}
 	return nil
+}
+
+// VouchesIncoming tells whether the release lets a company ask so about incoming
+// sessions; off needs nobody's word.
+func (r Release) VouchesIncoming(o consent.IncomingOption, enforced bool) bool {
+	return o == consent.IncomingOff || r.Incoming == o && (r.IncomingEnforced || !enforced)
 }
 
 // OpenRelease verifies a release and returns it with its values.

@@ -38,8 +38,8 @@ signature: policy draft, policy sign, policy publish --signed.`,
 	return cmd
 }
 
-// policyStep is a command on the company's policies.
-func (a *app) policyStep(use, short, long string, args cobra.PositionalArgs, do func(context.Context, *company.Service, []string) error) *cobra.Command {
+// companyStep is a command on the company's options and policies.
+func (a *app) companyStep(use, short, long string, args cobra.PositionalArgs, do func(context.Context, *company.Service, []string) error) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			db, err := a.beside(cmd.Context())
@@ -58,7 +58,7 @@ func (a *app) policyStep(use, short, long string, args cobra.PositionalArgs, do 
 }
 
 func (a *app) policyCreate() *cobra.Command {
-	return a.policyStep("create NAME --data DIR", "Make an empty policy", "", cobra.ExactArgs(1),
+	return a.companyStep("create NAME --data DIR", "Make an empty policy", "", cobra.ExactArgs(1),
 		func(ctx context.Context, co *company.Service, args []string) error {
 			p, err := co.CreatePolicy(ctx, args[0])
 			if err != nil {
@@ -69,7 +69,7 @@ func (a *app) policyCreate() *cobra.Command {
 }
 
 func (a *app) policyList() *cobra.Command {
-	return a.policyStep("list --data DIR", "List the policies", "", cobra.NoArgs,
+	return a.companyStep("list --data DIR", "List the policies", "", cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error {
 			all, err := co.Policies(ctx)
 			if err != nil {
@@ -113,7 +113,7 @@ func policyLine(p company.Policy) string {
 }
 
 func (a *app) policyShow() *cobra.Command {
-	return a.policyStep("show NAME --data DIR", "Show a policy's draft and where it is assigned", "", cobra.ExactArgs(1),
+	return a.companyStep("show NAME --data DIR", "Show a policy's draft and where it is assigned", "", cobra.ExactArgs(1),
 		func(ctx context.Context, co *company.Service, args []string) error {
 			p, err := co.Policy(ctx, args[0])
 			if err != nil {
@@ -146,7 +146,7 @@ func writeSettings(w io.Writer, settings []policy.Setting) {
 func (a *app) policySet() *cobra.Command {
 	var enforce bool
 	var unset []string
-	cmd := a.policyStep("set NAME KEY=VALUE… [--enforce] [--unset KEY]… --data DIR", "Change values of a policy's draft",
+	cmd := a.companyStep("set NAME KEY=VALUE… [--enforce] [--unset KEY]… --data DIR", "Change values of a policy's draft",
 		`Changes values of a policy; docs/policy.md has the keys. A list is written with
 commas: SSHAccounts=support,admin. With --enforce people cannot change these
 values; without it they are defaults. All is done or, with everything that is
@@ -210,7 +210,7 @@ func settingValue(key policy.Name, text string) json.RawMessage {
 func (a *app) policyAssign() *cobra.Command {
 	var device string
 	var all bool
-	cmd := a.policyStep("assign NAME (--device ID | --all) --data DIR", "Assign a published policy to a device or to all", "", cobra.ExactArgs(1),
+	cmd := a.companyStep("assign NAME (--device ID | --all) --data DIR", "Assign a published policy to a device or to all", "", cobra.ExactArgs(1),
 		func(ctx context.Context, co *company.Service, args []string) error {
 			if all == (device != "") {
 				return usageError{errors.New("name a device with --device ID, or --all")}
@@ -230,7 +230,7 @@ func (a *app) policyAssign() *cobra.Command {
 func (a *app) policyUnassign() *cobra.Command {
 	var device string
 	var all bool
-	cmd := a.policyStep("unassign (--device ID | --all) --data DIR", "Take a policy away from a device or from all", "", cobra.NoArgs,
+	cmd := a.companyStep("unassign (--device ID | --all) --data DIR", "Take a policy away from a device or from all", "", cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error {
 			if all == (device != "") {
 				return usageError{errors.New("name a device with --device ID, or --all")}
@@ -247,7 +247,7 @@ func (a *app) policyUnassign() *cobra.Command {
 
 func (a *app) policyPublish() *cobra.Command {
 	var signed string
-	cmd := a.policyStep("publish NAME [--signed FILE] --data DIR", "Make a policy's draft its next version and give it to the devices", "", cobra.ExactArgs(1),
+	cmd := a.companyStep("publish NAME [--signed FILE] --data DIR", "Make a policy's draft its next version and give it to the devices", "", cobra.ExactArgs(1),
 		func(ctx context.Context, co *company.Service, args []string) error {
 			var release []byte
 			if signed != "" {
@@ -269,7 +269,7 @@ func (a *app) policyPublish() *cobra.Command {
 }
 
 func (a *app) policyDraft() *cobra.Command {
-	return a.policyStep("draft NAME --data DIR", "Write what the release key has to sign, for policy sign", "", cobra.ExactArgs(1),
+	return a.companyStep("draft NAME --data DIR", "Write what the release key has to sign, for policy sign", "", cobra.ExactArgs(1),
 		func(ctx context.Context, co *company.Service, args []string) error {
 			r, err := co.Draft(ctx, args[0])
 			if err != nil {
@@ -349,7 +349,7 @@ func (a *app) policyKeygen() *cobra.Command {
 }
 
 func (a *app) policyReleaseKey() *cobra.Command {
-	return a.policyStep("release-key (PUBLIC | server) --data DIR", "Say which key vouches for values that can allow without a question",
+	return a.companyStep("release-key (PUBLIC | server) --data DIR", "Say which key vouches for values that can allow without a question",
 		`With the public key that policy keygen printed, devices that are enrolled from now
 on take such values only with its signature. With the word server, which is how a
 server begins, the server's own key is enough, and every receipt says so. Devices

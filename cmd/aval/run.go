@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aval/agent"
+	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/agent/policy"
 	"aval/agent/record"
@@ -143,6 +144,7 @@ func printStatus(w io.Writer, s ipc.Status) {
 		if s.LinkError != "" {
 			fmt.Fprintf(w, "           %s\n", s.LinkError)
 		}
+		fmt.Fprintf(w, "Asks for:  %s\n", asksFor(s))
 		fmt.Fprintf(w, "Waiting:   %d events\n", s.Waiting)
 	}
 	fmt.Fprintf(w, "Sessions:  %d, %d of them recorded now\n", s.Sessions, s.Recording)
@@ -163,6 +165,31 @@ func printStatus(w io.Writer, s ipc.Status) {
 	for _, n := range s.Notes {
 		fmt.Fprintln(w, "Note:     ", n)
 	}
+}
+
+// asksFor says about which sessions the company asks.
+func asksFor(s ipc.Status) string {
+	var parts []string
+	switch s.Incoming {
+	case consent.IncomingAll:
+		parts = append(parts, "every session on this computer, because it manages it")
+	case consent.IncomingPolicy:
+		parts = append(parts, "sessions on this computer, if a policy for it says so (aval policy explain)")
+	}
+	switch s.Outgoing {
+	case consent.OutgoingAll:
+		parts = append(parts, "sessions that its people start")
+	case consent.OutgoingModules:
+		parts = append(parts, "sessions that its people start by a module")
+	}
+	if len(parts) == 0 {
+		return "no session"
+	}
+	what := strings.Join(parts, "; ")
+	if s.Required {
+		what += "\n           A policy has them recorded whatever people here have chosen; they are told, and can object."
+	}
+	return what
 }
 
 func (a *app) explainCmd() *cobra.Command {

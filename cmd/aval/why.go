@@ -64,7 +64,7 @@ asked while you are there.`,
 				keys = append(keys, k)
 			}
 			x := explained{Effective: s.Effective, Origin: s.Origin, Enforced: s.Enforced, Problem: p.Problem, GoodAt: p.GoodAt, Server: p.Server,
-				Account: policy.Why(p.State, keys, s.SessionInsights), result: p}
+				Account: policy.Why(p.State, keys, s.SessionInsights, asks(p.Server)), result: p}
 			for _, k := range keys {
 				if k.Set && k.Value.Name != policy.AccessControl {
 					x.Others = append(x.Others, k)
@@ -73,6 +73,14 @@ asked while you are there.`,
 			return a.print(x, func(w io.Writer) { x.text(w) })
 		},
 	}
+}
+
+// asks is what the company asks for; nil: there is none.
+func asks(s *ipc.PolicyServer) *policy.Asks {
+	if s == nil {
+		return nil
+	}
+	return &policy.Asks{Outgoing: s.Outgoing, Incoming: s.Incoming, IncomingEnforced: s.IncomingEnforced, LogSessions: s.LogSessions}
 }
 
 // policySources says how old what the policy comes from is, what the company's
@@ -168,10 +176,10 @@ func (x explained) text(w io.Writer) {
 	for _, c := range x.Cases {
 		fmt.Fprintf(w, "  %s: %s.\n    %s\n", c.When, verdictWords[c.Decision.Verdict], assets.For("en").T("reason."+string(c.Decision.Reason), nil))
 		switch d := c.Decision; {
-		case d.Verdict != consent.Allow || x.Effective == consent.AccessAllowed:
-		case d.Basis == consent.BasisEnforcedPolicy:
+		case d.Verdict != consent.Allow:
+		case d.Basis == consent.BasisEnforcedPolicy && x.Effective != consent.AccessAllowed:
 			fmt.Fprintln(w, "    This stands above everything listed above: your own setting does not count here.")
-		case d.Basis == consent.BasisPolicy:
+		case d.Basis == consent.BasisPolicy && c.Input.Direction == consent.Incoming:
 			fmt.Fprintln(w, "    Where nobody has chosen, the company that manages the computer need not ask. To be asked: aval settings set session-insights after-confirmation")
 		}
 	}

@@ -150,7 +150,7 @@ func TestOptions(t *testing.T) {
 	}
 	first, o := get()
 	want := record.Options{V: 1, Company: co.ID(), Device: "d1", Version: 1, At: t0, Expires: t0.Add(30 * 24 * time.Hour), CompanyName: "Example Support",
-		Outgoing: consent.OutgoingAll, Incoming: consent.IncomingOff, LogSessions: true, Engine: "rules", RetentionDays: 90}
+		Outgoing: consent.OutgoingAll, Incoming: consent.IncomingOff, IncomingEnforced: true, LogSessions: true, Engine: "rules", RetentionDays: 90}
 	if o != want {
 		t.Errorf("options\n got %+v\nwant %+v", o, want)
 	}

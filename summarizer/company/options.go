@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"aval/agent/consent"
@@ -29,7 +31,7 @@ type Settings struct {
 }
 
 func defaultSettings() Settings {
-	return Settings{Outgoing: consent.OutgoingAll, Incoming: consent.IncomingOff, LogSessions: true,
+	return Settings{Outgoing: consent.OutgoingAll, Incoming: consent.IncomingOff, IncomingEnforced: true, LogSessions: true,
 		Engine: "rules", RetentionDays: 90}
 }
 
@@ -48,6 +50,118 @@ func decodeSettings(raw string) Settings {
 		return Settings{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff, Engine: "rules", RetentionDays: 90}
 	}
 	return s
+}
+
+// released tells whether the company may ask about incoming sessions as it has
+// chosen: by the server's own key, or by the release of the assigned policy.
+// Devices refuse a bundle whole that says more than is vouched for, so one that
+// waits for its release does not ask.
+func (s Settings) released(p *record.Assigned, now time.Time) bool {
+	if s.Incoming == consent.IncomingOff || len(s.ReleaseKey) == 0 {
+		return true
+	}
+	if p == nil || len(p.Release) == 0 {
+		return false
+	}
+	r, _, err := record.OpenRelease(p.Release, s.ReleaseKey)
+	return err == nil && r.Policy == p.ID && r.Version == p.Version && now.Before(r.Expires) && r.VouchesIncoming(s.Incoming, s.IncomingEnforced)
+}
+
+// Change is what SetOptions changes; nil leaves a choice as it is.
+type Change struct {
+	Outgoing         *consent.OutgoingOption
+	Incoming         *consent.IncomingOption
+	IncomingEnforced *bool
+}
+
+// Choices are the company's choices as commands show them.
+type Choices struct {
+	Company string `json:"company"`
+	Settings
+	// Releases says whose key vouches for what can allow without a question:
+	// server or release-key.
+	Releases string `json:"releases"`
+	// Waiting are the assigned policies whose release does not vouch for the
+	// choice for incoming sessions: their devices are not asked about those.
+	Waiting []string `json:"waiting"`
+	// WaitingUnassigned: devices without a policy are not asked about them either.
+	WaitingUnassigned bool `json:"waiting_unassigned"`
+}
+
+// Choices returns what the company has chosen.
+func (s *Service) Choices(ctx context.Context) (out Choices, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		c, err := tx.Company(s.id)
+		if err != nil {
+			return err
+		}
+		out = Choices{Company: c.Name, Settings: decodeSettings(c.Settings), Releases: "server", Waiting: []string{}}
+		if len(out.ReleaseKey) > 0 {
+			out.Releases = "release-key"
+		}
+		assigned, err := tx.Assignments(s.id)
+		if err != nil {
+			return err
+		}
+		out.WaitingUnassigned = assigned[""] == "" && !out.released(nil, s.now())
+		all, err := tx.Policies(s.id)
+		if err != nil {
+			return err
+		}
+		for _, p := range all {
+			if p.Version == 0 || !slices.Contains(slices.Collect(maps.Values(assigned)), p.ID) {
+				continue
+			}
+			v, err := tx.PolicyVersion(p.ID, p.Version)
+			if err != nil {
+				return err
+			}
+			if !out.released(&record.Assigned{ID: p.ID, Version: v.Version, Release: v.Release}, s.now()) {
+				out.Waiting = append(out.Waiting, p.Name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Choices{}, fmt.Errorf("show options: %w", err)
+	}
+	return out, nil
+}
+
+// SetOptions changes about which sessions the company asks. Devices that are
+// connected hear of it within seconds.
+func (s *Service) SetOptions(ctx context.Context, ch Change) error {
+	err := s.db.Tx(ctx, func(tx *store.Tx) error {
+		c, err := tx.Company(s.id)
+		if err != nil {
+			return err
+		}
+		set := decodeSettings(c.Settings)
+		if ch.Outgoing != nil {
+			set.Outgoing = *ch.Outgoing
+		}
+		if ch.Incoming != nil {
+			set.Incoming = *ch.Incoming
+		}
+		if ch.IncomingEnforced != nil {
+			set.IncomingEnforced = *ch.IncomingEnforced
+		}
+		switch {
+		case !slices.Contains([]consent.OutgoingOption{consent.OutgoingOff, consent.OutgoingAll, consent.OutgoingModules}, set.Outgoing):
+			return fmt.Errorf("outgoing cannot be %q: off, all or modules", set.Outgoing)
+		case !slices.Contains([]consent.IncomingOption{consent.IncomingOff, consent.IncomingAll, consent.IncomingPolicy}, set.Incoming):
+			return fmt.Errorf("incoming cannot be %q: off, all or policy", set.Incoming)
+		}
+		c.Settings = set.encode()
+		if err := s.audit(tx, "options-set", "", fmt.Sprintf("outgoing %s, incoming %s, enforced %v", set.Outgoing, set.Incoming, set.IncomingEnforced)); err != nil {
+			return err
+		}
+		return tx.UpdateCompany(c)
+	})
+	if err != nil {
+		return fmt.Errorf("set options: %w", err)
+	}
+	return nil
 }
 
 // OptionsRenew is when a connected device is given a new bundle.
@@ -106,6 +220,9 @@ func (s *Service) OptionsIn(tx *store.Tx, device string) ([]byte, error) {
 		}
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, err
+	}
+	if !set.released(body.Policy, now) {
+		body.Incoming, body.IncomingEnforced = consent.IncomingOff, false
 	}
 	env, err := record.Sign(s.signer(), record.TypePolicy, body)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"aval/agent/consent"
 	"aval/agent/policy"
 	"aval/agent/record"
 	"aval/summarizer/company"
@@ -161,5 +162,81 @@ func TestReleaseIsForOneDraft(t *testing.T) {
 	}
 	if _, err := co.PublishPolicy(ctx, "Offices", good); err == nil {
 		t.Error("the same release twice")
+	}
+}
+
+// TestIncomingNeedsItsRelease: where the release key is kept elsewhere, a device
+// is asked about incoming sessions only as a release vouches for it; until then
+// the rest of its bundle goes on. To see it fail, leave the look at released out
+// of OptionsIn: the device then refuses the whole bundle.
+func TestIncomingNeedsItsRelease(t *testing.T) {
+	now := t0
+	db, co := openCompany(t, t.TempDir(), &now)
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	pub, key, err := ed25519.GenerateKey(nil)
+	must(err)
+	must(db.Tx(ctx, func(tx *store.Tx) error {
+		return tx.InsertDevice(store.Device{ID: "d1", Company: co.ID(), EnrolledAt: now}, "k1", pub)
+	}))
+	own := record.Trust{Company: co.ID(), Device: "d1", ServerKey: co.PublicKey(), ReleaseKey: co.PublicKey()}
+	given := func(by record.Trust) record.Bundle {
+		t.Helper()
+		env, err := co.Options(ctx, "d1")
+		must(err)
+		b, err := record.OpenOptions(env, by)
+		must(err)
+		return b
+	}
+	all, only, off, no := consent.IncomingAll, consent.IncomingPolicy, consent.OutgoingOff, false
+	must(co.SetOptions(ctx, company.Change{Incoming: &all}))
+	if b := given(own); b.Incoming != all || !b.IncomingEnforced || b.Outgoing != consent.OutgoingAll {
+		t.Errorf("the server's own key is enough, and people cannot refuse unless the company lets them: %+v", b.Options)
+	}
+	must(co.SetOptions(ctx, company.Change{IncomingEnforced: &no, Outgoing: &off}))
+	if b := given(own); b.Incoming != all || b.IncomingEnforced || b.Outgoing != off {
+		t.Errorf("changed: %+v", b.Options)
+	}
+
+	kept := own
+	kept.ReleaseKey = pub
+	must(co.SetReleaseKey(ctx, pub))
+	if b := given(kept); b.Incoming != consent.IncomingOff || b.IncomingEnforced || b.Outgoing != off {
+		t.Errorf("nothing vouches for it: %+v", b.Options)
+	}
+	if c, err := co.Choices(ctx); err != nil || c.Incoming != all || !c.WaitingUnassigned || c.Releases != "release-key" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	_, err = co.CreatePolicy(ctx, "Offices")
+	must(err)
+	must(co.SetOptions(ctx, company.Change{Incoming: &only}))
+	draft, err := co.Draft(ctx, "Offices")
+	must(err)
+	signed, err := company.SignRelease(key, draft, now, company.ReleaseLife)
+	must(err)
+	_, err = co.PublishPolicy(ctx, "Offices", signed)
+	must(err)
+	must(co.AssignPolicy(ctx, "Offices", ""))
+	if b := given(kept); b.Incoming != only {
+		t.Errorf("released: %+v", b.Options)
+	}
+	if c, err := co.Choices(ctx); err != nil || len(c.Waiting) != 0 || c.WaitingUnassigned {
+		t.Errorf("%+v, %v", c, err)
+	}
+	must(co.SetOptions(ctx, company.Change{Incoming: &all}))
+	if b := given(kept); b.Incoming != consent.IncomingOff {
+		t.Errorf("released for something else: %+v", b.Options)
+	}
+	if c, err := co.Choices(ctx); err != nil || len(c.Waiting) != 1 || c.Waiting[0] != "Offices" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	wrong := consent.IncomingOption("everything")
+	if err := co.SetOptions(ctx, company.Change{Incoming: &wrong}); err == nil {
+		t.Error("an option that does not exist was taken")
 	}
 }

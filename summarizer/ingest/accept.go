@@ -16,6 +16,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/policy"
 	"aval/agent/record"
@@ -202,11 +203,16 @@ func (c *conn) checkAnswer(tx *store.Tx, g record.Grant) error {
 
 // checkPolicy: the options are a bundle that was published to this device, and a
 // policy from the server is the one that stands in it. A policy of the device's
-// own sources is taken as recorded, with its hash and its origin.
+// own sources is taken as recorded, with its hash and its origin. Incoming
+// sessions are recorded only where these very options ask for them, and as the
+// decision comes out of what the grant says went into it.
 func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
+	if g.Direction != consent.Outgoing && g.Direction != consent.Incoming {
+		return no(CodeBadGrant)
+	}
 	served := strings.HasPrefix(g.PolicyOrigin, originServer) || strings.Contains(g.PolicyOrigin, ", "+originServer)
 	if g.PolicyVersion == 0 {
-		if served {
+		if served || g.Direction == consent.Incoming {
 			return no(CodeUnknownPolicy)
 		}
 		return nil
@@ -215,7 +221,7 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return no(CodeUnknownPolicy)
 	}
-	if err != nil || !served {
+	if err != nil || !served && g.Direction == consent.Outgoing {
 		return err
 	}
 	var o record.Options
@@ -226,10 +232,44 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 	if err != nil {
 		return fmt.Errorf("read options %d: %w", g.PolicyVersion, err)
 	}
+	if g.Direction == consent.Incoming && !incomingFollows(g, o) {
+		return no(CodeUnknownPolicy)
+	}
+	if !served {
+		return nil
+	}
 	if o.Policy == nil || !strings.HasSuffix(g.PolicyOrigin, originServer+o.Policy.String()) {
 		return no(CodeUnknownPolicy)
 	}
 	return nil
+}
+
+// incomingFollows tells whether a grant for an incoming session comes out of the
+// options that it names: they ask for it, the decision is that of what the grant
+// says went into it, and where the server's is the only policy, or there is
+// none, that is what the policy says.
+func incomingFollows(g record.Grant, o record.Options) bool {
+	in := g.Input
+	if o.Incoming == consent.IncomingOff || in.Direction != g.Direction || in.Incoming != o.Incoming || in.IncomingEnforced != o.IncomingEnforced ||
+		consent.Decide(in) != g.Decision {
+		return false
+	}
+	var layers []policy.Layer
+	switch {
+	case g.PolicyOrigin == "none":
+	case o.Policy != nil && g.PolicyOrigin == originServer+o.Policy.String():
+		values, problems := policy.ParseSettings(o.Policy.String(), o.Policy.Settings)
+		if len(problems) > 0 {
+			return false
+		}
+		layers = []policy.Layer{{Origin: policy.Origin{Name: policy.FromServer, Scope: policy.Machine}, Values: values}}
+	default: // the device has sources of its own, which the record names
+		return true
+	}
+	said := in
+	policy.Merge(layers).Fill(&said)
+	said.PolicyState = in.PolicyState
+	return said == in
 }
 
 // originServer is how a record names the server as a policy's origin.

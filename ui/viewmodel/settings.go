@@ -261,11 +261,13 @@ func (w settingsWords) origin() string {
 
 func (w settingsWords) meaning(c consent.AccessControl) string {
 	switch {
-	case c == consent.AccessDenied && w.Settings.Enforced && w.Settings.Effective == consent.AccessAllowed:
+	case c == consent.AccessDenied && w.Status.Required:
 		if name := Clean(w.Status.Company, maxName); name != "" {
 			return w.cat.T("settings.means.denied.except", assets.Args{"company": name})
 		}
 		return w.cat.T("settings.means.denied.except.unnamed", nil)
+	case c == consent.AccessUnset && !w.policy.Set && w.Settings.Default == consent.AccessAllowed:
+		return w.cat.T("settings.means.unset.policy", assets.Args{"value": Access(w.cat, consent.AccessAllowed)})
 	case c == consent.AccessUnset && w.policy.Set:
 		return w.cat.T("settings.means.unset.policy", assets.Args{"value": Access(w.cat, consent.AccessControl(w.policy.Value.Text))})
 	}

@@ -138,7 +138,7 @@ func TestSettingsFromOutside(t *testing.T) {
 		Values: []policy.Value{{Name: policy.AccessControl, Text: "allowed", Enforced: true}}})
 	p.Problem, p.State, p.GoodAt = evil, consent.PolicyStale, march
 	zone := time.FixedZone("east", 3*3600)
-	v := NewSettings(SettingsState{Policy: p, Status: ipc.Status{Company: evil, Server: evil, Device: evil},
+	v := NewSettings(SettingsState{Policy: p, Status: ipc.Status{Required: true, Company: evil, Server: evil, Device: evil},
 		Settings: ipc.SettingsResult{SessionInsights: consent.AccessUnset, Effective: consent.AccessAllowed, Origin: "enforced-policy", Enforced: true}}, assets.For("en"), zone)
 	all := strings.Join(append(append(v.Layers, v.Computer...), v.Choices[1].Meaning), "|")
 	if strings.ContainsAny(all, "\u202e\n") {
@@ -148,5 +148,31 @@ func TestSettingsFromOutside(t *testing.T) {
 		if !strings.Contains(all, strings.TrimSuffix(want, ".")) {
 			t.Errorf("%q is missing in %q", want, all)
 		}
+	}
+}
+
+// TestRequired: that a company's policy requires recordings stands beside Denied
+// only where it does, and Default means what it comes to. To see it fail, look at
+// Settings.Enforced instead of Status.Required.
+func TestRequired(t *testing.T) {
+	cat := assets.For("en")
+	meaning := func(required bool, unset consent.AccessControl) (denied, def string) {
+		v := NewSettings(SettingsState{Status: ipc.Status{Company: "Example Support", Required: required},
+			Settings: ipc.SettingsResult{SessionInsights: consent.AccessDenied, Effective: consent.AccessDenied, Origin: "setting", Default: unset}}, cat, time.UTC)
+		for _, c := range v.Choices {
+			switch c.Value {
+			case consent.AccessDenied:
+				denied = c.Meaning
+			case consent.AccessUnset:
+				def = c.Meaning
+			}
+		}
+		return denied, def
+	}
+	if d, u := meaning(false, consent.AccessAfterConfirmation); strings.Contains(d, "except") || !strings.Contains(u, "After confirmation") {
+		t.Errorf("%q, %q", d, u)
+	}
+	if d, u := meaning(true, consent.AccessAllowed); !strings.Contains(d, "except those that Example Support requires by policy") || !strings.HasSuffix(u, "this means: Allowed.") {
+		t.Errorf("%q, %q", d, u)
 	}
 }
