@@ -144,6 +144,7 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchTools()
 	a.askHeld()
 	a.findRunning()
+	a.watchLogs()
 	a.review() // the policy may have changed meanwhile
 	a.watchPolicy()
 	a.startUplink()

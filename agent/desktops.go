@@ -176,9 +176,10 @@ func (l *live) mayView(uid uint32, names ...string) bool {
 	return l.Desktop == "" || slices.Contains(names, l.Desktop)
 }
 
-// confined: the session was begun by an ordinary user.
+// confined: the session was begun by an ordinary user, or is told of by a file
+// of one. A watcher's sessions have no owner otherwise.
 func (l *live) confined() bool {
-	return l.Watcher == "" && l.Owner != 0 && int(l.Owner) != os.Geteuid()
+	return l.Owner != 0 && int(l.Owner) != os.Geteuid()
 }
 
 func (a *Agent) byName(name string) (*desktop, bool) {

@@ -104,13 +104,9 @@ func (a *Agent) handleAnswer(ctx context.Context, c *ipc.Conn, params json.RawMe
 	}); err != nil {
 		return nil, err
 	}
-	var h ipc.Heard
-	select {
-	case h = <-got:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-a.ctx.Done():
-		return nil, errStopping
+	h, err := a.await(ctx, got)
+	if err != nil {
+		return nil, err
 	}
 	var out ipc.QuestionAnswerResult
 	var aerr error
@@ -119,6 +115,72 @@ func (a *Agent) handleAnswer(ctx context.Context, c *ipc.Conn, params json.RawMe
 	}
 	return out, aerr
 }
+
+// await waits for a desktop's word, which always comes: see hear.
+func (a *Agent) await(ctx context.Context, got <-chan ipc.Heard) (ipc.Heard, error) {
+	select {
+	case h := <-got:
+		return h, nil
+	case <-ctx.Done():
+		return ipc.Heard{}, ctx.Err()
+	case <-a.ctx.Done():
+		return ipc.Heard{}, errStopping
+	}
+}
+
+// handleControl does at once what lets less be recorded. Resume lets more be
+// recorded while the supporter holds the mouse: it needs the evidence that a yes
+// needs, and a program that is not barred.
+func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawMessage) (any, error) {
+	var r ipc.RecordingControl
+	if err := ipc.Decode(params, &r); err != nil {
+		return nil, err
+	}
+	if r.Action != actionResume {
+		return loop(ctx, a, params, func(r ipc.RecordingControl) (ipc.WithdrawResult, error) { return a.control(c, r) })
+	}
+	var d *desktop
+	var got <-chan ipc.Heard
+	var refused error
+	if err := a.do(ctx, func() {
+		l, ok := a.sessions[r.Session]
+		if refused = a.barred(c.Peer()); refused == nil && (!ok || !a.mine(c.Peer(), l)) {
+			_, refused = a.control(c, r) // which says why not
+		}
+		for _, one := range a.desktops {
+			if p := one.conn.Peer(); ok && slices.Contains(l.desktops, one.id) && p.UID == c.Peer().UID && p.PID == c.Peer().PID {
+				d = one // the bar is its helper's own
+			}
+		}
+		got = a.hear(d, c, r.Press)
+	}); err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	h, err := a.await(ctx, got)
+	if err != nil {
+		return nil, err
+	}
+	return loop(ctx, a, params, func(r ipc.RecordingControl) (ipc.WithdrawResult, error) {
+		s := consent.Surroundings{Tests: len(a.policy.Effective.TestAnswerDevices()) > 0}
+		if d != nil {
+			s = a.surroundings(d, c)
+		}
+		if _, counts := consent.Weigh(h.From, h.Doubt != "", s); !counts {
+			a.log.Warn("a resume that does not count", "session", r.Session, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
+			return ipc.WithdrawResult{}, errRemoteHand
+		}
+		return a.control(c, r)
+	})
+}
+
+// actionResume is the one action of the bar that lets more be recorded.
+const actionResume = "resume"
+
+var errRemoteHand = &ipc.Error{Code: ipc.CodeRefused, Message: "this came through the remote connection, as far as is known, and does not count",
+	Hint: "use the bar, with this computer's own mouse"}
 
 // weakest is the provenance of an answer that several desktops gave together.
 func weakest(x, y consent.Provenance) consent.Provenance {

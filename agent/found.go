@@ -71,14 +71,14 @@ func (a *Agent) beginFound(watcher string, f watch.Found) {
 		a.log.Error("session without a name", "tool", f.Tool, "err", err)
 		return
 	}
-	if l := a.find(0, watcher, name); l != nil && l.unconfirmed {
+	if l := a.find(f.Owner, watcher, name); l != nil && l.unconfirmed {
 		l.unconfirmed = false
 		a.gateAll()
 		a.askAgain(l)
 		return
 	}
 	s := session.Session{
-		Name: name, Asked: f.ID, Tool: f.Tool, Watcher: watcher, Started: f.StartedAt.UTC(), Kinds: slices.Clone(f.Kinds),
+		Name: name, Asked: f.ID, Tool: f.Tool, Watcher: watcher, Owner: f.Owner, Started: f.StartedAt.UTC(), Kinds: slices.Clone(f.Kinds),
 		Supporter: session.Clean(f.Supporter, session.MaxSupporter), Address: session.Clean(f.Address, session.MaxAddress),
 		Desktop: f.Display, PID: f.Leader, PIDStart: f.LeaderStart,
 	}
@@ -90,6 +90,9 @@ func (a *Agent) beginFound(watcher string, f watch.Found) {
 	}
 	if f.KeyFingerprint != "" {
 		s.Identity = "ssh-key:" + f.KeyFingerprint
+	}
+	if f.TimeDerived {
+		a.log.Info("beginning of the session is derived from this computer's clock", "session", name, "at", s.Started)
 	}
 	if _, err := a.begin(s); err != nil {
 		a.log.Error("begin session", "session", name, "err", err)

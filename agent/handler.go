@@ -48,7 +48,7 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 	case ipc.MethodSessionPAM:
 		return loop(ctx, a, params, func(r ipc.SessionPAM) (ipc.Empty, error) { return ipc.Empty{}, a.pam(r) })
 	case ipc.MethodRecordingControl:
-		return loop(ctx, a, params, func(r ipc.RecordingControl) (ipc.WithdrawResult, error) { return a.control(c, r) })
+		return a.handleControl(ctx, c, params)
 	case ipc.MethodConsentList:
 		return loop(ctx, a, params, func(r ipc.ConsentListPage) (ipc.ConsentListResult, error) { return a.listConsent(c.Peer(), r) })
 	case ipc.MethodConsentShow:

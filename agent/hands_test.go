@@ -246,3 +246,45 @@ func TestLeaveWithSupporter(t *testing.T) {
 		return asked(p) == 2 && held == 0
 	})
 }
+
+// TestResumeByHand: a paused recording goes on by the evidence that a yes needs,
+// while a pause counts from any hand. Let handleControl do without Weigh, and it
+// fails.
+func TestResumeByHand(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, map[string]string{"managed/test.json": testMouse})
+	c, bar := r.dial(), r.dial()
+	p := r.sit(":77", hand(true))
+	p.hears(ipc.Heard{From: consent.FromTest, Device: "mouse"})
+	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
+	press := &ipc.Press{Window: 8, Width: 10, Height: 10}
+	control := func(action string, at *ipc.Press) error {
+		_, err := call[ipc.WithdrawResult](r, bar, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: action, Press: at})
+		return err
+	}
+	p.hears(ipc.Heard{From: consent.FromInjected})
+	must(t, control("pause", nil))
+	for name, h := range map[string]ipc.Heard{
+		"a program":       {From: consent.FromInjected},
+		"no device":       {From: consent.FromNothing},
+		"another device":  {From: consent.FromUnknown},
+		"nothing heard":   {From: consent.FromAbsent},
+		"something front": {From: consent.FromTest, Doubt: "covered"},
+	} {
+		p.hears(h)
+		if err := control("resume", press); err == nil {
+			t.Errorf("%s: resumed", name)
+		}
+	}
+	p.hears(ipc.Heard{From: consent.FromTest, Device: "mouse"})
+	if err := control("resume", nil); err == nil {
+		t.Error("resumed without a place that was pressed")
+	}
+	if res := r.note(c, "1", "canary"); res.Recorded || res.Reason != "paused" {
+		t.Errorf("after those: %+v", res)
+	}
+	must(t, control("resume", press))
+	if res := r.note(c, "1", "by hand"); !res.Recorded {
+		t.Errorf("by hand: %+v", res)
+	}
+}

@@ -29,6 +29,7 @@ type rig struct {
 	socket string
 	group  string
 	stop   func()
+	tools  []string // whose logs it follows; none: other tests run tools too
 }
 
 // patience bounds every wait; a busy machine is slow, not broken.
@@ -82,7 +83,7 @@ func (r *rig) start() {
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- agent.Run(ctx, agent.Config{Build: "test", StateDir: filepath.Join(r.dir, "state"), Socket: r.socket,
-			PolicyDir: filepath.Join(r.dir, "policies"), Group: r.group, Ready: func() { close(ready) }})
+			PolicyDir: filepath.Join(r.dir, "policies"), Group: r.group, Tools: r.tools, Ready: func() { close(ready) }})
 	}()
 	select {
 	case <-ready:

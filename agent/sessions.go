@@ -264,7 +264,8 @@ func (a *Agent) restore() {
 		case len(k.Grant) > 0:
 			a.resume(l, k)
 		}
-		if !l.processLives() {
+		// What a log said meanwhile was not read, and its program outlives its sessions.
+		if !l.processLives() || l.Watcher == watcherLogs {
 			a.end(l, "lost")
 			continue
 		}

@@ -14,7 +14,8 @@ import (
 )
 
 // control is what the indicator's buttons do: pause, resume, stop,
-// stop-and-delete, object. The person's word counts from any hand.
+// stop-and-delete, object. That resume came from the person's own hand is for
+// the caller to see to; all else counts from any hand.
 func (a *Agent) control(c *ipc.Conn, r ipc.RecordingControl) (ipc.WithdrawResult, error) {
 	none := ipc.WithdrawResult{}
 	l, ok := a.sessions[r.Session]
@@ -29,11 +30,11 @@ func (a *Agent) control(c *ipc.Conn, r ipc.RecordingControl) (ipc.WithdrawResult
 	}
 	enforced := l.rec.grant.Grant().Basis == consent.BasisEnforcedPolicy
 	switch r.Action {
-	case "pause", "resume":
+	case "pause", actionResume:
 		if enforced {
 			return none, errEnforced
 		}
-		l.rec.paused = r.Action == "pause"
+		l.rec.paused = r.Action != actionResume
 		a.gateAll() // first: a pause holds even where it cannot be written down
 		a.showOn(l)
 		if err := a.keep(l); err != nil {

@@ -305,6 +305,9 @@ type SessionPAM struct {
 type RecordingControl struct {
 	Session string `json:"session"`
 	Action  string `json:"action"` // pause, resume, stop, stop-and-delete, object
+	// Press is where the bar was pressed for it. Resume counts with the evidence
+	// of a hand alone, as a yes does; everything else counts from any hand.
+	Press *Press `json:"press,omitempty"`
 }
 
 // ConsentEntry is one row of consent list.

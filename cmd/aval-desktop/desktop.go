@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -36,7 +37,8 @@ type desktop struct {
 	said  ipc.DesktopIndicator
 
 	watch   watch
-	ears    *ears // nil: presses are not heard now
+	ears    *ears  // nil: presses are not heard now
+	barIs   uint32 // the bar's window that is followed; 0: none
 	prompts map[string]*prompt
 	own     own
 	tray    tray.Tray
@@ -269,6 +271,10 @@ func (d *desktop) seen(s indicator.State) {
 		d.hidden = !s.Visible
 		d.showTray()
 	}
+	if s.Visible && d.ears != nil && d.barIs != s.Window {
+		d.barIs = s.Window
+		d.watchWindow(ipc.Watch{PID: os.Getpid(), Window: s.Window})
+	}
 	switch {
 	case now != d.said:
 		d.tell(now)
@@ -327,7 +333,11 @@ func (d *desktop) chosen(a ipc.RecordingControl) {
 	go func() { // not in the queue of events: the person waits
 		ctx, cancel := context.WithTimeout(d.ctx, answerWithin)
 		defer cancel()
-		err := l.client.Call(ctx, ipc.MethodRecordingControl, a, nil)
+		call := l.client.Call
+		if a.Action == "resume" { // the service asks back over the other one where the press came from
+			call = d.call
+		}
+		err := call(ctx, ipc.MethodRecordingControl, a, nil)
 		var refused *ipc.Error
 		if err != nil && !errors.As(err, &refused) {
 			err = fmt.Errorf("the service does not answer: %w", err)

@@ -33,7 +33,7 @@ type ears struct {
 func (d *desktop) listen(l ipc.Listening) {
 	if d.ears != nil {
 		d.ears.cancel()
-		d.ears = nil
+		d.ears, d.barIs = nil, 0
 	}
 	if !l.On || d.where.kind == "wayland" { // there no program hears another's devices
 		return

@@ -18,6 +18,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/prompt/launch"
 	"aval/agent/prompt/native"
+	"aval/agent/session/watch"
 )
 
 // errFound ends doctor with status 1 after its page has said what is wrong.
@@ -107,7 +108,7 @@ finding says what to do. Exit status 1 if something is wrong.`,
 // examine asks the service for what the checks need. What it does not answer
 // stays empty, and the check of the service says why.
 func (a *app) examine(ctx context.Context) *checkup {
-	c := &checkup{app: a, now: time.Now(), heard: toolsHeard()}
+	c := &checkup{app: a, now: time.Now(), heard: append(toolsHeard(), logsHeard()...)}
 	if c.client, c.dial = a.dial(ctx); c.dial != nil {
 		return c
 	}
@@ -293,6 +294,15 @@ func checkTools(c *checkup) []finding {
 		out = append(out, f)
 	}
 	slices.SortFunc(out, func(x, y finding) int { return strings.Compare(x.Found, y.Found) })
+	return out
+}
+
+// logsHeard lists the tools that have written a log here, by which they are heard.
+func logsHeard() []heard {
+	var out []heard
+	for _, f := range watch.WrittenLogs() {
+		out = append(out, heard{what: fmt.Sprintf("%s, by its log %s", f.Tool, f.Path), hook: true})
+	}
 	return out
 }
 

@@ -80,6 +80,8 @@ func TestStop(t *testing.T) {
 	w.nowhere("CANARY-AFTER-STOP")
 }
 
+// TestPause: nothing is recorded until the person's own hand says so. Let
+// handleControl do without Weigh, and a program's click resumes.
 func TestPause(t *testing.T) {
 	w := newWorld(t, "")
 	d := w.desktop("desk", rig.WithGL)
@@ -89,6 +91,20 @@ func TestPause(t *testing.T) {
 	win := w.open(d, "CANARY-PAUSED")
 	w.must(d.HandClick(centre(win)))
 	w.must(d.SetTitle(win.ID, "CANARY-PAUSED-AGAIN"))
+	// A program's clicks do not take the recording up again, as often as they come.
+	const refusal = "a resume that does not count"
+	w.must(w.Wait("two refusals", 20*time.Second, func() (bool, error) {
+		bar, err := d.WaitWindow("the bar", 10*time.Second, rig.OfDesktop)
+		if err != nil {
+			return false, err
+		}
+		err = d.Click(image.Pt(bar.Rect.Max.X-barPause, bar.Rect.Min.Y+bar.Rect.Dy()/2), 1)
+		return w.logged(refusal) >= 2, err
+	}))
+	w.picture(d.Display, "not-resumed")
+	if w.records(row.Session) {
+		t.Fatal("a program's click resumed")
+	}
 	w.press(d, barPause, row.Session, true)
 	w.show(d, "CANARY-RESUMED")
 	w.until(row.Session, "CANARY-RESUMED")

@@ -132,11 +132,14 @@ func TestPlayedDesktop(t *testing.T) {
 }
 
 // refused counts the yeses that did not count, as the service's log tells them.
-func (w *world) refused() int {
+func (w *world) refused() int { return w.logged("a yes that does not count") }
+
+// logged counts what the service's log says of something.
+func (w *world) logged(what string) int {
 	w.t.Helper()
 	raw, err := os.ReadFile(w.agent.Log)
 	w.must(err)
-	return strings.Count(string(raw), "a yes that does not count")
+	return strings.Count(string(raw), what)
 }
 
 // row is the newest decision on a session of begin.

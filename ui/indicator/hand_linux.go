@@ -59,7 +59,11 @@ func (b *xbar) handle(ev xgb.Event, now time.Time) (ipc.RecordingControl, bool) 
 			b.paint()
 			break
 		}
-		control, chosen := b.press(b.f.hits()[held].button, now)
+		hit := b.f.hits()[held]
+		control, chosen := b.press(hit.button, now)
+		if at := hit.rect; control.Action == opResume {
+			control.Press = &ipc.Press{Window: uint32(b.win), X: at.Min.X, Y: at.Min.Y, Width: at.Dx(), Height: at.Dy()}
+		}
 		b.redraw(now)
 		return control, chosen
 	}

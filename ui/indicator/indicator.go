@@ -44,6 +44,7 @@ type State struct {
 	Revision uint64
 	Visible  bool
 	Why      string // why not: covered, unmapped, off-screen
+	Window   uint32 // the bar's X id; 0: it has none
 }
 
 // Options of Open.

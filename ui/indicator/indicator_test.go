@@ -57,6 +57,7 @@ func TestRows(t *testing.T) {
 		{"disk full while paused", ipc.IndicatorSession{Held: "disk-full", Paused: true}, touched{}, "indicator.paused", []string{"resume", "stop", opMenu}},
 		{"ended asking", ipc.IndicatorSession{Ended: true, Items: 2}, touched{askUntil: noon.Add(1)}, "indicator.ask.ended", []string{"stop-and-delete", opBack}},
 		{"failed", ipc.IndicatorSession{}, touched{failed: noon.Add(1)}, "indicator.failed", []string{"pause", "stop", opMenu}},
+		{"resumed by no hand", ipc.IndicatorSession{Paused: true}, touched{failed: noon.Add(1), hand: true}, "indicator.remote", []string{"resume", "stop", opMenu}},
 	} {
 		b := bar{touched: map[string]*touched{"": &c.t}}
 		rows := b.row(c.s, assets.For("en"), noon)

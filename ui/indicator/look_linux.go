@@ -17,7 +17,7 @@ func (b *xbar) look(now time.Time, beat bool) {
 	}
 	b.lastLook = now
 	err := b.check(now)
-	s := State{Revision: b.state.Revision, Visible: err == nil}
+	s := State{Revision: b.state.Revision, Visible: err == nil, Window: uint32(b.win)}
 	if err != nil {
 		s.Why = err.Error()
 	}

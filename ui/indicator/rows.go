@@ -1,6 +1,7 @@
 package indicator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -24,7 +25,8 @@ const (
 	opMenu      = "menu"
 	opAskDelete = "ask-delete"
 	opBack      = "back"
-	opView      = "view" // for whoever opens windows
+	opView      = "view"   // for whoever opens windows
+	opResume    = "resume" // as the service calls it
 )
 
 // button is something to press in a row.
@@ -70,6 +72,7 @@ type touched struct {
 	askUntil time.Time // the second question before deleting
 	busy     bool
 	failed   time.Time // until when the message stays
+	hand     bool      // what failed was pressed by no hand at this computer, as far as is known
 	objected bool
 	kept     bool                 // the service shows it no more; its question is open
 	last     ipc.IndicatorSession // as last shown
@@ -147,7 +150,10 @@ func (b *bar) press(p button, now time.Time) (ipc.RecordingControl, bool) {
 		t.menu = false
 		return ipc.RecordingControl{Session: p.session, Action: opView}, true
 	default:
-		t.menu, t.askUntil, t.busy, t.failed = false, time.Time{}, true, time.Time{}
+		t.askUntil, t.busy = time.Time{}, true
+		if p.op != opResume { // for that the bar stands still until it is known who pressed
+			t.menu, t.failed = false, time.Time{}
+		}
 		return ipc.RecordingControl{Session: p.session, Action: p.op}, true
 	}
 	return ipc.RecordingControl{}, false
@@ -162,12 +168,20 @@ func (b *bar) report(c ipc.RecordingControl, err error, now time.Time) {
 	t.busy = false
 	switch {
 	case err != nil:
-		t.failed = now.Add(noteFor)
+		t.failed, t.hand = now.Add(noteFor), c.Action == opResume && refused(err)
+	case c.Action == opResume:
+		t.menu, t.failed = false, time.Time{}
 	case c.Action == "object":
 		t.objected = true
 	case t.last.Ended && c.Action == "stop-and-delete":
 		b.state.Sessions = slices.DeleteFunc(b.state.Sessions, func(s ipc.IndicatorSession) bool { return s.Session == c.Session })
 	}
+}
+
+// refused tells whether the service was there and would not.
+func refused(err error) bool {
+	var e *ipc.Error
+	return errors.As(err, &e) && e.Code == ipc.CodeRefused
 }
 
 // rows says what there is to draw.
@@ -231,7 +245,7 @@ func (b *bar) row(s ipc.IndicatorSession, cat *assets.Catalog, now time.Time) []
 		add(opBack, "indicator.back", false)
 	case s.Paused:
 		r.mark, r.key = markPaused, "indicator.paused"
-		add("resume", "indicator.resume", false)
+		add(opResume, "indicator.resume", false)
 		add("stop", "indicator.stop", false)
 		add(opMenu, "", false)
 	default:
@@ -251,6 +265,9 @@ func (b *bar) row(s ipc.IndicatorSession, cat *assets.Catalog, now time.Time) []
 	}
 	if now.Before(t.failed) {
 		r.key, r.plural = "indicator.failed", false
+		if t.hand {
+			r.key = "indicator.remote"
+		}
 	}
 	out := []row{r}
 	if t.menu && !s.Ended && (!asking || s.Enforced) {

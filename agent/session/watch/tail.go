@@ -151,7 +151,10 @@ func (t *Tail) concerns(e fsnotify.Event) bool {
 	if e.Op == fsnotify.Chmod {
 		return false
 	}
-	if t.dir != filepath.Dir(t.path) || e.Name == t.path || e.Name == t.dir || e.Has(fsnotify.Rename|fsnotify.Create|fsnotify.Remove) {
+	if t.dir != filepath.Dir(t.path) { // a folder above: what is written in it says nothing
+		return e.Has(fsnotify.Create | fsnotify.Rename | fsnotify.Remove)
+	}
+	if e.Name == t.path || e.Name == t.dir || e.Has(fsnotify.Rename|fsnotify.Create|fsnotify.Remove) {
 		return true
 	}
 	return t.old != nil && strings.HasPrefix(filepath.Base(e.Name), stem(t.path))

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// ToolNames are the tools that Tools can watch.
-var ToolNames = []string{ToolTigerVNC, ToolXrdp}
+// ToolNames are the tools that Tools and Logs can watch.
+var ToolNames = []string{ToolTigerVNC, ToolXrdp, ToolTeamViewer, ToolAnyDesk, ToolRustDesk}
 
 // Server is a program of a remote tool that runs here.
 type Server struct {

@@ -1,5 +1,6 @@
 // Package watch hears of sessions from the remote tools and the system: logind,
-// OpenSSH with its PAM hook, x11vnc, TigerVNC, xrdp.
+// OpenSSH with its PAM hook, x11vnc, TigerVNC, xrdp, and the logs of TeamViewer,
+// AnyDesk and RustDesk.
 //
 // The one rule that must not be broken: a session begins at the first sign that
 // proves a login, and ends at the first sign that it is over; where a source
@@ -40,6 +41,12 @@ type Found struct {
 	// Files, as far as the tool says it.
 	Kinds     []string
 	StartedAt time.Time
+	// TimeDerived: the log leaves out the year or the zone, which were taken from
+	// this computer's clock.
+	TimeDerived bool
+	// Owner is whose files told of the session; 0: the system's. What an ordinary
+	// user can write concerns that user's desktops alone.
+	Owner uint32
 }
 
 // Kinds of a session.
@@ -64,5 +71,5 @@ const (
 	Closed  = "closed"  // PAM closed the session
 	Removed = "removed" // logind removed the session
 	Exited  = "exited"  // the session's process ended
-	Left    = "left"    // the supporter left; the desktop goes on, and they may come back
+	Left    = "left"    // the supporter left, by the tool's log; they may come back
 )

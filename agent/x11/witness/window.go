@@ -23,6 +23,12 @@ var errGone = errors.New("the window is gone")
 // take brings the windows up to date with one event.
 func (w *Witness) take(e xgb.Event, now time.Time) {
 	switch e := e.(type) {
+	case xproto.ClientMessageEvent:
+		key := [2]uint32{e.Data.Data32[0], e.Data.Data32[1]}
+		if passed, ok := w.fences[key]; ok && e.Window == w.self {
+			close(passed)
+			delete(w.fences, key)
+		}
 	case xproto.FocusInEvent:
 		if s := w.windows[e.Event]; s != nil && s.focus.IsZero() && w.focused(e.Event) {
 			s.focus = now

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -52,8 +53,11 @@ type Witness struct {
 	ears *evidence.Listener
 	x    *x11.Conn
 
-	mu      sync.Mutex // guards windows
+	self xproto.Window // never shown: for fences
+
+	mu      sync.Mutex // guards windows and fences
 	windows map[xproto.Window]*window
+	fences  map[[2]uint32]chan struct{}
 	once    sync.Once
 }
 
@@ -69,7 +73,14 @@ func Open(ctx context.Context, display string, devices []string) (*Witness, erro
 		ears.Close()
 		return nil, fmt.Errorf("watch windows: %w", err)
 	}
-	w := &Witness{ears: ears, x: x, windows: map[xproto.Window]*window{}}
+	w := &Witness{ears: ears, x: x, windows: map[xproto.Window]*window{}, fences: map[[2]uint32]chan struct{}{}}
+	if w.self, err = xproto.NewWindowId(x.X); err == nil {
+		err = xproto.CreateWindowChecked(x.X, 0, w.self, x.Root, 0, 0, 1, 1, 0, xproto.WindowClassInputOnly, 0, 0, nil).Check()
+	}
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("watch windows: %w", err)
+	}
 	err = xproto.ChangeWindowAttributesChecked(x.X, x.Root, xproto.CwEventMask, []uint32{xproto.EventMaskSubstructureNotify}).Check()
 	if err != nil {
 		w.Close()
@@ -133,6 +144,7 @@ func (w *Witness) Hear(c Claim) Heard {
 	}
 	p, ok := w.ears.Take(fresh, at, !c.Key)
 	h := Heard{From: from(p), Device: p.Device}
+	current := w.catchUp()
 	switch {
 	case w.ears.Err() != nil:
 		return Heard{From: consent.FromAbsent, Doubt: "nothing is heard any more"}
@@ -141,9 +153,40 @@ func (w *Witness) Hear(c Claim) Heard {
 	case !ok:
 		h.Doubt = "the pointer was moved there by a program, or the press is too old"
 		return h
+	case !current:
+		h.Doubt = "the X server does not say what befell the window"
+		return h
 	}
 	h.Doubt = w.doubt(c, p)
 	return h
+}
+
+// catchUp waits until all that the server had told before the call is taken in:
+// a window that was in front during the press may be gone by now. The fence is a
+// message to the own window, with a key that no other program can know.
+func (w *Witness) catchUp() bool {
+	key, passed := [2]uint32{rand.Uint32(), rand.Uint32()}, make(chan struct{})
+	w.mu.Lock()
+	w.fences[key] = passed
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.fences, key)
+		w.mu.Unlock()
+	}()
+	ev := xproto.ClientMessageEvent{Format: 32, Window: w.self, Type: xproto.AtomInteger,
+		Data: xproto.ClientMessageDataUnionData32New([]uint32{key[0], key[1], 0, 0, 0})}
+	// Without a mask it goes to whoever made the window (X11 protocol, SendEvent).
+	xproto.SendEvent(w.x.X, false, w.self, 0, string(ev.Bytes()))
+	limit := time.NewTimer(time.Second)
+	defer limit.Stop()
+	select {
+	case <-passed:
+		return true
+	case <-w.ears.Done():
+	case <-limit.C:
+	}
+	return false
 }
 
 // doubt says what is wrong with the window of an answer whose press is good.

@@ -1,0 +1,211 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// LogFile is a log that a remote tool writes on this computer.
+type LogFile struct {
+	Tool string
+	Path string
+	// Owner is whose folder it is in; 0: the system's, which only an
+	// administrator writes.
+	Owner uint32
+}
+
+// logReader turns the lines of a tool's logs into sessions. It reads neither
+// clocks nor files; what it does not know it leaves out.
+type logReader interface {
+	// line takes one line of the file at path; now is when it was read.
+	line(path, text string, now time.Time)
+}
+
+// logTools are the tools that are heard of by their logs alone.
+var logTools = map[string]func(Sink) logReader{
+	ToolTeamViewer: newTeamViewer,
+	ToolAnyDesk:    newAnyDesk,
+	ToolRustDesk:   newRustDesk,
+}
+
+// Logs hears of sessions by the log files of their tools.
+type Logs struct {
+	log   *slog.Logger
+	sink  Sink
+	files []LogFile
+	inbox chan func()
+	// started is called when all files are followed; nil: nobody asks.
+	started func()
+}
+
+// NewLogs makes a watcher of these files; sink is called by Run's goroutine.
+func NewLogs(log *slog.Logger, sink Sink, files []LogFile) *Logs {
+	return &Logs{log: log, sink: sink, files: files, inbox: make(chan func(), 64)}
+}
+
+// Run watches until ctx ends. What the files hold by now is left out: it was
+// before Aval was there. It calls no End for what still goes on.
+func (l *Logs) Run(ctx context.Context) error {
+	type who struct {
+		tool  string
+		owner uint32
+	}
+	readers := map[who]logReader{} // the files of a tool repeat each other
+	var work sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
+	defer work.Wait()
+	defer cancel()
+	for _, f := range l.files {
+		read, ok := logTools[f.Tool]
+		if !ok {
+			continue
+		}
+		tail, err := OpenTail(f.Path, nil, l.log)
+		if err != nil {
+			l.log.Warn("follow log of a remote tool", "tool", f.Tool, "path", f.Path, "err", err)
+			continue
+		}
+		k := who{f.Tool, f.Owner}
+		if readers[k] == nil {
+			readers[k] = read(owned{l.sink, f.Owner})
+		}
+		r := readers[k]
+		work.Go(func() {
+			defer tail.Close()
+			err := tail.Run(ctx, func(text string, _ Position) {
+				now := time.Now()
+				select {
+				case l.inbox <- func() { r.line(f.Path, text, now) }:
+				case <-ctx.Done():
+				}
+			})
+			if err != nil && ctx.Err() == nil {
+				l.log.Error("follow log of a remote tool", "tool", f.Tool, "path", f.Path, "err", err)
+			}
+		})
+	}
+	if l.started != nil {
+		l.started()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case f := <-l.inbox:
+			f()
+		}
+	}
+}
+
+// owned marks sessions that an ordinary user's files tell of: each user has
+// their own name space of ids, so that nobody's file ends another's session.
+type owned struct {
+	Sink
+	uid uint32
+}
+
+func (o owned) id(s string) string {
+	if o.uid == 0 {
+		return s
+	}
+	return fmt.Sprintf("u%d:%s", o.uid, s)
+}
+
+func (o owned) Begin(f Found) {
+	f.ID, f.Owner = o.id(f.ID), o.uid
+	if start, ok := ProcStart(f.Leader); f.Leader > 0 && ok {
+		f.LeaderStart = start // where no line tells of the end, the process does
+	} else {
+		f.Leader = 0
+	}
+	o.Sink.Begin(f)
+}
+
+func (o owned) End(tool, id, reason string) { o.Sink.End(tool, o.id(id), reason) }
+
+// maxHomeLogs bounds the logs that are followed in users' folders: each takes one
+// of the system's watches (inotify(7), max_user_instances).
+const maxHomeLogs = 32
+
+// LogFiles are the places in which the tools write their logs on this computer:
+// those of the system, whether they are there by now or not, and those in users'
+// folders that have the tool's own folder by now.
+func LogFiles() []LogFile {
+	out := systemLogs()
+	for _, h := range homes() {
+		for tool, patterns := range homeLogs {
+			for _, p := range patterns {
+				for _, path := range expand(filepath.Join(h.dir, p)) {
+					if _, err := os.Stat(filepath.Dir(path)); err == nil && len(out) < maxHomeLogs {
+						out = append(out, LogFile{tool, path, h.uid})
+					}
+				}
+			}
+		}
+	}
+	return slices.CompactFunc(slices.SortedFunc(slices.Values(out), compareFiles), func(a, b LogFile) bool { return a.Path == b.Path })
+}
+
+func compareFiles(a, b LogFile) int {
+	switch {
+	case a.Path < b.Path:
+		return -1
+	case a.Path > b.Path:
+		return 1
+	}
+	return int(int64(a.Owner) - int64(b.Owner))
+}
+
+// expand gives the files that a pattern names by now; a path without a pattern
+// may appear later.
+func expand(pattern string) []string {
+	if filepath.Base(pattern) == pattern || !hasMeta(pattern) {
+		return []string{pattern}
+	}
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
+func hasMeta(s string) bool {
+	for _, c := range s {
+		if c == '*' || c == '?' || c == '[' {
+			return true
+		}
+	}
+	return false
+}
+
+// home is the folder of a user.
+type home struct {
+	dir string
+	uid uint32
+}
+
+// WrittenLogs are the logs that exist: their tool is or was installed here.
+func WrittenLogs() []LogFile {
+	return slices.DeleteFunc(LogFiles(), func(f LogFile) bool {
+		st, err := os.Stat(f.Path)
+		return err != nil || !st.Mode().IsRegular()
+	})
+}
+
+// earlier keeps a time out of the future: a clock that runs ahead must not make
+// a session begin after it was read of.
+func earlier(t, now time.Time) time.Time {
+	if t.After(now) {
+		return now
+	}
+	return t
+}
+
+// maxOpen bounds what a flood of lines in a log can do: the oldest is dropped.
+const maxOpen = 64

@@ -1,0 +1,31 @@
+package watch
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// systemLogs are those of the services; what a portable program writes into a
+// user's folder is not read: there is no way yet to hold it to that user's desktop.
+func systemLogs() []LogFile {
+	var out []LogFile
+	for _, v := range []string{"ProgramFiles", "ProgramFiles(x86)"} {
+		if dir := os.Getenv(v); dir != "" {
+			out = append(out, LogFile{ToolTeamViewer, filepath.Join(dir, "TeamViewer", "TeamViewer15_Logfile.log"), 0})
+		}
+	}
+	if dir := os.Getenv("ProgramData"); dir != "" {
+		out = append(out, LogFile{ToolAnyDesk, filepath.Join(dir, "AnyDesk", "ad_svc.trace"), 0})
+		for _, p := range expand(filepath.Join(dir, "AnyDesk", "ad_*", "ad_svc.trace")) {
+			out = append(out, LogFile{ToolAnyDesk, p, 0})
+		}
+	}
+	if dir := os.Getenv("SystemRoot"); dir != "" {
+		out = append(out, LogFile{ToolRustDesk, filepath.Join(dir, "ServiceProfiles", "LocalService", "AppData", "Roaming", "RustDesk", "log", "server", "RustDesk_rCURRENT.log"), 0})
+	}
+	return out
+}
+
+var homeLogs map[string][]string
+
+func homes() []home { return nil }

@@ -1,0 +1,111 @@
+package watch
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"time"
+)
+
+// ToolRustDesk is the name of sessions that RustDesk's log tells of.
+const ToolRustDesk = "rustdesk"
+
+// rustDesk reads the log of RustDesk's server process. The lines are those that
+// src/server/connection.rs of rustdesk/rustdesk writes (on_open, on_close,
+// send_logon_response).
+//
+// "Connection opened" is before the login. What proves one is the line about the
+// encodings, which is written when a desktop is handed out after the login; it
+// has no number. So while several connections wait for their login, none of them
+// begins. Transfers of files and terminals write no such line and are not heard.
+type rustDesk struct {
+	sink  Sink
+	conns []*rdConn // oldest first
+}
+
+type rdConn struct {
+	number  string
+	address string
+	at      time.Time
+	id      string
+	begun   bool
+}
+
+func newRustDesk(s Sink) logReader { return &rustDesk{sink: s} }
+
+var (
+	// Time with its zone, level, place in the source, message.
+	rdLine   = regexp.MustCompile(`^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} [+-]\d\d:\d\d)\] [A-Z]+ \[src[\\/]server[\\/]connection(?:[\\/]\w+)?\.rs:\d+\] (.*)$`)
+	rdOpened = regexp.MustCompile(`^#(\d{1,20}) Connection opened from (\S+)\.$`)
+	rdClosed = regexp.MustCompile(`^#(\d{1,20}) (?:Connection closed: |connection loop exited)`)
+	rdLogin  = regexp.MustCompile(`^peer info supported_encoding: `)
+)
+
+func (r *rustDesk) line(_, text string, now time.Time) {
+	m := rdLine.FindStringSubmatch(text)
+	if m == nil {
+		return
+	}
+	at, err := time.Parse("2006-01-02 15:04:05.000000 -07:00", m[1])
+	if err != nil {
+		return
+	}
+	if f := rdOpened.FindStringSubmatch(m[2]); f != nil {
+		if from, err := netip.ParseAddrPort(f[2]); err == nil {
+			r.opened(&rdConn{number: f[1], address: from.Addr().Unmap().String(), at: earlier(at, now),
+				id: fmt.Sprintf("%s-%d", f[1], at.UnixMilli())})
+		}
+		return
+	}
+	if f := rdClosed.FindStringSubmatch(m[2]); f != nil {
+		r.closed(f[1])
+		return
+	}
+	if rdLogin.MatchString(m[2]) {
+		r.login()
+	}
+}
+
+func (r *rustDesk) opened(c *rdConn) {
+	for _, x := range r.conns {
+		if x.id == c.id {
+			return
+		}
+	}
+	r.closed(c.number) // the process was started again
+	if len(r.conns) >= maxOpen {
+		r.closed(r.conns[0].number)
+	}
+	r.conns = append(r.conns, c)
+}
+
+func (r *rustDesk) login() {
+	var waiting *rdConn
+	for _, c := range r.conns {
+		if c.begun {
+			continue
+		}
+		if waiting != nil {
+			return
+		}
+		waiting = c
+	}
+	if waiting == nil {
+		return
+	}
+	waiting.begun = true
+	r.sink.Begin(Found{Tool: ToolRustDesk, ID: waiting.id, Supporter: waiting.address, Address: waiting.address, StartedAt: waiting.at})
+}
+
+func (r *rustDesk) closed(number string) {
+	for i, c := range r.conns {
+		if c.number != number {
+			continue
+		}
+		r.conns = append(r.conns[:i:i], r.conns[i+1:]...)
+		if c.begun {
+			r.sink.End(ToolRustDesk, c.id, Left)
+		}
+		return
+	}
+}
