@@ -70,9 +70,11 @@ func newWorldOf(t *testing.T, policy string, first func(*rig.Rig) error) *world 
 	w.agent, err = r.StartAgent("agent")
 	w.must(err)
 	if policy != "" {
-		// Before enrolment, so that no session can meet the agent without it.
+		// Before enrolment, so that no session can meet the agent without it; and
+		// on a new state folder, so that no earlier good policy is in force.
 		w.must(w.agent.SetPolicy("managed", "test.json", policy))
 		w.must(w.agent.Stop(5 * time.Second))
+		w.must(os.RemoveAll(w.agent.State))
 		w.must(w.agent.Restart())
 	}
 	w.must(w.agent.Enroll(w.summarizer))

@@ -52,11 +52,12 @@ func TestWrong(t *testing.T) {
 		"nothing granted":    {Tally{Attempts: 500, Windows: 50}, true},
 		"one granted":        {Tally{Attempts: 500, Windows: 50, Grants: 1}, false},
 		"nothing attempted":  {Tally{Windows: 50}, false},
-		"hand":               {Tally{Hand: true, Attempts: 500, Grants: 500}, true},
-		"hand, one lost":     {Tally{Hand: true, Attempts: 500, Grants: 499}, true},
-		"hand, two lost":     {Tally{Hand: true, Attempts: 500, Grants: 498}, false},
-		"hand, few of few":   {Tally{Hand: true, Attempts: 20, Grants: 15}, true},
-		"hand, many of few":  {Tally{Hand: true, Attempts: 20, Grants: 14}, false},
+		"hand":               {Tally{Hand: true, Attempts: 500, Grants: 500, First: 499}, true},
+		"hand, one lost":     {Tally{Hand: true, Attempts: 500, Grants: 499, First: 499}, true},
+		"hand, two lost":     {Tally{Hand: true, Attempts: 500, Grants: 498, First: 498}, false},
+		"hand, one of few":   {Tally{Hand: true, Attempts: 20, Grants: 19, First: 19}, false},
+		"hand, clicks again": {Tally{Hand: true, Attempts: 20, Grants: 20, First: 15}, true},
+		"hand, too often":    {Tally{Hand: true, Attempts: 20, Grants: 20, First: 14}, false},
 		"without any reason": {Tally{Attempts: 500, Odd: []string{"session x ended as asking without a reason"}}, false},
 	} {
 		if got := c.tally.Wrong(); (got == "") != c.ok {

@@ -40,6 +40,7 @@ type machine struct {
 
 	major     byte
 	root      uint32
+	size      image.Point // of the root window
 	nodeAtom  uint32
 	xtestAtom uint32
 
@@ -49,28 +50,6 @@ type machine struct {
 	table   map[uint16]device
 	places  map[uint16]*place // by master pointer
 }
-
-// place is where a pointer was last known to be.
-type place struct {
-	at           image.Point
-	known        bool
-	asked, again bool
-	// forced: what moved the pointer last is a device that does not count.
-	forced bool
-	// moved is when it moved last, by the server's clock, and slow is set when its
-	// place was told so much later that a program may have moved it meanwhile: a
-	// WarpPointer makes no raw event.
-	moved uint32
-	slow  bool
-}
-
-// toldWithin is how soon after a motion the place of the pointer must be known.
-const toldWithin = 20 * time.Millisecond
-
-// nowhere is the place of a pointer before a press when it is not known: it has
-// just moved and the server has not said where to, so that what it said earlier
-// is old; or a program moved it.
-var nowhere = image.Pt(-1<<20, -1<<20)
 
 // question is a request whose answer is still to come. refused is true when the
 // server answered with an error.
@@ -99,12 +78,12 @@ func (m *machine) talk(in io.Reader) error {
 	if _, err := m.out.Write(setupRequest()); err != nil {
 		return fmt.Errorf("write to the X server: %w", err)
 	}
-	root, err := readSetup(in, m.screen)
+	root, size, err := readSetup(in, m.screen)
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
-	m.root = root
+	m.root, m.size = root, size
 	err = m.open()
 	m.mu.Unlock()
 	for err == nil {
@@ -247,7 +226,7 @@ func (m *machine) event(msg []byte) error {
 		return m.read()
 	case evRawMotion:
 		if p := m.places[e.master]; p != nil {
-			p.forced, p.moved = !m.trust(e).Counts(), e.time
+			p.step(e, m.table[e.source], m.trust(e).Counts(), m.size)
 			m.late(e.time)
 		}
 		return m.moved(e.master)
@@ -294,8 +273,7 @@ func (m *machine) moved(pointer uint16) error {
 		if err != nil {
 			return err
 		}
-		p.at, p.known = at, true
-		p.slow = p.moved != 0 && m.late(p.moved) > toldWithin
+		p.tell(at, p.moved == 0 || m.late(p.moved) <= toldWithin)
 		if p.again {
 			return m.moved(pointer)
 		}
@@ -321,10 +299,7 @@ func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 	if p.Key != 0 {
 		p.Led = m.led
 	}
-	p.Device, p.Node, p.Trust, p.Before = d.name, d.node, d.trust, was.at
-	if was.asked || was.forced || was.slow {
-		p.Before = nowhere
-	}
+	p.Device, p.Node, p.Trust, p.Before = d.name, d.node, d.trust, was.before()
 	return m.ask(queryPointer(m.major, m.root, pointer), func(msg []byte, refused bool) error {
 		if refused {
 			return nil

@@ -180,7 +180,7 @@ func FuzzStream(f *testing.F) {
 func FuzzParse(f *testing.F) {
 	for stream := bytes.NewReader(capture(f)); ; {
 		if stream.Size() == int64(stream.Len()) {
-			if _, err := readSetup(stream, 0); err != nil {
+			if _, _, err := readSetup(stream, 0); err != nil {
 				f.Fatal(err)
 			}
 		}
@@ -190,6 +190,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(msg)
 	}
+	f.Add(motion(9, 10, 10))
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		if devices, err := parseDevices(msg); err == nil && 12*len(devices) > len(msg) {
 			t.Errorf("%d devices in %d bytes", len(devices), len(msg))
@@ -249,12 +250,13 @@ func pointerAt(seq uint16, at image.Point) []byte {
 // FuzzEvents: whatever follows on a table that stands, only presses of the one
 // hardware device count, and at most as many as were said.
 func FuzzEvents(f *testing.F) {
-	press, motion, change := rawPress(evRawButtonPress, 9), rawPress(evRawMotion, 9), rawPress(evHierarchyChanged, 0)
+	press, moved, change := rawPress(evRawButtonPress, 9), rawPress(evRawMotion, 9), rawPress(evHierarchyChanged, 0)
 	here := image.Pt(10, 10)
 	devices := make([]byte, 32)
 	devices[0], devices[2] = msgReply, 1
-	f.Add(slices.Concat(press, pointerAt(1, here), motion, pointerAt(2, here), rawPress(evRawKeyPress, 9)))
+	f.Add(slices.Concat(press, pointerAt(1, here), moved, pointerAt(2, here), rawPress(evRawKeyPress, 9)))
 	f.Add(slices.Concat(change, devices, press, pointerAt(2, here)))
+	f.Add(slices.Concat(motion(9, 10, 10), pointerAt(1, here), motion(9, 10, 11), press, pointerAt(2, here), pointerAt(3, here)))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		m := standing()
 		said := 0
@@ -318,16 +320,6 @@ func TestDoubt(t *testing.T) {
 		if ok != c.ok || (m.failure() != nil) != c.dead {
 			t.Errorf("%s: %v, %v", name, ok, m.failure())
 		}
-	}
-	// A pointer whose place was told long after it moved.
-	slow := standing()
-	slow.say(rawPress(evRawMotion, 9))
-	slow.began = slow.began.Add(-time.Second)
-	slow.say(pointerAt(1, here))
-	slow.say(rawPress(evRawButtonPress, 9))
-	slow.say(pointerAt(2, here))
-	if _, ok := slow.take(time.Time{}, around(here), true); ok {
-		t.Error("a place that was told a second after the motion counts")
 	}
 	// A pointer whose place before the press was never told.
 	unplaced := standing()

@@ -102,50 +102,51 @@ func getProperty(major byte, device uint16, atom uint32) []byte {
 }
 
 // readSetup reads the server's answer to the setup request and returns the
-// root window of a screen.
-func readSetup(r io.Reader, screen int) (root uint32, err error) {
+// root window of a screen and its size in pixels.
+func readSetup(r io.Reader, screen int) (root uint32, size image.Point, err error) {
 	var head [8]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return 0, fmt.Errorf("read the X server's greeting: %w", err)
+		return 0, size, fmt.Errorf("read the X server's greeting: %w", err)
 	}
 	body := make([]byte, 4*int(le.Uint16(head[6:])))
 	if _, err := io.ReadFull(r, body); err != nil {
-		return 0, fmt.Errorf("read the X server's greeting: %w", err)
+		return 0, size, fmt.Errorf("read the X server's greeting: %w", err)
 	}
 	if head[0] != 1 {
-		return 0, errors.New("the X server refused the connection")
+		return 0, size, errors.New("the X server refused the connection")
 	}
 	if len(body) < 32 {
-		return 0, errShort
+		return 0, size, errShort
 	}
 	screens := int(body[20])
 	skip := 32 + pad4(int(le.Uint16(body[16:]))) + 8*int(body[21])
 	if skip > len(body) {
-		return 0, errShort
+		return 0, size, errShort
 	}
 	b := body[skip:]
 	for i := range screens {
 		if len(b) < 40 {
-			return 0, errShort
+			return 0, size, errShort
 		}
 		root := le.Uint32(b)
+		wide, high := int(le.Uint16(b[20:])), int(le.Uint16(b[22:]))
 		depths := int(b[39])
 		b = b[40:]
 		if i == screen {
-			return root, nil
+			return root, image.Pt(wide, high), nil
 		}
 		for range depths {
 			if len(b) < 8 {
-				return 0, errShort
+				return 0, size, errShort
 			}
 			n := 8 + 24*int(le.Uint16(b[2:]))
 			if len(b) < n {
-				return 0, errShort
+				return 0, size, errShort
 			}
 			b = b[n:]
 		}
 	}
-	return 0, fmt.Errorf("the X server has %d screens", screens)
+	return 0, size, fmt.Errorf("the X server has %d screens", screens)
 }
 
 // readMessage reads one reply, error or event; it has 32 bytes at least.
@@ -172,7 +173,12 @@ func readMessage(r io.Reader) ([]byte, error) {
 type info struct {
 	id, use, attachment uint16
 	name                string
+	axes                [2]axis // x and y
 }
+
+// axis is the range of one coordinate of a device, where it has one: max is then
+// above min.
+type axis struct{ min, max float64 }
 
 // parseDevices reads the reply to XIQueryDevice.
 func parseDevices(msg []byte) ([]info, error) {
@@ -200,6 +206,7 @@ func parseDevices(msg []byte) ([]info, error) {
 			if n < 4 || len(b) < n {
 				return nil, errShort
 			}
+			d.class(b[:n])
 			b = b[n:]
 		}
 		out = append(out, d)
@@ -208,6 +215,22 @@ func parseDevices(msg []byte) ([]info, error) {
 		return nil, errors.New("a device list of the X server is too long")
 	}
 	return out, nil
+}
+
+// class takes in what one class of a device says of x or y (XIValuatorClass).
+func (d *info) class(b []byte) {
+	const valuator = 2
+	if len(b) < 44 || le.Uint16(b) != valuator {
+		return
+	}
+	if n := le.Uint16(b[6:]); n < 2 {
+		d.axes[n] = axis{min: fixed(b[12:]), max: fixed(b[20:])}
+	}
+}
+
+// fixed reads a number with 32 bits after the point (FP3232).
+func fixed(b []byte) float64 {
+	return float64(int32(le.Uint32(b))) + float64(le.Uint32(b[4:]))/(1<<32)
 }
 
 // parseProperty reads the reply to XIGetProperty: a value of bytes, and whether
@@ -242,14 +265,40 @@ func parsePointer(msg []byte) (image.Point, error) {
 type raw struct {
 	kind, master, source uint16
 	time, detail, flags  uint32
+	// way is what the device told of x and y, after the server's own acceleration
+	// and transformation; told is set for those that it named.
+	way  [2]float64
+	told [2]bool
 }
 
 func parseRaw(msg []byte) (raw, error) {
 	if len(msg) < 32 {
 		return raw{}, errShort
 	}
-	return raw{
+	e := raw{
 		kind: le.Uint16(msg[8:]), master: le.Uint16(msg[10:]), time: le.Uint32(msg[12:]),
 		detail: le.Uint32(msg[16:]), source: le.Uint16(msg[20:]), flags: le.Uint32(msg[24:]),
-	}, nil
+	}
+	if e.kind != evRawMotion {
+		return e, nil
+	}
+	// A mask of the axes, then a value for each of them: x and y are the first two.
+	mask := 4 * int(le.Uint16(msg[22:]))
+	if mask == 0 {
+		return e, nil
+	}
+	if len(msg) < 32+mask {
+		return raw{}, errShort
+	}
+	rest := msg[32+mask:]
+	for i := range e.told {
+		if e.told[i] = msg[32]>>i&1 == 1; !e.told[i] {
+			continue
+		}
+		if len(rest) < 8 {
+			return raw{}, errShort
+		}
+		e.way[i], rest = fixed(rest), rest[8:]
+	}
+	return e, nil
 }
