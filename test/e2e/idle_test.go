@@ -14,6 +14,7 @@ import (
 // measured, not waited for.
 func TestIdle(t *testing.T) {
 	w := newWorld(t, "")
+	w.following("tigervnc", "xrdp")
 	d := w.desktop("desk", rig.WithGL)
 	// After one whole session, so that nothing is measured before it was used.
 	s := w.connect(d)

@@ -97,6 +97,14 @@ func TestTigerVNC(t *testing.T) {
 	w.show(b, "CANARY-DENIED-X11VNC")
 	w.until(yes.Session, "CANARY-SCRAPED")
 
+	doc, err := w.agent.CLI("doctor")
+	w.must(err)
+	for _, d := range []string{a.Name, own.Name} {
+		if !strings.Contains(doc.Stdout, "tigervnc on "+d+" (process ") {
+			t.Errorf("doctor does not name the server on %s:\n%s", d, doc.Stdout)
+		}
+	}
+
 	// Over a restart: one goes on, the other has left.
 	w.must(w.agent.Stop(10 * time.Second))
 	w.must(sc.Leave())

@@ -168,6 +168,13 @@ func (d *Display) Background(rgb uint32) error {
 	return xproto.ClearAreaChecked(d.conn, false, d.root, 0, 0, 0, 0).Check()
 }
 
+// SetDPI tells programs how large a person wants things: 96 is 100 % (the resource
+// Xft.dpi, X(7)).
+func (d *Display) SetDPI(dpi int) error {
+	text := fmt.Sprintf("Xft.dpi:\t%d\n", dpi)
+	return xproto.ChangePropertyChecked(d.conn, xproto.PropModeReplace, d.root, xproto.AtomResourceManager, xproto.AtomString, 8, uint32(len(text)), []byte(text)).Check()
+}
+
 func (d *Display) atom(name string) xproto.Atom {
 	rep, err := xproto.InternAtom(d.conn, false, uint16(len(name)), name).Reply()
 	if err != nil {

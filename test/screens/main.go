@@ -53,6 +53,10 @@ func main() {
 }
 
 func take(bin, out, only string) error {
+	var err error
+	if bin, err = filepath.Abs(bin); err != nil {
+		return err
+	}
 	if err := rig.Need("Xvfb", "openbox", "xdotool"); err != nil {
 		return err
 	}
@@ -68,6 +72,13 @@ func take(bin, out, only string) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		fmt.Println(path)
+	}
+	for _, l := range lives(bin, out, only) {
+		if l.wanted(scenes...) {
+			if err := l.take(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -132,8 +143,6 @@ func shots() []shot {
 	for _, locale := range []string{"pt_BR.UTF-8", "en", "de_DE.UTF-8", "ja_JP.UTF-8"} {
 		for _, variant := range []string{"light", "dark"} {
 			name := locale[:2] + "-" + variant
-			more("main-"+name, variant, shot{locale: locale, mainWindow: true})
-			more("main-"+name+"-200", variant, shot{locale: locale, mainWindow: true, scale: "2", width: 2200, height: 1600})
 			more("settings-"+name+"-200", variant, shot{locale: locale, settings: &settings{}, scale: "2", width: 2200, height: 1600})
 			more("ask-details-"+name, variant, shot{locale: locale, question: stage.Question(30), keys: tabs(7, "space")})
 		}
@@ -313,6 +322,9 @@ func (s shot) take(bin, path string) (err error) {
 			})
 		}
 	}
+	if s.early {
+		return d.SavePicture(path) // it will not be so for long
+	}
 	return settled(r, d, path)
 }
 
@@ -322,7 +334,7 @@ func (s shot) wait(r *rig.Rig, d *rig.Display, st *stage.Stage) error {
 		return s.waitChoices(r, d)
 	}
 	if s.mainWindow || s.settings != nil {
-		if _, err := d.WaitWindow("the main window", 10*time.Second, rig.OfUI); err != nil || len(s.keys) == 0 {
+		if err := painted(r, d, rig.OfUI); err != nil || len(s.keys) == 0 {
 			return err
 		}
 		return still(r, d) // keys before that go nowhere
@@ -382,7 +394,7 @@ func (s shot) waitChoices(r *rig.Rig, d *rig.Display) error {
 }
 
 // settled takes the picture once two in a row show the same, but for the time
-// that runs: at most for two seconds.
+// that runs: at most for five seconds.
 func settled(r *rig.Rig, d *rig.Display, path string) error {
 	if err := still(r, d); err != nil {
 		fmt.Fprintln(os.Stderr, "screens:", err)
@@ -392,7 +404,7 @@ func settled(r *rig.Rig, d *rig.Display, path string) error {
 
 func still(r *rig.Rig, d *rig.Display) error {
 	last, same := -1, 0
-	return r.Wait("a picture that stands still", 2*time.Second, func() (bool, error) {
+	return r.Wait("a picture that stands still", 5*time.Second, func() (bool, error) {
 		sum, err := look(d)
 		if err != nil {
 			return false, err
@@ -403,7 +415,7 @@ func still(r *rig.Rig, d *rig.Display) error {
 			same = 0
 		}
 		last = sum
-		return same >= 3, nil
+		return same >= 6, nil
 	})
 }
 

@@ -40,7 +40,7 @@ func NewNotice(n ipc.Notice, cat *assets.Catalog) Notice {
 	if args["supporter"] == "" {
 		args["supporter"] = cat.T("indicator.nobody", nil)
 	}
-	v.Now = cat.T("notice.now", args) + " " + upper(via(cat, q)) + "."
+	v.Now = cat.T("notice.now", args) + " " + cat.T("notice.via", assets.Args{"via": upper(via(cat, q))})
 	native := cat.T("notice.open.native", nil)
 	if n.Enforced {
 		v.Why, v.Act = cat.T("notice.enforced", args), cat.T("notice.object", nil)

@@ -133,7 +133,7 @@ func (s *world) hears(from consent.Origin, doubt string, c Claim) {
 }
 
 // TestClick: whose press it was, and what may be wrong with the window. Each line
-// fails without the case of doubt, or the event of take, that it names.
+// fails without what it names of doubt, covered, look or take.
 func TestClick(t *testing.T) {
 	const (
 		front = "something is in front of the window"
@@ -180,13 +180,13 @@ func TestClick(t *testing.T) {
 			s.press(s.outer)
 			return s.claim()
 		}, consent.FromTest, front},
-		"something was in front": {func(s *world) Claim { // lookAll after an unmapping
+		"something was in front": {func(s *world) Claim { // covered, at the events before the answer
 			id := s.veil(s.root, place)
 			s.press(s.outer)
 			xproto.DestroyWindowChecked(s.x, id).Check()
 			return s.claim()
 		}, consent.FromTest, early},
-		"something flashed by": {func(s *world) Claim { // flashed
+		"something flashed by": {func(s *world) Claim { // VisibilityNotify and, where a compositor keeps that back, flashed: plant both
 			s.press(s.outer)
 			s.x.Sync()
 			xproto.UnmapWindow(s.x, s.veil(s.root, place))
