@@ -458,6 +458,32 @@ func TestNameWithoutGlyphs(t *testing.T) {
 	}
 }
 
+// TestWithoutFonts: a window in Japanese where a font has its characters; where
+// none has, the question comes in English instead of boxes. To plant the bug, let
+// consentview's speak return cat whatever theme.Speak said.
+func TestWithoutFonts(t *testing.T) {
+	for _, hidden := range []bool{false, true} {
+		q := stage.Question(60)
+		w := open(t, q)
+		env, want := []string{"LC_ALL=ja_JP.UTF-8"}, "ja"
+		if hidden {
+			conf := filepath.Join(t.TempDir(), "fonts.conf")
+			text := fmt.Sprintf("<?xml version=\"1.0\"?><!DOCTYPE fontconfig SYSTEM \"fonts.dtd\"><fontconfig><dir>%s</dir><cachedir>%s</cachedir></fontconfig>", t.TempDir(), t.TempDir())
+			if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			env, want = append(env, "FONTCONFIG_FILE="+conf), "en"
+		}
+		w.start(stage.Nonce, q.Question, env...)
+		if s := w.shown(); s.Locale != want {
+			t.Errorf("fonts hidden %v: shown in %s, want %s", hidden, s.Locale, want)
+		}
+		w.armed(w.question())
+		w.keys("Escape")
+		w.ended()
+	}
+}
+
 func TestRefusedClaim(t *testing.T) {
 	q := stage.Question(60)
 	w := open(t, q)
