@@ -17,6 +17,9 @@ func (a *Agent) findRunning() {
 	a.work.Go(func() {
 		for _, s := range watch.X11VNCServers() {
 			start, ok := watch.ProcStart(s.PID)
+			if s.Socket != "" && s.Socket != a.cfg.Socket { // it tells another service
+				continue
+			}
 			if !s.Hooked || !ok || (os.Geteuid() != 0 && int(s.UID) != os.Geteuid()) {
 				continue
 			}

@@ -115,6 +115,9 @@ type X11VNCServer struct {
 	Display string
 	// Hooked: its command line tells Aval of its clients.
 	Hooked bool
+	// Socket is the service that the line names; empty: it names none, so the
+	// one that x11vnc's environment or the installation says.
+	Socket string
 }
 
 // X11VNCClient is a client that is connected to such a server.
@@ -123,8 +126,18 @@ type X11VNCClient struct {
 	Address string // empty: not known
 }
 
+// socketRE finds the socket that a hook line names, quoted or not.
+var socketRE = regexp.MustCompile(`--socket[ =]+(?:'([^']+)'|"([^"]+)"|([^\s'"]+))`)
+
 // hooked tells whether an x11vnc command line has Aval's line among the hooks
-// that run when a client comes.
-func hooked(args []string) bool {
-	return strings.Contains(option(args, "accept")+option(args, "afteraccept"), "session begin")
+// that run when a client comes, and which service's socket that line names.
+func hooked(args []string) (socket string, ok bool) {
+	line := option(args, "accept") + " " + option(args, "afteraccept")
+	if !strings.Contains(line, "session begin") {
+		return "", false
+	}
+	if m := socketRE.FindStringSubmatch(line); m != nil {
+		socket = m[1] + m[2] + m[3]
+	}
+	return socket, true
 }

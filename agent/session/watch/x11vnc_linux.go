@@ -264,7 +264,8 @@ func X11VNCServers() []X11VNCServer {
 		uid, _, ok := parseOwner(status)
 		args := nulStrings(cmdline)
 		if display := displayOf(args, nulStrings(environ)); ok && display != "" {
-			out = append(out, X11VNCServer{PID: pid, UID: uid, Display: display, Hooked: hooked(args)})
+			socket, ok := hooked(args)
+			out = append(out, X11VNCServer{PID: pid, UID: uid, Display: display, Hooked: ok, Socket: socket})
 		}
 	}
 	return out
