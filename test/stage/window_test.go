@@ -305,7 +305,8 @@ func TestKeyboard(t *testing.T) {
 	win := w.question()
 	w.armed(win)
 	w.keys("Return", "space") // nothing has the focus: nothing happens
-	w.keys("Tab", "space")    // the language
+	// The menu of languages, and the second in it (Deutsch, English, …).
+	w.keys("Tab", "space", "Down", "space")
 	w.keys("Tab", "Tab", "space", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Return")
 	a := w.answered()
 	want := []event.Group{event.Commands, event.Files, event.System, event.Chat}
