@@ -80,8 +80,8 @@ func (l *logFile) do(err error) {
 }
 
 // TestTail plays each trap that a log file sets. Planted once and caught here:
-// no comparison of identities (rename, replaced), of sizes (emptied), of heads
-// (emptied and longer), a line delivered without its end (halves), the position
+// no comparison of identities (rename, replaced), of heads (emptied, emptied and
+// longer), a line delivered without its end (halves), the position
 // taken after the unfinished line (restart in a line), reading from the
 // beginning on a first run.
 func TestTail(t *testing.T) {
