@@ -79,6 +79,7 @@ var rules = []rule{
 	{of: "agent/prompt", may: with("agent/prompt", "agent/x11")},
 	{of: "agent/service", may: with("agent/service")},
 	{of: "agent/x11", may: with("agent/x11")},
+	{of: "agent/winput", may: base},
 	{of: "agent/memory"},
 	// The uplink reads the streams of the store, and nothing else of it.
 	{of: "agent/uplink", may: with("agent/uplink", "agent/store")},
