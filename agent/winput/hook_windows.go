@@ -88,7 +88,7 @@ func onKey(code, wParam uintptr, r *keyRecord) uintptr {
 }
 
 // Open hears the desktop of this process. It ends with ctx, and with Close. It
-// fails where Windows is older than 10.0.14393, which cannot tell pixels for
+// fails where Windows is older than 10.0.15063, which cannot tell pixels for
 // certain.
 func Open(ctx context.Context) (*Witness, error) {
 	for _, p := range allProcs {
