@@ -24,8 +24,14 @@ func (s session) xserver() int {
 // takes a moment, and a hanging X server for ever: nobody waits for that here.
 type ears struct {
 	cancel context.CancelFunc
-	ready  chan struct{}    // closed once w stands
-	w      *witness.Witness // nil: nothing can be heard
+	ready  chan struct{} // closed once w stands
+	w      hearer        // nil: nothing can be heard
+}
+
+// hearer hears this desktop: witness on X11, winput on Windows.
+type hearer interface {
+	Watch(pid int, window uint32)
+	Hear(witness.Claim) witness.Heard
 }
 
 // listen begins or ends the hearing of presses, as the service asks: it is
@@ -43,7 +49,7 @@ func (d *desktop) listen(l ipc.Listening) {
 	d.ears = e
 	go func() {
 		defer close(e.ready)
-		w, err := witness.Open(ctx, d.where.display, l.Devices)
+		w, err := openHearer(ctx, d.where, l.Devices)
 		if err != nil {
 			d.log.Warn("it cannot be told here who answers", "err", err)
 			return

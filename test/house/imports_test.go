@@ -79,6 +79,7 @@ var rules = []rule{
 	{of: "agent/prompt", may: with("agent/prompt", "agent/x11")},
 	{of: "agent/service", may: with("agent/service")},
 	{of: "agent/x11", may: with("agent/x11")},
+	{of: "agent/winput", may: base},
 	{of: "agent/memory"},
 	// The uplink reads the streams of the store, and nothing else of it.
 	{of: "agent/uplink", may: with("agent/uplink", "agent/store")},
@@ -142,7 +143,7 @@ const (
 )
 
 var nevers = []never{
-	{[]string{"agent", "cmd/aval", "cmd/aval-desktop", "cmd/aval-summarizer", "summarizer", "ui/tray", "ui/settingslist", "ui/indicator", "ui/font", "ui/viewmodel"},
+	{[]string{"agent", "cmd/aval", "cmd/aval-desktop", "cmd/aval-summarizer", "summarizer", "ui/tray", "ui/settingslist", "ui/indicator", "ui/font", "ui/viewmodel", "ui/shield"},
 		[]string{fyne}, "a program that is linked with Fyne does not start without OpenGL"},
 	{[]string{"cmd/aval-ui", "ui"}, []string{bbolt, websocket, kardianos}, "windows hold no data and no connection"},
 	{[]string{"cmd/aval-summarizer", "summarizer"}, []string{bbolt}, "the server's store is SQL"},
