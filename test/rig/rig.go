@@ -100,7 +100,11 @@ func (r *Rig) Close() error {
 
 	var errs []error
 	for _, p := range slices.Backward(procs) {
-		errs = append(errs, p.Stop(15*time.Second))
+		// Only Aval's own programs owe an end at SIGTERM: x11vnc cleans up inside
+		// its signal handler and now and then hangs there.
+		if err := p.Stop(15 * time.Second); strings.HasPrefix(p.Name, "aval") {
+			errs = append(errs, err)
+		}
 	}
 	for _, f := range slices.Backward(undo) {
 		f()
