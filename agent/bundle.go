@@ -77,9 +77,21 @@ func (a *Agent) loadOptions(c *company) error {
 		a.notes = appendNote(a.notes, "The company's options on this computer are damaged: nothing is recorded until it sends them again.")
 		return nil
 	}
-	c.options, c.raw = b, envelope
+	c.options, c.raw, c.seen = b, envelope, c.seen.after(b) // the service may have ended before it noted them
 	a.lapseLater(c)
 	return nil
+}
+
+// after is what is the newest once b has been taken.
+func (s seen) after(b record.Bundle) seen {
+	next := seen{Version: max(s.Version, b.Version), Policies: maps.Clone(s.Policies)}
+	if p := b.Policy; p != nil && p.Version > next.Policies[p.ID] {
+		if next.Policies == nil || len(next.Policies) >= maxSeen {
+			next.Policies = map[string]int64{}
+		}
+		next.Policies[p.ID] = p.Version
+	}
+	return next
 }
 
 // takeOptions takes options that the summarizer sent, or refuses them and says
@@ -111,13 +123,7 @@ func (a *Agent) keepOptions(c *company, b record.Bundle, envelope []byte) error 
 	if err := a.store.PutDoc(docOptions, envelope); err != nil {
 		return err
 	}
-	next := seen{Version: b.Version, Policies: maps.Clone(c.seen.Policies)}
-	if p := b.Policy; p != nil && p.Version > next.Policies[p.ID] {
-		if next.Policies == nil || len(next.Policies) >= maxSeen {
-			next.Policies = map[string]int64{}
-		}
-		next.Policies[p.ID] = p.Version
-	}
+	next := c.seen.after(b)
 	raw, err := json.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("encode options: %w", err)

@@ -231,8 +231,13 @@ func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) 
 		return nil, err
 	}
 	company := h.Company
-	if typ == record.TypeRefusal || typ == record.TypeNoAnswer || typ == record.TypeConfirmation ||
-		typ != record.TypeGrant && a.held(store.Stream{Company: h.Company, Session: h.Session}) {
+	held := false
+	if typ != record.TypeGrant {
+		if held, err = a.held(store.Stream{Company: h.Company, Session: h.Session}); err != nil {
+			return nil, fmt.Errorf("write record: %w", err)
+		}
+	}
+	if held || typ == record.TypeRefusal || typ == record.TypeNoAnswer || typ == record.TypeConfirmation {
 		// They stay on this computer: who does not agree leaves no trace with the
 		// company, not even that they were asked.
 		company = ""

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"aval/agent/consent"
@@ -36,17 +37,13 @@ func (a *Agent) unproven(g record.Grant) bool {
 
 // held tells whether a stream waits on this computer, or waited until its end:
 // then its company has never heard of it and hears nothing of its end either.
-func (a *Agent) held(st store.Stream) bool {
+func (a *Agent) held(st store.Stream) (bool, error) {
 	streams, err := a.store.Streams()
 	if err != nil {
-		return false
+		return false, err
 	}
-	for _, s := range streams {
-		if s.Stream == st {
-			return s.Held
-		}
-	}
-	return false
+	i := slices.IndexFunc(streams, func(s store.StreamInfo) bool { return s.Stream == st })
+	return i >= 0 && streams[i].Held, nil
 }
 
 // askHeld asks about the recordings that wait, where somebody can be asked and

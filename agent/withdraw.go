@@ -155,7 +155,11 @@ func (a *Agent) erase(g record.Grant, st store.Stream) ([]consent.Copy, error) {
 	}
 	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
 	copies := []consent.Copy{{Where: consent.CopyHere, Fate: consent.FateErased}}
-	if !a.held(st) { // the company has one
+	held, err := a.held(st)
+	if err != nil {
+		return nil, fmt.Errorf("delete from this computer: %w", err)
+	}
+	if !held { // the company has one
 		copies = append(copies, consent.Copy{Where: consent.CopyCompany, Company: g.CompanyName, Fate: consent.FateAsked})
 	}
 	if _, err := a.write(h, record.TypeErasure, record.Erasure{Head: h, Grant: g.ID, Copies: copies}); err != nil {

@@ -138,7 +138,7 @@ var definitions = []Definition{
 	{Name: SSHKeys, Type: List, Default: "", Entry: fingerprint, Pattern: "^SHA256:[A-Za-z0-9+/]{43}$", Example: "SHA256:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg", Narrows: true,
 		Doc: "Fingerprints of the SSH keys whose logins with a terminal count as support sessions, as `ssh-keygen -l` prints them."},
 	{Name: TestAnswerDevices, Type: List, Default: "", Entry: plainText, Pattern: plainPattern, Narrows: true, Allows: []string{"*"}, Test: true,
-		Doc: "For test installations only: names of input devices whose clicks count as those of a person although they are not hardware. Grants that come out of them are marked as tests."},
+		Doc: "For test installations only: names of input devices whose clicks count as those of a person although they are not hardware. Only a policy file's value counts. Grants that come out of them are marked as tests."},
 }
 
 // Definitions lists all keys in the order in which people are shown them.

@@ -231,8 +231,15 @@ func (e Effective) SSH() SSH {
 	return SSH{e.list(SSHAccounts), e.list(SSHGroups), e.list(SSHKeys)}
 }
 
-// TestAnswerDevices names the devices that stand for hardware in tests.
-func (e Effective) TestAnswerDevices() []string { return e.list(TestAnswerDevices) }
+// TestAnswerDevices names the devices that stand for hardware in tests. Only a
+// file of this computer may: neither a server nor device management from afar
+// decides what a hand is here.
+func (e Effective) TestAnswerDevices() []string {
+	if e.resolved[TestAnswerDevices].Value.Origin.Name != FromFile {
+		return nil
+	}
+	return e.list(TestAnswerDevices)
+}
 
 func (e Effective) list(n Name) []string { return slices.Clone(e.resolved[n].Value.List) }
 

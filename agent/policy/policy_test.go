@@ -513,3 +513,16 @@ func TestDefinitions(t *testing.T) {
 		t.Error("case does not count")
 	}
 }
+
+// TestDevicesOnlyByFile: what stands for a hand on this computer is for a file
+// here alone to say. To plant the bug, leave the look at the origin out of
+// TestAnswerDevices.
+func TestDevicesOnlyByFile(t *testing.T) {
+	for origin, want := range map[string]int{policy.FromFile: 1, policy.FromServer: 0, policy.FromRegistry: 0, policy.FromPreferences: 0} {
+		e := policy.Merge([]policy.Layer{{Origin: policy.Origin{Name: origin, Scope: policy.Machine},
+			Values: []policy.Value{{Name: policy.TestAnswerDevices, List: []string{"a mouse"}, Enforced: true}}}})
+		if got := e.TestAnswerDevices(); len(got) != want {
+			t.Errorf("named by %s: %v", origin, got)
+		}
+	}
+}
