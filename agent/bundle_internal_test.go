@@ -285,3 +285,24 @@ func TestOptionsOutliveARestart(t *testing.T) {
 		t.Errorf("expired: %+v", got)
 	}
 }
+
+// TestNewestAfterACrash: the service ended after it kept options and before it
+// noted how new they are; an older version is refused all the same. To plant the
+// bug, leave after(b) out of loadOptions.
+func TestNewestAfterACrash(t *testing.T) {
+	a, c := enrolled(t, t.TempDir())
+	newest := bundle()
+	newest.Version = 7
+	if err := a.store.PutDoc(docOptions, sign(t, companyKey, record.TypePolicy, newest)); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.loadOptions(c); err != nil || c.options.Version != 7 {
+		t.Fatalf("version %d, %v", c.options.Version, err)
+	}
+	older := bundle()
+	older.Version = 6
+	a.takeOptions(c, sign(t, companyKey, record.TypePolicy, older))
+	if c.options.Version != 7 || !strings.Contains(c.refused.why, "older") {
+		t.Errorf("version %d, refused: %q", c.options.Version, c.refused.why)
+	}
+}
