@@ -79,8 +79,8 @@ type View struct {
 	search  *widget.Entry
 	refresh *control.Button
 	back    *control.Button
-	way     *fyne.Container // holds back; seen in a narrow window
-	note    *control.Paragraph   // beneath the search
+	way     *fyne.Container    // holds back; seen in a narrow window
+	note    *control.Paragraph // beneath the search
 	foot    *fyne.Container
 }
 
