@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"aval/agent/prompt/launch"
-	"aval/assets"
 )
 
 // Row is one line of a list to choose from.
@@ -45,7 +44,7 @@ func (t Tool) Choose(ctx context.Context, title, text, ok, cancel string, rows [
 
 // Tell shows a text and waits until the person has closed it.
 func (t Tool) Tell(ctx context.Context, title, text, ok string) error {
-	args := []string{"--info", "--no-markup", "--width=480", "--title=" + oneLine(title), "--text=" + text, "--ok-label=" + oneLine(ok)}
+	args := []string{"--info", "--no-markup", "--no-wrap", "--title=" + oneLine(title), "--text=" + wrapped(text), "--ok-label=" + oneLine(ok)}
 	if t.Name == "kdialog" {
 		args = []string{"--title", oneLine(title), "--ok-label", oneLine(ok), "--msgbox", richText(text)}
 	}
@@ -84,6 +83,7 @@ func (t Tool) listArgs(title, text, ok, cancel string, rows []Row) []string {
 		}
 		return args
 	}
+	text = wrapped(text)
 	markup := strings.ReplaceAll(html.EscapeString(text), `\`, "&#92;") // it reads \n as a line break
 	// A plain list: the radio buttons of the other kind cannot be reached by keys.
 	args := []string{"--list", "--title=" + oneLine(title), "--text=" + markup,
@@ -99,14 +99,9 @@ func (t Tool) listArgs(title, text, ok, cancel string, rows []Row) []string {
 const listWidth = 560
 
 // listHeight is enough for all rows beneath the text, up to what fits on a screen
-// of 600: neither program makes its list as high as its rows. A line of text has
-// about 62 characters there.
+// of 600: neither program makes its list as high as its rows.
 func listHeight(text string, rows []Row) int {
-	lines := 0
-	for _, line := range strings.Split(text, "\n") {
-		lines += 1 + assets.Columns(line)/62
-	}
-	return min(540, 150+20*lines+28*len(rows))
+	return min(540, 150+20*(1+strings.Count(wrapped(text), "\n"))+28*len(rows))
 }
 
 // richText is a text for kdialog, which takes a text for rich text when it looks
