@@ -421,13 +421,17 @@ func still(r *rig.Rig, d *rig.Display) error {
 
 // look sums the upper three quarters of the screen up, where no time runs.
 func look(d *rig.Display) (int, error) {
-	img, err := d.Picture()
+	return lookAt(d, image.Rect(0, 0, d.Width, d.Height*3/4))
+}
+
+func lookAt(d *rig.Display, place image.Rectangle) (int, error) {
+	img, err := d.Part(place)
 	if err != nil {
 		return 0, err
 	}
 	sum := 0
-	for y := 0; y < img.Rect.Dy()*3/4; y += 3 {
-		for x := 0; x < img.Rect.Dx(); x += 3 {
+	for y := img.Rect.Min.Y; y < img.Rect.Max.Y; y += 3 {
+		for x := img.Rect.Min.X; x < img.Rect.Max.X; x += 3 {
 			c := img.RGBAAt(x, y)
 			sum += int(c.R)*3 + int(c.G)*5 + int(c.B)*7
 		}
