@@ -68,14 +68,14 @@ func take(bin, out, only string) error {
 			continue
 		}
 		path := filepath.Join(out, s.name+".png")
-		if err := s.take(bin, path); err != nil {
+		if err := twice(func() error { return s.take(bin, path) }); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		fmt.Println(path)
 	}
 	for _, l := range lives(bin, out, only) {
 		if l.wanted(scenes...) {
-			if err := l.take(); err != nil {
+			if err := twice(l.take); err != nil {
 				return err
 			}
 		}
@@ -153,6 +153,16 @@ func shots() []shot {
 	more("settings-by-gear", "light", shot{mainWindow: true, settings: &settings{}, keys: tabs(2, "Return")})
 	more("settings-without-service", "light", shot{settings: &settings{}, withoutService: true})
 	return list
+}
+
+// twice tries again what a busy computer was too slow for.
+func twice(do func() error) error {
+	err := do()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "screens: once more:", err)
+		err = do()
+	}
+	return err
 }
 
 // settings is a real service, set up in one way.
