@@ -17,8 +17,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+
+	"aval/agent/strict"
 )
 
 // Type is the payload type of a record: each kind of record has its own, so
@@ -119,7 +120,7 @@ func Sign(signer crypto.Signer, typ Type, body any, more ...crypto.Signer) ([]by
 // knows. An envelope with one signature is returned as it is.
 func Only(raw []byte, keyID string) ([]byte, error) {
 	var env Envelope
-	if err := strict(raw, &env); err != nil {
+	if err := strict.Decode(raw, &env); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if len(env.Signatures) == 1 {
@@ -154,7 +155,7 @@ func Open(raw []byte, keys Keys) (typ Type, payload []byte, keyID string, err er
 	if len(raw) > MaxEnvelope {
 		return "", nil, "", fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxEnvelope)
 	}
-	if err := strict(raw, &env); err != nil {
+	if err := strict.Decode(raw, &env); err != nil {
 		return "", nil, "", fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if len(env.Signatures) == 0 || len(env.Signatures) > 8 {
@@ -181,21 +182,8 @@ func Open(raw []byte, keys Keys) (typ Type, payload []byte, keyID string, err er
 // verify with, or to show a record that is already known to be in the own log.
 func Peek(raw []byte) (Type, []byte, error) {
 	var env Envelope
-	if err := strict(raw, &env); err != nil {
+	if err := strict.Decode(raw, &env); err != nil {
 		return "", nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return env.PayloadType, env.Payload, nil
-}
-
-// strict decodes exactly one JSON value without unknown names.
-func strict(raw []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("bytes after the end")
-	}
-	return nil
 }

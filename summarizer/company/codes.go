@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"aval/agent/record"
+	"aval/agent/strict"
 	"aval/agent/wire"
 	"aval/summarizer/store"
 )
@@ -243,7 +244,7 @@ func tryAddress(remote string) string {
 // key and proof of their right lengths.
 func DecodeRedeem(raw []byte) (wire.RedeemRequest, error) {
 	var req wire.RedeemRequest
-	if err := strict(raw, &req); err != nil {
+	if err := strict.Decode(raw, &req); err != nil {
 		return wire.RedeemRequest{}, err
 	}
 	if code, err := wire.ParseSecret(req.Code); err != nil || code != req.Code ||

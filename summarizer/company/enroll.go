@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"aval/agent/record"
+	"aval/agent/strict"
 	"aval/agent/wire"
 	"aval/summarizer/store"
 )
@@ -144,26 +145,13 @@ func (s *Service) again(tx *store.Tx, req wire.EnrollRequest, now time.Time) (de
 // right lengths.
 func DecodeEnroll(raw []byte) (wire.EnrollRequest, error) {
 	var req wire.EnrollRequest
-	if err := strict(raw, &req); err != nil {
+	if err := strict.Decode(raw, &req); err != nil {
 		return wire.EnrollRequest{}, err
 	}
 	if len(req.DevicePublicKey) != ed25519.PublicKeySize || len(req.Proof) != ed25519.SignatureSize || req.Token == "" {
 		return wire.EnrollRequest{}, errors.New("token, key or proof is missing")
 	}
 	return req, nil
-}
-
-// strict decodes exactly one JSON value without unknown names.
-func strict(raw []byte, into any) error {
-	d := json.NewDecoder(strings.NewReader(string(raw)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("bytes after the end")
-	}
-	return nil
 }
 
 // cleanName keeps what a device says of itself printable and short.
