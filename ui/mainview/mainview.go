@@ -41,6 +41,9 @@ type Config struct {
 	Ask func(context.Context) (Now, error)
 	// Settings and Activity open these windows.
 	Settings, Activity func()
+	// Join has the service redeem a session code; Code stands in the field already.
+	Join control.Join
+	Code string
 }
 
 // View is the content of the main window.
@@ -57,6 +60,7 @@ type View struct {
 	refresh  *control.Button
 	gear     *control.Button // opens the settings
 	activity *control.Button
+	code     *control.Code
 }
 
 // New composes the view; Refresh fills it.
@@ -78,10 +82,12 @@ func New(c Config) *View {
 	now.TextStyle.Bold = true
 	foot := control.NewParagraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
+	v.code = control.NewCode(cat, c.Join, c.Code)
 	v.scroll = container.NewVScroll(v.state)
 	v.root = container.NewPadded(control.Frame(
 		container.NewVBox(head, what, widget.NewSeparator(), now), v.scroll,
-		container.NewVBox(container.NewHBox(v.refresh), foot)))
+		container.NewVBox(container.NewHBox(v.refresh), widget.NewSeparator(), v.code.Content(), foot)))
+	v.code.Said = v.root.Refresh
 	v.say(control.NewParagraph(cat.T("app.loading", nil)))
 	return v
 }
@@ -90,7 +96,14 @@ func New(c Config) *View {
 func (v *View) Content() fyne.CanvasObject { return v.root }
 
 // Size is what the window should open with.
-func (v *View) Size() fyne.Size { return fyne.NewSize(520, 540) }
+func (v *View) Size() fyne.Size { return fyne.NewSize(520, 580) }
+
+// FocusCode puts the keyboard where a code is entered, or sent off.
+func (v *View) FocusCode() {
+	if c := fyne.CurrentApp().Driver().CanvasForObject(v.root); c != nil {
+		c.Focus(v.code.First())
+	}
+}
 
 // Refresh asks the service once, in the background.
 func (v *View) Refresh() {
