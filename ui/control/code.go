@@ -23,13 +23,15 @@ type Join func(ctx context.Context, code string) (ipc.SessionBeginResult, error)
 // Code is the place where a person enters a code that the support gave: a field,
 // a button, and beneath them what became of it.
 type Code struct {
-	// Said is called when what stands beneath has changed; it may be nil.
-	Said func()
+	// Said is called when what stands beneath has changed, and Reveal with what
+	// got the keyboard's focus, to bring it into sight; both may be nil.
+	Said   func()
+	Reveal func(fyne.CanvasObject)
 
 	cat   *assets.Catalog
 	join  Join
 	root  *fyne.Container
-	entry *widget.Entry
+	entry *field
 	press *Button
 	said  *Paragraph
 	busy  bool
@@ -40,7 +42,7 @@ type Code struct {
 // NewCode makes one; code stands in the field already, and nothing is done with
 // it before the person presses the button or Enter.
 func NewCode(cat *assets.Catalog, join Join, code string) *Code {
-	c := &Code{cat: cat, join: join, entry: widget.NewEntry(), said: NewParagraph(""), work: func(ask, show func()) {
+	c := &Code{cat: cat, join: join, entry: newField(), said: NewParagraph(""), work: func(ask, show func()) {
 		go func() {
 			ask()
 			fyne.Do(show)
@@ -54,9 +56,36 @@ func NewCode(cat *assets.Catalog, join Join, code string) *Code {
 	c.entry.SetText(code)
 	c.entry.OnSubmitted = func(string) { c.Submit() }
 	c.press = NewButton(cat.T("app.code.go", nil), nil, c.Submit)
+	c.entry.focused, c.press.Focused = func() { c.reveal(c.entry) }, func() { c.reveal(c.press) }
 	c.said.Hide()
 	c.root = container.NewVBox(head, container.NewBorder(nil, nil, nil, c.press, c.entry), c.said, what)
 	return c
+}
+
+func (c *Code) reveal(o fyne.CanvasObject) {
+	if c.Reveal != nil {
+		c.Reveal(o)
+	}
+}
+
+// field is the toolkit's, and says when it gets the focus.
+type field struct {
+	widget.Entry
+	focused func()
+}
+
+func newField() *field {
+	f := &field{}
+	f.ExtendBaseWidget(f)
+	return f
+}
+
+// FocusGained implements fyne.Focusable.
+func (f *field) FocusGained() {
+	f.Entry.FocusGained()
+	if f.focused != nil {
+		f.focused()
+	}
 }
 
 // Content is what a window shows of it.

@@ -56,7 +56,8 @@ type View struct {
 
 	root     *fyne.Container
 	state    *fyne.Container
-	scroll   *container.Scroll // of state
+	page     *fyne.Container   // state, and where a code is entered
+	scroll   *container.Scroll // of page
 	refresh  *control.Button
 	gear     *control.Button // opens the settings
 	activity *control.Button
@@ -83,10 +84,12 @@ func New(c Config) *View {
 	foot := control.NewParagraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
 	v.code = control.NewCode(cat, c.Join, c.Code)
-	v.scroll = container.NewVScroll(v.state)
+	v.page = container.NewVBox(v.state, widget.NewSeparator(), v.code.Content())
+	v.scroll = container.NewVScroll(v.page)
+	v.code.Reveal = v.reveal
 	v.root = container.NewPadded(control.Frame(
 		container.NewVBox(head, what, widget.NewSeparator(), now), v.scroll,
-		container.NewVBox(container.NewHBox(v.refresh), widget.NewSeparator(), v.code.Content(), foot)))
+		container.NewVBox(container.NewHBox(v.refresh), foot)))
 	v.code.Said = v.root.Refresh
 	v.say(control.NewParagraph(cat.T("app.loading", nil)))
 	return v
@@ -171,7 +174,7 @@ func (v *View) device(text string) *control.Button {
 // reveal scrolls o into sight.
 func (v *View) reveal(o fyne.CanvasObject) {
 	place := fyne.CurrentApp().Driver().AbsolutePositionForObject
-	top := place(o).Y - place(v.state).Y
+	top := place(o).Y - place(v.page).Y
 	v.scroll.ScrollToOffset(fyne.NewPos(0, min(top, max(v.scroll.Offset.Y, top+o.Size().Height-v.scroll.Size().Height))))
 }
 

@@ -107,7 +107,7 @@ func (v *View) composePages() {
 		return r, err
 	}, "")
 	v.pages[PageCompanies] = column(control.NewParagraph(v.cat.T("settings.companies.what", nil)), v.companies, widget.NewSeparator(), v.code.Content())
-	v.first[PageCompanies] = v.code.First()
+	v.first[PageCompanies], v.code.Reveal = v.code.First(), v.reveal
 }
 
 func (v *View) composeInsights() {
