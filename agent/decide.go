@@ -62,6 +62,8 @@ func (a *Agent) decide(l *live) {
 		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
 		d.ServerReleases = c.trust().ServerReleases()
 		c.fill(&in, d.At)
+		l.asAnnounced(&in)
+		d.Request = l.Request
 		if g := c.guest; g != nil {
 			d.CompanyHost, d.Request = g.host, g.request.ID
 		}

@@ -59,6 +59,9 @@ type Config struct {
 	OnState   func(State)
 	// OnSummary is told, like them, when a session's summary came or went.
 	OnSummary func(session string)
+	// OnRequest is given, like them, each announced session's envelope, not
+	// verified. The same one may come again.
+	OnRequest func(envelope []byte)
 	Log       *slog.Logger     // nil: nothing is logged
 	Now       func() time.Time // nil: time.Now
 	Backoff   Backoff
@@ -130,6 +133,9 @@ func New(cfg Config) (*Link, error) {
 	}
 	if cfg.OnSummary == nil {
 		cfg.OnSummary = func(string) {}
+	}
+	if cfg.OnRequest == nil {
+		cfg.OnRequest = func([]byte) {}
 	}
 	if cfg.OnState == nil {
 		cfg.OnState = func(State) {}

@@ -95,6 +95,8 @@ type Frame struct {
 	//	*Frame_Options
 	//	*Frame_Summary
 	//	*Frame_SummaryAck
+	//	*Frame_Request
+	//	*Frame_RequestAck
 	Body          isFrame_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -263,6 +265,24 @@ func (x *Frame) GetSummaryAck() *SummaryAck {
 	return nil
 }
 
+func (x *Frame) GetRequest() *Request {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Request); ok {
+			return x.Request
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetRequestAck() *RequestAck {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_RequestAck); ok {
+			return x.RequestAck
+		}
+	}
+	return nil
+}
+
 type isFrame_Body interface {
 	isFrame_Body()
 }
@@ -323,6 +343,14 @@ type Frame_SummaryAck struct {
 	SummaryAck *SummaryAck `protobuf:"bytes,14,opt,name=summary_ack,json=summaryAck,proto3,oneof"`
 }
 
+type Frame_Request struct {
+	Request *Request `protobuf:"bytes,15,opt,name=request,proto3,oneof"`
+}
+
+type Frame_RequestAck struct {
+	RequestAck *RequestAck `protobuf:"bytes,16,opt,name=request_ack,json=requestAck,proto3,oneof"`
+}
+
 func (*Frame_Challenge) isFrame_Body() {}
 
 func (*Frame_Hello) isFrame_Body() {}
@@ -350,6 +378,10 @@ func (*Frame_Options) isFrame_Body() {}
 func (*Frame_Summary) isFrame_Body() {}
 
 func (*Frame_SummaryAck) isFrame_Body() {}
+
+func (*Frame_Request) isFrame_Body() {}
+
+func (*Frame_RequestAck) isFrame_Body() {}
 
 // Challenge opens every connection: 32 random bytes.
 type Challenge struct {
@@ -1460,6 +1492,105 @@ func (x *Step) GetCommands() []string {
 	return nil
 }
 
+// Request announces a session to an enrolled device: the signed envelope of a
+// Request (TypeRequest). It is sent until it is acknowledged, or its time is over.
+type Request struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Envelope      []byte                 `protobuf:"bytes,2,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Request) Reset() {
+	*x = Request{}
+	mi := &file_wire_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Request) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Request) ProtoMessage() {}
+
+func (x *Request) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Request.ProtoReflect.Descriptor instead.
+func (*Request) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Request) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Request) GetEnvelope() []byte {
+	if x != nil {
+		return x.Envelope
+	}
+	return nil
+}
+
+// RequestAck: the device has the request, taken or refused.
+type RequestAck struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestAck) Reset() {
+	*x = RequestAck{}
+	mi := &file_wire_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestAck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestAck) ProtoMessage() {}
+
+func (x *RequestAck) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestAck.ProtoReflect.Descriptor instead.
+func (*RequestAck) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RequestAck) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // SummaryAck: the device keeps this version, or has nothing to keep it with: its
 // part of the session was erased.
 type SummaryAck struct {
@@ -1472,7 +1603,7 @@ type SummaryAck struct {
 
 func (x *SummaryAck) Reset() {
 	*x = SummaryAck{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1484,7 +1615,7 @@ func (x *SummaryAck) String() string {
 func (*SummaryAck) ProtoMessage() {}
 
 func (x *SummaryAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1497,7 +1628,7 @@ func (x *SummaryAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummaryAck.ProtoReflect.Descriptor instead.
 func (*SummaryAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SummaryAck) GetSession() string {
@@ -1519,7 +1650,7 @@ var File_wire_proto protoreflect.FileDescriptor
 const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"wire.proto\x12\faval.wire.v1\"\xcc\x05\n" +
+	"wire.proto\x12\faval.wire.v1\"\xbc\x06\n" +
 	"\x05Frame\x127\n" +
 	"\tchallenge\x18\x01 \x01(\v2\x17.aval.wire.v1.ChallengeH\x00R\tchallenge\x12+\n" +
 	"\x05hello\x18\x02 \x01(\v2\x13.aval.wire.v1.HelloH\x00R\x05hello\x121\n" +
@@ -1537,7 +1668,10 @@ const file_wire_proto_rawDesc = "" +
 	"\aoptions\x18\f \x01(\v2\x15.aval.wire.v1.OptionsH\x00R\aoptions\x121\n" +
 	"\asummary\x18\r \x01(\v2\x15.aval.wire.v1.SummaryH\x00R\asummary\x12;\n" +
 	"\vsummary_ack\x18\x0e \x01(\v2\x18.aval.wire.v1.SummaryAckH\x00R\n" +
-	"summaryAckB\x06\n" +
+	"summaryAck\x121\n" +
+	"\arequest\x18\x0f \x01(\v2\x15.aval.wire.v1.RequestH\x00R\arequest\x12;\n" +
+	"\vrequest_ack\x18\x10 \x01(\v2\x18.aval.wire.v1.RequestAckH\x00R\n" +
+	"requestAckB\x06\n" +
 	"\x04body\"H\n" +
 	"\tChallenge\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12%\n" +
@@ -1621,7 +1755,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x04Step\x12 \n" +
 	"\vapplication\x18\x01 \x01(\tR\vapplication\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x1a\n" +
-	"\bcommands\x18\x03 \x03(\tR\bcommands\"@\n" +
+	"\bcommands\x18\x03 \x03(\tR\bcommands\"5\n" +
+	"\aRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\benvelope\x18\x02 \x01(\fR\benvelope\"\x1c\n" +
+	"\n" +
+	"RequestAck\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"@\n" +
 	"\n" +
 	"SummaryAck\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
@@ -1643,7 +1783,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_wire_proto_goTypes = []any{
 	(Compression)(0),    // 0: aval.wire.v1.Compression
 	(*Frame)(nil),       // 1: aval.wire.v1.Frame
@@ -1664,7 +1804,9 @@ var file_wire_proto_goTypes = []any{
 	(*Options)(nil),     // 16: aval.wire.v1.Options
 	(*Summary)(nil),     // 17: aval.wire.v1.Summary
 	(*Step)(nil),        // 18: aval.wire.v1.Step
-	(*SummaryAck)(nil),  // 19: aval.wire.v1.SummaryAck
+	(*Request)(nil),     // 19: aval.wire.v1.Request
+	(*RequestAck)(nil),  // 20: aval.wire.v1.RequestAck
+	(*SummaryAck)(nil),  // 21: aval.wire.v1.SummaryAck
 }
 var file_wire_proto_depIdxs = []int32{
 	2,  // 0: aval.wire.v1.Frame.challenge:type_name -> aval.wire.v1.Challenge
@@ -1680,16 +1822,18 @@ var file_wire_proto_depIdxs = []int32{
 	15, // 10: aval.wire.v1.Frame.record_ack:type_name -> aval.wire.v1.RecordAck
 	16, // 11: aval.wire.v1.Frame.options:type_name -> aval.wire.v1.Options
 	17, // 12: aval.wire.v1.Frame.summary:type_name -> aval.wire.v1.Summary
-	19, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
-	9,  // 14: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
-	10, // 15: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
-	0,  // 16: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
-	18, // 17: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	21, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
+	19, // 14: aval.wire.v1.Frame.request:type_name -> aval.wire.v1.Request
+	20, // 15: aval.wire.v1.Frame.request_ack:type_name -> aval.wire.v1.RequestAck
+	9,  // 16: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
+	10, // 17: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
+	0,  // 18: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
+	18, // 19: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -1712,6 +1856,8 @@ func file_wire_proto_init() {
 		(*Frame_Options)(nil),
 		(*Frame_Summary)(nil),
 		(*Frame_SummaryAck)(nil),
+		(*Frame_Request)(nil),
+		(*Frame_RequestAck)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1719,7 +1865,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -182,6 +182,8 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.AgentPath, s.ingest)
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
+	mux.Handle(company.CodesPath, s.co.CodesAPI())
+	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
 	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
