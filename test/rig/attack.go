@@ -42,6 +42,7 @@ var Attacks = []Attack{
 	{Name: "piggyback", Try: piggyback},
 	{Name: "pointer-moved", Try: pointerMoved},
 	{Name: "led-by-xtest", Reaches: true, Try: ledByXTest},
+	{Name: "grabbed-keys", Reaches: true, Try: grabbedKeys},
 	{Name: "typing", Try: typing},
 }
 
@@ -134,6 +135,62 @@ func ledByXTest(s *Scene) error {
 		return err
 	}
 	return toAllow(s.D, outer)
+}
+
+// grabbedKeys has a program take the keyboard while the question has the focus, as
+// for a terminal to which it hands on what it gets. The person types there, Tab and
+// Space among it; the program sends the question a Shift+Tab and a Space of its own.
+func grabbedKeys(s *Scene) error {
+	outer, _, err := s.D.hand()
+	if err != nil {
+		return err
+	}
+	if err := s.D.Focus(s.Q.Window); err != nil {
+		return err
+	}
+	r, err := xproto.GrabKeyboard(s.D.conn, false, s.D.root, xproto.TimeCurrentTime, xproto.GrabModeAsync, xproto.GrabModeAsync).Reply()
+	if err != nil {
+		return fmt.Errorf("grab the keyboard: %w", err)
+	}
+	if r.Status != xproto.GrabStatusSuccess {
+		return fmt.Errorf("grab the keyboard: status %d", r.Status)
+	}
+	time.Sleep(4 * handPause) // the person types on where they were
+	err = errors.Join(
+		outer.Press(KeyTab), s.D.SendKey(s.Q.Window, KeyTab, true),
+		outer.Press(' '), s.D.SendKey(s.Q.Window, ' ', false),
+		outer.Press(KeyReturn), s.D.SendKey(s.Q.Window, KeyReturn, false),
+	)
+	time.Sleep(4 * handPause)
+	return errors.Join(err, xproto.UngrabKeyboardChecked(s.D.conn, xproto.TimeCurrentTime).Check())
+}
+
+// SendKey sends a key to a window by XSendEvent: no device is involved.
+func (d *Display) SendKey(w Window, r rune, shift bool) error {
+	if d.keys == nil {
+		if err := d.readKeys(); err != nil {
+			return err
+		}
+	}
+	k, ok := d.keys[r]
+	if !ok {
+		return fmt.Errorf("send %q: no such key on display %s", r, d.Name)
+	}
+	down := xproto.KeyPressEvent{Detail: k.code, Time: xproto.TimeCurrentTime, Root: d.root, Event: w.ID, SameScreen: true}
+	if shift {
+		down.State = xproto.ModMaskShift
+	}
+	up := xproto.KeyReleaseEvent(down)
+	for _, e := range []struct {
+		mask uint32
+		raw  xgb.Event
+	}{{xproto.EventMaskKeyPress, down}, {xproto.EventMaskKeyRelease, up}} {
+		if err := xproto.SendEventChecked(d.conn, false, w.ID, e.mask, string(e.raw.Bytes())).Check(); err != nil {
+			return fmt.Errorf("send event: %w", err)
+		}
+		time.Sleep(handPause)
+	}
+	return nil
 }
 
 // typing types a text at fifty keys a second on the person's own keyboard.
