@@ -155,18 +155,45 @@ func grabbedKeys(s *Scene) error {
 	if r.Status != xproto.GrabStatusSuccess {
 		return fmt.Errorf("grab the keyboard: status %d", r.Status)
 	}
-	time.Sleep(4 * handPause) // the person types on where they were
-	err = errors.Join(
-		outer.Press(KeyTab), s.D.SendKey(s.Q.Window, KeyTab, true),
-		outer.Press(' '), s.D.SendKey(s.Q.Window, ' ', false),
-		outer.Press(KeyReturn), s.D.SendKey(s.Q.Window, KeyReturn, false),
-	)
+	time.Sleep(1200 * time.Millisecond) // the grab itself makes the question deaf for a second
+	for _, k := range []rune{KeyTab, ' ', KeyReturn} { // the person types on where they were
+		if err = outer.Press(k); err != nil {
+			break
+		}
+		var at xproto.Timestamp
+		if at, err = s.D.takenKey(); err != nil {
+			break
+		}
+		if err = s.D.SendKey(s.Q.Window, k, k == KeyTab, at); err != nil {
+			break
+		}
+	}
 	time.Sleep(4 * handPause)
 	return errors.Join(err, xproto.UngrabKeyboardChecked(s.D.conn, xproto.TimeCurrentTime).Check())
 }
 
-// SendKey sends a key to a window by XSendEvent: no device is involved.
-func (d *Display) SendKey(w Window, r rune, shift bool) error {
+// takenKey waits for the press of a key that a grab has brought here.
+func (d *Display) takenKey() (xproto.Timestamp, error) {
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(handPause / 5) {
+		for {
+			e, err := d.conn.PollForEvent()
+			if err != nil {
+				return 0, fmt.Errorf("take the person's key: %w", err)
+			}
+			if e == nil {
+				break
+			}
+			if k, ok := e.(xproto.KeyPressEvent); ok {
+				return k.Time, nil
+			}
+		}
+	}
+	return 0, errors.New("take the person's key: none came")
+}
+
+// SendKey sends a key to a window by XSendEvent: no device is involved. Programs
+// leave out keys that are not later than the one before.
+func (d *Display) SendKey(w Window, r rune, shift bool, at xproto.Timestamp) error {
 	if d.keys == nil {
 		if err := d.readKeys(); err != nil {
 			return err
@@ -176,7 +203,7 @@ func (d *Display) SendKey(w Window, r rune, shift bool) error {
 	if !ok {
 		return fmt.Errorf("send %q: no such key on display %s", r, d.Name)
 	}
-	down := xproto.KeyPressEvent{Detail: k.code, Time: xproto.TimeCurrentTime, Root: d.root, Event: w.ID, SameScreen: true}
+	down := xproto.KeyPressEvent{Detail: k.code, Time: at, Root: d.root, Event: w.ID, SameScreen: true}
 	if shift {
 		down.State = xproto.ModMaskShift
 	}
