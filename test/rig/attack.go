@@ -155,7 +155,7 @@ func grabbedKeys(s *Scene) error {
 	if r.Status != xproto.GrabStatusSuccess {
 		return fmt.Errorf("grab the keyboard: status %d", r.Status)
 	}
-	time.Sleep(1200 * time.Millisecond) // the grab itself makes the question deaf for a second
+	time.Sleep(1200 * time.Millisecond)                // the grab itself makes the question deaf for a second
 	for _, k := range []rune{KeyTab, ' ', KeyReturn} { // the person types on where they were
 		if err = outer.Press(k); err != nil {
 			break
