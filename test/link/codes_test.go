@@ -87,8 +87,8 @@ func TestCodeOnce(t *testing.T) {
 
 // Of many tries at the same time, on two servers of one store, five are looked
 // at and no more; a right code is then refused too. After ten minutes it goes on.
-// Planted: with the count read before it is written (a SELECT, then an UPDATE in
-// a transaction of its own) more than five got an answer about the code.
+// Planted: without the comparison with CodeTries all twenty were looked at, and
+// with CodeTryBack for wrong codes too the right one went through.
 func TestCodeTries(t *testing.T) {
 	c := &clock{}
 	s := startServer(t, c.now)
