@@ -261,8 +261,8 @@ func (a *Agent) closedBy(l *live) string {
 	case r.writer.full:
 		return whyFull
 	}
-	if len(l.desktops) == 0 && a.unreached(l) {
-		return whyIndicator // somebody has come whom nothing can show it to
+	if a.unknown(l) {
+		return whyIndicator // somebody has come whom nothing shows it to
 	}
 	for _, id := range l.desktops {
 		d, ok := a.desktops[id]
