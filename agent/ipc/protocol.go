@@ -743,9 +743,11 @@ type IndicatorSession struct {
 	// Enforced: no Pause and Stop, but Object.
 	Enforced bool `json:"enforced"`
 	// Ended: shown for 10 s after the end, with Items. Erased: it was deleted.
-	Ended  bool   `json:"ended"`
-	Erased bool   `json:"erased,omitempty"`
-	Items  uint64 `json:"items"`
+	// Waiting: some of it has not arrived at the company.
+	Ended   bool   `json:"ended"`
+	Erased  bool   `json:"erased,omitempty"`
+	Waiting bool   `json:"waiting,omitempty"`
+	Items   uint64 `json:"items"`
 }
 
 // DesktopIndicator acknowledges a revision as really visible, or says why not.
