@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -146,10 +147,35 @@ func (c *conn) announce(s *stream, info store.StreamInfo, grant string) error {
 		}
 		envelope = e.Envelope
 	}
+	answer, err := c.answer(envelope)
+	if err != nil {
+		s.damaged = true
+		c.l.cfg.Log.Error("read the answer that a grant rests on", "session", s.name.Session, "grant", grant, "err", err)
+		return nil
+	}
 	s.open = grant
 	c.grants[grant] = s
 	// A grant names the session and the supporter: it is payload too.
-	return c.payload(s, 0, &wire.Frame{Body: &wire.Frame_Open{Open: &wire.Open{Grant: envelope}}})
+	return c.payload(s, 0, &wire.Frame{Body: &wire.Frame_Open{Open: &wire.Open{Grant: envelope, Answer: answer}}})
+}
+
+// answer finds the earlier grant on whose answer a grant rests; nil: on its own.
+// It goes along with it: its own stream may have been withdrawn before it was
+// ever announced, and the yes for further sessions was given all the same.
+func (c *conn) answer(envelope []byte) ([]byte, error) {
+	_, payload, err := record.Peek(envelope)
+	if err != nil {
+		return nil, err
+	}
+	var g record.Grant
+	if err := json.Unmarshal(payload, &g); err != nil {
+		return nil, fmt.Errorf("decode grant: %w", err)
+	}
+	if g.Answer == "" {
+		return nil, nil
+	}
+	e, err := c.l.cfg.Source.Record(g.Answer)
+	return e.Envelope, err
 }
 
 // send signs and sends one batch.
