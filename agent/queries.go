@@ -89,6 +89,9 @@ func (a *Agent) info(l *live) ipc.SessionInfo {
 	if d := l.decided; d != nil {
 		i.Company, i.Desktop, i.Verdict, i.Reason = d.CompanyName, d.Desktop, d.Decision.Verdict, d.Decision.Reason
 	}
+	if l.lost {
+		i.Why = whyUnconfirmed
+	}
 	if r := l.rec; r != nil {
 		i.Recording, i.Paused, i.Why, i.Events = r.on, r.paused, r.why, r.last
 		if r.on && !r.desk {
