@@ -38,6 +38,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			s.Waiting += st.Last - st.Acked
 		}
 	}
+	s.Guests = a.guestList()
 	for _, l := range a.sessions {
 		if a.mine(p, l) {
 			s.Sessions++
@@ -88,6 +89,9 @@ func (a *Agent) info(l *live) ipc.SessionInfo {
 	i := ipc.SessionInfo{Session: l.Name, Tool: l.Tool, Supporter: l.Supporter, Verified: l.Verified, StartedAt: l.Started, Outcome: l.outcome, Kinds: l.Kinds}
 	if d := l.decided; d != nil {
 		i.Company, i.Desktop, i.Verdict, i.Reason = d.CompanyName, d.Desktop, d.Decision.Verdict, d.Decision.Reason
+	}
+	if l.lost {
+		i.Why = whyUnconfirmed
 	}
 	if r := l.rec; r != nil {
 		i.Recording, i.Paused, i.Why, i.Events = r.on, r.paused, r.why, r.last

@@ -206,7 +206,7 @@ func (a *Agent) askAgain(l *live) {
 // missed tells whether the session was denied only because nobody could be
 // asked or told. A refusal, silence and a broken window are answers that stand.
 func (l *live) missed() bool {
-	if l.decided == nil || l.rec != nil || l.question != nil || l.unconfirmed || l.asks >= maxAsks {
+	if l.decided == nil || l.rec != nil || l.question != nil || l.unconfirmed || l.lost || l.asks >= maxAsks {
 		return false
 	}
 	switch l.outcome {

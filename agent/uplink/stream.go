@@ -1,7 +1,6 @@
 package uplink
 
 import (
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,7 +85,13 @@ func (c *conn) pumpRecords() error {
 			if c.records[e.ID] || c.rejected[e.ID] || len(c.records) >= maxRecords {
 				continue
 			}
-			if err := c.write(&wire.Frame{Body: &wire.Frame_Record{Record: &wire.Record{Id: e.ID, Envelope: e.Envelope}}}); err != nil {
+			envelope, err := record.Only(e.Envelope, c.l.keyID)
+			if err != nil {
+				c.rejected[e.ID] = true
+				c.l.cfg.Log.Error("a record is not signed for this company", "id", e.ID, "err", err)
+				continue
+			}
+			if err := c.write(&wire.Frame{Body: &wire.Frame_Record{Record: &wire.Record{Id: e.ID, Envelope: envelope}}}); err != nil {
 				return err
 			}
 			c.records[e.ID] = true
@@ -147,6 +152,12 @@ func (c *conn) announce(s *stream, info store.StreamInfo, grant string) error {
 		}
 		envelope = e.Envelope
 	}
+	envelope, err := record.Only(envelope, c.l.keyID)
+	if err != nil {
+		s.damaged = true
+		c.l.cfg.Log.Error("a grant is not signed for this company", "session", s.name.Session, "grant", grant, "err", err)
+		return nil
+	}
 	answer, err := c.answer(envelope)
 	if err != nil {
 		s.damaged = true
@@ -175,7 +186,10 @@ func (c *conn) answer(envelope []byte) ([]byte, error) {
 		return nil, nil
 	}
 	e, err := c.l.cfg.Source.Record(g.Answer)
-	return e.Envelope, err
+	if err != nil {
+		return nil, err
+	}
+	return record.Only(e.Envelope, c.l.keyID)
 }
 
 // send signs and sends one batch.
@@ -202,7 +216,7 @@ func (c *conn) send(s *stream, items []store.Item) error {
 	if err != nil {
 		return fmt.Errorf("sign batch: %w", err)
 	}
-	sb := &wire.SignedBatch{Batch: raw, KeyId: record.KeyID(c.l.cfg.Key.Public().(ed25519.PublicKey)), Signature: sig}
+	sb := &wire.SignedBatch{Batch: raw, KeyId: c.l.keyID, Signature: sig}
 	if len(b.Events) >= compressFrom {
 		z, err := c.encoder()
 		if err != nil {
