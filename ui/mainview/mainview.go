@@ -41,6 +41,9 @@ type Config struct {
 	Ask func(context.Context) (Now, error)
 	// Settings and Activity open these windows.
 	Settings, Activity func()
+	// Join has the service redeem a session code; Code stands in the field already.
+	Join control.Join
+	Code string
 }
 
 // View is the content of the main window.
@@ -53,10 +56,12 @@ type View struct {
 
 	root     *fyne.Container
 	state    *fyne.Container
-	scroll   *container.Scroll // of state
+	page     *fyne.Container   // state, and where a code is entered
+	scroll   *container.Scroll // of page
 	refresh  *control.Button
 	gear     *control.Button // opens the settings
 	activity *control.Button
+	code     *control.Code
 }
 
 // New composes the view; Refresh fills it.
@@ -73,16 +78,20 @@ func New(c Config) *View {
 	v.activity = control.NewButton(cat.T("app.activity", nil), fynetheme.HistoryIcon(), c.Activity)
 	v.gear = control.NewButton(cat.T("settings.open", nil), fynetheme.SettingsIcon(), c.Settings)
 	head := container.NewHBox(icon, container.NewCenter(name), layout.NewSpacer(), container.NewCenter(v.activity), container.NewCenter(v.gear))
-	what := paragraph(cat.T("app.what", nil))
-	now := paragraph(cat.T("app.now", nil))
+	what := control.NewParagraph(cat.T("app.what", nil))
+	now := control.NewParagraph(cat.T("app.now", nil))
 	now.TextStyle.Bold = true
-	foot := paragraph(cat.T("app.version", assets.Args{"version": c.Version}))
+	foot := control.NewParagraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
-	v.scroll = container.NewVScroll(v.state)
+	v.code = control.NewCode(cat, c.Join, c.Code)
+	v.page = container.NewVBox(v.state, widget.NewSeparator(), v.code.Content())
+	v.scroll = container.NewVScroll(v.page)
+	v.code.Reveal = v.reveal
 	v.root = container.NewPadded(control.Frame(
 		container.NewVBox(head, what, widget.NewSeparator(), now), v.scroll,
 		container.NewVBox(container.NewHBox(v.refresh), foot)))
-	v.say(paragraph(cat.T("app.loading", nil)))
+	v.code.Said = v.root.Refresh
+	v.say(control.NewParagraph(cat.T("app.loading", nil)))
 	return v
 }
 
@@ -90,7 +99,14 @@ func New(c Config) *View {
 func (v *View) Content() fyne.CanvasObject { return v.root }
 
 // Size is what the window should open with.
-func (v *View) Size() fyne.Size { return fyne.NewSize(520, 540) }
+func (v *View) Size() fyne.Size { return fyne.NewSize(520, 580) }
+
+// FocusCode puts the keyboard where a code is entered, or sent off.
+func (v *View) FocusCode() {
+	if c := fyne.CurrentApp().Driver().CanvasForObject(v.root); c != nil {
+		c.Focus(v.code.First())
+	}
+}
 
 // Refresh asks the service once, in the background.
 func (v *View) Refresh() {
@@ -117,28 +133,28 @@ func (v *View) show(now Now, err error) {
 	v.asking = false
 	if err != nil {
 		v.refresh.Show()
-		code := paragraph(v.cat.T("app.gone.code", nil))
+		code := control.NewParagraph(v.cat.T("app.gone.code", nil))
 		code.Importance = widget.LowImportance
-		v.say(paragraph(v.cat.T("app.gone", nil)), code)
+		v.say(control.NewParagraph(v.cat.T("app.gone", nil)), code)
 		return
 	}
 	v.refresh.Hide()
 	s := viewmodel.NewStatus(now.Status, now.Sessions, v.cat, v.zone)
-	recording := paragraph(s.Recording)
+	recording := control.NewParagraph(s.Recording)
 	recording.TextStyle.Bold = true
 	lines := []fyne.CanvasObject{recording}
 	for _, line := range s.Lines {
-		lines = append(lines, paragraph(line))
+		lines = append(lines, control.NewParagraph(line))
 	}
 	if s.Device != "" {
 		lines = append(lines, container.NewHBox(v.device(s.Device)))
 	}
 	if len(s.Sessions) > 0 {
-		head := paragraph(v.cat.T("app.sessions.head", nil))
+		head := control.NewParagraph(v.cat.T("app.sessions.head", nil))
 		head.TextStyle.Bold = true
 		lines = append(lines, widget.NewSeparator(), head)
 		for _, line := range s.Sessions {
-			lines = append(lines, paragraph(line))
+			lines = append(lines, control.NewParagraph(line))
 		}
 	}
 	v.say(lines...)
@@ -158,7 +174,7 @@ func (v *View) device(text string) *control.Button {
 // reveal scrolls o into sight.
 func (v *View) reveal(o fyne.CanvasObject) {
 	place := fyne.CurrentApp().Driver().AbsolutePositionForObject
-	top := place(o).Y - place(v.state).Y
+	top := place(o).Y - place(v.page).Y
 	v.scroll.ScrollToOffset(fyne.NewPos(0, min(top, max(v.scroll.Offset.Y, top+o.Size().Height-v.scroll.Size().Height))))
 }
 
@@ -166,10 +182,4 @@ func (v *View) say(lines ...fyne.CanvasObject) {
 	v.state.Objects = lines
 	v.state.Refresh()
 	v.root.Refresh()
-}
-
-func paragraph(text string) *widget.Label {
-	l := widget.NewLabel(text)
-	l.Wrapping = fyne.TextWrapWord
-	return l
 }

@@ -6,10 +6,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"aval/agent/journal"
 )
 
 // story notes what a sink is told, and fails where a watcher tells nonsense.
@@ -19,6 +23,8 @@ type story struct {
 	open  map[string]bool
 	each  func(string)
 }
+
+var ofUser = regexp.MustCompile(`^u(\d+):`)
 
 func newStory(t testing.TB) *story { return &story{t: t, open: map[string]bool{}} }
 
@@ -35,6 +41,14 @@ func (s *story) Begin(f Found) {
 		s.t.Errorf("begin of %+v", f)
 	}
 	s.open[f.ID] = true
+	whose := uint32(0) // their own name space of ids is that of their own desktops, too
+	if m := ofUser.FindStringSubmatch(f.ID); m != nil {
+		n, _ := strconv.ParseUint(m[1], 10, 32)
+		whose = uint32(n)
+	}
+	if f.Owner != whose {
+		s.t.Errorf("%s is user %d's word", f.ID, f.Owner)
+	}
 	derived := ""
 	if f.TimeDerived {
 		derived = " derived"
@@ -56,11 +70,42 @@ var later = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // hear gives a reader lines and returns what came of them.
 func hear(t testing.TB, tool, text string, now time.Time) []string {
 	s := newStory(t)
-	r := logTools[tool](s)
-	for line := range strings.Lines(text) {
-		r.line("log", strings.TrimRight(line, "\r\n"), now)
+	line := func(string) {}
+	if read, ok := logTools[tool]; ok {
+		r := read(s)
+		line = func(text string) { r.line("log", text, now) }
+	} else if by, ok := feedTools[tool]; ok {
+		line = by(s, now)
+	} else {
+		t.Fatalf("nothing reads %s", tool)
+	}
+	for text := range strings.Lines(text) {
+		line(strings.TrimRight(text, "\r\n"))
 	}
 	return s.lines
+}
+
+// feedTools read the samples of what is no file of lines, an entry on each.
+var feedTools = map[string]func(s Sink, now time.Time) func(string){
+	"journal": func(s Sink, now time.Time) func(string) {
+		j := newJournalReader(s, ToolNames)
+		return func(text string) {
+			if e, err := journal.Decode([]byte(text)); err == nil {
+				j.entry(e, now)
+			}
+		}
+	},
+	"events": func(s Sink, now time.Time) func(string) {
+		w := newWinEvents(s, ToolNames)
+		return func(raw string) { w.event(raw, now) }
+	},
+}
+
+// The host of Chrome Remote Desktop runs as user 1000 in these tests.
+func init() {
+	logTools[ToolChrome] = func(s Sink) logReader {
+		return &chromeSyslog{chrome{sink: s}, func() []uint32 { return []uint32{1000} }}
+	}
 }
 
 func sample(t testing.TB, name string) string {
@@ -83,6 +128,21 @@ var replays = []struct {
 		`begin anydesk/100000001-20240216T202904.298 "Example Support (100000001)" 2024-02-16T20:29:04.298Z`, `end anydesk/100000001-20240216T202904.298 left`}},
 	{ToolRustDesk, "rustdesk.log", []string{
 		`begin rustdesk/1362-1735736648350 "192.0.2.7" 2025-01-01T13:04:08.350802Z`, `end rustdesk/1362-1735736648350 left`}},
+	{ToolChrome, "chrome.syslog", []string{
+		`begin chrome-remote-desktop/u1000:1770812140501877000 "helper@example.com" 2026-02-11T12:15:40.501877Z`, `end chrome-remote-desktop/u1000:1770812140501877000 left`}},
+	{"journal", "chrome.journal", []string{
+		`begin chrome-remote-desktop/u1001:1770811298501877000 "helper@example.com" 2026-02-11T12:01:38.501877Z`, `end chrome-remote-desktop/u1001:1770811298501877000 left`}},
+	{"events", "rdp.events", []string{
+		`begin rdp/3-1770811205921290000 "192.0.2.7" 2026-02-11T12:00:05.92129Z`, `end rdp/3-1770811205921290000 left`,
+		`begin rdp/3-1770811800000000000 "192.0.2.8" 2026-02-11T12:10:00Z`, `end rdp/3-1770811800000000000 left`}},
+	{"events", "splashtop.events", []string{
+		`begin splashtop/1770811205500000000 "helper@example.com" 2026-02-11T12:00:05.5Z`, `end splashtop/1770811205500000000 left`}},
+	{"events", "screenconnect.events", []string{
+		`begin screenconnect/1770811205679134700 "Example Support" 2026-02-11T12:00:05.6791347Z`, `end screenconnect/1770811205679134700 left`}},
+	{"events", "chrome.events", []string{
+		`begin chrome-remote-desktop/1770811205250000000 "helper@example.com" 2026-02-11T12:00:05.25Z`, `end chrome-remote-desktop/1770811205250000000 left`}},
+	{"journal", "gnome.journal", []string{
+		`begin gnome-remote-desktop/u1001:2338-1770811209500123 "" 2026-02-11T12:00:09.500123Z`, `end gnome-remote-desktop/u1001:2338-1770811209500123 left`}},
 }
 
 // TestReplay: one session in each sample, though several processes write of it,
@@ -90,7 +150,7 @@ var replays = []struct {
 // process's own session alone, and a late line had none.
 func TestReplay(t *testing.T) {
 	for _, r := range replays {
-		t.Run(r.tool, func(t *testing.T) {
+		t.Run(r.file, func(t *testing.T) {
 			if got := hear(t, r.tool, sample(t, r.file), later); !slices.Equal(got, r.want) {
 				t.Errorf("%q\nwant %q", got, r.want)
 			}
@@ -100,7 +160,8 @@ func TestReplay(t *testing.T) {
 
 // TestLoginProven: what is before the login begins nothing, and where a line does
 // not say whose login it is, nobody's session begins. Faults planted once: anyDesk
-// began at the request; rustDesk let the last connection in.
+// began at the request, or took any of several that wait; teamViewer took the first of
+// several sessions; rustDesk let the last connection in.
 func TestLoginProven(t *testing.T) {
 	for name, tt := range map[string]struct{ tool, text string }{
 		"teamviewer, password not given": {ToolTeamViewer, upTo(sample(t, "teamviewer.log"), "AuthenticationPasswordLogin")},
@@ -108,7 +169,20 @@ func TestLoginProven(t *testing.T) {
 		"anydesk, request alone":         {ToolAnyDesk, upTo(sample(t, "anydesk.trace"), "Authenticated")},
 		"anydesk, refused":               {ToolAnyDesk, without(sample(t, "anydesk.trace"), "Authenticated")},
 		"anydesk, no request":            {ToolAnyDesk, without(sample(t, "anydesk.trace"), "Incoming session")},
-		"rustdesk, connection alone":     {ToolRustDesk, without(sample(t, "rustdesk.log"), "supported_encoding")},
+		"anydesk, two wait": {ToolAnyDesk, strings.NewReplacer("   info 2024-02-16 20:29:04.310",
+			"   info 2024-02-16 20:29:04.305       back   4700   4701                   app.backend_session - Incoming session request: Other (100000009)\n   info 2024-02-16 20:29:04.310",
+			"4668   6440                   app.session -", "9999   6440                   app.session -").Replace(sample(t, "anydesk.trace"))},
+		"teamviewer, two sessions": {ToolTeamViewer, upTo(sample(t, "teamviewer.log"), "CParticipantManagerBase") +
+			"2024/02/16 06:16:40.000  1084       3644 D1   SessionManagerDesktop::IncomingConnection: Connection incoming, sessionID = 126302904\n" +
+			"2024/02/16 06:16:47.499  2216       2492 S0   CParticipantManagerBase participant Example Support (ID [1000000001,115469523]) was added with the role 6\n"},
+		"chrome, refused":              {ToolChrome, without(sample(t, "chrome.syslog"), "Client connected")},
+		"gnome, never logged in":       {"journal", without(sample(t, "gnome.journal"), "CapsAdvertise")},
+		"chrome, nobody's word":        {"journal", strings.ReplaceAll(sample(t, "chrome.journal"), `"_UID"`, `"UID"`)},
+		"gnome, another program":       {"journal", strings.ReplaceAll(sample(t, "gnome.journal"), `"_COMM": "gnome-remote-de"`, `"_COMM": "logger"`)},
+		"rdp, at the console":          {"events", strings.NewReplacer("192.0.2.7", "LOCAL", "192.0.2.8", "LOCAL").Replace(sample(t, "rdp.events"))},
+		"screenconnect, other channel": {"events", strings.ReplaceAll(sample(t, "screenconnect.events"), "Application<", "Setup<")},
+		"chrome, refused, event":       {"events", without(sample(t, "chrome.events"), "<EventID Qualifiers='16384'>1<")},
+		"rustdesk, connection alone":   {ToolRustDesk, without(sample(t, "rustdesk.log"), "supported_encoding")},
 		"rustdesk, two wait": {ToolRustDesk, "[2025-01-01 13:04:08.000000 +00:00] DEBUG [src\\server\\connection.rs:983] #1361 Connection opened from 192.0.2.8:6075.\n" +
 			sample(t, "rustdesk.log")},
 	} {
@@ -116,6 +190,11 @@ func TestLoginProven(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+}
+
+// oldSyslog writes the times as RFC 3164 has them.
+func oldSyslog(s string) string {
+	return regexp.MustCompile(`(?m)^2026-02-11T(..:..:..)\S+`).ReplaceAllString(s, "Feb 11 $1")
 }
 
 func upTo(s, mark string) string {
@@ -153,6 +232,13 @@ func TestLogZones(t *testing.T) {
 		"no year, later": {ToolTeamViewer, noYear, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "2025-12-16T06:16:47.499Z derived"},
 		"clock ahead":    {ToolTeamViewer, tv, time.Date(2024, 2, 16, 14, 0, 0, 0, time.UTC), "2024-02-16T14:00:00Z"},
 		"utc":            {ToolAnyDesk, sample(t, "anydesk.trace"), later.In(time.FixedZone("", 7*3600)), "2024-02-16T20:29:04.298Z"},
+		"syslog":         {ToolChrome, sample(t, "chrome.syslog"), later.In(time.FixedZone("", 7*3600)), "2026-02-11T12:15:40.501877Z"},
+		"syslog, old":    {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), later.In(time.FixedZone("", -3*3600)), "2026-02-11T12:15:40Z derived"},
+		"old, last year": {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), "2026-02-11T09:15:40Z derived"},
+		"old, ahead":     {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), time.Date(2026, 2, 11, 9, 0, 0, 0, time.UTC), "2026-02-11T09:00:00Z derived"},
+		"journal, ahead": {"journal", sample(t, "gnome.journal"), time.Date(2026, 2, 11, 12, 0, 0, 0, time.UTC), "2026-02-11T12:00:00Z"},
+		"event, ahead":   {"events", sample(t, "splashtop.events"), time.Date(2026, 2, 11, 12, 0, 0, 0, time.UTC), "2026-02-11T12:00:00Z"},
+		"event, zone":    {"events", strings.ReplaceAll(sample(t, "splashtop.events"), "Z'/>", "+02:00'/>"), later, "2026-02-11T10:00:05.5Z"},
 		"own zone":       {ToolRustDesk, strings.ReplaceAll(sample(t, "rustdesk.log"), "+00:00", "+08:00"), later, "2025-01-01T05:04:08.350802Z"},
 	} {
 		got := hear(t, tt.tool, tt.text, tt.now)
@@ -229,6 +315,9 @@ func TestTwoAtOnce(t *testing.T) {
 func TestLogsFollowed(t *testing.T) {
 	for _, how := range []string{"rotated", "emptied"} {
 		for _, r := range replays {
+			if logTools[r.tool] == nil {
+				continue // no file
+			}
 			t.Run(how+"/"+r.tool, func(t *testing.T) {
 				dir := t.TempDir()
 				path, users := filepath.Join(dir, "tool.log"), filepath.Join(dir, "users.log")
@@ -252,7 +341,7 @@ func TestLogsFollowed(t *testing.T) {
 				s := newStory(t)
 				s.each = func(line string) { told <- line }
 				ctx, cancel := context.WithCancel(t.Context())
-				w := NewLogs(slog.New(slog.DiscardHandler), s, []LogFile{{r.tool, path, 0}, {r.tool, users, 1000}})
+				w := NewLogs(slog.New(slog.DiscardHandler), s, []LogFile{{Tool: r.tool, Path: path}, {Tool: r.tool, Path: users, Owner: 1000}}, nil)
 				ended := make(chan error, 1)
 				ready := make(chan struct{})
 				w.started = func() { close(ready) }
@@ -277,14 +366,14 @@ func TestLogsFollowed(t *testing.T) {
 				}
 				begin, _, _ := strings.Cut(r.want[0], " \"")
 				end := r.want[1]
-				ofUser := strings.NewReplacer(r.tool+"/", r.tool+"/u1000:")
+				usersOwn := strings.NewReplacer(r.tool+"/", r.tool+"/u1000:")
 				half := text[:strings.LastIndex(text[:strings.Index(text, lastBefore[r.tool])], "\n")+1]
 				write(path, half)
 				want(begin)
 				write(users, half)
-				want(ofUser.Replace(begin))
+				want(usersOwn.Replace(begin))
 				write(users, text[len(half):])
-				want(ofUser.Replace(end))
+				want(usersOwn.Replace(end))
 				if how == "rotated" {
 					if err := os.Rename(path, filepath.Join(dir, "tool_OLD.log")); err != nil {
 						t.Fatal(err)
@@ -300,7 +389,7 @@ func TestLogsFollowed(t *testing.T) {
 }
 
 // lastBefore marks the first line of a sample's end.
-var lastBefore = map[string]string{ToolTeamViewer: "RemoveParticipant", ToolAnyDesk: "2024-02-16 20:35:10.700", ToolRustDesk: "#1362 Connection closed"}
+var lastBefore = map[string]string{ToolTeamViewer: "RemoveParticipant", ToolAnyDesk: "2024-02-16 20:35:10.700", ToolRustDesk: "#1362 Connection closed", ToolChrome: "Client disconnected"}
 
 // TestLogFiles: every place is one of a tool that is read, and a log below the own
 // folder is found once its tool has a folder there, as that user's.
@@ -315,7 +404,7 @@ func TestLogFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(homeLogs) > 0 { // not on Windows
-		want := LogFile{ToolAnyDesk, trace, uint32(os.Getuid())}
+		want := LogFile{Tool: ToolAnyDesk, Path: trace, Owner: uint32(os.Getuid())}
 		if !slices.Contains(LogFiles(), want) || !slices.Contains(WrittenLogs(), want) {
 			t.Errorf("%+v is not among %+v", want, LogFiles())
 		}
@@ -343,4 +432,12 @@ func fuzzLog(f *testing.F, tool, file string) {
 
 func FuzzTeamViewer(f *testing.F) { fuzzLog(f, ToolTeamViewer, "teamviewer.log") }
 func FuzzAnyDesk(f *testing.F)    { fuzzLog(f, ToolAnyDesk, "anydesk.trace") }
-func FuzzRustDesk(f *testing.F)   { fuzzLog(f, ToolRustDesk, "rustdesk.log") }
+func FuzzChrome(f *testing.F)     { fuzzLog(f, ToolChrome, "chrome.syslog") }
+func FuzzJournal(f *testing.F)    { fuzzLog(f, "journal", "gnome.journal") }
+func FuzzEvents(f *testing.F) {
+	for _, more := range []string{"splashtop.events", "screenconnect.events", "chrome.events"} {
+		f.Add(sample(f, more))
+	}
+	fuzzLog(f, "events", "rdp.events")
+}
+func FuzzRustDesk(f *testing.F) { fuzzLog(f, ToolRustDesk, "rustdesk.log") }

@@ -16,6 +16,7 @@ type window struct {
 	place image.Rectangle // on the root window
 	clear time.Time       // since when nothing covers it and it stands still; zero: not so now
 	focus time.Time       // since when it has the keyboard; zero: it does not
+	taken bool            // another program has grabbed the keyboard: the focus says nothing of where keys go
 }
 
 var errGone = errors.New("the window is gone")
@@ -30,13 +31,17 @@ func (w *Witness) take(e xgb.Event, now time.Time) {
 			delete(w.fences, key)
 		}
 	case xproto.FocusInEvent:
-		if s := w.windows[e.Event]; s != nil && s.focus.IsZero() && w.focused(e.Event) {
-			s.focus = now
+		if s := w.windows[e.Event]; s != nil {
+			s.taken = grabbed(e.Mode)
+			if s.focus.IsZero() && !s.taken && w.focused(e.Event) {
+				s.focus = now
+			}
 		}
 	case xproto.FocusOutEvent:
 		// To a child, or the pointer's focus only: the window keeps the keyboard.
 		if s := w.windows[e.Event]; s != nil && e.Detail != xproto.NotifyDetailInferior && e.Detail != xproto.NotifyDetailPointer {
 			s.focus, s.clear = time.Time{}, time.Time{}
+			s.taken = grabbed(e.Mode)
 			w.look(e.Event, s, now)
 		}
 	case xproto.VisibilityNotifyEvent:
@@ -55,6 +60,13 @@ func (w *Witness) take(e xgb.Event, now time.Time) {
 	case xproto.ConfigureNotifyEvent, xproto.ReparentNotifyEvent, xproto.CirculateNotifyEvent, xproto.UnmapNotifyEvent:
 		w.lookAll(now)
 	}
+}
+
+// grabbed tells whether a change of the focus was told of because of a grab of the
+// keyboard that begins or goes on (X11 protocol, FocusIn). One that ends is
+// Ungrab, and gives the keys back to the window with the focus.
+func grabbed(mode byte) bool {
+	return mode == xproto.NotifyModeGrab || mode == xproto.NotifyModeWhileGrabbed
 }
 
 func (w *Witness) lookAll(now time.Time) {
@@ -93,7 +105,7 @@ func (w *Witness) look(id xproto.Window, s *window, now time.Time) {
 	case s.clear.IsZero():
 		s.clear = now
 	}
-	if s.focus.IsZero() && w.focused(id) {
+	if s.focus.IsZero() && !s.taken && w.focused(id) {
 		s.focus = now
 	}
 }
@@ -170,9 +182,12 @@ func (w *Witness) covered(id xproto.Window, place image.Rectangle) bool {
 	return true
 }
 
-// made by the server itself, such as the window on which a compositor draws: ids
-// of clients begin above it (X11 protocol, chapter 8: resource-id-base).
-const serverIDs = 1 << 21
+// ofServer tells whether the server itself made a window, such as the one on which
+// a compositor draws: no client's bits are in its id (X11 protocol, chapter 8:
+// resource-id-mask, which is another one with -maxclients).
+func (w *Witness) ofServer(id xproto.Window) bool {
+	return uint32(id)&^xproto.Setup(w.x.X).ResourceIdMask == 0
+}
 
 // anySeen tells whether one of the windows is shown and overlaps place.
 func (w *Witness) anySeen(windows []xproto.Window, place image.Rectangle) bool {
@@ -182,7 +197,7 @@ func (w *Witness) anySeen(windows []xproto.Window, place image.Rectangle) bool {
 	}
 	for i, o := range windows {
 		a, err := attrs[i].Reply()
-		if err != nil || a.MapState != xproto.MapStateViewable || a.Class != xproto.WindowClassInputOutput || o < serverIDs {
+		if err != nil || a.MapState != xproto.MapStateViewable || a.Class != xproto.WindowClassInputOutput || w.ofServer(o) {
 			continue // gone meanwhile, or nothing to be seen
 		}
 		g, err := xproto.GetGeometry(w.x.X, xproto.Drawable(o)).Reply()
