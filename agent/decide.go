@@ -55,7 +55,7 @@ func (a *Agent) decide(l *live) {
 		PolicyState: consent.PolicyNone, Reporting: consent.SwitchUnset, Insights: consent.SwitchUnset,
 		AccessControl: consent.AccessUnset, Local: consent.AccessUnset, Desktop: state,
 	}
-	d := &decided{At: time.Now().UTC(), Subject: a.subjectOf(a.subjectUID(l, targets)), PolicyOrigin: "none"}
+	d := &decided{At: time.Now().UTC(), Subject: a.subjectFor(a.subjectUID(l, targets), l.Guest), PolicyOrigin: "none"}
 	c := a.asker(l)
 	if c != nil {
 		d.Company, d.CompanyName = c.Company, c.CompanyName
@@ -299,10 +299,22 @@ func (a *Agent) subjectSalt() ([]byte, error) {
 }
 
 // subjectOf names a user in records without naming them.
-func (a *Agent) subjectOf(uid uint32) string {
+func (a *Agent) subjectOf(uid uint32) string { return a.subjectFor(uid, "") }
+
+// subjectFor is subjectOf for one session's guest, by its device id: companies
+// must not be able to tell by the subject that it is the same person.
+func (a *Agent) subjectFor(uid uint32, guest string) string {
 	m := hmac.New(sha256.New, a.subject)
 	m.Write([]byte(strconv.Itoa(int(uid))))
+	if guest != "" {
+		m.Write([]byte("\x00" + guest))
+	}
 	return hex.EncodeToString(m.Sum(nil)[:16])
+}
+
+// isSubject tells whether a record that was made under a device id is about a user.
+func (a *Agent) isSubject(uid uint32, subject, device string) bool {
+	return subject != "" && (subject == a.subjectOf(uid) || subject == a.subjectFor(uid, device))
 }
 
 func join(ids []string) string {

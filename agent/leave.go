@@ -95,7 +95,7 @@ func (a *Agent) askHeld() {
 // can be asked without a supporter's hand.
 func (a *Agent) freeDesktop(g record.Grant) *desktop {
 	for _, d := range a.desktops {
-		if d.locked || a.subjectOf(d.uid) != g.Subject || a.supporterOn(d.uid) {
+		if d.locked || !a.isSubject(d.uid, g.Subject, g.Device) || a.supporterOn(d.uid) {
 			continue
 		}
 		busy := false

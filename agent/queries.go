@@ -99,21 +99,23 @@ func (a *Agent) info(l *live) ipc.SessionInfo {
 	return i
 }
 
-// row is what consent list shows of a record.
-func row(e store.Entry) (ipc.ConsentEntry, string, error) {
+// row is what consent list shows of a record, with whom it is about and the
+// device id under which it was made.
+func row(e store.Entry) (_ ipc.ConsentEntry, subject, device string, err error) {
 	var b struct {
 		record.Decided
 		Basis  consent.Basis   `json:"basis"`
 		Groups json.RawMessage `json:"groups"`
 		Test   bool            `json:"test"`
 		Answer string          `json:"answer"`
+		Device string          `json:"device"`
 	}
 	_, payload, err := record.Peek(e.Envelope)
 	if err != nil {
-		return ipc.ConsentEntry{}, "", err
+		return ipc.ConsentEntry{}, "", "", err
 	}
 	if err := json.Unmarshal(payload, &b); err != nil {
-		return ipc.ConsentEntry{}, "", fmt.Errorf("decode record %s: %w", e.ID, err)
+		return ipc.ConsentEntry{}, "", "", fmt.Errorf("decode record %s: %w", e.ID, err)
 	}
 	out := ipc.ConsentEntry{
 		ID: e.ID, Session: e.Session, Tool: b.Tool, Supporter: b.Supporter, Company: b.CompanyName, Direction: b.Direction,
@@ -122,10 +124,10 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 	}
 	if len(b.Groups) > 0 {
 		if err := json.Unmarshal(b.Groups, &out.Groups); err != nil {
-			return ipc.ConsentEntry{}, "", fmt.Errorf("decode record %s: %w", e.ID, err)
+			return ipc.ConsentEntry{}, "", "", fmt.Errorf("decode record %s: %w", e.ID, err)
 		}
 	}
-	return out, b.Subject, nil
+	return out, b.Subject, b.Device, nil
 }
 
 // entries lists the decisions that concern the peer, newest first, each with
@@ -154,7 +156,6 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 	}
 	later := map[string]consent.Outcome{} // by grant: what came after it
 	var bad error
-	mine := a.subjectOf(p.UID)
 	err := a.store.Records(func(e store.Entry) bool {
 		switch e.Type {
 		case record.TypeWithdrawal, record.TypeErasure, record.TypeObjection:
@@ -174,12 +175,12 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 		default:
 			return true
 		}
-		r, subject, err := row(e)
+		r, subject, device, err := row(e)
 		if err != nil {
 			bad = err
 			return true
 		}
-		if p.Role() != ipc.RoleAdmin && subject != mine {
+		if p.Role() != ipc.RoleAdmin && !a.isSubject(p.UID, subject, device) {
 			return true
 		}
 		r.Held = waiting[e.ID]
@@ -385,6 +386,7 @@ func (a *Agent) mySubject(p ipc.Peer, st store.StreamInfo) bool {
 	}
 	var g struct {
 		Subject string `json:"subject"`
+		Device  string `json:"device"`
 	}
-	return json.Unmarshal(payload, &g) == nil && g.Subject == a.subjectOf(p.UID)
+	return json.Unmarshal(payload, &g) == nil && a.isSubject(p.UID, g.Subject, g.Device)
 }
