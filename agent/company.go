@@ -71,9 +71,11 @@ func (a *Agent) startUplink(c *company) {
 		OnState:   func(s uplink.State) { a.post(func() { c.state = s }) },
 		OnSummary: func(string) { a.post(func() { a.summaries++ }) },
 		OnHint: func(h *wire.Hint) {
-			if h.GetState() != wire.Hint_UNKNOWN {
-				a.hint(h)
-			}
+			a.post(func() {
+				if hint, ok := a.hintOf(c, h); ok {
+					a.logs.Hint(hint)
+				}
+			})
 		},
 	})
 	if err != nil {
