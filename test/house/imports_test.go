@@ -56,7 +56,7 @@ type rule struct {
 var base = []string{"agent/consent", "agent/event", "agent/policy", "agent/record", "agent/wire", "agent/redact", "agent/ipc", "assets"}
 
 // testHelpers are what every package's tests may use.
-var testHelpers = []string{"assets", "agent/x11/xtest", "agent/session/watch/logindtest"}
+var testHelpers = []string{"assets", "agent/x11/xtest", "agent/session/watch/logindtest", "agent/journal/journaltest"}
 
 func with(more ...string) []string { return append(slices.Clone(base), more...) }
 
@@ -73,14 +73,15 @@ var rules = []rule{
 	{of: "agent/redact", may: []string{"agent/event"}},
 	{of: "agent/ipc", may: []string{"agent/consent", "agent/event", "agent/policy"}},
 	// Adapters: the base, and what belongs to themselves.
-	{of: "agent/session", may: with("agent/session")},
-	{of: "agent/capture", may: with("agent/capture", "agent/x11")},
+	{of: "agent/session", may: with("agent/session", "agent/journal")},
+	{of: "agent/capture", may: with("agent/capture", "agent/x11", "agent/journal")},
 	{of: "agent/store", may: with("agent/store")},
 	{of: "agent/prompt", may: with("agent/prompt", "agent/x11")},
 	{of: "agent/service", may: with("agent/service")},
 	{of: "agent/x11", may: with("agent/x11")},
 	{of: "agent/winput", may: base},
 	{of: "agent/memory"},
+	{of: "agent/journal", may: []string{"agent/journal"}},
 	// The uplink reads the streams of the store, and nothing else of it.
 	{of: "agent/uplink", may: with("agent/uplink", "agent/store")},
 	{of: "agent", may: []string{"agent", "assets"}},
