@@ -17,6 +17,9 @@ import (
 // ToolMeshCentral is the name of sessions of MeshCentral's agent.
 const ToolMeshCentral = "meshcentral"
 
+var meshFacts = facts{hears: []string{"begin", "end", "user", "desktop", "terminal", "files", "display", "commands of a terminal"},
+	missing: "viewers who may only look, and relayed ports, are not told apart or told of"}
+
 // meshSocket is what the agent calls its local socket, in its working folder
 // (MeshCentral 1.1.55, agents/meshcore.js: obj.DAIPC).
 const meshSocket = "DAIPC"

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -29,48 +30,58 @@ func TestMain(m *testing.M) {
 }
 
 func actAgent() {
-	pieces := make(chan string)
-	go func() {
-		defer close(pieces)
-		for {
-			var line string
-			if _, err := fmt.Scanln(&line); err != nil {
-				return
-			}
-			pieces <- line
-		}
-	}()
-	for {
+	var mu sync.Mutex
+	var open []net.Conn // that have registered; guarded by mu
+	serve := func() net.Listener {
 		os.Remove(meshSocket)
 		l, err := net.Listen("unix", meshSocket)
 		if err != nil {
 			panic(err)
 		}
-		c, err := l.Accept()
-		if err != nil {
-			panic(err)
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					for _, answer := range []string{`{"cmd":"serverstate","value":1}`, os.Getenv(meshMode)} {
+						if _, err := readMeshFrame(c); err != nil {
+							c.Close()
+							return
+						}
+						mu.Lock()
+						if strings.Contains(answer, "sessions") {
+							open = append(open, c)
+						}
+						c.Write(framed(answer))
+						mu.Unlock()
+					}
+				}()
+			}
+		}()
+		return l
+	}
+	l := serve()
+	for line := ""; ; {
+		if _, err := fmt.Scanln(&line); err != nil {
+			return
 		}
-		for _, answer := range []string{`{"cmd":"serverstate","value":1}`, os.Getenv(meshMode)} {
-			if _, err := readMeshFrame(c); err != nil {
-				panic(err)
+		mu.Lock()
+		if line == "core" {
+			l.Close()
+			for _, c := range open {
+				c.Close()
 			}
-			if _, err := c.Write(framed(answer)); err != nil {
-				panic(err)
+			open = nil
+			l = serve()
+		}
+		if raw, err := hex.DecodeString(line); err == nil {
+			for _, c := range open {
+				c.Write(raw) // one that does not listen any more
 			}
 		}
-		for again := false; !again; {
-			line, ok := <-pieces
-			if !ok {
-				return
-			}
-			again = line == "core"
-			raw, err := hex.DecodeString(line)
-			if _, werr := c.Write(raw); err != nil || werr != nil {
-				break
-			}
-		}
-		c.Close()
-		l.Close()
+		mu.Unlock()
 	}
 }
 
@@ -135,7 +146,8 @@ func TestMeshAgent(t *testing.T) {
 	}
 	empty := state(`"files":{}`)
 	ana := framed(state(`"files":{"user//ana":1}`))
-	agent := startAgent(t, dir, empty)
+	there := state(`"files":{"user//there":1}`) // whose beginning shows that the agent is heard
+	agent := startAgent(t, dir, there)
 	mine = fmt.Sprint(agent.cmd.Process.Pid)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -158,13 +170,15 @@ func TestMeshAgent(t *testing.T) {
 					t.Fatalf("%q, want %q in it", got, parts)
 				}
 			}
-		case <-time.After(time.Minute):
+		case <-time.After(20 * time.Second):
 			t.Fatalf("%q was not heard", parts)
 		}
 	}
+	want("begin", `"there"`)
 	agent.say(ana[:3])
 	agent.say(ana[3:17])
 	agent.say(ana[17:])
+	want("end", "left")
 	want("begin", `"ana"`)
 	agent.say(framed(`{"cmd":"amtstate"}`, state(`"files":{"user//ana":1,"user//rui":1},"wsman":{"x":1}`), empty))
 	want("begin", `"rui"`)
@@ -175,13 +189,13 @@ func TestMeshAgent(t *testing.T) {
 	want("begin", `"ana"`)
 	fmt.Fprintln(agent.in, "core")
 	want("end", Unheard)
+	want("begin", `"there"`)
 	agent.say(ana)
+	want("end", "left")
 	want("begin", `"ana"`)
 	agent.say([]byte{0xff, 0xff, 0xff, 0xff})
 	want("end", Unheard)
-	fmt.Fprintln(agent.in, "core")
-	agent.say(ana)
-	want("begin", `"ana"`)
+	want("begin", `"there"`)
 	agent.end()
 	want("end")
 

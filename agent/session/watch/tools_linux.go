@@ -120,12 +120,9 @@ func (p *programs) folder(path string) bool {
 	return err == nil
 }
 
-// near has the socket of a process be told of, and the next start of its program.
-func (p *programs) near(pid int) {
-	dir := "/proc/" + strconv.Itoa(pid)
-	p.folder(dir + "/cwd")
-	p.file(dir + "/exe")
-}
+// near has the socket of a process be told of, when it opens one or the next
+// process in its place does.
+func (p *programs) near(pid int) { p.folder("/proc/" + strconv.Itoa(pid) + "/cwd") }
 
 // told tells whether something of that name is of interest, in a folder or as a file.
 func (p *programs) told(wd int, name string) bool {
