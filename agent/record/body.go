@@ -7,6 +7,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/event"
+	"aval/agent/strict"
 )
 
 // MaxGrantAge is the longest that a session is recorded without a new decision.
@@ -35,8 +36,13 @@ type Decided struct {
 	// SupporterID shows that two sessions are of the same supporter: "ssh-key:"
 	// with the key's fingerprint, or "root:" with the name that root's hook gave;
 	// empty: a name that is only claimed.
-	SupporterID   string             `json:"supporter_id,omitempty"`
-	CompanyName   string             `json:"company_name"`
+	SupporterID string `json:"supporter_id,omitempty"`
+	CompanyName string `json:"company_name"`
+	// CompanyHost is the name of the server of a company that asked by a session
+	// code, as TLS verified it, and Request the id of what it asked with; empty:
+	// the computer was enrolled with the company.
+	CompanyHost   string             `json:"company_host,omitempty"`
+	Request       string             `json:"request,omitempty"`
 	Direction     consent.Direction  `json:"direction"`
 	Input         consent.Input      `json:"input"`
 	Decision      consent.Decision   `json:"decision"`
@@ -189,7 +195,7 @@ func OpenAs(raw []byte, keys Keys, want Type, body any) (keyID string, err error
 	if typ != want {
 		return "", fmt.Errorf("%w: %s instead of %s", ErrWrongType, typ, want)
 	}
-	if err := strict(payload, body); err != nil {
+	if err := strict.Decode(payload, body); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return keyID, nil

@@ -93,12 +93,8 @@ func (d *desktop) openPrompt(o ipc.PromptOpen) {
 				delete(d.prompts, o.Question)
 			}
 		})
-		if err == nil || (ctx.Err() != nil && errors.Is(err, context.Canceled)) {
-			return // answered, out of time, or ended by the service
-		}
-		if ctx.Err() != nil { // the service knows: the connection of the dialog told it
-			d.log.Warn("a question could not be shown", "question", o.Question, "rung", o.Rung, "err", err)
-			return
+		if err == nil || ctx.Err() != nil {
+			return // answered, out of time, or ended by the service, which knows
 		}
 		why := whyExited
 		switch {

@@ -30,6 +30,7 @@ type facts struct {
 var toolFacts = map[string]facts{
 	ToolMeshCentral: meshFacts, ToolX11VNC: x11vncFacts, ToolTigerVNC: tigerVNCFacts, ToolXrdp: xrdpFacts, ToolSSH: sshFacts,
 	ToolTeamViewer: teamViewerFacts, ToolAnyDesk: anyDeskFacts, ToolRustDesk: rustDeskFacts, ToolChrome: chromeFacts, ToolGNOME: gnomeFacts,
+	ToolSplashtop: splashtopFacts, ToolScreenConnect: screenConnectFacts, ToolRDP: rdpFacts,
 }
 
 // here is a tool that is on this computer, and that is heard.
@@ -51,7 +52,7 @@ func Hearings() []Hearing {
 	for _, f := range WrittenLogs() {
 		out = append(out, here(f.Tool, "log "+f.Path))
 	}
-	for _, f := range Feeds(JournalTools()) {
+	for _, f := range Feeds(JournalTools(), nil) {
 		for _, t := range f.Tools {
 			out = append(out, here(t, "by the "+f.Name))
 		}
