@@ -235,16 +235,8 @@ func (m *mesh) take(now map[string]meshUsers) {
 }
 
 func (m *mesh) found(name string, since time.Time) Found {
-	return Found{Tool: ToolMeshCentral, Supporter: name, StartedAt: since.UTC(), UID: m.s.UID, User: userName(m.s.UID), Owner: ownerOf(m.s.UID),
+	return Found{Tool: ToolMeshCentral, Supporter: name, StartedAt: since.UTC(), UID: m.s.UID, User: userName(m.s.UID), Owner: m.s.Owner,
 		Leader: m.s.PID, LeaderStart: m.s.Start}
-}
-
-// ownerOf marks what an ordinary user's own agent says: it concerns that user.
-func ownerOf(uid uint32) uint32 {
-	if int(uid) == os.Geteuid() {
-		return 0
-	}
-	return uid
 }
 
 // findDesktop begins a session once it is known which display the agent shows;

@@ -21,7 +21,10 @@ type Server struct {
 	Display string // empty: it has more than one
 	Log     string // the file that it writes to; empty: none that can be followed
 	View    bool   // it takes no keys and no mouse
-	Socket  string // on which it tells of its sessions; empty: it has none, or not yet
+	// Owner is whose word it is: anybody may start a program of such a name, and
+	// have it write and say what they like; 0: the system's.
+	Owner  uint32
+	Socket string // on which it tells of its sessions; empty: it has none, or not yet
 }
 
 // Tools watches the remote tools whose programs can be followed: it finds them,
