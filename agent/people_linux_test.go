@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -191,4 +192,55 @@ func TestTwoPeopleAsked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPutOff: who was asked after leaving and did not answer is left in peace for
+// an hour; neither a helper that starts anew nor somebody else's sign-in changes
+// that, and their own next sign-in does. Let every registration forget what was
+// put off, and it fails.
+func TestPutOff(t *testing.T) {
+	m := logindtest.Start(t)
+	m.Serve(t)
+	m.Set(t, "2", seatOf(":77", "seat0"))
+	r := newRig(t, nil)
+	c := r.dial()
+	after := 0 // questions after leaving
+	var mu sync.Mutex
+	asked := func() int { mu.Lock(); defer mu.Unlock(); return after }
+	answer := func(p *person, o ipc.PromptOpen) {
+		if w, q, err := p.open(o); err == nil && q.Leave == nil {
+			_ = w.Call(context.Background(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: o.Question, Locale: "en", TextSHA256: "00"}, nil)
+			_ = w.Call(context.Background(), ipc.MethodQuestionAnswer, ipc.QuestionAnswer{Question: o.Question, Allow: true, Groups: q.Offered}, nil)
+			return
+		}
+		if o.Rung == "window" {
+			mu.Lock()
+			after++
+			mu.Unlock()
+		}
+		_ = p.c.Call(context.Background(), ipc.MethodDesktopPrompt, ipc.DesktopPrompt{Question: o.Question, Rung: o.Rung, Why: "no-window"}, nil)
+	}
+	p := r.sit(":77", answer)
+	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
+	_, err := call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
+	r.eventually("asked, on both rungs", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return asked() == 1 && len(p.closed) > 0
+	})
+	again := r.sit(":77", answer)
+	m.Set(t, "3", seatAs(rosa, ":78", "seat1"))
+	other := r.sitAs(rosa, ":78", answer)
+	for _, who := range []*person{again, other} {
+		if _, err := call[ipc.Empty](r, who.c, ipc.MethodDesktopAlive, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := asked(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	m.Set(t, "4", seatOf(":79", "seat2"))
+	r.sit(":79", answer)
+	r.eventually("asked at the next sign-in", func() bool { return asked() == 2 })
 }
