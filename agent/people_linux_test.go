@@ -3,8 +3,10 @@ package agent_test
 import (
 	"context"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -33,15 +35,21 @@ func (r *rig) dialAs(uid int) *ipc.Client {
 			must(r.t, os.Chmod(dir, 0o755))
 		}
 	}
-	// Of this thread alone: syscall.Setresuid would change every thread of the test.
-	become := func(uid int) {
-		if _, _, err := syscall.RawSyscall(syscall.SYS_SETRESUID, ^uintptr(0), uintptr(uid), ^uintptr(0)); err != 0 {
+	return r.dialWith(syscall.SYS_SETRESUID, uid)
+}
+
+// dialWith connects as another user or with another group, by the system call
+// that sets it: of this thread alone, for syscall.Setresuid would change all.
+func (r *rig) dialWith(call uintptr, id int) *ipc.Client {
+	r.t.Helper()
+	become := func(id int) {
+		if _, _, err := syscall.RawSyscall(call, ^uintptr(0), uintptr(id), ^uintptr(0)); err != 0 {
 			r.t.Fatal(err)
 		}
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	become(uid)
+	become(id)
 	c, err := ipc.Dial(context.Background(), r.socket, ipc.Hello{Program: "test"})
 	become(0)
 	must(r.t, err)
@@ -243,4 +251,42 @@ func TestPutOff(t *testing.T) {
 	m.Set(t, "4", seatOf(":79", "seat2"))
 	r.sit(":79", answer)
 	r.eventually("asked at the next sign-in", func() bool { return asked() == 2 })
+}
+
+// TestResumeNeedsTheBar: where programs are installed, a recording that no bar
+// shows is not resumed from a command line, by root neither, whatever group it
+// runs with. Without installed programs it is. Let handleControl weigh a press of
+// no desktop, and it fails.
+func TestResumeNeedsTheBar(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to run with another group")
+	}
+	const group = "daemon"
+	g, err := user.LookupGroup(group)
+	must(t, err)
+	gid, err := strconv.Atoi(g.Gid)
+	must(t, err)
+	for _, installed := range []string{"", group} {
+		logindtest.Start(t).Serve(t)
+		r := newRigOf(t, nil, notEnforced)
+		r.stop()
+		r.group = installed
+		r.start()
+		c := r.dial()
+		if b := r.begin(c, ipc.SessionBegin{ID: "1"}); b.Verdict != consent.Allow {
+			t.Fatalf("nobody there: %+v", b)
+		}
+		shell := r.dialWith(syscall.SYS_SETRESGID, gid)
+		control := func(action string) error {
+			_, err := call[ipc.WithdrawResult](r, shell, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: action})
+			return err
+		}
+		must(t, control("pause"))
+		err := control("resume")
+		s, _ := r.session(c, "test/1")
+		if refused := err != nil; refused != (installed != "") || s.Paused != refused {
+			t.Errorf("installed %q: %v, %+v", installed, err, s)
+		}
+		r.stop()
+	}
 }
