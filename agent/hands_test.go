@@ -128,8 +128,7 @@ func TestInstalledOnly(t *testing.T) {
 // TestLeave: a yes of which nobody knows whose hand gave it is not sent. When the
 // supporter has left the person is asked, and what they say is done; while a
 // supporter is there it is neither asked nor answered, and a question that is open
-// goes, to come again when they have left. Let unproven say no, freeDesktop or
-// answerLeave not look for the supporter, begin not tell the questions after
+// goes, to come again when they have left. Let unproven say no, begin not tell the questions after
 // leaving, or settleLeave put off what was taken away, and it fails.
 func TestLeave(t *testing.T) {
 	t.Parallel()
@@ -235,6 +234,49 @@ func TestLeave(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLeaveAnswerWithSupporter: a supporter may be with the person although the
+// question after leaving is open: the desktop that they view came up later. No
+// answer counts then. Let answerLeave not look for the supporter, and it fails.
+func TestLeaveAnswerWithSupporter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := r.dial()
+	gate := make(chan struct{})
+	said := make(chan ipc.QuestionAnswerResult, 1)
+	p := r.sit(":77", func(p *person, o ipc.PromptOpen) {
+		c, q, err := p.open(o)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_ = c.Call(context.Background(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: o.Question, Locale: "en", TextSHA256: "00"}, nil)
+		if q.Leave != nil {
+			<-gate
+		}
+		var res ipc.QuestionAnswerResult
+		_ = c.Call(context.Background(), ipc.MethodQuestionAnswer, ipc.QuestionAnswer{Question: o.Question, Allow: true, Groups: q.Offered}, &res)
+		if q.Leave != nil {
+			said <- res
+			<-p.r.t.Context().Done() // it stays open
+		}
+	})
+	r.begin(c, ipc.SessionBegin{ID: "1", Desktop: ":77", Hold: true})
+	_, err := call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
+	r.eventually("the question after leaving", func() bool { return p.questions() == 2 })
+	if b := r.begin(c, ipc.SessionBegin{ID: "2", Desktop: ":78"}); b.Reason != consent.ReasonDesktopUnreachable {
+		t.Fatalf("%+v", b)
+	}
+	r.sit(":78", nil)
+	close(gate)
+	if res := <-said; res.Outcome != consent.OutcomeAsking || res.Refused == "" {
+		t.Errorf("answered with a supporter there: %+v", res)
+	}
+	if e := r.consents(c); !e[len(e)-1].Held {
+		t.Errorf("%+v", e)
 	}
 }
 

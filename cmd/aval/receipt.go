@@ -209,9 +209,12 @@ func check(raw []byte, key ed25519.PublicKey) (checked, error) {
 	}
 	if ok, known := r.Follows(); known {
 		v.Follows = &ok
-		if ok {
+		switch {
+		case ok && r.Narrowed() != "":
+			v.Proven = append(v.Proven, "this version's table would have let it be asked or recorded, and the record names why it was denied: "+string(r.Narrowed()))
+		case ok:
 			v.Proven = append(v.Proven, "the decision is what this version's table says of the recorded facts")
-		} else {
+		default:
 			v.NotProven = append(v.NotProven, "that the decision follows from the recorded facts: this version's table decides otherwise")
 		}
 	}
