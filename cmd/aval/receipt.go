@@ -19,6 +19,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/record"
 	"aval/assets"
+	"aval/cmd/internal/command"
 )
 
 func (a *app) consentReceipt() *cobra.Command {
@@ -165,10 +166,7 @@ always needs --key. KEY is the public key in hex or base64, or a file with it.`,
 }
 
 func (a *app) readInput(path string) ([]byte, error) {
-	if path == "-" {
-		return io.ReadAll(io.LimitReader(a.in, record.MaxReceipt+1))
-	}
-	return readUpTo(path, record.MaxReceipt+1)
+	return command.ReadFile(path, a.in, record.MaxReceipt)
 }
 
 // check verifies a receipt or a bare envelope.
