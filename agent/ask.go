@@ -289,7 +289,7 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 	}
 	by, counts := consent.P0, true
 	if ask.Rung() == prompt.Window {
-		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(d, c))
+		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(d, c, h.Server))
 	}
 	if r.Allow && !counts && ask.Holds(c) {
 		l.question.remote++

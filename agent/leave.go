@@ -298,7 +298,7 @@ func (a *Agent) answerLeave(c *ipc.Conn, lv *leave, r ipc.QuestionAnswer, h ipc.
 	}
 	by, counts := consent.P0, true
 	if lv.ask.Rung() == prompt.Window {
-		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(lv.desk, c))
+		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(lv.desk, c, h.Server))
 	}
 	if a.supporterOn(lv.desk.uid) {
 		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: ipc.RefusedRemote}, nil
