@@ -138,7 +138,7 @@ until_ "another user's line is another session" 30 crd_is 2
 pkill -u joao -f 'Client connected'
 until_ "its program's end ends it" 30 crd_is 1
 says joao "Client disconnected: helper@example.com/1"
-sleep 2
+sleep 2 # what must not happen would have
 check "nobody else's word ends a session" is "$(crd 'map(.supporter) | index("helper@example.com") != null')" true
 pkill -u maria -f 'Client connected'
 until_ "hers ends with its program" 30 crd_is 0
