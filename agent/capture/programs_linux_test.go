@@ -107,7 +107,7 @@ func TestProgramsOfADesktop(t *testing.T) {
 	mine, other, bare := startShell(t, "DISPLAY="+here+".0"), startShell(t, "DISPLAY="+elsewhere), startShell(t)
 	mine.run(`sleep 301 & until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done`) // before the grant
 	var got emitted
-	r, err := capture.StartPrograms(t.Context(), desktop(), got.emit, grantFor(t, "g", time.Hour, event.Windows, event.Commands))
+	r, err := capture.Start(t.Context(), desktop(), got.emit, grantFor(t, "g", time.Hour, event.Windows, event.Commands))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestProgramsByGrant(t *testing.T) {
 		{[]event.Group{event.Commands}, capture.Scope{Leader: sh.cmd.Process.Pid}, "command-run sleep|sleep 311"},
 	} {
 		var got emitted
-		r, err := capture.StartPrograms(t.Context(), c.scope, got.emit, grantFor(t, "g", time.Hour, c.groups...))
+		r, err := capture.Start(t.Context(), c.scope, got.emit, grantFor(t, "g", time.Hour, c.groups...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,27 +167,27 @@ func TestProgramsByGrant(t *testing.T) {
 	}
 	// Nothing without a grant that covers it, nor without a scope.
 	var none emitted
-	for _, groups := range [][]event.Group{{event.Files}, {event.Chat, event.System}} {
-		if _, err := capture.StartPrograms(t.Context(), desktop(), none.emit, grantFor(t, "g", time.Hour, groups...)); !errors.Is(err, capture.ErrNoGrant) {
+	for _, groups := range [][]event.Group{{event.Chat}} {
+		if _, err := capture.Start(t.Context(), desktop(), none.emit, grantFor(t, "g", time.Hour, groups...)); !errors.Is(err, capture.ErrNoGrant) {
 			t.Errorf("%v: %v", groups, err)
 		}
 	}
-	if _, err := capture.StartPrograms(t.Context(), desktop(), none.emit); !errors.Is(err, capture.ErrNoGrant) {
+	if _, err := capture.Start(t.Context(), desktop(), none.emit); !errors.Is(err, capture.ErrNoGrant) {
 		t.Errorf("no grant: %v", err)
 	}
 	g := grantFor(t, "g", time.Hour, event.Windows)
 	for _, s := range []capture.Scope{{}, {Display: ":1", Leader: 1}, {Leader: 1 << 30}} {
-		if _, err := capture.StartPrograms(t.Context(), s, none.emit, g); err == nil {
+		if _, err := capture.Start(t.Context(), s, none.emit, g); err == nil {
 			t.Errorf("scope %+v was taken", s)
 		}
 	}
 	// A login gives commands: a grant for windows alone covers none of it.
-	r, err := capture.StartPrograms(t.Context(), capture.Scope{Leader: sh.cmd.Process.Pid}, none.emit, g)
+	r, err := capture.Start(t.Context(), capture.Scope{Leader: sh.cmd.Process.Pid}, none.emit, g)
 	if err == nil {
 		defer r.Stop()
 		sh.run("sleep 312 & :")
 		var marker emitted
-		m, err := capture.StartPrograms(t.Context(), desktop(), marker.emit, g)
+		m, err := capture.Start(t.Context(), desktop(), marker.emit, g)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -131,7 +131,7 @@ type tree struct {
 	started func(program)
 	ended   func(ending)
 	// looked is told of every program that was looked at, told or not; may be nil.
-	looked func(pid int, name string)
+	looked func(pid int, s seen)
 	// gone is told of every end; may be nil.
 	gone func(pid int)
 }
@@ -210,7 +210,7 @@ func (t *tree) exec(pid int, at time.Time, look func() (seen, bool)) {
 		return
 	}
 	if t.looked != nil {
-		t.looked(pid, s.name)
+		t.looked(pid, s)
 	}
 	gives, prompts := s.children()
 	was := p.is
