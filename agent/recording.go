@@ -336,7 +336,7 @@ func (a *Agent) startCapture(l *live) {
 // scope says whose doing belongs to the session.
 func (a *Agent) scope(l *live) (capture.Scope, bool) {
 	if l.Login != nil {
-		return capture.Scope{Leader: l.Login.Leader, UID: l.Login.UID}, true
+		return capture.Scope{Leader: l.Login.Leader, UID: l.Login.UID, Own: a.cfg.StateDir}, true
 	}
 	if len(l.desktops) != 1 {
 		return capture.Scope{}, false
@@ -345,7 +345,7 @@ func (a *Agent) scope(l *live) (capture.Scope, bool) {
 	if !ok {
 		return capture.Scope{}, false
 	}
-	return capture.Scope{UID: d.uid, Display: d.reg.Display}, true
+	return capture.Scope{UID: d.uid, Display: d.reg.Display, Own: a.cfg.StateDir}, true
 }
 
 // take admits one event to a recording: the last gate before the disk. done may

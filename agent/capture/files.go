@@ -26,6 +26,8 @@ const (
 	// fileSettle is how long a file must be left alone before it is told of:
 	// who saves a file writes, renames and removes several.
 	fileSettle = time.Second
+	// fileAtMost is when a file is told of that is never left alone.
+	fileAtMost = 30 * time.Second
 	// maxFiles is how many files of one folder are told one by one; more at a
 	// time are one event with a count.
 	maxFiles = 5
@@ -35,6 +37,9 @@ const (
 type folders struct {
 	watch *fsnotify.Watcher
 	used  map[string]time.Time
+	// known are the files that were there: what takes the place of one of them
+	// has changed it.
+	known map[string]map[string]bool // by folder
 	waits map[string]*fileWait
 }
 
@@ -42,6 +47,7 @@ type folders struct {
 type fileWait struct {
 	action string
 	at     time.Time // of the last change
+	first  time.Time // of the first one that was not told
 }
 
 // runFiles tells of files that appear, change or go in the folders that the
@@ -53,7 +59,7 @@ func runFiles(ctx context.Context, g *gate, w *work) error {
 		return fmt.Errorf("watch files: %w", err)
 	}
 	defer fw.Close()
-	f := &folders{watch: fw, used: map[string]time.Time{}, waits: map[string]*fileWait{}}
+	f := &folders{watch: fw, used: map[string]time.Time{}, known: map[string]map[string]bool{}, waits: map[string]*fileWait{}}
 	var due <-chan time.Time
 	for {
 		if due == nil && len(f.waits)+len(f.used) > 0 {
@@ -65,7 +71,9 @@ func runFiles(ctx context.Context, g *gate, w *work) error {
 		case p := <-w.places:
 			sooner := len(f.waits) == 0
 			for _, dir := range p.folders() {
-				f.use(dir, p.at)
+				if w.own == "" || dir != w.own && !strings.HasPrefix(dir, w.own+"/") {
+					f.use(dir, p.at)
+				}
 			}
 			if sooner {
 				due = nil
@@ -74,7 +82,7 @@ func runFiles(ctx context.Context, g *gate, w *work) error {
 			if !ok {
 				return errors.New("watch files: the system stopped telling")
 			}
-			if e.Op == fsnotify.Chmod || ignoredFile(e.Name) || w.did(packagers) && strings.HasPrefix(e.Name, "/etc/") {
+			if e.Op == fsnotify.Chmod || ignoredFile(e.Name) || e.Name == w.own || w.did(packagers) && strings.HasPrefix(e.Name, "/etc/") {
 				continue // what a package brings is told as a package
 			}
 			if len(f.waits) == 0 {
@@ -123,7 +131,9 @@ func (f *folders) use(dir string, since time.Time) {
 	}
 	defer d.Close()
 	list, _ := d.ReadDir(maxCatch)
+	f.known[dir] = make(map[string]bool, len(list))
 	for _, e := range list {
+		f.known[dir][e.Name()] = true
 		name := filepath.Join(dir, e.Name())
 		if fi, err := e.Info(); err == nil && fi.Mode().IsRegular() && fi.ModTime().After(since.Add(-10*time.Millisecond)) && !ignoredFile(name) {
 			f.wait(name, "changed", time.Now())
@@ -143,6 +153,7 @@ func oldest(m map[string]time.Time) string {
 
 func (f *folders) drop(dir string) {
 	delete(f.used, dir)
+	delete(f.known, dir)
 	f.watch.Remove(dir)
 }
 
@@ -156,13 +167,21 @@ func (f *folders) trim(now time.Time) {
 }
 
 func (f *folders) changed(e fsnotify.Event, now time.Time) {
+	known, b := f.known[filepath.Dir(e.Name)], filepath.Base(e.Name)
 	switch {
-	case e.Has(fsnotify.Create):
+	case e.Has(fsnotify.Create) && !known[b]:
 		f.wait(e.Name, "created", now)
-	case e.Has(fsnotify.Write):
+	case e.Has(fsnotify.Create), e.Has(fsnotify.Write):
 		f.wait(e.Name, "changed", now)
+	case known == nil: // of the folder itself: who looks at the one above tells of it
+		return
 	case e.Has(fsnotify.Remove), e.Has(fsnotify.Rename):
+		delete(known, b)
 		f.wait(e.Name, "deleted", now)
+		return
+	}
+	if known != nil && len(known) < maxCatch {
+		known[b] = true
 	}
 }
 
@@ -172,16 +191,16 @@ func (f *folders) wait(name, action string, now time.Time) {
 	p := f.waits[name]
 	switch {
 	case p == nil && len(f.waits) < maxWaits:
-		f.waits[name] = &fileWait{action, now}
+		f.waits[name] = &fileWait{action, now, now}
 	case p == nil:
 	case p.action == "created" && action == "deleted":
 		delete(f.waits, name)
-	case p.action == "deleted" && action != "deleted":
-		*p = fileWait{"changed", now}
+	case p.action == "deleted" && action != "deleted": // saved anew
+		*p = fileWait{"changed", now, p.first}
 	case p.action == "created":
 		p.at = now
 	default:
-		*p = fileWait{action, now}
+		*p = fileWait{action, now, p.first}
 	}
 }
 
@@ -190,7 +209,7 @@ func (f *folders) tell(g *gate, now time.Time) {
 	type key struct{ dir, action string }
 	by := map[key][]string{}
 	for name, p := range f.waits {
-		if now.Sub(p.at) < fileSettle {
+		if now.Sub(p.at) < fileSettle && now.Sub(p.first) < fileAtMost {
 			continue
 		}
 		delete(f.waits, name)

@@ -24,6 +24,9 @@ type Scope struct {
 	// Leader is the process that holds a terminal login open: its descendants,
 	// and what bears the same audit session (proc_pid_sessionid, pam_loginuid).
 	Leader int
+	// Own is Aval's own folder, if it has one: what it writes there while it
+	// records is nobody's doing.
+	Own string
 }
 
 func (s Scope) check() error {
@@ -84,6 +87,7 @@ func Start(ctx context.Context, scope Scope, emit Emit, grants ...record.Verifie
 		return nil, err // before anything is opened
 	}
 	shared := newWork()
+	shared.own = scope.Own
 	programs, err := newProgramWatch(scope,
 		func(p program) { g.started(scope, p) }, func(e ending) { g.ended(scope, e) }, g.missed)
 	if err != nil {

@@ -34,6 +34,7 @@ type place struct {
 // may be called by any goroutine.
 type work struct {
 	places chan place
+	own    string // Aval's own folder; set before anything starts
 
 	mu    sync.Mutex
 	tools map[int]string       // process: which sort of tool it is
@@ -45,7 +46,7 @@ func newWork() *work {
 }
 
 // looked notes a program of the session.
-func (w *work) looked(pid int, s seen) {
+func (w *work) looked(pid int, s seen, within bool) {
 	for sort, names := range toolsOf {
 		if names[s.title()] || names[s.name] {
 			w.mu.Lock()
@@ -54,6 +55,9 @@ func (w *work) looked(pid int, s seen) {
 			}
 			w.mu.Unlock()
 		}
+	}
+	if within {
+		return
 	}
 	select {
 	case w.places <- place{s.cwd, s.args, time.Now()}:
