@@ -8,7 +8,7 @@ import (
 )
 
 // ToolNames are the tools that Tools and Logs can watch.
-var ToolNames = []string{ToolTigerVNC, ToolXrdp, ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome, ToolGNOME}
+var ToolNames = []string{ToolTigerVNC, ToolXrdp, ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome, ToolGNOME, ToolSplashtop, ToolScreenConnect, ToolRDP}
 
 // Server is a program of a remote tool that runs here.
 type Server struct {
@@ -20,6 +20,9 @@ type Server struct {
 	Display string // empty: it has more than one
 	Log     string // the file that it writes to; empty: none that can be followed
 	View    bool   // it takes no keys and no mouse
+	// Owner is whose word its log is: anybody may start a program of such a name,
+	// and write what they like; 0: the system's.
+	Owner uint32
 }
 
 // Tools watches the remote tools that write a log: it finds their programs,
