@@ -277,6 +277,8 @@ func (c *conn) handle(f *wire.Frame) error {
 		c.l.cfg.OnOptions(b.Options.GetEnvelope())
 	case *wire.Frame_Summary:
 		return c.onSummary(b.Summary)
+	case *wire.Frame_Hint:
+		c.l.cfg.OnHint(b.Hint)
 	case *wire.Frame_Refused:
 		return &refusedError{code: b.Refused.GetCode(), sentence: b.Refused.GetSentence(), retry: b.Refused.GetRetry()}
 	}
