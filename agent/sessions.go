@@ -56,6 +56,7 @@ func (a *Agent) begin(s session.Session) (*live, error) {
 	s = l.Session
 	a.sessions[s.Name] = l
 	a.waitFor(l)
+	a.announcedNow(l)
 	a.decide(l)
 	a.followRemote(l)
 	a.tendGuest(a.guests[l.Guest])

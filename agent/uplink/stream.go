@@ -277,6 +277,9 @@ func (c *conn) handle(f *wire.Frame) error {
 		c.l.cfg.OnOptions(b.Options.GetEnvelope())
 	case *wire.Frame_Summary:
 		return c.onSummary(b.Summary)
+	case *wire.Frame_Request:
+		c.l.cfg.OnRequest(b.Request.GetEnvelope())
+		return c.write(&wire.Frame{Body: &wire.Frame_RequestAck{RequestAck: &wire.RequestAck{Id: b.Request.GetId()}}})
 	case *wire.Frame_Hint:
 		c.l.cfg.OnHint(b.Hint)
 	case *wire.Frame_Refused:
