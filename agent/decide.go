@@ -16,6 +16,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"aval/agent/capture"
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/policy"
@@ -32,6 +33,7 @@ type decided struct {
 	Direction     consent.Direction `json:"direction"`
 	Input         consent.Input     `json:"input"`
 	Decision      consent.Decision  `json:"decision"`
+	Narrowed      record.Narrowed   `json:"narrowed,omitempty"` // see record.Decided
 	PolicyOrigin  string            `json:"policy_origin"`
 	PolicySHA256  string            `json:"policy_sha256"`
 	PolicyVersion int64             `json:"policy_version"`
@@ -92,6 +94,7 @@ func (a *Agent) decide(l *live) {
 		d.Offered = a.chosen(l, d.Offered)
 	}
 	if (d.Decision.Verdict == consent.Ask || d.Decision.Verdict == consent.Allow) && len(d.Offered) == 0 {
+		d.Narrowed = record.NarrowedToNothing
 		d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDesktopUnreachable}
 		switch {
 		case permitted > 0:
@@ -195,11 +198,11 @@ func (a *Agent) mayView(l *live) []string {
 	return ids
 }
 
-// offers are the groups that every one of the desktops can deliver; a terminal
-// login shows no windows.
+// offers are the groups that this computer and every one of the desktops can
+// deliver; a terminal login shows no windows.
 func (a *Agent) offers(l *live, targets []*desktop) []event.Group {
 	var out []event.Group
-	for _, g := range []event.Group{event.Windows, event.Commands, event.Files, event.Chat} {
+	for _, g := range capture.Delivers() {
 		if l.Login != nil && g == event.Windows {
 			continue
 		}
@@ -228,7 +231,7 @@ func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record
 	d := l.decided
 	return record.Decided{
 		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, SupporterID: l.Identity, CompanyName: d.CompanyName, CompanyHost: d.CompanyHost, Request: d.Request,
-		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: l.outcome, Ending: l.ending,
+		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Narrowed: d.Narrowed, Outcome: l.outcome, Ending: l.ending,
 		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion, ServerReleases: d.ServerReleases,
 		Subject: d.Subject, Subjects: d.Subjects, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
 	}
