@@ -154,6 +154,7 @@ func (a *Agent) askToDelete(s stopped, by hand) (ipc.WithdrawResult, error) {
 	}
 	a.log.Warn("a deletion that is asked about again", "session", s.grant.Session, "provenance", string(by.Provenance))
 	a.over(s, out, last)
+	a.overThere(s.grant.Session)
 	if err := a.withdrawFurther(s.grant.ID, by); err != nil {
 		return out, err
 	}

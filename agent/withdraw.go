@@ -207,6 +207,19 @@ func (a *Agent) over(s stopped, out ipc.WithdrawResult, last uint64) {
 	a.gateAll()
 }
 
+// overThere tells the bars that still show a session as ended that the person is
+// asked whether it is deleted.
+func (a *Agent) overThere(session string) {
+	for _, d := range a.desktops {
+		for i := range d.ended {
+			if d.ended[i].Session == session && !d.ended[i].DeleteAsked {
+				d.ended[i].DeleteAsked = true
+				a.showIndicator(d)
+			}
+		}
+	}
+}
+
 // withdrawFurther stops the sessions that rest on an answer that was taken back.
 func (a *Agent) withdrawFurther(answer string, by hand) error {
 	for _, l := range a.sessions {

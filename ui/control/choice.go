@@ -10,6 +10,7 @@ import (
 	fynetheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
+	"aval/agent/ipc"
 	"aval/ui/theme"
 )
 
@@ -27,6 +28,7 @@ type Choice struct {
 	name, meaning string
 	chosen, box   bool
 	focused       bool
+	byKey         bool // what picked it last was a key
 	hovered       bool
 
 	frame, mark, dot *canvas.Rectangle
@@ -140,11 +142,17 @@ func segment(text string, ink fyne.ThemeColorName, bold bool) *widget.TextSegmen
 }
 
 // Tapped implements fyne.Tappable.
-func (c *Choice) Tapped(*fyne.PointEvent) {
+func (c *Choice) Tapped(*fyne.PointEvent) { c.pick(false) }
+
+func (c *Choice) pick(byKey bool) {
 	if !c.Disabled() && c.Pick != nil {
+		c.byKey = byKey
 		c.Pick()
 	}
 }
+
+// Press is where it was picked just now; call it in Pick.
+func (c *Choice) Press() *ipc.Press { return Pressed(c, c.byKey) }
 
 // MouseIn implements desktop.Hoverable.
 func (c *Choice) MouseIn(*desktop.MouseEvent) { c.hovered = true; c.Refresh() }
@@ -175,7 +183,7 @@ func (c *Choice) TypedKey(e *fyne.KeyEvent) {
 	move := 0
 	switch e.Name {
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
-		c.Tapped(nil)
+		c.pick(true)
 	case fyne.KeyDown:
 		move = 1
 	case fyne.KeyUp:

@@ -174,7 +174,7 @@ func (b *bar) report(c ipc.RecordingControl, err error, now time.Time) {
 	case c.Action == "object":
 		t.objected = true
 	case t.last.Ended && c.Action == "stop-and-delete":
-		b.state.Sessions = slices.DeleteFunc(b.state.Sessions, func(s ipc.IndicatorSession) bool { return s.Session == c.Session })
+		b.state.Sessions = slices.DeleteFunc(b.state.Sessions, func(s ipc.IndicatorSession) bool { return s.Session == c.Session && !s.DeleteAsked })
 	}
 }
 
@@ -215,6 +215,8 @@ func (b *bar) row(s ipc.IndicatorSession, cat *assets.Catalog, now time.Time) []
 		switch {
 		case s.Erased:
 			r.key, r.plural = "indicator.ended.erased", false
+		case s.DeleteAsked:
+			r.key, r.plural = "indicator.ended.asked", false
 		case s.Items == 0:
 			r.key, r.plural = "indicator.ended.nothing", false
 		case asking:
