@@ -15,6 +15,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
+	"aval/ui/control"
 )
 
 // ShowWithin is how long the window may take until its first frame is seen.
