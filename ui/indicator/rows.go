@@ -184,6 +184,16 @@ func refused(err error) bool {
 	return errors.As(err, &e) && e.Code == ipc.CodeRefused
 }
 
+// settleFor is for how long clicks do not count after these rows came.
+func settleFor(rows []row) time.Duration {
+	for _, r := range rows {
+		if slices.ContainsFunc(r.buttons, func(b button) bool { return b.op == "stop-and-delete" }) {
+			return settleHand
+		}
+	}
+	return settle
+}
+
 // rows says what there is to draw.
 func (b *bar) rows(cat *assets.Catalog, now time.Time) []row {
 	var out []row
