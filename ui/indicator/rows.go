@@ -149,11 +149,8 @@ func (b *bar) press(p button, now time.Time) (ipc.RecordingControl, bool) {
 	case opView:
 		t.menu = false
 		return ipc.RecordingControl{Session: p.session, Action: opView}, true
-	default:
-		t.askUntil, t.busy = time.Time{}, true
-		if p.op != opResume { // for that the bar stands still until it is known who pressed
-			t.menu, t.failed = false, time.Time{}
-		}
+	default: // the bar stands still until it is known who pressed
+		t.busy = true
 		return ipc.RecordingControl{Session: p.session, Action: p.op}, true
 	}
 	return ipc.RecordingControl{}, false
@@ -165,12 +162,13 @@ func (b *bar) report(c ipc.RecordingControl, err error, now time.Time) {
 	if !ok {
 		return
 	}
-	t.busy = false
-	switch {
-	case err != nil:
+	t.busy, t.askUntil = false, time.Time{}
+	if err != nil {
 		t.failed, t.hand = now.Add(noteFor), c.Action == opResume && refused(err)
-	case c.Action == opResume:
-		t.menu, t.failed = false, time.Time{}
+		return
+	}
+	t.menu, t.failed = false, time.Time{}
+	switch {
 	case c.Action == "object":
 		t.objected = true
 	case t.last.Ended && c.Action == "stop-and-delete":
