@@ -94,7 +94,7 @@ func (b *bench) geometry() (x, y, w, h int) {
 // corner, once clicks count.
 func (b *bench) click(fromRight, fromTop int) {
 	b.t.Helper()
-	<-time.After(700 * time.Millisecond) // the rule under test: clicks count 600 ms after a change
+	<-time.After(1100 * time.Millisecond) // the rule under test: clicks count 600 ms after a change, a deletion 1 s
 	b.clickNow(fromRight, fromTop)
 }
 
