@@ -59,7 +59,7 @@ func (a *Agent) askHeld() {
 	}
 	now, next := time.Now(), time.Time{}
 	for _, s := range streams {
-		if !waits(s) || s.HeldUntil.IsZero() {
+		if !awaitsWord(s) || s.HeldUntil.IsZero() {
 			continue
 		}
 		g, err := a.findGrant(s.GrantID)
@@ -94,9 +94,9 @@ func (a *Agent) askHeld() {
 	}
 }
 
-// waits tells whether a stream waits for the person's word, now or once its
+// awaitsWord tells whether a stream waits for the person's word, now or once its
 // session is over.
-func waits(s store.StreamInfo) bool {
+func awaitsWord(s store.StreamInfo) bool {
 	return !s.Erased && (s.DeleteAsked || s.Held && !s.Withdrawn)
 }
 
@@ -109,7 +109,7 @@ func (a *Agent) beginWaiting() ([]store.StreamInfo, error) {
 	}
 	begun := false
 	for _, s := range streams {
-		if !waits(s) || !s.DeleteAsked || !s.HeldUntil.IsZero() {
+		if !awaitsWord(s) || !s.DeleteAsked || !s.HeldUntil.IsZero() {
 			continue
 		}
 		g, err := a.findGrant(s.GrantID)

@@ -148,8 +148,8 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 	waiting, toDelete := map[string]bool{}, map[string]bool{} // by grant
 	if streams, err := a.store.Streams(); err == nil {
 		for _, s := range streams {
-			waiting[s.GrantID] = waits(s)
-			toDelete[s.GrantID] = waits(s) && s.DeleteAsked
+			waiting[s.GrantID] = awaitsWord(s)
+			toDelete[s.GrantID] = awaitsWord(s) && s.DeleteAsked
 		}
 	}
 	later := map[string]consent.Outcome{} // by grant: what came after it

@@ -424,12 +424,14 @@ func (a *Agent) finish(l *live, reason string) {
 	a.showEnded(l, r, last+1, false)
 }
 
-// showEnded tells the desktops that the recording is over, for ten seconds; and
-// that the person is going to be asked whether it is deleted.
+// showEnded tells the desktops that the recording is over, for ten seconds, and
+// as long as something of it is still here, that it is; or that the person is
+// going to be asked whether it is deleted.
 func (a *Agent) showEnded(l *live, r *recording, items uint64, deleteAsked bool) {
 	row := ipc.IndicatorSession{Session: l.Name, Supporter: l.Supporter, Company: r.grant.Grant().CompanyName,
 		Since: r.since, Ended: true, Erased: l.outcome == consent.OutcomeErased, DeleteAsked: deleteAsked, Items: items,
-		Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy}
+		Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy, Waiting: !deleteAsked && a.waits(r.stream)}
+	until := time.Now().Add(10 * time.Second)
 	for _, id := range l.desktops {
 		d, ok := a.desktops[id]
 		if !ok {
@@ -437,11 +439,40 @@ func (a *Agent) showEnded(l *live, r *recording, items uint64, deleteAsked bool)
 		}
 		d.ended = append(d.ended, row)
 		a.showIndicator(d)
-		a.after(10*time.Second, func() {
+		a.after(time.Until(until), func() {
 			d.ended = slices.DeleteFunc(d.ended, func(s ipc.IndicatorSession) bool { return s.Session == row.Session })
 			if a.desktops[id] == d {
 				a.showIndicator(d)
 			}
 		})
 	}
+	if row.Waiting {
+		a.after(time.Second, func() { a.sentMeanwhile(r.stream, until) })
+	}
+}
+
+// sentMeanwhile looks every second whether what was recorded has arrived, while
+// the desktops show that it is over.
+func (a *Agent) sentMeanwhile(st store.Stream, until time.Time) {
+	if time.Now().After(until) {
+		return
+	}
+	if a.waits(st) {
+		a.after(time.Second, func() { a.sentMeanwhile(st, until) })
+		return
+	}
+	for _, d := range a.desktops {
+		if i := slices.IndexFunc(d.ended, func(s ipc.IndicatorSession) bool { return s.Session == st.Session && s.Waiting }); i >= 0 {
+			d.ended[i].Waiting = false
+			a.showIndicator(d)
+		}
+	}
+}
+
+// waits tells whether something of a stream has not arrived at its company, or
+// may not have.
+func (a *Agent) waits(st store.Stream) bool {
+	streams, err := a.store.Streams()
+	i := slices.IndexFunc(streams, func(s store.StreamInfo) bool { return s.Stream == st })
+	return err != nil || i >= 0 && !streams[i].Erased && streams[i].Acked < streams[i].Last
 }

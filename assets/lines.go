@@ -68,6 +68,10 @@ func pieces(word string) []string {
 	return append(out, string(runes[from:]))
 }
 
+// Unspaced tells whether a text has characters of the scripts that are written
+// without spaces between words.
+func Unspaced(text string) bool { return strings.ContainsFunc(text, unspaced) }
+
 // unspaced tells the characters of Chinese and Japanese, their punctuation included.
 func unspaced(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) ||

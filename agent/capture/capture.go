@@ -73,6 +73,11 @@ func start(ctx context.Context, emit Emit, grants []record.Verified, kinds []eve
 	if err != nil {
 		return nil, err
 	}
+	return g.start(ctx, body), nil
+}
+
+// start runs body behind the gate.
+func (g *gate) start(ctx context.Context, body func(context.Context, *gate) error) *Running {
 	ctx, cancel := context.WithDeadline(ctx, g.until)
 	r := &Running{stop: cancel, gate: g, done: make(chan struct{})}
 	go func() {
@@ -83,7 +88,7 @@ func start(ctx context.Context, emit Emit, grants []record.Verified, kinds []eve
 			r.err = err
 		}
 	}()
-	return r, nil
+	return r
 }
 
 // gate is the only way from a capture to its Emit.

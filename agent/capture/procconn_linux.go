@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -38,15 +37,13 @@ type procEvent struct {
 	what   uint32
 	pid    int
 	parent int    // of a fork
-	code   uint32 // of the answer to connListen
+	code   uint32 // of the answer to connListen; of an exit, as wait(2) has it
 }
 
-// processConn is an open connector.
+// processConn is an open connector. It belongs to one goroutine.
 type processConn struct {
-	file *os.File
-	raw  syscall.RawConn
-	buf  []byte
-	once sync.Once
+	fd  int
+	buf []byte
 }
 
 // listenProcesses asks for announcements and waits for the kernel's yes.
@@ -58,72 +55,97 @@ func listenProcesses() (*processConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for processes: %w", err)
 	}
-	file := os.NewFile(uintptr(fd), "process connector")
+	c := &processConn{fd: fd, buf: make([]byte, 8<<10)}
 	fail := func(err error) (*processConn, error) {
-		file.Close()
+		c.Close()
 		return nil, fmt.Errorf("listen for processes: %w", err)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: connProc}); err != nil {
 		return fail(err)
 	}
-	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<20) // a burst; best effort
+	wide(fd)
 	if err := unix.Sendto(fd, listenMessage(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fail(err)
 	}
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return fail(err)
-	}
-	c := &processConn{file: file, raw: raw, buf: make([]byte, 64<<10)}
-	if err := file.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
-		return fail(err)
-	}
-	for answered := false; !answered; {
+	for end := time.Now().Add(time.Second); ; {
+		if time.Now().After(end) {
+			return fail(os.ErrDeadlineExceeded)
+		}
+		if _, err := poll(100*time.Millisecond, fd); err != nil {
+			return fail(err)
+		}
 		events, err := c.read()
 		if err != nil {
 			return fail(err)
 		}
 		for _, e := range events {
-			if e.what == procNone {
-				if e.code != 0 {
-					return fail(syscall.Errno(e.code))
-				}
-				answered = true
+			if e.what == procNone && e.code != 0 {
+				return fail(syscall.Errno(e.code))
+			} else if e.what == procNone {
+				return c, nil
 			}
 		}
 	}
-	return c, file.SetReadDeadline(time.Time{})
+}
+
+// wide gives a socket room for a burst; best effort.
+func wide(fd int) {
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20)
+}
+
+// poll waits until one of the descriptors can be read, and tells which.
+func poll(wait time.Duration, fds ...int) ([]bool, error) {
+	list := make([]unix.PollFd, len(fds))
+	for i, fd := range fds {
+		list[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	}
+	ready := make([]bool, len(fds))
+	if _, err := unix.Poll(list, int(wait.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
+		return ready, err
+	}
+	for i := range list {
+		ready[i] = list[i].Revents != 0
+	}
+	return ready, nil
 }
 
 func (c *processConn) Close() error {
-	var err error
-	c.once.Do(func() { err = c.file.Close() })
-	return err
+	if c.fd < 0 {
+		return nil
+	}
+	fd := c.fd
+	c.fd = -1
+	return unix.Close(fd)
 }
 
-// read waits for the next announcements.
+// read takes the announcements of one message; none: nothing waits.
 func (c *processConn) read() ([]procEvent, error) {
-	var n int
-	var from unix.Sockaddr
-	var err error
-	waited := c.raw.Read(func(fd uintptr) bool {
-		n, from, err = unix.Recvfrom(int(fd), c.buf, 0)
-		return !errors.Is(err, unix.EAGAIN)
-	})
-	switch {
-	case waited != nil:
-		return nil, waited
-	case errors.Is(err, unix.ENOBUFS):
-		return nil, errLost
-	case errors.Is(err, unix.EINTR):
-		return nil, nil
-	case err != nil:
+	b, err := receive(c.fd, c.buf)
+	if b == nil || err != nil {
 		return nil, err
 	}
-	if nl, ok := from.(*unix.SockaddrNetlink); !ok || nl.Pid != 0 {
-		return nil, nil // not from the kernel
+	return parseProcEvents(b), nil
+}
+
+// receive takes one message that the kernel itself sent; nil: none waits.
+// errLost says that some had to be dropped.
+func receive(fd int, buf []byte) ([]byte, error) {
+	for {
+		n, from, err := unix.Recvfrom(fd, buf, 0)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return nil, nil
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.ENOBUFS):
+			return nil, errLost
+		case err != nil:
+			return nil, err
+		}
+		if nl, ok := from.(*unix.SockaddrNetlink); ok && nl.Pid == 0 {
+			return buf[:n], nil
+		}
 	}
-	return parseProcEvents(c.buf[:n]), nil
 }
 
 func listenMessage() []byte {
@@ -144,22 +166,12 @@ func listenMessage() []byte {
 func parseProcEvents(b []byte) []procEvent {
 	var out []procEvent
 	ne := binary.NativeEndian
-	for len(b) >= unix.NLMSG_HDRLEN {
-		size := int(ne.Uint32(b))
-		if size < unix.NLMSG_HDRLEN || size > len(b) {
-			break
-		}
-		if m := b[unix.NLMSG_HDRLEN:size]; len(m) >= connHeader+eventHeader+4 &&
-			ne.Uint32(m) == connProc && ne.Uint32(m[4:]) == connProc {
+	for _, m := range messages(b) {
+		if len(m) >= connHeader+eventHeader+4 && ne.Uint32(m) == connProc && ne.Uint32(m[4:]) == connProc {
 			if e, ok := parseProcEvent(m[connHeader:]); ok {
 				out = append(out, e)
 			}
 		}
-		next := (size + unix.NLMSG_ALIGNTO - 1) &^ (unix.NLMSG_ALIGNTO - 1)
-		if next >= len(b) {
-			break
-		}
-		b = b[next:]
 	}
 	return out
 }
@@ -176,8 +188,11 @@ func parseProcEvent(m []byte) (procEvent, bool) {
 	case e.what == procFork && len(d) >= 16: // parent pid, tgid, child pid, tgid
 		e.parent, e.pid = at(1), at(3)
 		return e, at(2) == at(3) && e.pid > 0
-	case (e.what == procExec || e.what == procExit) && len(d) >= 8: // pid, tgid
+	case e.what == procExec && len(d) >= 8: // pid, tgid
 		e.pid = at(1)
+		return e, at(0) == at(1) && e.pid > 0
+	case e.what == procExit && len(d) >= 12: // pid, tgid, status
+		e.pid, e.code = at(1), ne.Uint32(d[8:])
 		return e, at(0) == at(1) && e.pid > 0
 	}
 	return procEvent{}, false

@@ -3,7 +3,6 @@ package capture
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
 	"path"
 	"strconv"
@@ -23,7 +22,10 @@ const maxProc = 128 << 10
 // procStatus is what is read of /proc/PID/stat (proc_pid_stat(5)).
 type procStatus struct {
 	name  string
+	state byte
 	ppid  int
+	group int    // process group
+	tty   int    // device number of the controlling terminal; 0: none
 	start uint64 // clock ticks since boot
 }
 
@@ -31,13 +33,27 @@ var errProc = errors.New("malformed process status")
 
 func procPath(pid int, name string) string { return "/proc/" + strconv.Itoa(pid) + "/" + name }
 
+// procRead reads a file of /proc with three system calls: a program may last
+// for less than a millisecond, and its files go with it.
 func procRead(pid int, name string) ([]byte, error) {
-	f, err := os.Open(procPath(pid, name))
+	fd, err := unix.Open(procPath(pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxProc))
+	defer unix.Close(fd)
+	b := make([]byte, 4<<10)
+	for n := 0; ; {
+		m, err := unix.Read(fd, b[n:])
+		if err == unix.EINTR {
+			continue
+		}
+		if n += max(m, 0); err != nil || m == 0 || n < 4<<10 || n >= maxProc {
+			return b[:n], err
+		}
+		if n == len(b) {
+			b = append(b, make([]byte, len(b))...)
+		}
+	}
 }
 
 func procStat(pid int) (procStatus, error) {
@@ -60,11 +76,13 @@ func parseProcStat(b []byte) (procStatus, error) {
 		return procStatus{}, errProc
 	}
 	ppid, err1 := strconv.Atoi(f[1])
-	start, err2 := strconv.ParseUint(f[19], 10, 64)
-	if err1 != nil || err2 != nil {
+	group, err2 := strconv.Atoi(f[2])
+	tty, err3 := strconv.Atoi(f[4])
+	start, err4 := strconv.ParseUint(f[19], 10, 64)
+	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
 		return procStatus{}, errProc
 	}
-	return procStatus{name: string(b[open+1 : end]), ppid: ppid, start: start}, nil
+	return procStatus{name: string(b[open+1 : end]), state: f[0][0], ppid: ppid, group: group, tty: tty, start: start}, nil
 }
 
 // procStrings reads cmdline or environ; nil if that is not allowed or gone.

@@ -3,6 +3,8 @@ package capture
 import (
 	"context"
 	"fmt"
+	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,17 +33,19 @@ func (s Scope) check() error {
 }
 
 // programKinds are what StartPrograms can emit.
-var programKinds = []event.Kind{event.ProgramStarted, event.CommandRun}
+var programKinds = []event.Kind{event.ProgramStarted, event.ProgramEnded, event.CommandRun, event.CommandEnded}
 
 // StartPrograms captures the programs that are started within scope from now on.
 // In a desktop each gives a program-started, with its command where the grants
 // cover commands; in a login, and in a desktop where only commands are granted,
 // a command-run. A command line that was gone before it could be read is left out.
 //
-// Seen are processes that did not exist at the start, and a later exec of a
-// different program in one that is in scope. Kernel threads, Aval's own programs
-// and the desktop's housekeeping (noise.go) are left out. The commands are not
-// redacted yet: whoever takes the events does that before anything is stored.
+// Told is what somebody does: what a shell, a panel or somebody's own script
+// starts. How a program works inside is counted, and told with its end; so is
+// the end of one that failed or ran long. Many alike are one event with a count.
+// Kernel threads, Aval's own programs, the desktop's housekeeping (noise.go) and
+// what a shell runs for its own start and prompt are left out. The commands are
+// not redacted yet: whoever takes the events does that before anything is stored.
 //
 // It needs no rights for the user's own processes; those of others need root.
 // Stop returns within 100 ms.
@@ -49,36 +53,56 @@ func StartPrograms(ctx context.Context, scope Scope, emit Emit, grants ...record
 	if err := scope.check(); err != nil {
 		return nil, err
 	}
-	if _, err := newGate(emit, grants, programKinds, time.Now()); err != nil {
+	g, err := newGate(emit, grants, programKinds, time.Now())
+	if err != nil {
 		return nil, err // before anything is opened
 	}
-	w, err := newProgramWatch(scope)
+	w, err := newProgramWatch(scope,
+		func(p program) { g.started(scope, p) }, func(e ending) { g.ended(scope, e) }, g.missed)
 	if err != nil {
 		return nil, fmt.Errorf("start capture of programs: %w", err)
 	}
-	r, err := start(ctx, emit, grants, programKinds, func(ctx context.Context, g *gate) error {
-		return w.run(ctx, func(p program) { g.started(scope, p) })
-	})
-	if err != nil {
-		w.Close()
-	}
-	return r, err
-}
-
-// program is one exec that was seen.
-type program struct {
-	name string // base name of the executable
-	args []string
-	at   time.Time
+	return g.start(ctx, func(ctx context.Context, _ *gate) error { return w.run(ctx) }), nil
 }
 
 // started emits a program as the kind that the grants cover.
 func (g *gate) started(scope Scope, p program) {
-	kind := event.ProgramStarted
-	if scope.Leader > 0 || !g.covers(kind, p.at) {
-		kind = event.CommandRun
+	f := map[string]string{"program": p.name, "command": commandLine(p.args)}
+	if p.count > 1 {
+		f["count"] = strconv.Itoa(p.count)
 	}
-	g.pass(kind, p.at, map[string]string{"program": p.name, "command": commandLine(p.args)})
+	g.pass(g.kindOf(scope, event.ProgramStarted, event.CommandRun, p.at), p.at, f)
+}
+
+// ended emits the end of one.
+func (g *gate) ended(scope Scope, e ending) {
+	f := map[string]string{"program": e.name, "seconds": strconv.Itoa(int(e.ran / time.Second))}
+	if e.code >= 0 {
+		f["status"] = strconv.Itoa(e.code)
+	}
+	if e.inner > 0 {
+		f["programs"] = strconv.Itoa(e.inner)
+	}
+	g.pass(g.kindOf(scope, event.ProgramEnded, event.CommandEnded, e.at), e.at, f)
+}
+
+func (g *gate) kindOf(scope Scope, desktop, login event.Kind, at time.Time) event.Kind {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if scope.Leader > 0 || !g.covers(desktop, at) {
+		return login
+	}
+	return desktop
+}
+
+// missed tells of programs that were gone before they could be read; 0: the
+// kernel had to drop announcements, of how many is not known.
+func (g *gate) missed(n int) {
+	f := map[string]string{"reason": "too-short", "count": strconv.Itoa(n)}
+	if n == 0 {
+		f = map[string]string{"reason": "dropped"}
+	}
+	g.pass(event.Gap, time.Now(), f)
 }
 
 // maxCommand bounds what is kept of a command line before redaction, in bytes.
@@ -116,3 +140,6 @@ func quoted(a string) string {
 	}
 	return head + `"` + strings.ReplaceAll(value, `"`, "'") + `"`
 }
+
+// base is the last part of a path.
+func base(file string) string { return path.Base(file) }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,18 +15,21 @@ import (
 
 // TestScan finds the same by reading the process list as by announcements.
 func TestScan(t *testing.T) {
-	w, err := newProgramWatch(Scope{UID: uint32(os.Getuid()), Display: ":8919"})
+	found := make(chan program, 64)
+	w, err := newProgramWatch(Scope{UID: uint32(os.Getuid()), Display: ":8919"}, func(p program) { found <- p }, func(ending) {}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := make(chan program, 64)
-	w.found = func(p program) { found <- p }
+	defer w.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); w.scanned(ctx) }()
-	time.Sleep(2 * tick) // a start in the same tick as the capture's does not count
 
-	cmd := exec.Command("/bin/sh", "-c", "sleep 321 & (sleep 5; :) & exec sleep 322")
+	script := filepath.Join(t.TempDir(), "work.sh") // somebody's own: what it starts is told
+	if err := os.WriteFile(script, []byte("sleep 321 & (sleep 5; :) & sleep 322"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sh", script)
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "DISPLAY=:8919"}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -45,21 +49,31 @@ func TestScan(t *testing.T) {
 	<-done
 }
 
-// TestConnectorAnswers: where the connector is there, it announces this test's
-// own child. Where it is not, its error says so and StartPrograms scans.
-func TestConnectorAnswers(t *testing.T) {
+// TestAnnounced: where the kernel announces processes it tells of this test's
+// own child, and by its statistics what it was called. Where it does not, the
+// error says so and StartPrograms scans.
+func TestAnnounced(t *testing.T) {
 	c, err := listenProcesses()
 	if err != nil {
 		t.Skipf("no process connector here: %v", err)
 	}
 	defer c.Close()
-	cmd := exec.Command("/bin/true")
-	if err := cmd.Run(); err != nil {
-		t.Fatal(err)
+	ends, err := listenEnds()
+	if err != nil {
+		t.Skipf("no statistics here: %v", err)
 	}
+	defer ends.Close()
+	cmd := exec.Command("/bin/sh", "-c", "exit 3")
+	cmd.Run()
 	pid := cmd.Process.Pid
-	c.file.SetReadDeadline(time.Now().Add(10 * time.Second))
-	for forked, execed, exited := false, false, false; !forked || !execed || !exited; {
+	forked, execed, code, name := false, false, uint32(0), ""
+	for end := time.Now().Add(10 * time.Second); !forked || !execed || code == 0 || name == ""; {
+		if time.Now().After(end) {
+			t.Fatalf("forked %v, execed %v, code %d, name %q", forked, execed, code, name)
+		}
+		if _, err := poll(time.Second, c.fd, ends.fd); err != nil {
+			t.Fatal(err)
+		}
 		events, err := c.read()
 		if err != nil {
 			t.Fatal(err)
@@ -68,9 +82,23 @@ func TestConnectorAnswers(t *testing.T) {
 			if e.pid == pid {
 				forked = forked || e.what == procFork
 				execed = execed || e.what == procExec
-				exited = exited || e.what == procExit
+				if e.what == procExit {
+					code = e.code
+				}
 			}
 		}
+		list, err := ends.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			if e.pid == pid {
+				name = e.name
+			}
+		}
+	}
+	if code != 3<<8 || name != "sh" {
+		t.Errorf("status %#x, name %q", code, name)
 	}
 }
 
@@ -94,11 +122,11 @@ func message(what uint32, words ...uint32) []byte {
 func TestParseProcEvents(t *testing.T) {
 	b := bytes.Join([][]byte{
 		message(procFork, 10, 10, 20, 20), message(procFork, 10, 10, 21, 20), // the second is a thread
-		message(procExec, 20, 20), message(procExit, 21, 20, 0, 0), message(procExit, 20, 20, 0, 0), message(procNone, 1),
+		message(procExec, 20, 20), message(procExit, 21, 20, 0, 0), message(procExit, 20, 20, 256, 0), message(procNone, 1),
 		message(0x40, 1, 1),
 	}, nil)
 	got := parseProcEvents(b)
-	want := []procEvent{{what: procFork, parent: 10, pid: 20}, {what: procExec, pid: 20}, {what: procExit, pid: 20}, {what: procNone, code: 1}}
+	want := []procEvent{{what: procFork, parent: 10, pid: 20}, {what: procExec, pid: 20}, {what: procExit, pid: 20, code: 256}, {what: procNone, code: 1}}
 	if len(got) != len(want) {
 		t.Fatalf("got %+v", got)
 	}
@@ -129,8 +157,8 @@ func FuzzParseProcStat(f *testing.F) {
 }
 
 func TestParseProcStat(t *testing.T) {
-	st, err := parseProcStat([]byte("77 (a) (b c) S 5 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 5 6\n"))
-	if err != nil || st != (procStatus{"a) (b c", 5, 4242}) {
+	st, err := parseProcStat([]byte("77 (a) (b c) S 5 7 1 34816 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 5 6\n"))
+	if err != nil || st != (procStatus{"a) (b c", 'S', 5, 7, 34816, 4242}) {
 		t.Errorf("%+v, %v", st, err)
 	}
 }
@@ -173,4 +201,30 @@ func TestSkipped(t *testing.T) {
 			t.Errorf("%s %q: %v", c.name, c.args, got)
 		}
 	}
+}
+
+func FuzzParseTaskEnds(f *testing.F) {
+	stats := make([]byte, statsComm+statsCommLen)
+	copy(stats[statsComm:], "sleep")
+	attr := func(t uint16, v []byte) []byte {
+		b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(v)))
+		return append(binary.NativeEndian.AppendUint16(b, t), v...)
+	}
+	body := append(attr(statsTypePID, []byte{7, 0, 0, 0}), attr(statsTypeOf, stats)...)
+	body = append([]byte{statsNew, 1, 0, 0}, attr(statsAggrPID, body)...)
+	m := binary.NativeEndian.AppendUint32(nil, uint32(unix.NLMSG_HDRLEN+len(body)))
+	m = binary.NativeEndian.AppendUint16(m, 27)
+	m = append(append(m, make([]byte, unix.NLMSG_HDRLEN-len(m))...), body...)
+	if got := parseTaskEnds(m, 27); len(got) != 1 || got[0] != (taskEnd{7, "sleep"}) {
+		f.Fatalf("%+v", got)
+	}
+	f.Add(m)
+	f.Add([]byte{16, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, e := range parseTaskEnds(b, 27) {
+			if e.pid <= 0 || e.name == "" || len(e.name) > statsCommLen {
+				t.Fatalf("%+v", e)
+			}
+		}
+	})
 }

@@ -5,49 +5,42 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// scanEvery is how often the process list is read where the kernel does not
-// announce programs. Only while something is recorded; programs that live
-// shorter than that are missed.
-const scanEvery = 250 * time.Millisecond
+const (
+	// scanEvery is how often the process list is read where the kernel does not
+	// announce programs. Only while something is recorded; programs that live
+	// shorter than that are missed.
+	scanEvery = 250 * time.Millisecond
+	// flushEvery is how often what was held back is looked through.
+	flushEvery = 10 * time.Second
+)
 
 // programWatch is one capture of programs. All of it belongs to run's goroutine.
 type programWatch struct {
 	scope Scope
-	begun time.Time
-	since uint64 // clock ticks since boot: only processes that started later count
 	audit string // the login's audit session; empty: none
-	mine  map[int]*process
-	rest  map[int]uint64 // scan: processes that are not in scope, by start
-	// fresh are processes of the same tick as since whose fork was announced
-	// after the beginning.
-	fresh map[int]bool
-	conn  *processConn // nil: the list is scanned
-	found func(program)
+	tree  *tree
+	rest  map[int]uint64 // processes that are not in scope, by start; of the scan
+	conn  *processConn   // nil: the list is scanned
+	ends  *statsConn     // nil: what was gone before it could be read has no name
+	wake  int            // an eventfd that ends the waiting
+	// missed is told how many programs could not be told whole.
+	missed  func(n int)
+	flushed time.Time
 }
 
-// process is a process in scope that started after the capture did.
-type process struct {
-	start uint64
-	exe   string // what it was last reported as; empty: only forked so far
-	args  string
-}
-
-func newProgramWatch(scope Scope) (*programWatch, error) {
-	var boot unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
-		return nil, fmt.Errorf("read clock: %w", err)
-	}
-	w := &programWatch{
-		scope: scope, begun: time.Now(), since: uint64(boot.Nano() / int64(tick)),
-		mine: map[int]*process{}, rest: map[int]uint64{}, fresh: map[int]bool{},
-	}
-	w.scope.Display = display(scope.Display)
+// newProgramWatch begins to listen and takes note of what is there: all that
+// starts from its return on is seen.
+func newProgramWatch(scope Scope, started func(program), ended func(ending), missed func(int)) (*programWatch, error) {
+	scope.Display = display(scope.Display)
+	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, wake: -1, flushed: time.Now()}
 	if scope.Leader > 0 {
 		if _, err := procStat(scope.Leader); err != nil {
 			return nil, fmt.Errorf("find the login's process: %w", err)
@@ -57,21 +50,49 @@ func newProgramWatch(scope Scope) (*programWatch, error) {
 	conn, err := listenProcesses()
 	if err != nil {
 		slog.Info("programs are found by reading the process list", "every", scanEvery, "err", err)
+	} else {
+		w.conn = conn
+		if w.ends, err = listenEnds(); err != nil {
+			slog.Info("programs that end at once have no name", "err", err)
+		}
+		if w.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+			w.Close()
+			return nil, fmt.Errorf("make an eventfd: %w", err)
+		}
 	}
-	w.conn = conn
+	for _, p := range processes() {
+		if w.inScope(p.pid, p.procStatus) {
+			s, _ := look(p.pid, w.scope.Display != "")
+			s.start = p.start
+			if s.name == "" {
+				s.name = p.name
+			}
+			w.tree.adopt(p.pid, s)
+		} else {
+			w.rest[p.pid] = p.start
+		}
+	}
 	return w, nil
 }
 
+// Close ends the listening. It is not called while run runs.
 func (w *programWatch) Close() {
 	if w.conn != nil {
 		w.conn.Close()
 	}
+	if w.ends != nil {
+		w.ends.Close()
+	}
+	if w.wake >= 0 {
+		unix.Close(w.wake)
+		w.wake = -1
+	}
 }
 
-func (w *programWatch) run(ctx context.Context, found func(program)) error {
-	w.found = found
+func (w *programWatch) run(ctx context.Context) error {
+	defer w.Close()
 	if w.conn != nil {
-		defer w.conn.Close()
+		clear(w.rest) // of the scan
 		err := w.announced(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -83,56 +104,86 @@ func (w *programWatch) run(ctx context.Context, found func(program)) error {
 
 // announced follows the kernel's announcements until ctx ends or they fail.
 func (w *programWatch) announced(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { w.conn.Close() })()
-	w.scan() // what started before the announcements did
-	for {
-		events, err := w.conn.read()
-		if err == errLost {
-			w.scan() // what is still there of what was not announced
-			continue
-		}
+	wake := w.wake
+	defer context.AfterFunc(ctx, func() { unix.Write(wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })()
+	// First come, first read: a program may be gone in a millisecond. Best effort.
+	runtime.LockOSThread()
+	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -15)
+	fds := []int{w.conn.fd, w.wake}
+	if w.ends != nil {
+		fds = append(fds, w.ends.fd)
+	}
+	for ctx.Err() == nil {
+		ready, err := poll(flushEvery, fds...)
 		if err != nil {
 			return err
 		}
-		for _, e := range events {
-			switch {
-			case e.what == procFork:
-				w.forked(e.pid, e.parent)
-			case e.what == procExec:
-				w.exec(e.pid)
-			case e.what == procExit:
-				delete(w.mine, e.pid)
-				delete(w.rest, e.pid)
-				delete(w.fresh, e.pid)
+		for n := 0; ready[0] && ctx.Err() == nil; n++ {
+			events, err := w.conn.read()
+			if err == errLost {
+				w.scan() // what is still there of what was not announced
+				clear(w.rest)
+				w.missed(0)
+			} else if err != nil {
+				return err
 			}
-			if ctx.Err() != nil {
-				return nil
+			if events == nil && err == nil {
+				break
 			}
+			for _, e := range events {
+				w.announce(e)
+			}
+			if n%64 == 63 && w.ends != nil {
+				w.named()
+			}
+		}
+		if w.ends != nil {
+			w.named()
+		}
+		w.flush(time.Now())
+	}
+	return nil
+}
+
+func (w *programWatch) announce(e procEvent) {
+	switch e.what {
+	case procFork:
+		w.tree.fork(e.pid, e.parent)
+	case procExec:
+		if w.scope.Display != "" && w.tree.procs[e.pid] == nil && w.outside(e.pid) {
+			w.tree.outside(e.pid)
+		}
+		w.tree.exec(e.pid, time.Now(), func() (seen, bool) { return look(e.pid, w.scope.Display != "") })
+	case procExit:
+		code := int(e.code>>8) & 0xff
+		if sig := int(e.code) & 0x7f; sig != 0 {
+			code = 128 + sig
+		}
+		w.tree.exit(e.pid, code, time.Now())
+	}
+}
+
+// named takes the names of tasks that have ended.
+func (w *programWatch) named() {
+	for {
+		ends, err := w.ends.read()
+		if ends == nil && err != errLost {
+			return
+		}
+		for _, e := range ends {
+			w.tree.named(e.pid, e.name)
 		}
 	}
 }
 
-// forked notes a new process: it stays in scope when its parent goes first.
-func (w *programWatch) forked(pid, parent int) {
-	_, inherits := w.mine[parent]
-	if !inherits && time.Since(w.begun) > 4*tick {
+func (w *programWatch) flush(now time.Time) {
+	if now.Sub(w.flushed) < flushEvery {
 		return
 	}
-	st, err := procStat(pid)
-	if err != nil {
-		return
+	w.flushed = now
+	if n := w.tree.flush(now); n > 0 {
+		w.missed(n)
 	}
-	if st.start == w.since {
-		w.fresh[pid] = true
-	}
-	if inherits {
-		w.mine[pid] = &process{start: st.start}
-	}
-}
-
-// later tells whether a process started after the capture did.
-func (w *programWatch) later(pid int, st procStatus) bool {
-	return st.start > w.since || st.start == w.since && w.fresh[pid]
 }
 
 // scanned reads the process list until ctx ends.
@@ -141,6 +192,7 @@ func (w *programWatch) scanned(ctx context.Context) error {
 	defer t.Stop()
 	for {
 		w.scan()
+		w.flush(time.Now())
 		select {
 		case <-ctx.Done():
 			return nil
@@ -149,94 +201,131 @@ func (w *programWatch) scanned(ctx context.Context) error {
 	}
 }
 
-// scan looks at every process once.
-func (w *programWatch) scan() {
+// listed is one process of the list.
+type listed struct {
+	pid int
+	procStatus
+}
+
+// processes lists what runs, the oldest first, so that parents come before
+// what they started.
+func processes() []listed {
 	dir, err := os.Open("/proc")
 	if err != nil {
-		return
+		return nil
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
-		return
+		return nil
 	}
-	now := make(map[int]bool, len(names))
+	var out []listed
 	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil {
-			now[pid] = true
-			w.looked(pid)
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if st, err := procStat(pid); err == nil {
+			out = append(out, listed{pid, st})
 		}
 	}
-	for pid := range w.mine {
-		if !now[pid] {
-			delete(w.mine, pid)
+	slices.SortStableFunc(out, func(a, b listed) int {
+		if a.start != b.start {
+			return int(a.start) - int(b.start)
+		}
+		return a.pid - b.pid
+	})
+	return out
+}
+
+// scan looks at every process once.
+func (w *programWatch) scan() {
+	now := time.Now()
+	list := processes()
+	there := make(map[int]uint64, len(list))
+	for _, l := range list {
+		there[l.pid] = l.start
+	}
+	for pid, p := range w.tree.procs {
+		if start, ok := there[pid]; !ok || p.start != 0 && start != p.start {
+			w.tree.exit(pid, -1, now)
 		}
 	}
-	for pid := range w.rest {
-		if !now[pid] {
+	for pid, start := range w.rest {
+		if there[pid] != start {
 			delete(w.rest, pid)
 		}
 	}
+	for _, l := range list {
+		p := w.tree.procs[l.pid]
+		switch {
+		case p != nil:
+		case w.rest[l.pid] == l.start:
+			continue
+		case w.tree.procs[l.ppid] != nil:
+			w.tree.fork(l.pid, l.ppid)
+		case w.inScope(l.pid, l.procStatus):
+			w.tree.outside(l.pid)
+		default:
+			w.rest[l.pid] = l.start
+			continue
+		}
+		if p == nil || p.file == "" {
+			if p = w.tree.procs[l.pid]; p != nil && p.start == 0 {
+				p.start = l.start
+			}
+			if sameAs(l.pid, l.ppid) {
+				continue // later, once it runs something of its own
+			}
+		}
+		w.tree.exec(l.pid, now, func() (seen, bool) { return look(l.pid, w.scope.Display != "") })
+	}
 }
 
-// looked is exec for a scan: it knows processes that it has seen, and takes a
-// process that still looks like its parent for one that has only forked.
-func (w *programWatch) looked(pid int) {
+// look reads what a process runs, what goes first: a program may last for less
+// than a millisecond. env: its environment too.
+func look(pid int, env bool) (seen, bool) {
+	var s seen
+	s.args = procStrings(pid, "cmdline")
 	st, err := procStat(pid)
-	if err != nil || !w.later(pid, st) {
-		return
+	s.name, s.file = executable(pid, st)
+	if err != nil && s.args == nil {
+		return s, false
 	}
-	if start, ok := w.rest[pid]; ok && start == st.start {
-		return
-	}
-	if p := w.mine[pid]; p == nil || p.exe == "" {
-		if sameAs(pid, st.ppid) {
-			return // later, once it runs something of its own
+	if s.name == "" || s.name == "busybox" || s.name == "coreutils" || s.name == "toybox" { // many in one file
+		if len(s.args) > 0 {
+			s.name = base(s.args[0])
+		} else {
+			s.name = st.name
 		}
 	}
-	if !w.exec(pid) {
-		w.rest[pid] = st.start
+	if s.name == "" {
+		return s, false
 	}
+	if s.file == "" {
+		s.file = s.name
+	}
+	s.start, s.group, s.tty = st.start, st.group, st.tty != 0
+	s.cwd, _ = os.Readlink(procPath(pid, "cwd"))
+	if env {
+		vars := procStrings(pid, "environ")
+		s.display = display(lookup(vars, "DISPLAY"))
+		s.hidden = lookup(vars, "RFB_X11VNC_PID") != "" // x11vnc's hooks run Aval
+	}
+	return s, true
 }
 
-// exec reports what a process runs now, unless that was reported before. It
-// tells whether the process is in scope.
-func (w *programWatch) exec(pid int) bool {
+// outside tells whether a process that nothing of the session started is of its
+// desktop all the same, by its own environment or that of what started it.
+func (w *programWatch) outside(pid int) bool {
 	st, err := procStat(pid)
-	if err != nil || !w.later(pid, st) {
-		return false
-	}
-	env := procStrings(pid, "environ")
-	if !w.inScope(pid, st, env) {
-		delete(w.mine, pid)
-		return false
-	}
-	p := w.mine[pid]
-	if p == nil || p.start != st.start {
-		p = &process{start: st.start}
-		w.mine[pid] = p
-	}
-	name, path := executable(pid, st)
-	if name == "" {
-		return true // a kernel thread, or ending
-	}
-	args := procStrings(pid, "cmdline")
-	line := commandLine(args)
-	if path == p.exe && (line == p.args || line == "") {
-		return true
-	}
-	p.exe, p.args = path, line
-	// x11vnc's hooks run Aval; they are no work of anybody.
-	if !skipped(name, args) && lookup(env, "RFB_X11VNC_PID") == "" {
-		w.found(program{name: name, args: args, at: time.Now().UTC()})
-	}
-	return true
+	return err == nil && w.inScope(pid, st)
 }
 
 // inScope tells whether a process belongs to the session: by its own
 // environment or audit session, or by the nearest ancestor that does. Whatever
 // Aval starts itself, such as the dialog that asks, does not.
-func (w *programWatch) inScope(pid int, st procStatus, env []string) bool {
+func (w *programWatch) inScope(pid int, st procStatus) bool {
 	if w.audit != "" && auditSession(pid) == w.audit && !own(st.name) {
 		return true
 	}
@@ -248,7 +337,7 @@ func (w *programWatch) inScope(pid int, st procStatus, env []string) bool {
 			return true
 		}
 		if w.scope.Display != "" {
-			if d := lookup(env, "DISPLAY"); d != "" {
+			if d := lookup(procStrings(cur, "environ"), "DISPLAY"); d != "" {
 				if display(d) != w.scope.Display {
 					return false
 				}
@@ -257,16 +346,13 @@ func (w *programWatch) inScope(pid int, st procStatus, env []string) bool {
 				} // somebody else's, as after sudo: by who started it
 			}
 		}
-		if p := w.mine[cur]; p != nil && p.start == st.start {
-			return true
+		if p := w.tree.procs[cur]; p != nil && p.start == st.start {
+			return p.gives != stranger
 		}
 		cur = st.ppid
 		var err error
 		if st, err = procStat(cur); err != nil {
 			return false
-		}
-		if w.scope.Display != "" {
-			env = procStrings(cur, "environ")
 		}
 	}
 	return false

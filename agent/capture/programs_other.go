@@ -9,10 +9,10 @@ import (
 
 type programWatch struct{}
 
-func newProgramWatch(Scope) (*programWatch, error) {
+func newProgramWatch(Scope, func(program), func(ending), func(int)) (*programWatch, error) {
 	return nil, fmt.Errorf("programs: %w: not supported on this system yet", ErrUnavailable)
 }
 
 func (*programWatch) Close() {}
 
-func (*programWatch) run(context.Context, func(program)) error { return ErrUnavailable }
+func (*programWatch) run(context.Context) error { return ErrUnavailable }

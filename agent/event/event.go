@@ -18,8 +18,8 @@ type Group string
 const (
 	Windows  Group = "windows"  // programs and window titles
 	Commands Group = "commands" // commands that are run
-	Files    Group = "files"    // names of transferred files
-	System   Group = "system"   // installations, services, errors of the system
+	Files    Group = "files"    // names of transferred and changed files
+	System   Group = "system"   // installations, services, settings, errors of the system
 	Chat     Group = "chat"     // the chat with support, notes
 )
 
@@ -42,8 +42,18 @@ const (
 
 	WindowFocused   Kind = "window-focused"
 	ProgramStarted  Kind = "program-started"
+	ProgramEnded    Kind = "program-ended"
 	CommandRun      Kind = "command-run"
+	CommandEnded    Kind = "command-ended"
+	ClipboardUsed   Kind = "clipboard-used"
 	FileTransferred Kind = "file-transferred"
+	FileChanged     Kind = "file-changed"
+	PackageChanged  Kind = "package-changed"
+	ServiceChanged  Kind = "service-changed"
+	SettingChanged  Kind = "setting-changed"
+	DeviceAttached  Kind = "device-attached"
+	Restart         Kind = "restart"
+	ErrorLogged     Kind = "error-logged"
 	ChatMessage     Kind = "chat"
 	Note            Kind = "note"
 )
@@ -71,6 +81,9 @@ type Field struct {
 	Required bool
 	// OneOf lists the only values allowed; empty: any.
 	OneOf []string
+	// OTel is the attribute of OpenTelemetry's semantic conventions (1.37) that
+	// means the same; empty: there is none.
+	OTel string
 	// Doc says what the value means.
 	Doc string
 }
@@ -81,48 +94,103 @@ type Def struct {
 	Group  Group // empty for marks
 	Source Source
 	Fields []Field
-	Doc    string
+	// OCSF is the class of the Open Cybersecurity Schema Framework (1.7) that an
+	// export would use, with its activity; empty: there is none.
+	OCSF string
+	Doc  string
 }
 
 // Defs is the table of all kinds.
 var Defs = []Def{
-	{SessionStarted, "", FromAgent, []Field{
+	{Kind: SessionStarted, Source: FromAgent, Fields: []Field{
 		{Name: "tool", Max: 64, Required: true, Doc: "the remote tool"},
-	}, "recording began: the first event of every stream"},
-	{SessionEnded, "", FromAgent, []Field{
+	}, Doc: "recording began: the first event of every stream"},
+	{Kind: SessionEnded, Source: FromAgent, Fields: []Field{
 		{Name: "reason", Max: 64, Required: true, Doc: "ended, lost, stopped, expired, withdrawn, policy (it became stricter) or unenrolled"},
 		{Name: "events", Max: 20, Doc: "how many events the stream holds, this one included"},
-	}, "recording ended: the last event of every stream"},
-	{Gap, "", FromAgent, []Field{
-		{Name: "reason", Max: 64, Required: true, Doc: "paused, resumed, other-session, indicator-lost, desktop-locked, agent-restarted, dropped, disk-full, narrowed"},
+	}, Doc: "recording ended: the last event of every stream"},
+	{Kind: Gap, Source: FromAgent, Fields: []Field{
+		{Name: "reason", Max: 64, Required: true, Doc: "paused, resumed, other-session, indicator-lost, desktop-locked, agent-restarted, dropped, disk-full, narrowed, source-lost (a source of events ended), too-short (programs that ended before their command could be read)"},
 		{Name: "count", Max: 20, Doc: "how many events are missing, where that is known"},
-	}, "something was not recorded, and why"},
+	}, Doc: "something was not recorded, and why"},
 
-	{WindowFocused, Windows, FromOS, []Field{
+	{Kind: WindowFocused, Group: Windows, Source: FromOS, Fields: []Field{
 		{Name: "app", Text: true, Max: 128, Doc: "the application's name"},
-		{Name: "program", Text: true, Max: 128, Doc: "base name of the executable"},
+		{Name: "program", Text: true, Max: 128, OTel: "process.executable.name", Doc: "base name of the executable"},
 		{Name: "title", Text: true, Max: 300, Doc: "the window's title"},
-	}, "a window came to the front or changed its title"},
-	{ProgramStarted, Windows, FromOS, []Field{
-		{Name: "program", Text: true, Max: 128, Required: true, Doc: "base name of the executable"},
-		{Name: "command", Needs: Commands, Text: true, Max: 1000, Doc: "the command line, where it could still be read"},
-	}, "a program was started in the desktop session"},
-	{CommandRun, Commands, FromOS, []Field{
-		{Name: "program", Text: true, Max: 128, Required: true, Doc: "base name of the executable"},
-		{Name: "command", Text: true, Max: 1000, Doc: "the command line, where it could still be read"},
-	}, "a command was run in a terminal session"},
-	{FileTransferred, Files, FromTool, []Field{
-		{Name: "name", Text: true, Max: 300, Required: true, Doc: "the file's name, never its content"},
+	}, Doc: "a window came to the front or changed its title"},
+	{Kind: ProgramStarted, Group: Windows, Source: FromOS, OCSF: "1007 Process Activity: Launch", Fields: started(Commands),
+		Doc: "a program was started in the desktop session"},
+	{Kind: ProgramEnded, Group: Windows, Source: FromOS, OCSF: "1007 Process Activity: Terminate", Fields: ended,
+		Doc: "a program ended that had failed, run for 10 s or started 10 programs"},
+	{Kind: ClipboardUsed, Group: Windows, Source: FromOS, Fields: []Field{
+		{Name: "app", Text: true, Max: 128, Doc: "the application that copied"},
+	}, Doc: "something was copied; never what"},
+	{Kind: CommandRun, Group: Commands, Source: FromOS, OCSF: "1007 Process Activity: Launch", Fields: started(""),
+		Doc: "a command was run in a terminal session"},
+	{Kind: CommandEnded, Group: Commands, Source: FromOS, OCSF: "1007 Process Activity: Terminate", Fields: ended,
+		Doc: "a command ended that had failed, run for 10 s or started 10 programs"},
+	{Kind: FileTransferred, Group: Files, Source: FromTool, OCSF: "1001 File System Activity", Fields: []Field{
+		{Name: "name", Text: true, Max: 300, Required: true, OTel: "file.name", Doc: "the file's name, never its content"},
 		{Name: "direction", OneOf: []string{"to-computer", "from-computer"}, Max: 16, Doc: "seen from the remote computer"},
-		{Name: "size", Max: 20, Doc: "bytes"},
-	}, "the tool transferred a file"},
-	{ChatMessage, Chat, FromTool, []Field{
+		{Name: "size", Max: 20, OTel: "file.size", Doc: "bytes"},
+	}, Doc: "the tool transferred a file"},
+	{Kind: FileChanged, Group: Files, Source: FromOS, OCSF: "1001 File System Activity: Create, Update, Delete", Fields: []Field{
+		{Name: "action", OneOf: []string{"created", "changed", "deleted"}, Max: 16, Required: true, Doc: "what happened to it"},
+		{Name: "name", Text: true, Max: 300, Required: true, OTel: "file.path", Doc: "the file's path, never its content"},
+		{Name: "count", Max: 20, Doc: "how many in the same folder are told as one; name is the folder then"},
+	}, Doc: "a file was created, changed or deleted in a folder that the session's commands worked in"},
+	{Kind: PackageChanged, Group: System, Source: FromOS, OCSF: "6002 Application Lifecycle: Install, Remove", Fields: []Field{
+		{Name: "action", OneOf: []string{"installed", "upgraded", "removed"}, Max: 16, Required: true, Doc: "what happened to it"},
+		{Name: "name", Text: true, Max: 128, Required: true, Doc: "the package's name"},
+		{Name: "version", Text: true, Max: 128, Doc: "the version that is, or was, installed"},
+		{Name: "before", Text: true, Max: 128, Doc: "the version before an upgrade"},
+	}, Doc: "a package was installed, upgraded or removed"},
+	{Kind: ServiceChanged, Group: System, Source: FromOS, OCSF: "6002 Application Lifecycle: Start, Stop", Fields: []Field{
+		{Name: "action", OneOf: []string{"started", "stopped", "restarted", "reloaded", "failed", "enabled", "disabled"}, Max: 16, Required: true, Doc: "what happened to it"},
+		{Name: "name", Text: true, Max: 128, Required: true, Doc: "the service's name"},
+	}, Doc: "a service of the system was started, stopped, enabled or disabled, or failed"},
+	{Kind: SettingChanged, Group: System, Source: FromOS, OCSF: "5019 Device Config State Change", Fields: []Field{
+		{Name: "setting", OneOf: []string{"network", "user", "time", "printers"}, Max: 16, Required: true, Doc: "what it is about"},
+		{Name: "name", Text: true, Max: 300, OTel: "file.path", Doc: "the file that holds it, never its content"},
+	}, Doc: "a setting of the system was changed"},
+	{Kind: DeviceAttached, Group: System, Source: FromOS, OCSF: "1010 Peripheral Activity", Fields: []Field{
+		{Name: "class", Max: 64, Required: true, Doc: "the sort of device, as the system calls it"},
+		{Name: "name", Text: true, Max: 128, Doc: "the device's name"},
+	}, Doc: "a device was attached"},
+	{Kind: Restart, Group: System, Source: FromOS, Fields: []Field{
+		{Name: "stage", OneOf: []string{"requested"}, Max: 16, Required: true, Doc: "how far it has come"},
+	}, Doc: "the computer was told to restart or to shut down"},
+	{Kind: ErrorLogged, Group: System, Source: FromOS, OCSF: "1008 Event Log Activity", Fields: []Field{
+		{Name: "program", Text: true, Max: 128, Required: true, OTel: "process.executable.name", Doc: "who reported it"},
+		{Name: "text", Text: true, Max: 500, Doc: "the message"},
+		{Name: "count", Max: 20, Doc: "how many of this program are told as one"},
+	}, Doc: "an error appeared in the system's log"},
+	{Kind: ChatMessage, Group: Chat, Source: FromTool, Fields: []Field{
 		{Name: "from", OneOf: []string{"supporter", "person"}, Max: 16, Doc: "who wrote it"},
 		{Name: "text", Text: true, Max: 2000, Required: true, Doc: "the message"},
-	}, "a message in the tool's chat"},
-	{Note, Chat, FromTool, []Field{
+	}, Doc: "a message in the tool's chat"},
+	{Kind: Note, Group: Chat, Source: FromTool, Fields: []Field{
 		{Name: "text", Text: true, Max: 2000, Required: true, Doc: "the note"},
-	}, "a note that the supporter wrote in the tool"},
+	}, Doc: "a note that the supporter wrote in the tool"},
+}
+
+// started are the fields of a start; needs is the group that the command line
+// needs beside the kind's own.
+func started(needs Group) []Field {
+	return []Field{
+		{Name: "program", Text: true, Max: 128, Required: true, OTel: "process.executable.name", Doc: "base name of the executable"},
+		{Name: "command", Needs: needs, Text: true, Max: 1000, OTel: "process.command_line", Doc: "the command line, where it could still be read"},
+		{Name: "count", Max: 20, Doc: "how many alike are told as one"},
+	}
+}
+
+// ended are the fields of an end.
+var ended = []Field{
+	{Name: "program", Text: true, Max: 128, Required: true, OTel: "process.executable.name", Doc: "base name of the executable"},
+	{Name: "status", Max: 20, OTel: "process.exit.code", Doc: "exit status; 128 and the signal's number where one ended it"},
+	{Name: "seconds", Max: 20, Doc: "how long it ran"},
+	{Name: "programs", Max: 20, Doc: "how many programs it started to do its work"},
 }
 
 // Define returns the definition of k.

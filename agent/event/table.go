@@ -8,7 +8,7 @@ import (
 // Table is the vocabulary as a table in Markdown, for docs/events.md.
 func Table() string {
 	var b strings.Builder
-	b.WriteString("| kind | group | who reports it | meaning | fields |\n|---|---|---|---|---|\n")
+	b.WriteString("| kind | group | who reports it | meaning | fields → OpenTelemetry attribute | OCSF class |\n|---|---|---|---|---|---|\n")
 	for _, d := range Defs {
 		group := string(d.Group)
 		if d.Kind.Mark() {
@@ -19,6 +19,9 @@ func Table() string {
 			s := "`" + f.Name + "`: " + f.Doc
 			if len(f.OneOf) > 0 {
 				s += " (" + strings.Join(f.OneOf, " or ") + ")"
+			}
+			if f.OTel != "" {
+				s += " → `" + f.OTel + "`"
 			}
 			var marks []string
 			if f.Required {
@@ -35,7 +38,7 @@ func Table() string {
 			}
 			fields = append(fields, s)
 		}
-		b.WriteString("| `" + string(d.Kind) + "` | " + group + " | " + string(d.Source) + " | " + d.Doc + " | " + strings.Join(fields, "<br>") + " |\n")
+		b.WriteString("| `" + string(d.Kind) + "` | " + group + " | " + string(d.Source) + " | " + d.Doc + " | " + strings.Join(fields, "<br>") + " | " + d.OCSF + " |\n")
 	}
 	return b.String()
 }

@@ -2,11 +2,12 @@ package ipc
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+
+	"aval/agent/strict"
 )
 
 // errFrameTooLong ends a connection: what follows cannot be told apart any more.
@@ -24,7 +25,7 @@ func readFrame(r *bufio.Reader) (frame, error) {
 		return frame{}, err
 	}
 	var f frame
-	if err := decode(line, &f); err != nil {
+	if err := strict.Decode(line, &f); err != nil {
 		return frame{}, err
 	}
 	return f, nil
@@ -46,25 +47,12 @@ func encodeFrame(f frame) ([]byte, error) {
 	return append(line, '\n'), nil
 }
 
-// decode reads exactly one JSON value without unknown names.
-func decode(raw []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("bytes after the end")
-	}
-	return nil
-}
-
 // Decode reads the parameters of a request strictly; a missing value counts as {}.
 func Decode(params json.RawMessage, into any) error {
 	if len(params) == 0 {
 		params = []byte("{}")
 	}
-	if err := decode(params, into); err != nil {
+	if err := strict.Decode(params, into); err != nil {
 		return &Error{Code: CodeBadRequest, Message: "the request's parameters are not valid", Hint: err.Error()}
 	}
 	return nil

@@ -763,9 +763,11 @@ type IndicatorSession struct {
 	// Enforced: no Pause and Stop, but Object.
 	Enforced bool `json:"enforced"`
 	// Ended: shown for 10 s after the end, with Items. Erased: it was deleted.
-	// DeleteAsked: the person is asked about that after the supporter has left.
+	// Waiting: some of it has not arrived at the company. DeleteAsked: the person
+	// is asked about that after the supporter has left.
 	Ended       bool   `json:"ended"`
 	Erased      bool   `json:"erased,omitempty"`
+	Waiting     bool   `json:"waiting,omitempty"`
 	DeleteAsked bool   `json:"delete_asked,omitempty"`
 	Items       uint64 `json:"items"`
 }

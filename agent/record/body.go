@@ -7,6 +7,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/event"
+	"aval/agent/strict"
 )
 
 // MaxGrantAge is the longest that a session is recorded without a new decision.
@@ -194,7 +195,7 @@ func OpenAs(raw []byte, keys Keys, want Type, body any) (keyID string, err error
 	if typ != want {
 		return "", fmt.Errorf("%w: %s instead of %s", ErrWrongType, typ, want)
 	}
-	if err := strict(payload, body); err != nil {
+	if err := strict.Decode(payload, body); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return keyID, nil

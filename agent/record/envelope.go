@@ -17,7 +17,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+
+	"aval/agent/strict"
 )
 
 // Type is the payload type of a record: each kind of record has its own, so
@@ -133,7 +134,7 @@ func Open(raw []byte, keys Keys) (typ Type, payload []byte, keyID string, err er
 	if len(raw) > MaxEnvelope {
 		return "", nil, "", fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxEnvelope)
 	}
-	if err := strict(raw, &env); err != nil {
+	if err := strict.Decode(raw, &env); err != nil {
 		return "", nil, "", fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if len(env.Signatures) == 0 || len(env.Signatures) > 8 {
@@ -160,21 +161,8 @@ func Open(raw []byte, keys Keys) (typ Type, payload []byte, keyID string, err er
 // verify with, or to show a record that is already known to be in the own log.
 func Peek(raw []byte) (Type, []byte, error) {
 	var env Envelope
-	if err := strict(raw, &env); err != nil {
+	if err := strict.Decode(raw, &env); err != nil {
 		return "", nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return env.PayloadType, env.Payload, nil
-}
-
-// strict decodes exactly one JSON value without unknown names.
-func strict(raw []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("bytes after the end")
-	}
-	return nil
 }

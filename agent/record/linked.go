@@ -283,8 +283,8 @@ func (r Receipt) status(d *Decided) *linkedStatus {
 }
 
 var groupLabels = map[event.Group]string{
-	event.Windows: "programs and window titles", event.Commands: "commands that are run", event.Files: "names of transferred files",
-	event.Chat: "the chat with support", event.System: "installations, services and errors of the system",
+	event.Windows: "programs and window titles", event.Commands: "commands that are run", event.Files: "names of transferred or changed files",
+	event.Chat: "the chat with support", event.System: "installations, services, settings and errors of the system",
 }
 
 func (r Receipt) process(d *Decided, groups []event.Group, status []linkedStatus) linkedProcess {

@@ -13,6 +13,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/event"
+	"aval/agent/strict"
 )
 
 // Limits of a receipt.
@@ -91,7 +92,7 @@ func canonical(raw []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxEnvelope)
 	}
 	var env Envelope
-	if err := strict(raw, &env); err != nil {
+	if err := strict.Decode(raw, &env); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if len(env.Signatures) != 1 {

@@ -140,6 +140,7 @@ RestartSec=1
 TimeoutStartSec=60
 TimeoutStopSec=6
 LimitCORE=0
+LimitNICE=-15
 UMask=0077
 
 StateDirectory=aval

@@ -93,12 +93,8 @@ func (d *desktop) openPrompt(o ipc.PromptOpen) {
 				delete(d.prompts, o.Question)
 			}
 		})
-		if err == nil || (ctx.Err() != nil && errors.Is(err, context.Canceled)) {
-			return // answered, out of time, or ended by the service
-		}
-		if ctx.Err() != nil { // the service knows: the connection of the dialog told it
-			d.log.Warn("a question could not be shown", "question", o.Question, "rung", o.Rung, "err", err)
-			return
+		if err == nil || ctx.Err() != nil {
+			return // answered, out of time, or ended by the service, which knows
 		}
 		why := whyExited
 		switch {
@@ -174,7 +170,7 @@ func (d *desktop) askNatively(ctx context.Context, o ipc.PromptOpen) error {
 	if err := c.Call(ctx, ipc.MethodQuestionClaim, ipc.QuestionClaim{Question: o.Question, Nonce: o.Nonce}, &q); err != nil {
 		return err
 	}
-	ask := viewmodel.New(q, readable(q, viewmodel.Catalog(q, d.where.locale)), time.Now())
+	ask := viewmodel.New(q, readable(viewmodel.Catalog(q, d.where.locale)), time.Now())
 	dialog := native.Dialog{Title: ask.Title, Text: ask.Text(), Yes: ask.Allow, No: ask.Deny}
 	var answer native.Answer
 	shown := false
@@ -201,17 +197,16 @@ func (d *desktop) askNatively(ctx context.Context, o ipc.PromptOpen) error {
 	return c.Call(ctx, ipc.MethodQuestionAnswer, a, nil)
 }
 
-// readable is the catalogue in which the native dialog asks: the person's own, or
-// English where no font of this computer has its characters. Names count for
-// nothing in this: whoever connects chooses them.
-func readable(q ipc.Question, cat *assets.Catalog) *assets.Catalog {
-	a := viewmodel.New(viewmodel.Nameless(q), cat, time.Now())
+// readable is the catalogue in which a native dialog speaks: the one given, or
+// English where no font of this computer has the characters of its language. Names
+// count for nothing in this: whoever connects chooses them.
+func readable(cat *assets.Catalog) *assets.Catalog {
 	text := strings.Map(func(r rune) rune {
 		if r < 0x250 || !unicode.IsLetter(r) { // what every font has
 			return -1
 		}
 		return r
-	}, a.Title+a.Text()+a.Allow+a.Deny)
+	}, cat.Runes(""))
 	if text == "" {
 		return cat
 	}

@@ -92,12 +92,13 @@ func (d *desktop) notOpened(window, session string, err error) {
 	d.listed = true
 	go func() {
 		var err error
+		cat := readable(d.cat)
 		if window == windowNotice {
 			err = d.tellNotice(tool, session)
 		} else if window == windowSettings {
-			err = settingslist.Run(d.ctx, d.cat, time.Local, d.call, tool)
+			err = settingslist.Run(d.ctx, cat, time.Local, d.call, tool)
 		} else {
-			err = tool.Tell(d.ctx, d.cat.T("app.name", nil), d.cat.T("app.nowindow", nil), d.cat.T("settings.list.close", nil))
+			err = tool.Tell(d.ctx, cat.T("app.name", nil), cat.T("app.nowindow", nil), cat.T("settings.list.close", nil))
 		}
 		if err != nil {
 			d.log.Warn("a native dialog could not be shown", "err", err)
@@ -139,7 +140,7 @@ func (d *desktop) tellNotice(tool native.Tool, session string) error {
 	if err := d.call(d.ctx, ipc.MethodNoticeGet, ipc.NoticeOf{Session: session}, &n); err != nil {
 		return err
 	}
-	v := viewmodel.NewNotice(n, assets.For(append(n.Languages, d.where.locale)...))
+	v := viewmodel.NewNotice(n, readable(assets.For(append(n.Languages, d.where.locale)...)))
 	if err := tool.Tell(d.ctx, v.Title, v.Native, v.OK); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"aval/agent/policy"
 	"aval/agent/record"
+	"aval/agent/strict"
 	"aval/summarizer/company"
 )
 
@@ -305,9 +306,7 @@ on a computer of its own.`,
 				return err
 			}
 			var draft record.Release
-			d := json.NewDecoder(strings.NewReader(string(raw)))
-			d.DisallowUnknownFields()
-			if err := d.Decode(&draft); err != nil {
+			if err := strict.Decode(raw, &draft); err != nil {
 				return fmt.Errorf("read draft %s: %w", args[0], err)
 			}
 			env, err := company.SignRelease(key, draft, time.Now(), time.Duration(days)*24*time.Hour)

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"aval/agent/prompt/launch"
 )
 
 // saveNew writes a file into the person's own folder for downloads or documents,
@@ -58,6 +60,7 @@ func printer() func(string) error {
 		ctx, cancel := context.WithTimeout(context.Background(), printWithin)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, lp)
+		launch.DropGroup(cmd)
 		cmd.Stdin = bytes.NewBufferString(page)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("print: %w: %s", err, out)

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"aval/agent/record"
+	"aval/agent/strict"
 	"aval/agent/wire"
 	"aval/summarizer/store"
 )
@@ -144,13 +145,8 @@ func (s *Service) again(tx *store.Tx, req wire.EnrollRequest, now time.Time) (de
 // right lengths.
 func DecodeEnroll(raw []byte) (wire.EnrollRequest, error) {
 	var req wire.EnrollRequest
-	d := json.NewDecoder(strings.NewReader(string(raw)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&req); err != nil {
+	if err := strict.Decode(raw, &req); err != nil {
 		return wire.EnrollRequest{}, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return wire.EnrollRequest{}, errors.New("bytes after the end")
 	}
 	if len(req.DevicePublicKey) != ed25519.PublicKeySize || len(req.Proof) != ed25519.SignatureSize || req.Token == "" {
 		return wire.EnrollRequest{}, errors.New("token, key or proof is missing")

@@ -80,7 +80,7 @@ func provenanceWords(cat *assets.Catalog, s store.Stream) string {
 // marks are the reasons of marks that have words.
 var marks = map[event.Kind][]string{
 	event.SessionEnded: {"ended", "lost", "stopped", "expired", "withdrawn", "policy", "unenrolled"},
-	event.Gap:          {"paused", "other-session", "indicator-lost", "desktop-locked", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full", "narrowed"},
+	event.Gap:          {"paused", "other-session", "indicator-lost", "desktop-locked", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full", "narrowed", "source-lost", "too-short"},
 }
 
 // eventWords shows an event: its kind, who wrote it, its text, and a command
@@ -118,6 +118,35 @@ func eventWords(cat *assets.Catalog, e event.Event) (kind, who, text, code strin
 		case code != "" && e.Kind == event.CommandRun:
 			text = ""
 		}
+		who = times(cat, e)
+	case event.ProgramEnded, event.CommandEnded:
+		text = f("program")
+		if n, err := strconv.Atoi(e.Fields["status"]); err == nil && n != 0 {
+			who = cat.T("console.status", assets.Args{"status": n})
+		}
+		if n, err := strconv.Atoi(e.Fields["programs"]); err == nil && n > 0 {
+			text += " (" + cat.N("console.inner", n, nil) + ")"
+		}
+	case event.ClipboardUsed:
+		text = f("app")
+	case event.FileChanged, event.PackageChanged, event.ServiceChanged:
+		who, text = word(cat, e, "action"), f("name")
+		if v := f("version"); v != "" {
+			text += " " + v
+		}
+	case event.SettingChanged:
+		who, text = word(cat, e, "setting"), f("name")
+	case event.DeviceAttached:
+		if text = f("name"); text == "" {
+			text = f("class")
+		}
+	case event.Restart:
+		text = word(cat, e, "stage")
+	case event.ErrorLogged:
+		who, text = f("program"), f("text")
+		if n := times(cat, e); n != "" {
+			text += " (" + n + ")"
+		}
 	case event.FileTransferred:
 		text = f("name")
 		if d := e.Fields["direction"]; d == "to-computer" || d == "from-computer" {
@@ -135,6 +164,26 @@ func eventWords(cat *assets.Catalog, e event.Event) (kind, who, text, code strin
 		text = f("text")
 	}
 	return kind, who, text, code
+}
+
+// word is the word for a value that the vocabulary lists.
+func word(cat *assets.Catalog, e event.Event, field string) string {
+	def, _ := event.Define(e.Kind)
+	for _, f := range def.Fields {
+		if f.Name == field && slices.Contains(f.OneOf, e.Fields[field]) {
+			return cat.T("console.word."+e.Fields[field], nil)
+		}
+	}
+	return ""
+}
+
+// times says how many an event stands for, where it is more than one.
+func times(cat *assets.Catalog, e event.Event) string {
+	n, err := strconv.Atoi(e.Fields["count"])
+	if err != nil || n < 2 {
+		return ""
+	}
+	return cat.T("console.times", assets.Args{"n": n})
 }
 
 // size writes a number of bytes in decimal units, as file managers do.

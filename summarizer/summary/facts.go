@@ -23,6 +23,8 @@ type facts struct {
 	files    []event.Event
 	talk     []event.Event // chat and notes together
 	gaps     []event.Event
+	ends     []event.Event                // of programs and commands
+	system   map[event.Kind][]event.Event // what became of the computer
 	programs int
 	windows  int
 }
@@ -44,7 +46,7 @@ type titled struct {
 }
 
 func gather(events []event.Event) facts {
-	f := facts{events: slices.Clone(events)}
+	f := facts{events: slices.Clone(events), system: map[event.Kind][]event.Event{}}
 	slices.SortFunc(f.events, func(a, b event.Event) int {
 		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Kind, b.Kind), a.At.Compare(b.At))
 	})
@@ -67,6 +69,12 @@ func gather(events []event.Event) facts {
 			f.files = append(f.files, e)
 		case event.ChatMessage, event.Note:
 			f.talk = append(f.talk, e)
+		case event.ProgramEnded, event.CommandEnded:
+			if !noise(e) {
+				f.ends = append(f.ends, e)
+			}
+		case event.FileChanged, event.PackageChanged, event.ServiceChanged, event.SettingChanged, event.DeviceAttached, event.Restart, event.ErrorLogged:
+			f.system[e.Kind] = append(f.system[e.Kind], e)
 		case event.CommandRun:
 			if !noise(e) {
 				f.commands = append(f.commands, e)
@@ -248,7 +256,7 @@ func (f *facts) stops() []stop {
 		open := func(desktop bool) (found bool) {
 			for j := range out {
 				r := out[j].gap.Fields["reason"]
-				if out[j].resumed == nil && r != "dropped" && (r == "other-session") == desktop {
+				if out[j].resumed == nil && r != "dropped" && r != "too-short" && r != "source-lost" && (r == "other-session") == desktop {
 					out[j].resumed, found = &f.gaps[i], true
 				}
 			}

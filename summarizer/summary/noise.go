@@ -60,6 +60,8 @@ func noise(e event.Event) bool {
 		}
 		return app+prog+title == "" || slices.Contains(desktopApps, app) || slices.Contains(desktopApps, prog) ||
 			((prog == "explorer" || prog == "pcmanfm" || prog == "pcmanfm-qt") && (title == "" || slices.Contains(desktopTitles, title)))
+	case event.ProgramEnded, event.CommandEnded:
+		return isHelper(program(e.Fields["program"]))
 	case event.ProgramStarted, event.CommandRun:
 		name := program(e.Fields["program"])
 		return name == "" || isHelper(name) || (slices.Contains(shells, strings.TrimPrefix(name, "-")) && bareShell(e.Fields["command"]))

@@ -190,7 +190,7 @@ func (w writer) done() []Sentence {
 			out = append(out, w.files("summary.files."+cmp.Or(d, "unknown"), es))
 		}
 	}
-	return out
+	return append(out, w.system()...)
 }
 
 var directions = []string{"to-computer", "from-computer", ""}
@@ -258,11 +258,11 @@ func (w writer) notes(told ...said) []Sentence {
 }
 
 // gapReasons that have a sentence of their own; all others share one.
-var gapReasons = []string{"other-session", "indicator-lost", "desktop-locked", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full", "narrowed"}
+var gapReasons = []string{"other-session", "indicator-lost", "desktop-locked", "agent-restarted", "unconfirmed", "expired", "dropped", "disk-full", "narrowed", "source-lost", "too-short"}
 
 func (w writer) gaps() []Sentence {
 	by := map[string][]uint64{}
-	missing, pauses, whole := 0, 0, true
+	missing, pauses, whole, short := 0, 0, true, 0
 	var total time.Duration
 	for _, s := range w.f.stops() {
 		r := s.gap.Fields["reason"]
@@ -276,6 +276,8 @@ func (w writer) gaps() []Sentence {
 			}
 		case r == "dropped":
 			missing += count(s.gap.Fields["count"])
+		case r == "too-short":
+			short += count(s.gap.Fields["count"])
 		case !slices.Contains(gapReasons, r):
 			r = "unknown"
 		}
@@ -296,6 +298,8 @@ func (w writer) gaps() []Sentence {
 		case len(ev) == 0:
 		case r == "dropped" && missing > 0:
 			out = append(out, w.count("summary.gap.dropped_count", missing, nil, ev))
+		case r == "too-short" && short > 0:
+			out = append(out, w.count("summary.gap.too-short_count", short, nil, ev))
 		default:
 			out = append(out, w.say("summary.gap."+r, nil, ev))
 		}

@@ -43,6 +43,16 @@ func (w writer) steps() []Step {
 		}
 		add(es[0].Seq, Step{Application: w.c.T("summary.step.files", nil), Action: strings.Join(texts, " "), Evidence: Evidence{Events: seqs(es)}})
 	}
+	if said := w.system(); len(said) > 0 {
+		var texts []string
+		var ev [][]uint64
+		for _, s := range said {
+			texts, ev = append(texts, s.Text), append(ev, s.Events)
+		}
+		if e := ordered(ev...); len(e) > 0 {
+			add(e[0], Step{Application: w.c.T("summary.step.system", nil), Action: strings.Join(texts, " "), Evidence: Evidence{Events: e}})
+		}
+	}
 	slices.SortStableFunc(all, func(a, b placed) int { return cmp.Compare(a.first, b.first) })
 	out := make([]Step, len(all))
 	for i, p := range all {

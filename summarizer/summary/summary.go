@@ -19,7 +19,7 @@ const (
 	// Engine is never called AI: it is a set of rules.
 	Engine = "rules"
 	// EngineVersion changes whenever the same events would give other sentences.
-	EngineVersion = "1"
+	EngineVersion = "2"
 	// Version is the version of the JSON shape.
 	Version = 1
 )

@@ -1,5 +1,6 @@
-// Package fit finds text in a window that is cut off at an edge or lies over
-// other text, and what the keyboard does not reach.
+// Package fit finds text in a window that is cut off at an edge, lies over other
+// text or is broken where its language forbids it, and what the keyboard does not
+// reach.
 //
 // The one rule that must not be broken: it measures what the toolkit laid out,
 // and knows nothing of what the window wanted.
@@ -47,6 +48,10 @@ func Find(content fyne.CanvasObject, size fyne.Size) []string {
 		case *canvas.Text:
 			if strings.TrimSpace(o.Text) == "" {
 				return
+			}
+			// JIS X 4051: these stay with what is before them.
+			if strings.ContainsRune("。、，．！？」』）】", []rune(o.Text)[0]) {
+				wrong = append(wrong, fmt.Sprintf("%q begins a line", o.Text))
 			}
 			p := box(o, at)
 			if p.x < clip.x-slack || p.right > clip.right+slack {

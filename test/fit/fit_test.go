@@ -32,6 +32,7 @@ func TestFindsPlanted(t *testing.T) {
 		"to the left": {container.NewWithoutLayout(text("abc", -20, 0)), "reaches from"},
 		"below":       {container.NewWithoutLayout(text("abc", 0, 195)), "reaches down"},
 		"over":        {container.NewWithoutLayout(text("abc", 0, 0), text("def", 5, 5)), "lies over"},
+		"full stop":   {container.NewWithoutLayout(text("あ", 0, 0), text("。", 0, 30)), "begins a line"},
 		"scrolled":    {container.NewVScroll(container.NewWithoutLayout(text(long, 0, 900))), "reaches from"},
 		"hidden":      {func() fyne.CanvasObject { o := text(long, 0, 0); o.Hide(); return o }(), ""},
 	} {

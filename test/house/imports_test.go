@@ -53,10 +53,10 @@ type rule struct {
 
 // base is what adapters of the agent may import of each other's: the pure parts
 // and those that carry their words.
-var base = []string{"agent/consent", "agent/event", "agent/policy", "agent/record", "agent/wire", "agent/redact", "agent/ipc", "assets"}
+var base = []string{"agent/consent", "agent/event", "agent/strict", "agent/policy", "agent/record", "agent/wire", "agent/redact", "agent/ipc", "assets"}
 
 // testHelpers are what every package's tests may use.
-var testHelpers = []string{"assets", "agent/x11/xtest", "agent/session/watch/logindtest"}
+var testHelpers = []string{"assets", "agent/x11/xtest", "agent/session/watch/logindtest", "agent/journal/journaltest"}
 
 func with(more ...string) []string { return append(slices.Clone(base), more...) }
 
@@ -66,26 +66,28 @@ var rules = []rule{
 	{of: "assets", std: false},
 	{of: "agent/consent", std: true},
 	{of: "agent/event", std: true},
+	{of: "agent/strict", std: true},
 	{of: "agent/policy", may: []string{"agent/consent", "agent/event", "assets"}, std: true},
-	{of: "agent/policy/source", may: []string{"agent/policy", "agent/consent"}},
+	{of: "agent/policy/source", may: []string{"agent/policy", "agent/consent", "agent/strict"}},
 	{of: "agent/wire", may: []string{"agent/consent", "agent/event"}},
-	{of: "agent/record", may: []string{"agent/consent", "agent/event", "agent/policy", "agent/wire", "assets"}},
+	{of: "agent/record", may: []string{"agent/consent", "agent/event", "agent/policy", "agent/strict", "agent/wire", "assets"}},
 	{of: "agent/redact", may: []string{"agent/event"}},
-	{of: "agent/ipc", may: []string{"agent/consent", "agent/event", "agent/policy"}},
+	{of: "agent/ipc", may: []string{"agent/consent", "agent/event", "agent/policy", "agent/strict"}},
 	// Adapters: the base, and what belongs to themselves.
-	{of: "agent/session", may: with("agent/session")},
-	{of: "agent/capture", may: with("agent/capture", "agent/x11")},
+	{of: "agent/session", may: with("agent/session", "agent/journal")},
+	{of: "agent/capture", may: with("agent/capture", "agent/x11", "agent/journal")},
 	{of: "agent/store", may: with("agent/store")},
 	{of: "agent/prompt", may: with("agent/prompt", "agent/x11")},
 	{of: "agent/service", may: with("agent/service")},
 	{of: "agent/x11", may: with("agent/x11")},
 	{of: "agent/winput", may: base},
 	{of: "agent/memory"},
+	{of: "agent/journal", may: []string{"agent/journal"}},
 	// The uplink reads the streams of the store, and nothing else of it.
 	{of: "agent/uplink", may: with("agent/uplink", "agent/store")},
 	{of: "agent", may: []string{"agent", "assets"}},
 	{of: "ui", may: []string{"ui", "agent/event", "agent/consent", "agent/policy", "agent/ipc", "assets"}},
-	{of: "summarizer", may: []string{"summarizer", "agent/event", "agent/wire", "agent/record", "agent/redact", "agent/policy", "agent/consent", "assets"}},
+	{of: "summarizer", may: []string{"summarizer", "agent/event", "agent/strict", "agent/wire", "agent/record", "agent/redact", "agent/policy", "agent/consent", "assets"}},
 	{of: "cmd", may: []string{"agent", "ui", "summarizer", "assets", "cmd/internal"}},
 	{of: "cmd/internal"}, // what the command lines share: words and forms, nothing of ours
 	{of: "installer", may: []string{"installer", "agent/policy", "agent/service", "assets"}},

@@ -31,7 +31,7 @@ type live struct {
 
 // scenes are the pictures of a live computer, in their order.
 var scenes = []string{"main", "main-company", "bar", "bar-paused", "bar-ended", "activity", "activity-session", "receipt",
-	"notice", "notice-enforced", "ask-native", "notice-native", "settings-native"}
+	"notice", "notice-enforced", "ask-native", "notice-native", "settings-native", "ask-refused", "bar-menu", "leave"}
 
 func lives(bin, out, only string) []*live {
 	var list []*live
@@ -144,7 +144,8 @@ func (l *live) take() (err error) {
 		{scenes[1:2], l.main},
 		{scenes[2:8], l.recorded},
 		{scenes[8:10], l.told},
-		{scenes[10:], l.native},
+		{scenes[10:13], l.native},
+		{scenes[13:], l.asked},
 	} {
 		if !l.wanted(part.scenes...) {
 			continue
@@ -223,7 +224,11 @@ func (l *live) control(id, action string) error {
 
 // changed does something, and waits until the display looks otherwise.
 func (l *live) changed(d *rig.Display, do func() error) error {
-	before, err := look(d)
+	return l.changedAt(d, image.Rect(0, 0, d.Width, d.Height*3/4), do)
+}
+
+func (l *live) changedAt(d *rig.Display, place image.Rectangle, do func() error) error {
+	before, err := lookAt(d, place)
 	if err != nil {
 		return err
 	}
@@ -231,7 +236,7 @@ func (l *live) changed(d *rig.Display, do func() error) error {
 		return err
 	}
 	return l.r.Wait("another picture", 15*time.Second, func() (bool, error) {
-		now, err := look(d)
+		now, err := lookAt(d, place)
 		return now != before, err
 	})
 }
@@ -389,6 +394,58 @@ func (l *live) native() error {
 		}
 	}
 	return helper.Stop(5 * time.Second)
+}
+
+// asked is a display whose devices nobody has named for tests: a program's click
+// does not count, a hand's does until the supporter has left.
+func (l *live) asked() error {
+	if err := os.Remove(filepath.Join(l.agent.Policy, "managed", "hands.json")); err != nil {
+		return err
+	}
+	width, height := l.size()
+	d, err := l.r.StartXephyr("asked", l.d, width, height, rig.WithGL)
+	if err != nil {
+		return err
+	}
+	if err := l.screen(d); err != nil {
+		return err
+	}
+	helper, err := l.desktop(d)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(l.cli("settings", "set", "session-insights", "default"), l.begin("40", d)); err != nil {
+		return err
+	}
+	q, err := l.r.WaitQuestion(d, 20*time.Second)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, helper.Tail())
+	}
+	if err := q.WaitReady(); err != nil {
+		return err
+	}
+	sentence := image.Rect(q.Rect.Min.X, q.Yes.Y-60*l.scale, q.Rect.Max.X, q.Yes.Y-20*l.scale) // above the buttons
+	if err := errors.Join(l.changedAt(d, sentence, func() error { return d.Click(q.Yes, 1) }), l.keep("ask-refused", d)); err != nil {
+		return err
+	}
+	if err := errors.Join(q.WaitReady(), q.Answer(true), l.records("40", true), painted(l.r, d, rig.OfDesktop)); err != nil {
+		return err
+	}
+	if err := l.cli("session", "event", "--id", "x11vnc/40", "--kind", "note", "--text", "nota"); err != nil {
+		return err
+	}
+	bar, err := d.WaitWindow("the bar", 10*time.Second, rig.OfDesktop)
+	if err != nil {
+		return err
+	}
+	more := image.Pt(bar.Rect.Max.X-28*l.scale, (bar.Rect.Min.Y+bar.Rect.Max.Y)/2)
+	if err := errors.Join(l.changed(d, func() error { return d.Click(more, 1) }), l.keep("bar-menu", d), l.end("40")); err != nil {
+		return err
+	}
+	if q, err = l.r.WaitQuestion(d, 20*time.Second); err != nil {
+		return fmt.Errorf("%w\n%s", err, helper.Tail())
+	}
+	return errors.Join(q.WaitReady(), l.keep("leave", d), q.Answer(false), helper.Stop(5*time.Second))
 }
 
 // painted waits until a window is there and something is drawn in it: a window

@@ -68,14 +68,14 @@ func take(bin, out, only string) error {
 			continue
 		}
 		path := filepath.Join(out, s.name+".png")
-		if err := s.take(bin, path); err != nil {
+		if err := twice(func() error { return s.take(bin, path) }); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		fmt.Println(path)
 	}
 	for _, l := range lives(bin, out, only) {
 		if l.wanted(scenes...) {
-			if err := l.take(); err != nil {
+			if err := twice(l.take); err != nil {
 				return err
 			}
 		}
@@ -153,6 +153,16 @@ func shots() []shot {
 	more("settings-by-gear", "light", shot{mainWindow: true, settings: &settings{}, keys: tabs(2, "Return")})
 	more("settings-without-service", "light", shot{settings: &settings{}, withoutService: true})
 	return list
+}
+
+// twice tries again what a busy computer was too slow for.
+func twice(do func() error) error {
+	err := do()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "screens: once more:", err)
+		err = do()
+	}
+	return err
 }
 
 // settings is a real service, set up in one way.
@@ -421,13 +431,17 @@ func still(r *rig.Rig, d *rig.Display) error {
 
 // look sums the upper three quarters of the screen up, where no time runs.
 func look(d *rig.Display) (int, error) {
-	img, err := d.Picture()
+	return lookAt(d, image.Rect(0, 0, d.Width, d.Height*3/4))
+}
+
+func lookAt(d *rig.Display, place image.Rectangle) (int, error) {
+	img, err := d.Part(place)
 	if err != nil {
 		return 0, err
 	}
 	sum := 0
-	for y := 0; y < img.Rect.Dy()*3/4; y += 3 {
-		for x := 0; x < img.Rect.Dx(); x += 3 {
+	for y := img.Rect.Min.Y; y < img.Rect.Max.Y; y += 3 {
+		for x := img.Rect.Min.X; x < img.Rect.Max.X; x += 3 {
 			c := img.RGBAAt(x, y)
 			sum += int(c.R)*3 + int(c.G)*5 + int(c.B)*7
 		}

@@ -222,7 +222,7 @@ func (v *View) confirm(a viewmodel.Activity) {
 	back := control.NewButton(v.t("activity.cancel"), nil, v.actions)
 	v.asked = true
 	v.foot.RemoveAll()
-	v.foot.Add(paragraph(v.cat.T("activity.confirm", assets.Args{"company": a.Company})))
+	v.foot.Add(control.NewParagraph(v.cat.T("activity.confirm", assets.Args{"company": a.Company})))
 	v.foot.Add(container.NewHBox(back, v.button("activity.confirm.delete", func(b *control.Button) { v.withdraw(a, true, b.Press()) })))
 	v.focus(back)
 }
@@ -247,7 +247,7 @@ func (v *View) withdraw(a viewmodel.Activity, del bool, press *ipc.Press) {
 	v.busy = true
 	v.refresh.Disable()
 	v.foot.RemoveAll()
-	v.foot.Add(paragraph(v.t("activity.working")))
+	v.foot.Add(control.NewParagraph(v.t("activity.working")))
 	go func() {
 		r, err := v.dial.withdraw(ipc.Withdraw{ID: a.ID, Delete: del, Press: press})
 		v.do(func() { v.fetch(func() { v.report(a, r, err) }) })
@@ -277,7 +277,7 @@ func (v *View) report(a viewmodel.Activity, r ipc.WithdrawResult, err error) {
 	default:
 		lines = []string{v.t("activity.failed")}
 	}
-	said := paragraph(strings.Join(lines, "\n"))
+	said := control.NewParagraph(strings.Join(lines, "\n"))
 	said.TextStyle = bold
 	v.foot.Objects = append([]fyne.CanvasObject{said}, v.foot.Objects...)
 	v.foot.Refresh()

@@ -21,7 +21,7 @@ func (v *View) receipt(a viewmodel.Activity, said string) {
 	if said == "" {
 		said = v.t("activity.receipt.what")
 	}
-	v.foot.Add(paragraph(said))
+	v.foot.Add(control.NewParagraph(said))
 	do := func(key string, with func(ipc.Receipt) (string, error)) *control.Button {
 		return control.NewButton(v.t(key), nil, func() { v.withReceipt(a, with) })
 	}

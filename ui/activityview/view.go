@@ -79,8 +79,8 @@ type View struct {
 	search  *widget.Entry
 	refresh *control.Button
 	back    *control.Button
-	way     *fyne.Container // holds back; seen in a narrow window
-	note    *widget.Label   // beneath the search
+	way     *fyne.Container    // holds back; seen in a narrow window
+	note    *control.Paragraph // beneath the search
 	foot    *fyne.Container
 }
 
@@ -94,7 +94,7 @@ func New(c Config) *View {
 	v.back = control.NewButton(v.t("activity.back"), nil, v.goBack)
 	v.way = container.NewHBox(v.back)
 	v.way.Hide()
-	v.note = paragraph("")
+	v.note = control.NewParagraph("")
 	v.note.Hide()
 
 	v.list = control.NewList(func() int { return len(v.rows) }, func() fyne.CanvasObject { return newEntry() },
@@ -112,7 +112,7 @@ func New(c Config) *View {
 	v.body = container.NewStack()
 	head := container.NewBorder(nil, nil, nil, v.refresh, container.NewPadded(v.search))
 	v.root = container.NewPadded(container.NewBorder(head, nil, nil, nil, v.body))
-	v.say(paragraph(v.t("activity.loading")))
+	v.say(control.NewParagraph(v.t("activity.loading")))
 	return v
 }
 
@@ -123,12 +123,6 @@ func (v *View) Content() fyne.CanvasObject { return v.root }
 func (v *View) Size() fyne.Size { return fyne.NewSize(960, 540) }
 
 func (v *View) t(key string) string { return v.cat.T(key, nil) }
-
-func paragraph(text string) *widget.Label {
-	l := widget.NewLabel(text)
-	l.Wrapping = fyne.TextWrapWord
-	return l
-}
 
 // say puts sentences in the place of both panes.
 func (v *View) say(lines ...fyne.CanvasObject) {
@@ -214,17 +208,17 @@ func (v *View) loaded(entries []ipc.ConsentEntry, live []ipc.SessionInfo, err er
 	}
 	v.searching, v.searchEnd = false, ""
 	if err != nil {
-		code := paragraph(v.t("app.gone.code"))
+		code := control.NewParagraph(v.t("app.gone.code"))
 		code.Importance = widget.LowImportance
-		v.say(paragraph(v.t("app.gone")), code)
+		v.say(control.NewParagraph(v.t("app.gone")), code)
 		return
 	}
 	v.entries = entries
 	v.all = viewmodel.NewActivity(entries, live, v.cat, v.now())
 	if len(v.all) == 0 {
-		head := paragraph(v.t("activity.empty"))
+		head := control.NewParagraph(v.t("activity.empty"))
 		head.TextStyle = bold
-		v.say(head, paragraph(v.t("activity.empty.what")))
+		v.say(head, control.NewParagraph(v.t("activity.empty.what")))
 		return
 	}
 	for _, a := range v.all {

@@ -15,7 +15,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
-	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/consent"
 	"aval/agent/event"
@@ -184,7 +183,7 @@ func (v *View) told() string {
 		b.WriteString(l.text + " " + l.state + "\n")
 	}
 	for _, o := range v.foot.Objects {
-		if l, ok := o.(*widget.Label); ok {
+		if l, ok := o.(*control.Paragraph); ok {
 			b.WriteString(l.Text + "\n")
 		}
 	}
@@ -308,7 +307,7 @@ func TestEmptyAndGone(t *testing.T) {
 	v := open(t, s, fyne.NewSize(960, 540), "")
 	said := func() (text string) {
 		for _, o := range test.LaidOutObjects(v.body) {
-			if l, ok := o.(*widget.Label); ok {
+			if l, ok := o.(*control.Paragraph); ok {
 				text += l.Text + "\n"
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/ipc"
+	"aval/assets"
 	"aval/ui/theme"
 )
 
@@ -19,17 +20,15 @@ import (
 // picks it; the arrows only move the focus, for what is picked counts at once.
 type Choice struct {
 	widget.DisableableWidget
-	// Pick is called when it is picked, Step with 1 or -1 for an arrow, Reveal when
-	// it got the focus: bring it into sight. Any may be nil.
-	Pick   func()
-	Step   func(by int)
-	Reveal func()
+	attention
+	// Pick is called when it is picked, Step with 1 or -1 for an arrow. Either may
+	// be nil.
+	Pick func()
+	Step func(by int)
 
 	name, meaning string
 	chosen, box   bool
-	focused       bool
 	byKey         bool // what picked it last was a key
-	hovered       bool
 
 	frame, mark, dot *canvas.Rectangle
 	short, long      *canvas.Line // the check in a box
@@ -56,6 +55,7 @@ func NewChoice(box bool) *Choice {
 		c.mark.CornerRadius = 4
 	}
 	c.text.Wrapping = fyne.TextWrapWord
+	c.changed = c.Refresh
 	c.ExtendBaseWidget(c)
 	c.paint()
 	return c
@@ -130,15 +130,29 @@ func (c *Choice) paint() {
 	case c.chosen:
 		c.mark.StrokeColor, c.dot.FillColor = line, line
 	}
-	c.text.Segments = []widget.RichTextSegment{segment(c.name, ink, true)}
-	if c.meaning != "" {
-		c.text.Segments = append(c.text.Segments, segment(c.meaning, ink, false))
+	c.text.Segments = segments(c.name, c.meaning, c.text.Size().Width, ink)
+}
+
+// Resize implements fyne.CanvasObject.
+func (c *Choice) Resize(size fyne.Size) {
+	c.DisableableWidget.Resize(size)
+	if assets.Unspaced(c.name + c.meaning) {
+		c.paint()
+		c.text.Refresh()
 	}
 }
 
-func segment(text string, ink fyne.ThemeColorName, bold bool) *widget.TextSegment {
-	return &widget.TextSegment{Text: text, Style: widget.RichTextStyle{
-		ColorName: ink, SizeName: fynetheme.SizeNameText, TextStyle: fyne.TextStyle{Bold: bold}}}
+// segments are a name and, if there is one, what it means or what is so now.
+func segments(name, more string, width float32, ink fyne.ThemeColorName) []widget.RichTextSegment {
+	var all []widget.RichTextSegment
+	for i, text := range []string{name, more} {
+		if i == 0 || text != "" {
+			style := fyne.TextStyle{Bold: i == 0}
+			all = append(all, &widget.TextSegment{Text: broken(text, width, fynetheme.SizeNameText, style),
+				Style: widget.RichTextStyle{ColorName: ink, SizeName: fynetheme.SizeNameText, TextStyle: style}})
+		}
+	}
+	return all
 }
 
 // Tapped implements fyne.Tappable.
@@ -153,30 +167,6 @@ func (c *Choice) pick(byKey bool) {
 
 // Press is where it was picked just now; call it in Pick.
 func (c *Choice) Press() *ipc.Press { return Pressed(c, c.byKey) }
-
-// MouseIn implements desktop.Hoverable.
-func (c *Choice) MouseIn(*desktop.MouseEvent) { c.hovered = true; c.Refresh() }
-
-// MouseMoved implements desktop.Hoverable.
-func (c *Choice) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut implements desktop.Hoverable.
-func (c *Choice) MouseOut() { c.hovered = false; c.Refresh() }
-
-// FocusGained implements fyne.Focusable.
-func (c *Choice) FocusGained() {
-	c.focused = true
-	c.Refresh()
-	if c.Reveal != nil {
-		c.Reveal()
-	}
-}
-
-// FocusLost implements fyne.Focusable.
-func (c *Choice) FocusLost() { c.focused = false; c.Refresh() }
-
-// TypedRune implements fyne.Focusable.
-func (c *Choice) TypedRune(rune) {}
 
 // TypedKey implements fyne.Focusable.
 func (c *Choice) TypedKey(e *fyne.KeyEvent) {

@@ -8,6 +8,7 @@ import (
 	fynetheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
+	"aval/assets"
 	"aval/ui/theme"
 )
 
@@ -15,14 +16,12 @@ import (
 // arrow. A click, Space or Enter opens it.
 type Row struct {
 	widget.BaseWidget
-	// Reveal is called when it got the focus; it may be nil.
-	Reveal func()
+	attention
 
-	name, now        string
-	open             func()
-	focused, hovered bool
-	frame            *canvas.Rectangle
-	text             *widget.RichText
+	name, now string
+	open      func()
+	frame     *canvas.Rectangle
+	text      *widget.RichText
 }
 
 var (
@@ -36,6 +35,7 @@ func NewRow(name string, open func()) *Row {
 	r := &Row{name: name, open: open, frame: canvas.NewRectangle(nil), text: widget.NewRichText()}
 	r.frame.CornerRadius = 6
 	r.text.Wrapping = fyne.TextWrapWord
+	r.changed = r.Refresh
 	r.ExtendBaseWidget(r)
 	r.paint()
 	return r
@@ -84,38 +84,20 @@ func (r *Row) paint() {
 	if r.hovered {
 		r.frame.FillColor = pal.Hover
 	}
-	r.text.Segments = []widget.RichTextSegment{segment(r.name, fynetheme.ColorNameForeground, true)}
-	if r.now != "" {
-		r.text.Segments = append(r.text.Segments, segment(r.now, fynetheme.ColorNameForeground, false))
+	r.text.Segments = segments(r.name, r.now, r.text.Size().Width, fynetheme.ColorNameForeground)
+}
+
+// Resize implements fyne.CanvasObject.
+func (r *Row) Resize(size fyne.Size) {
+	r.BaseWidget.Resize(size)
+	if assets.Unspaced(r.name + r.now) {
+		r.paint()
+		r.text.Refresh()
 	}
 }
 
 // Tapped implements fyne.Tappable.
 func (r *Row) Tapped(*fyne.PointEvent) { r.open() }
-
-// MouseIn implements desktop.Hoverable.
-func (r *Row) MouseIn(*desktop.MouseEvent) { r.hovered = true; r.Refresh() }
-
-// MouseMoved implements desktop.Hoverable.
-func (r *Row) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut implements desktop.Hoverable.
-func (r *Row) MouseOut() { r.hovered = false; r.Refresh() }
-
-// FocusGained implements fyne.Focusable.
-func (r *Row) FocusGained() {
-	r.focused = true
-	r.Refresh()
-	if r.Reveal != nil {
-		r.Reveal()
-	}
-}
-
-// FocusLost implements fyne.Focusable.
-func (r *Row) FocusLost() { r.focused = false; r.Refresh() }
-
-// TypedRune implements fyne.Focusable.
-func (r *Row) TypedRune(rune) {}
 
 // TypedKey implements fyne.Focusable.
 func (r *Row) TypedKey(e *fyne.KeyEvent) {

@@ -48,6 +48,7 @@ func TestRows(t *testing.T) {
 		{"enforced menu", ipc.IndicatorSession{Enforced: true}, touched{menu: true, askUntil: noon.Add(1)}, "indicator.recording", []string{"object", opMenu, opView}},
 		{"objected", ipc.IndicatorSession{Enforced: true}, touched{objected: true}, "indicator.objected", []string{opMenu}},
 		{"ended", ipc.IndicatorSession{Ended: true, Items: 2}, touched{}, "indicator.ended", []string{opView, opAskDelete}},
+		{"ended, not sent", ipc.IndicatorSession{Ended: true, Items: 2, Waiting: true}, touched{}, "indicator.ended.waiting", []string{opView, opAskDelete}},
 		{"ended empty", ipc.IndicatorSession{Ended: true}, touched{}, "indicator.ended.nothing", nil},
 		{"ended enforced", ipc.IndicatorSession{Ended: true, Items: 2, Enforced: true}, touched{}, "indicator.ended", []string{opView}},
 		{"ended deleted", ipc.IndicatorSession{Ended: true, Items: 2, Erased: true}, touched{askUntil: noon.Add(1)}, "indicator.ended.erased", nil},

@@ -38,7 +38,7 @@ func (b *xbar) say(s State, beat bool) {
 }
 
 // check returns nil when at least half of the bar is on the screen, mapped and
-// not covered, or was so less than 1.5 s ago and is being brought back.
+// not covered, or was so less than coveredFor ago and is being brought back.
 func (b *xbar) check(now time.Time) error {
 	a, err := xproto.GetWindowAttributes(b.s.x, b.win).Reply()
 	if err != nil { // destroyed by somebody else

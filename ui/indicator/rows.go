@@ -232,6 +232,9 @@ func (b *bar) row(s ipc.IndicatorSession, cat *assets.Catalog, now time.Time) []
 			add("stop-and-delete", "indicator.delete", true)
 			add(opBack, "indicator.back", false)
 		default:
+			if s.Waiting {
+				r.key = "indicator.ended.waiting"
+			}
 			add(opView, "indicator.see", false)
 			if !s.Enforced {
 				add(opAskDelete, "indicator.delete", false)

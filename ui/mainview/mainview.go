@@ -73,16 +73,16 @@ func New(c Config) *View {
 	v.activity = control.NewButton(cat.T("app.activity", nil), fynetheme.HistoryIcon(), c.Activity)
 	v.gear = control.NewButton(cat.T("settings.open", nil), fynetheme.SettingsIcon(), c.Settings)
 	head := container.NewHBox(icon, container.NewCenter(name), layout.NewSpacer(), container.NewCenter(v.activity), container.NewCenter(v.gear))
-	what := paragraph(cat.T("app.what", nil))
-	now := paragraph(cat.T("app.now", nil))
+	what := control.NewParagraph(cat.T("app.what", nil))
+	now := control.NewParagraph(cat.T("app.now", nil))
 	now.TextStyle.Bold = true
-	foot := paragraph(cat.T("app.version", assets.Args{"version": c.Version}))
+	foot := control.NewParagraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
 	v.scroll = container.NewVScroll(v.state)
 	v.root = container.NewPadded(control.Frame(
 		container.NewVBox(head, what, widget.NewSeparator(), now), v.scroll,
 		container.NewVBox(container.NewHBox(v.refresh), foot)))
-	v.say(paragraph(cat.T("app.loading", nil)))
+	v.say(control.NewParagraph(cat.T("app.loading", nil)))
 	return v
 }
 
@@ -117,28 +117,28 @@ func (v *View) show(now Now, err error) {
 	v.asking = false
 	if err != nil {
 		v.refresh.Show()
-		code := paragraph(v.cat.T("app.gone.code", nil))
+		code := control.NewParagraph(v.cat.T("app.gone.code", nil))
 		code.Importance = widget.LowImportance
-		v.say(paragraph(v.cat.T("app.gone", nil)), code)
+		v.say(control.NewParagraph(v.cat.T("app.gone", nil)), code)
 		return
 	}
 	v.refresh.Hide()
 	s := viewmodel.NewStatus(now.Status, now.Sessions, v.cat, v.zone)
-	recording := paragraph(s.Recording)
+	recording := control.NewParagraph(s.Recording)
 	recording.TextStyle.Bold = true
 	lines := []fyne.CanvasObject{recording}
 	for _, line := range s.Lines {
-		lines = append(lines, paragraph(line))
+		lines = append(lines, control.NewParagraph(line))
 	}
 	if s.Device != "" {
 		lines = append(lines, container.NewHBox(v.device(s.Device)))
 	}
 	if len(s.Sessions) > 0 {
-		head := paragraph(v.cat.T("app.sessions.head", nil))
+		head := control.NewParagraph(v.cat.T("app.sessions.head", nil))
 		head.TextStyle.Bold = true
 		lines = append(lines, widget.NewSeparator(), head)
 		for _, line := range s.Sessions {
-			lines = append(lines, paragraph(line))
+			lines = append(lines, control.NewParagraph(line))
 		}
 	}
 	v.say(lines...)
@@ -166,10 +166,4 @@ func (v *View) say(lines ...fyne.CanvasObject) {
 	v.state.Objects = lines
 	v.state.Refresh()
 	v.root.Refresh()
-}
-
-func paragraph(text string) *widget.Label {
-	l := widget.NewLabel(text)
-	l.Wrapping = fyne.TextWrapWord
-	return l
 }

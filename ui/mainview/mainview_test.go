@@ -8,7 +8,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
-	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
@@ -21,7 +20,7 @@ func said(v *View) string {
 	var lines []string
 	for _, o := range v.state.Objects {
 		switch o := o.(type) {
-		case *widget.Label:
+		case *control.Paragraph:
 			lines = append(lines, o.Text)
 		case *fyne.Container: // with the Aval ID, to be copied
 			lines = append(lines, o.Objects[0].(*control.Button).Text)

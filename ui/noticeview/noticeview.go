@@ -39,7 +39,7 @@ type View struct {
 	root     *fyne.Container
 	act, see *control.Button
 	ok       *control.Button
-	why      *widget.Label
+	why      *control.Paragraph
 	seen     *fyne.Container
 	scroll   *container.Scroll
 }
@@ -60,15 +60,15 @@ func New(o Options) *View {
 	title.TextSize, title.TextStyle.Bold = 20, true
 	head := container.NewVBox(container.NewHBox(icon, container.NewCenter(title)), widget.NewSeparator())
 
-	what := paragraph(n.What)
+	what := control.NewParagraph(n.What)
 	what.TextStyle.Bold = true
-	v.why = paragraph(n.Why)
+	v.why = control.NewParagraph(n.Why)
 	v.seen = container.NewVBox(widget.NewSeparator())
 	for _, line := range n.Seen {
-		v.seen.Add(paragraph(line))
+		v.seen.Add(control.NewParagraph(line))
 	}
 	v.seen.Hide()
-	v.scroll = container.NewVScroll(container.NewVBox(what, paragraph(n.Now), v.why, v.seen))
+	v.scroll = container.NewVScroll(container.NewVBox(what, control.NewParagraph(n.Now), v.why, v.seen))
 
 	v.act = control.NewButton(n.Act, nil, v.do)
 	if !n.Enforced {
@@ -124,10 +124,4 @@ func (v *View) unfold() {
 		v.scroll.ScrollToOffset(fyne.NewPos(0, v.why.Position().Y))
 	}
 	v.root.Refresh()
-}
-
-func paragraph(text string) *widget.Label {
-	l := widget.NewLabel(text)
-	l.Wrapping = fyne.TextWrapWord
-	return l
 }

@@ -7,7 +7,6 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/layout"
 	fynetheme "fyne.io/fyne/v2/theme"
-	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/consent"
 	"aval/agent/event"
@@ -50,9 +49,9 @@ var plan = [pageCount]struct {
 
 // parts are what the pages show.
 type parts struct {
-	force  *widget.Label
+	force  *control.Paragraph
 	why    *control.Button
-	layers *widget.Label
+	layers *control.Paragraph
 
 	lasting *fyne.Container // answers that hold for further sessions
 	lasts   []viewmodel.Lasting
@@ -66,11 +65,11 @@ type parts struct {
 
 	toRecord                                []*control.Row
 	toLanguage, toCompanies, toInsights     *control.Row
-	access, computer, companies, groupsNote *widget.Label
+	access, computer, companies, groupsNote *control.Paragraph
 }
 
 func (v *View) composePages() {
-	v.computer, v.companies, v.access = paragraph(""), paragraph(""), paragraph("")
+	v.computer, v.companies, v.access = control.NewParagraph(""), control.NewParagraph(""), control.NewParagraph("")
 	v.toLanguage, v.toCompanies = v.row("settings.language", PageLanguage), v.row("settings.companies", PageCompanies)
 	v.toRecord = []*control.Row{v.row("settings.record", PageRecord), v.row("settings.record", PageRecord)}
 	v.toInsights = v.row("settings.access.name", PageInsights)
@@ -86,7 +85,7 @@ func (v *View) composePages() {
 
 	configure := control.NewButton(v.cat.T("settings.access.configure", nil), nil, func() { v.turn(PageAccess) })
 	configure.Focused = func() { v.reveal(configure) }
-	name := paragraph(v.cat.T("settings.access", nil))
+	name := control.NewParagraph(v.cat.T("settings.access", nil))
 	name.TextStyle.Bold = true
 	v.pages[PageAdvanced] = column(head(v.cat.T("settings.advanced.connections", nil)),
 		container.NewBorder(nil, nil, nil, container.NewCenter(configure), column(name, v.access)))
@@ -98,16 +97,16 @@ func (v *View) composePages() {
 	v.composeInsights()
 	v.composeRecord()
 	v.composeLanguage()
-	v.pages[PageCompanies] = column(paragraph(v.cat.T("settings.companies.what", nil)), v.companies)
+	v.pages[PageCompanies] = column(control.NewParagraph(v.cat.T("settings.companies.what", nil)), v.companies)
 }
 
 func (v *View) composeInsights() {
-	v.force, v.layers = paragraph(""), paragraph("")
+	v.force, v.layers = control.NewParagraph(""), control.NewParagraph("")
 	v.force.TextStyle.Bold = true
 	v.layers.Hide()
 	v.why = control.NewButton(v.cat.T("settings.why", nil), nil, v.unfold)
 	v.why.Focused = func() { v.reveal(v.why) }
-	rows := column(paragraph(v.cat.T("settings.insights.what", nil)), container.NewBorder(nil, nil, nil, container.NewVBox(v.why), v.force), v.layers)
+	rows := column(control.NewParagraph(v.cat.T("settings.insights.what", nil)), container.NewBorder(nil, nil, nil, container.NewVBox(v.why), v.force), v.layers)
 	for _, now := range viewmodel.NewSettings(viewmodel.SettingsState{}, v.cat, v.zone).Choices {
 		v.values = append(v.values, now.Value)
 		v.choices = append(v.choices, v.choice(false, &v.choices, func(int) { v.setAccess(now.Value) }))
@@ -120,8 +119,8 @@ func (v *View) composeInsights() {
 }
 
 func (v *View) composeRecord() {
-	v.groupsNote = paragraph("")
-	rows := column(paragraph(v.cat.T("settings.record.what", nil)))
+	v.groupsNote = control.NewParagraph("")
+	rows := column(control.NewParagraph(v.cat.T("settings.record.what", nil)))
 	for _, g := range event.Groups {
 		v.groups = append(v.groups, g)
 		c := v.choice(true, &v.ticks, func(i int) { v.setGroup(g, !v.ticks[i].Chosen()) })
@@ -133,7 +132,7 @@ func (v *View) composeRecord() {
 }
 
 func (v *View) composeLanguage() {
-	rows := column(paragraph(v.cat.T("settings.language.what", nil)))
+	rows := column(control.NewParagraph(v.cat.T("settings.language.what", nil)))
 	for _, l := range viewmodel.NewLanguages("", v.cat, v.locale) {
 		v.spoken = append(v.spoken, l.Value)
 		c := v.choice(false, &v.tongues, func(int) { v.setLanguage(l.Value) })
@@ -168,13 +167,13 @@ func (v *View) row(key string, to Page) *control.Row {
 
 // fill puts what the service said into all pages.
 func (v *View) fill(s viewmodel.Settings) {
-	setText(v.force, s.Force)
-	setText(v.layers, strings.Join(s.Layers, "\n"))
+	v.force.SetText(s.Force)
+	v.layers.SetText(strings.Join(s.Layers, "\n"))
 	v.showLasting(s.Lasting)
-	setText(v.computer, strings.Join(s.Computer, "\n"))
-	setText(v.companies, strings.Join(s.Companies, "\n"))
-	setText(v.access, s.Access)
-	setText(v.groupsNote, s.GroupsNote)
+	v.computer.SetText(strings.Join(s.Computer, "\n"))
+	v.companies.SetText(strings.Join(s.Companies, "\n"))
+	v.access.SetText(s.Access)
+	v.groupsNote.SetText(s.GroupsNote)
 	for i, c := range v.choices {
 		c.Set(s.Choices[i].Name, s.Choices[i].Meaning, s.Choices[i].Chosen, s.Greyed)
 	}
@@ -266,21 +265,9 @@ func column(parts ...fyne.CanvasObject) *fyne.Container {
 	return container.New(layout.NewCustomPaddedVBoxLayout(0), parts...)
 }
 
-func setText(l *widget.Label, text string) {
-	if l.Text != text {
-		l.SetText(text)
-	}
-}
-
-func head(text string) *widget.Label {
-	l := paragraph(text)
+func head(text string) *control.Paragraph {
+	l := control.NewParagraph(text)
 	l.TextStyle.Bold = true
 	l.SizeName = fynetheme.SizeNameSubHeadingText
-	return l
-}
-
-func paragraph(text string) *widget.Label {
-	l := widget.NewLabel(text)
-	l.Wrapping = fyne.TextWrapWord
 	return l
 }

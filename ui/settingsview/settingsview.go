@@ -73,11 +73,11 @@ type View struct {
 	back     *control.Button
 	scroll   *container.Scroll
 	gone     *fyne.Container // instead of the body while the service does not answer
-	goneText *widget.Label
-	goneCode *widget.Label
+	goneText *control.Paragraph
+	goneCode *control.Paragraph
 	retry    *control.Button
 	body     *fyne.Container // of the page that is shown
-	notice   *widget.Label
+	notice   *control.Paragraph
 	undoing  *control.Button
 	press    *ipc.Press // where it is being pressed now; nil: nowhere
 	foot     *fyne.Container
@@ -117,9 +117,9 @@ func New(c Config) *View {
 }
 
 func (v *View) compose() {
-	v.notice = paragraph("")
+	v.notice = control.NewParagraph("")
 	v.undoing = control.NewButton(v.cat.T("settings.undo", nil), fynetheme.ContentUndoIcon(), v.takeBack)
-	v.goneText, v.goneCode = paragraph(""), paragraph("")
+	v.goneText, v.goneCode = control.NewParagraph(""), control.NewParagraph("")
 	v.goneCode.Importance = widget.LowImportance
 	v.retry = control.NewButton(v.cat.T("app.retry", nil), nil, v.Refresh)
 	v.retry.Hide()
@@ -365,7 +365,7 @@ func (v *View) showLasting(list []viewmodel.Lasting) {
 		var b *control.Button
 		b = control.NewButton(v.cat.T("settings.lasting.revoke", nil), nil, func() { v.revoke(l.ID, b.Press()) })
 		b.Focused = func() { v.reveal(b) }
-		v.lasting.Add(container.NewBorder(nil, nil, nil, container.NewVBox(b), paragraph(l.Text)))
+		v.lasting.Add(container.NewBorder(nil, nil, nil, container.NewVBox(b), control.NewParagraph(l.Text)))
 	}
 	v.lasting.Show()
 }

@@ -10,7 +10,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
-	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/consent"
 	"aval/agent/event"
@@ -389,7 +388,7 @@ func TestLasting(t *testing.T) {
 	at := time.Date(2026, 3, 2, 14, 2, 0, 0, time.UTC)
 	s := &service{lasting: []ipc.LastingAnswer{{ID: "G1", Supporter: "Ana\nSouza", Company: "Example Support", At: at, Until: at.Add(time.Hour)}}, refuse: ipc.CodeFailed}
 	v, _ := open(t, s)
-	var label *widget.Label
+	var label *control.Paragraph
 	var button *control.Button
 	var walk func(o fyne.CanvasObject)
 	walk = func(o fyne.CanvasObject) {
@@ -398,7 +397,7 @@ func TestLasting(t *testing.T) {
 			for _, c := range o.Objects {
 				walk(c)
 			}
-		case *widget.Label:
+		case *control.Paragraph:
 			label = o
 		case *control.Button:
 			button = o

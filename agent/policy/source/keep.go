@@ -1,10 +1,11 @@
 package source
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"aval/agent/strict"
 )
 
 // docName is the kept policy's name with the Keeper.
@@ -76,12 +77,10 @@ func (d *Dir) lookup() (kept, bool) {
 // decodeKept is strict: what is not exactly what keep wrote is no policy.
 func decodeKept(raw []byte) (kept, error) {
 	var k kept
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&k); err != nil {
+	if err := strict.Decode(raw, &k); err != nil {
 		return kept{}, fmt.Errorf("decode kept policy: %w", err)
 	}
-	if k.V != 2 || k.At.IsZero() || len(k.Files) == 0 || k.SHA256 != sum(k.Files) || dec.More() {
+	if k.V != 2 || k.At.IsZero() || len(k.Files) == 0 || k.SHA256 != sum(k.Files) {
 		return kept{}, fmt.Errorf("decode kept policy: it is damaged")
 	}
 	return k, nil

@@ -139,6 +139,19 @@ func Clean() {
 		name, value, _ := strings.Cut(kv, "=")
 		os.Setenv(name, value)
 	}
+	// Where no address is known, godbus (conn_other.go) has dbus-launch start a
+	// bus, and what that bus starts for the user would have the group.
+	os.Setenv("DBUS_SESSION_BUS_ADDRESS", sessionBus(os.Getenv("DBUS_SESSION_BUS_ADDRESS")))
+}
+
+// sessionBus is the address of a bus that is there already, or of none.
+func sessionBus(given string) string {
+	for a := range strings.SplitSeq(given, ";") {
+		if !strings.HasPrefix(a, "unix:") {
+			return "unix:path=/run/user/" + strconv.Itoa(os.Getuid()) + "/bus"
+		}
+	}
+	return given
 }
 
 // folders are where an installed Aval has its programs, after the folder of

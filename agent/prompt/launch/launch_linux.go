@@ -11,6 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// DropGroup has a program that is not ours start without the group by which the
+// service recognises ours.
+func DropGroup(cmd *exec.Cmd) {
+	if os.Getegid() == os.Getgid() {
+		return
+	}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	// After exec the saved group is the effective one, so ours is gone.
+	cmd.SysProcAttr.Credential = &syscall.Credential{
+		Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid()), NoSetGroups: true,
+	}
+}
+
 // start runs the program. Its parent-death signal belongs to the thread that
 // forked it (prctl(2), PR_SET_PDEATHSIG), not to the process: the thread is
 // kept, by a goroutine locked to it, for as long as the program lives.
@@ -23,11 +38,8 @@ func start(p Program, env []string) (*Process, error) {
 		cmd.Stdout, cmd.Stderr = p.Output, p.Output
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if p.Foreign && os.Getegid() != os.Getgid() {
-		// After exec the saved group is the effective one, so ours is gone.
-		cmd.SysProcAttr.Credential = &syscall.Credential{
-			Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid()), NoSetGroups: true,
-		}
+	if p.Foreign {
+		DropGroup(cmd)
 	}
 	var nonce *os.File
 	if p.Nonce != "" {

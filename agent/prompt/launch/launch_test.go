@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -61,5 +62,23 @@ func TestOutputIsBounded(t *testing.T) {
 	o.Write([]byte("end"))
 	if s := o.String(); len(s) != maxOutput || !strings.HasSuffix(s, "xend") {
 		t.Errorf("%d bytes", len(s))
+	}
+}
+
+// TestSessionBus: what no server of the system listens on is not asked for, so
+// that no bus is started. Planted: the address as it was given.
+func TestSessionBus(t *testing.T) {
+	own := "unix:path=/run/user/" + strconv.Itoa(os.Getuid()) + "/bus"
+	for given, want := range map[string]string{
+		"":                                    own,
+		"autolaunch:":                         own,
+		"unix:path=/tmp/bus;autolaunch:":      own,
+		"unixexec:path=/tmp/evil":             own,
+		"unix:path=/run/user/7/bus":           "unix:path=/run/user/7/bus",
+		"unix:abstract=/tmp/dbus-x,guid=00ff": "unix:abstract=/tmp/dbus-x,guid=00ff",
+	} {
+		if got := sessionBus(given); got != want {
+			t.Errorf("sessionBus(%q) = %q, want %q", given, got, want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"aval/agent/prompt/launch"
 )
@@ -43,12 +44,14 @@ func (t Tool) Choose(ctx context.Context, title, text, ok, cancel string, rows [
 
 // Tell shows a text and waits until the person has closed it.
 func (t Tool) Tell(ctx context.Context, title, text, ok string) error {
-	args := []string{"--info", "--no-markup", "--width=480", "--title=" + oneLine(title), "--text=" + text, "--ok-label=" + oneLine(ok)}
+	args := []string{"--info", "--no-markup", "--no-wrap", "--title=" + oneLine(title), "--text=" + wrapped(text), "--ok-label=" + oneLine(ok)}
 	if t.Name == "kdialog" {
 		args = []string{"--title", oneLine(title), "--ok-label", oneLine(ok), "--msgbox", richText(text)}
 	}
+	began := time.Now()
 	exit, out, err := t.show(ctx, args)
-	if err == nil && exit.Code > 1 {
+	// 1 is Esc or closing, and in zenity a display that cannot be opened too.
+	if err == nil && exit.Code != 0 && (exit.Code != 1 || time.Since(began) < early) {
 		err = fmt.Errorf("show a text by %s: status %d: %s", t.Name, exit.Code, out.LastLine())
 	}
 	return err
@@ -69,7 +72,7 @@ func (t Tool) show(ctx context.Context, args []string) (launch.Exit, *launch.Out
 // markup in zenity (3.44, src/list.c) and looks for it in kdialog.
 func (t Tool) listArgs(title, text, ok, cancel string, rows []Row) []string {
 	if t.Name == "kdialog" {
-		args := []string{"--title", oneLine(title), "--geometry", "560x480", "--ok-label", oneLine(ok), "--cancel-label", oneLine(cancel),
+		args := []string{"--title", oneLine(title), "--geometry", strconv.Itoa(listWidth) + "x" + strconv.Itoa(listHeight(text, rows)), "--ok-label", oneLine(ok), "--cancel-label", oneLine(cancel),
 			"--radiolist", richText(text)}
 		for i, r := range rows {
 			state := "off"
@@ -80,15 +83,25 @@ func (t Tool) listArgs(title, text, ok, cancel string, rows []Row) []string {
 		}
 		return args
 	}
-	text = strings.ReplaceAll(html.EscapeString(text), `\`, "&#92;") // it reads \n as a line break
+	text = wrapped(text)
+	markup := strings.ReplaceAll(html.EscapeString(text), `\`, "&#92;") // it reads \n as a line break
 	// A plain list: the radio buttons of the other kind cannot be reached by keys.
-	args := []string{"--list", "--title=" + oneLine(title), "--text=" + text,
+	args := []string{"--list", "--title=" + oneLine(title), "--text=" + markup,
 		"--column", "", "--column", "", "--hide-column=1", "--print-column=1", "--hide-header",
-		"--width=560", "--height=420", "--ok-label=" + oneLine(ok), "--cancel-label=" + oneLine(cancel)}
+		"--width=" + strconv.Itoa(listWidth), "--height=" + strconv.Itoa(listHeight(text, rows)), "--ok-label=" + oneLine(ok), "--cancel-label=" + oneLine(cancel)}
 	for i, r := range rows {
 		args = append(args, strconv.Itoa(i), oneLine(r.Name))
 	}
 	return args
+}
+
+// listWidth is that of a list, in the toolkit's units, as its height.
+const listWidth = 560
+
+// listHeight is enough for all rows beneath the text, up to what fits on a screen
+// of 600: neither program makes its list as high as its rows.
+func listHeight(text string, rows []Row) int {
+	return min(540, 150+20*(1+strings.Count(wrapped(text), "\n"))+28*len(rows))
 }
 
 // richText is a text for kdialog, which takes a text for rich text when it looks

@@ -18,6 +18,7 @@ import (
 
 	"aval/agent/prompt/launch"
 	"aval/agent/x11"
+	"aval/assets"
 )
 
 // Answer is what the person said.
@@ -207,10 +208,20 @@ func (t Tool) args(d Dialog) []string {
 		}
 	}
 	return []string{
-		"--question", "--no-markup", "--default-cancel", "--modal", "--width=480",
-		"--title=" + oneLine(d.Title), "--text=" + d.Text,
+		"--question", "--no-markup", "--no-wrap", "--default-cancel", "--modal",
+		"--title=" + oneLine(d.Title), "--text=" + wrapped(d.Text),
 		"--ok-label=" + oneLine(d.Yes), "--cancel-label=" + oneLine(d.No),
 	}
+}
+
+// wrapped is a text in lines of at most 72 columns. zenity's own lines are as
+// long as the screen is wide (3.44, src/msg.c), too long to be read at a glance.
+func wrapped(text string) string {
+	parts := strings.Split(text, "\n")
+	for i, part := range parts {
+		parts[i] = strings.Join(assets.Lines(part, 72, func(s string) float64 { return float64(assets.Columns(s)) }), "\n")
+	}
+	return strings.Join(parts, "\n")
 }
 
 // answer reads how the program ended. zenity(1): 0 is OK, 1 is Cancel, Esc or

@@ -32,7 +32,7 @@ func TestArgsHoldTextOnly(t *testing.T) {
 			t.Errorf("a text became an option: %q", a)
 		}
 	}
-	if !strings.Contains(strings.Join(z, " "), "--no-markup --default-cancel") {
+	if !strings.Contains(strings.Join(z, " "), "--no-wrap --default-cancel") {
 		t.Errorf("%q", z)
 	}
 	k := strings.Join(Tool{Name: "kdialog"}.args(d), "\x00")

@@ -18,6 +18,9 @@ type LogFile struct {
 	// Owner is whose folder it is in; 0: the system's, which only an
 	// administrator writes.
 	Owner uint32
+	// Shared: other programs write to it too, so that it says nothing of whether
+	// the tool is installed.
+	Shared bool
 }
 
 // logReader turns the lines of a tool's logs into sessions. It reads neither
@@ -32,6 +35,16 @@ var logTools = map[string]func(Sink) logReader{
 	ToolTeamViewer: newTeamViewer,
 	ToolAnyDesk:    newAnyDesk,
 	ToolRustDesk:   newRustDesk,
+	ToolChrome:     newChromeSyslog,
+}
+
+// Feed hears of sessions by a log of the system that is no file of lines.
+type Feed struct {
+	Name  string // "journal"
+	Tools []string
+	// run has each sign taken by the goroutine that owns the sessions, until ctx
+	// ends or there is nothing to hear.
+	run func(ctx context.Context, log *slog.Logger, sink Sink, take func(func())) error
 }
 
 // Logs hears of sessions by the log files of their tools.
@@ -39,14 +52,15 @@ type Logs struct {
 	log   *slog.Logger
 	sink  Sink
 	files []LogFile
+	feeds []Feed
 	inbox chan func()
 	// started is called when all files are followed; nil: nobody asks.
 	started func()
 }
 
-// NewLogs makes a watcher of these files; sink is called by Run's goroutine.
-func NewLogs(log *slog.Logger, sink Sink, files []LogFile) *Logs {
-	return &Logs{log: log, sink: sink, files: files, inbox: make(chan func(), 64)}
+// NewLogs makes a watcher of these files and feeds; sink is called by Run's goroutine.
+func NewLogs(log *slog.Logger, sink Sink, files []LogFile, feeds []Feed) *Logs {
+	return &Logs{log: log, sink: sink, files: files, feeds: feeds, inbox: make(chan func(), 64)}
 }
 
 // Run watches until ctx ends. What the files hold by now is left out: it was
@@ -61,6 +75,12 @@ func (l *Logs) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer work.Wait()
 	defer cancel()
+	take := func(f func()) {
+		select {
+		case l.inbox <- f:
+		case <-ctx.Done():
+		}
+	}
 	for _, f := range l.files {
 		read, ok := logTools[f.Tool]
 		if !ok {
@@ -80,13 +100,17 @@ func (l *Logs) Run(ctx context.Context) error {
 			defer tail.Close()
 			err := tail.Run(ctx, func(text string, _ Position) {
 				now := time.Now()
-				select {
-				case l.inbox <- func() { r.line(f.Path, text, now) }:
-				case <-ctx.Done():
-				}
+				take(func() { r.line(f.Path, text, now) })
 			})
 			if err != nil && ctx.Err() == nil {
 				l.log.Error("follow log of a remote tool", "tool", f.Tool, "path", f.Path, "err", err)
+			}
+		})
+	}
+	for _, f := range l.feeds {
+		work.Go(func() {
+			if err := f.run(ctx, l.log, l.sink, take); err != nil && ctx.Err() == nil {
+				l.log.Warn("remote tools are not heard", "by", f.Name, "tools", f.Tools, "err", err)
 			}
 		})
 	}
@@ -118,7 +142,9 @@ func (o owned) id(s string) string {
 }
 
 func (o owned) Begin(f Found) {
-	f.ID, f.Owner = o.id(f.ID), o.uid
+	if o.uid != 0 { // else the reader may know better
+		f.ID, f.Owner = o.id(f.ID), o.uid
+	}
 	if start, ok := ProcStart(f.Leader); f.Leader > 0 && ok {
 		f.LeaderStart = start // where no line tells of the end, the process does
 	} else {
@@ -143,7 +169,7 @@ func LogFiles() []LogFile {
 			for _, p := range patterns {
 				for _, path := range expand(filepath.Join(h.dir, p)) {
 					if _, err := os.Stat(filepath.Dir(path)); err == nil && len(out) < maxHomeLogs {
-						out = append(out, LogFile{tool, path, h.uid})
+						out = append(out, LogFile{Tool: tool, Path: path, Owner: h.uid})
 					}
 				}
 			}
@@ -193,6 +219,9 @@ type home struct {
 // WrittenLogs are the logs that exist: their tool is or was installed here.
 func WrittenLogs() []LogFile {
 	return slices.DeleteFunc(LogFiles(), func(f LogFile) bool {
+		if f.Shared {
+			return true
+		}
 		st, err := os.Stat(f.Path)
 		return err != nil || !st.Mode().IsRegular()
 	})

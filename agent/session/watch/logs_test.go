@@ -6,10 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"aval/agent/journal"
 )
 
 // story notes what a sink is told, and fails where a watcher tells nonsense.
@@ -56,11 +59,38 @@ var later = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // hear gives a reader lines and returns what came of them.
 func hear(t testing.TB, tool, text string, now time.Time) []string {
 	s := newStory(t)
-	r := logTools[tool](s)
-	for line := range strings.Lines(text) {
-		r.line("log", strings.TrimRight(line, "\r\n"), now)
+	line := func(string) {}
+	if read, ok := logTools[tool]; ok {
+		r := read(s)
+		line = func(text string) { r.line("log", text, now) }
+	} else if by, ok := feedTools[tool]; ok {
+		line = by(s, now)
+	} else {
+		t.Fatalf("nothing reads %s", tool)
+	}
+	for text := range strings.Lines(text) {
+		line(strings.TrimRight(text, "\r\n"))
 	}
 	return s.lines
+}
+
+// feedTools read the samples of what is no file of lines, an entry on each.
+var feedTools = map[string]func(s Sink, now time.Time) func(string){
+	"journal": func(s Sink, now time.Time) func(string) {
+		j := newJournalReader(s, ToolNames)
+		return func(text string) {
+			if e, err := journal.Decode([]byte(text)); err == nil {
+				j.entry(e, now)
+			}
+		}
+	},
+}
+
+// The host of Chrome Remote Desktop runs as user 1000 in these tests.
+func init() {
+	logTools[ToolChrome] = func(s Sink) logReader {
+		return &chromeSyslog{chrome{sink: s}, func() []uint32 { return []uint32{1000} }}
+	}
 }
 
 func sample(t testing.TB, name string) string {
@@ -83,6 +113,12 @@ var replays = []struct {
 		`begin anydesk/100000001-20240216T202904.298 "Example Support (100000001)" 2024-02-16T20:29:04.298Z`, `end anydesk/100000001-20240216T202904.298 left`}},
 	{ToolRustDesk, "rustdesk.log", []string{
 		`begin rustdesk/1362-1735736648350 "192.0.2.7" 2025-01-01T13:04:08.350802Z`, `end rustdesk/1362-1735736648350 left`}},
+	{ToolChrome, "chrome.syslog", []string{
+		`begin chrome-remote-desktop/u1000:1770812140501877000 "helper@example.com" 2026-02-11T12:15:40.501877Z`, `end chrome-remote-desktop/u1000:1770812140501877000 left`}},
+	{"journal", "chrome.journal", []string{
+		`begin chrome-remote-desktop/u1001:1770811298501877000 "helper@example.com" 2026-02-11T12:01:38.501877Z`, `end chrome-remote-desktop/u1001:1770811298501877000 left`}},
+	{"journal", "gnome.journal", []string{
+		`begin gnome-remote-desktop/u1001:2338-1770811209500123 "" 2026-02-11T12:00:09.500123Z`, `end gnome-remote-desktop/u1001:2338-1770811209500123 left`}},
 }
 
 // TestReplay: one session in each sample, though several processes write of it,
@@ -90,7 +126,7 @@ var replays = []struct {
 // process's own session alone, and a late line had none.
 func TestReplay(t *testing.T) {
 	for _, r := range replays {
-		t.Run(r.tool, func(t *testing.T) {
+		t.Run(r.file, func(t *testing.T) {
 			if got := hear(t, r.tool, sample(t, r.file), later); !slices.Equal(got, r.want) {
 				t.Errorf("%q\nwant %q", got, r.want)
 			}
@@ -108,6 +144,10 @@ func TestLoginProven(t *testing.T) {
 		"anydesk, request alone":         {ToolAnyDesk, upTo(sample(t, "anydesk.trace"), "Authenticated")},
 		"anydesk, refused":               {ToolAnyDesk, without(sample(t, "anydesk.trace"), "Authenticated")},
 		"anydesk, no request":            {ToolAnyDesk, without(sample(t, "anydesk.trace"), "Incoming session")},
+		"chrome, refused":                {ToolChrome, without(sample(t, "chrome.syslog"), "Client connected")},
+		"gnome, never logged in":         {"journal", without(sample(t, "gnome.journal"), "CapsAdvertise")},
+		"chrome, nobody's word":          {"journal", strings.ReplaceAll(sample(t, "chrome.journal"), `"_UID"`, `"UID"`)},
+		"gnome, another program":         {"journal", strings.ReplaceAll(sample(t, "gnome.journal"), `"_COMM": "gnome-remote-de"`, `"_COMM": "logger"`)},
 		"rustdesk, connection alone":     {ToolRustDesk, without(sample(t, "rustdesk.log"), "supported_encoding")},
 		"rustdesk, two wait": {ToolRustDesk, "[2025-01-01 13:04:08.000000 +00:00] DEBUG [src\\server\\connection.rs:983] #1361 Connection opened from 192.0.2.8:6075.\n" +
 			sample(t, "rustdesk.log")},
@@ -116,6 +156,11 @@ func TestLoginProven(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+}
+
+// oldSyslog writes the times as RFC 3164 has them.
+func oldSyslog(s string) string {
+	return regexp.MustCompile(`(?m)^2026-02-11T(..:..:..)\S+`).ReplaceAllString(s, "Feb 11 $1")
 }
 
 func upTo(s, mark string) string {
@@ -153,6 +198,11 @@ func TestLogZones(t *testing.T) {
 		"no year, later": {ToolTeamViewer, noYear, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "2025-12-16T06:16:47.499Z derived"},
 		"clock ahead":    {ToolTeamViewer, tv, time.Date(2024, 2, 16, 14, 0, 0, 0, time.UTC), "2024-02-16T14:00:00Z"},
 		"utc":            {ToolAnyDesk, sample(t, "anydesk.trace"), later.In(time.FixedZone("", 7*3600)), "2024-02-16T20:29:04.298Z"},
+		"syslog":         {ToolChrome, sample(t, "chrome.syslog"), later.In(time.FixedZone("", 7*3600)), "2026-02-11T12:15:40.501877Z"},
+		"syslog, old":    {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), later.In(time.FixedZone("", -3*3600)), "2026-02-11T12:15:40Z derived"},
+		"old, last year": {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), "2026-02-11T09:15:40Z derived"},
+		"old, ahead":     {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), time.Date(2026, 2, 11, 9, 0, 0, 0, time.UTC), "2026-02-11T09:00:00Z derived"},
+		"journal, ahead": {"journal", sample(t, "gnome.journal"), time.Date(2026, 2, 11, 12, 0, 0, 0, time.UTC), "2026-02-11T12:00:00Z"},
 		"own zone":       {ToolRustDesk, strings.ReplaceAll(sample(t, "rustdesk.log"), "+00:00", "+08:00"), later, "2025-01-01T05:04:08.350802Z"},
 	} {
 		got := hear(t, tt.tool, tt.text, tt.now)
@@ -229,6 +279,9 @@ func TestTwoAtOnce(t *testing.T) {
 func TestLogsFollowed(t *testing.T) {
 	for _, how := range []string{"rotated", "emptied"} {
 		for _, r := range replays {
+			if logTools[r.tool] == nil {
+				continue // no file
+			}
 			t.Run(how+"/"+r.tool, func(t *testing.T) {
 				dir := t.TempDir()
 				path, users := filepath.Join(dir, "tool.log"), filepath.Join(dir, "users.log")
@@ -252,7 +305,7 @@ func TestLogsFollowed(t *testing.T) {
 				s := newStory(t)
 				s.each = func(line string) { told <- line }
 				ctx, cancel := context.WithCancel(t.Context())
-				w := NewLogs(slog.New(slog.DiscardHandler), s, []LogFile{{r.tool, path, 0}, {r.tool, users, 1000}})
+				w := NewLogs(slog.New(slog.DiscardHandler), s, []LogFile{{Tool: r.tool, Path: path}, {Tool: r.tool, Path: users, Owner: 1000}}, nil)
 				ended := make(chan error, 1)
 				ready := make(chan struct{})
 				w.started = func() { close(ready) }
@@ -300,7 +353,7 @@ func TestLogsFollowed(t *testing.T) {
 }
 
 // lastBefore marks the first line of a sample's end.
-var lastBefore = map[string]string{ToolTeamViewer: "RemoveParticipant", ToolAnyDesk: "2024-02-16 20:35:10.700", ToolRustDesk: "#1362 Connection closed"}
+var lastBefore = map[string]string{ToolTeamViewer: "RemoveParticipant", ToolAnyDesk: "2024-02-16 20:35:10.700", ToolRustDesk: "#1362 Connection closed", ToolChrome: "Client disconnected"}
 
 // TestLogFiles: every place is one of a tool that is read, and a log below the own
 // folder is found once its tool has a folder there, as that user's.
@@ -315,7 +368,7 @@ func TestLogFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(homeLogs) > 0 { // not on Windows
-		want := LogFile{ToolAnyDesk, trace, uint32(os.Getuid())}
+		want := LogFile{Tool: ToolAnyDesk, Path: trace, Owner: uint32(os.Getuid())}
 		if !slices.Contains(LogFiles(), want) || !slices.Contains(WrittenLogs(), want) {
 			t.Errorf("%+v is not among %+v", want, LogFiles())
 		}
@@ -343,4 +396,6 @@ func fuzzLog(f *testing.F, tool, file string) {
 
 func FuzzTeamViewer(f *testing.F) { fuzzLog(f, ToolTeamViewer, "teamviewer.log") }
 func FuzzAnyDesk(f *testing.F)    { fuzzLog(f, ToolAnyDesk, "anydesk.trace") }
+func FuzzChrome(f *testing.F)     { fuzzLog(f, ToolChrome, "chrome.syslog") }
+func FuzzJournal(f *testing.F)    { fuzzLog(f, "journal", "gnome.journal") }
 func FuzzRustDesk(f *testing.F)   { fuzzLog(f, ToolRustDesk, "rustdesk.log") }

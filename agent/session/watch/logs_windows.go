@@ -11,17 +11,17 @@ func systemLogs() []LogFile {
 	var out []LogFile
 	for _, v := range []string{"ProgramFiles", "ProgramFiles(x86)"} {
 		if dir := os.Getenv(v); dir != "" {
-			out = append(out, LogFile{ToolTeamViewer, filepath.Join(dir, "TeamViewer", "TeamViewer15_Logfile.log"), 0})
+			out = append(out, LogFile{Tool: ToolTeamViewer, Path: filepath.Join(dir, "TeamViewer", "TeamViewer15_Logfile.log")})
 		}
 	}
 	if dir := os.Getenv("ProgramData"); dir != "" {
-		out = append(out, LogFile{ToolAnyDesk, filepath.Join(dir, "AnyDesk", "ad_svc.trace"), 0})
+		out = append(out, LogFile{Tool: ToolAnyDesk, Path: filepath.Join(dir, "AnyDesk", "ad_svc.trace")})
 		for _, p := range expand(filepath.Join(dir, "AnyDesk", "ad_*", "ad_svc.trace")) {
-			out = append(out, LogFile{ToolAnyDesk, p, 0})
+			out = append(out, LogFile{Tool: ToolAnyDesk, Path: p})
 		}
 	}
 	if dir := os.Getenv("SystemRoot"); dir != "" {
-		out = append(out, LogFile{ToolRustDesk, filepath.Join(dir, "ServiceProfiles", "LocalService", "AppData", "Roaming", "RustDesk", "log", "server", "RustDesk_rCURRENT.log"), 0})
+		out = append(out, LogFile{Tool: ToolRustDesk, Path: filepath.Join(dir, "ServiceProfiles", "LocalService", "AppData", "Roaming", "RustDesk", "log", "server", "RustDesk_rCURRENT.log")})
 	}
 	return out
 }

@@ -1,6 +1,6 @@
 // Package watch hears of sessions from the remote tools and the system: logind,
-// OpenSSH with its PAM hook, x11vnc, TigerVNC, xrdp, and the logs of TeamViewer,
-// AnyDesk and RustDesk.
+// OpenSSH with its PAM hook, x11vnc, TigerVNC, xrdp, the logs of TeamViewer,
+// AnyDesk and RustDesk, and the journal for Chrome's and GNOME's Remote Desktop.
 //
 // The one rule that must not be broken: a session begins at the first sign that
 // proves a login, and ends at the first sign that it is over; where a source

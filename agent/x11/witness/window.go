@@ -170,9 +170,12 @@ func (w *Witness) covered(id xproto.Window, place image.Rectangle) bool {
 	return true
 }
 
-// made by the server itself, such as the window on which a compositor draws: ids
-// of clients begin above it (X11 protocol, chapter 8: resource-id-base).
-const serverIDs = 1 << 21
+// ofServer tells whether the server itself made a window, such as the one on which
+// a compositor draws: no client's bits are in its id (X11 protocol, chapter 8:
+// resource-id-mask, which is another one with -maxclients).
+func (w *Witness) ofServer(id xproto.Window) bool {
+	return uint32(id)&^xproto.Setup(w.x.X).ResourceIdMask == 0
+}
 
 // anySeen tells whether one of the windows is shown and overlaps place.
 func (w *Witness) anySeen(windows []xproto.Window, place image.Rectangle) bool {
@@ -182,7 +185,7 @@ func (w *Witness) anySeen(windows []xproto.Window, place image.Rectangle) bool {
 	}
 	for i, o := range windows {
 		a, err := attrs[i].Reply()
-		if err != nil || a.MapState != xproto.MapStateViewable || a.Class != xproto.WindowClassInputOutput || o < serverIDs {
+		if err != nil || a.MapState != xproto.MapStateViewable || a.Class != xproto.WindowClassInputOutput || w.ofServer(o) {
 			continue // gone meanwhile, or nothing to be seen
 		}
 		g, err := xproto.GetGeometry(w.x.X, xproto.Drawable(o)).Reply()
