@@ -48,6 +48,9 @@ type Config struct {
 	// no answer whose hand it was, unless a policy names devices for tests.
 	Group string
 	Log   *slog.Logger
+	// SessionChanges tells that the desktop sessions of Windows may have changed;
+	// nil: nobody tells.
+	SessionChanges <-chan struct{}
 	// Ready is called once, when the local API answers.
 	Ready func()
 }

@@ -14,7 +14,7 @@ const watcherLogs = "logs"
 // watchLogs follows the logs of those tools that the service is to hear by itself.
 func (a *Agent) watchLogs() {
 	files := slices.DeleteFunc(watch.LogFiles(), func(f watch.LogFile) bool { return !slices.Contains(a.cfg.Tools, f.Tool) })
-	w := watch.NewLogs(a.log, watchSink{a, watcherLogs}, files, watch.Feeds(a.cfg.Tools))
+	w := watch.NewLogs(a.log, watchSink{a, watcherLogs}, files, watch.Feeds(a.cfg.Tools, a.cfg.SessionChanges))
 	a.work.Go(func() {
 		if err := w.Run(a.ctx); err != nil && a.ctx.Err() == nil {
 			a.log.Error("follow logs of remote tools", "err", err)

@@ -33,6 +33,7 @@ build)
 	want ca-certificates file /etc/ssl/certs/ca-certificates.crt
 	;;
 test)
+	want systemd file /lib/systemd/systemd-journald
 	want xvfb cmd Xvfb
 	want xserver-xephyr cmd Xephyr
 	want openbox cmd openbox

@@ -303,7 +303,7 @@ func logsHeard() []heard {
 	for _, f := range watch.WrittenLogs() {
 		out = append(out, heard{what: fmt.Sprintf("%s, by its log %s", f.Tool, f.Path), hook: true})
 	}
-	for _, f := range watch.Feeds(watch.JournalTools()) {
+	for _, f := range watch.Feeds(watch.JournalTools(), nil) {
 		for _, t := range f.Tools {
 			out = append(out, heard{what: fmt.Sprintf("%s, by the %s", t, f.Name), hook: true})
 		}

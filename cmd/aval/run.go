@@ -48,7 +48,8 @@ func (a *app) runCmd() *cobra.Command {
 To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --policy-dir DIR/policies`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f) }, service.Options{}) // the paths concern install alone
+			var s *service.Service
+			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f, s.SessionChanges()) }, service.Options{}) // the paths concern install alone
 			if err != nil {
 				return err
 			}
@@ -61,7 +62,7 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, f runFlags) error {
+func (a *app) serve(ctx context.Context, f runFlags, changes <-chan struct{}) error {
 	for _, t := range f.tools {
 		if !slices.Contains(watch.ToolNames, t) {
 			return fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))
@@ -72,7 +73,7 @@ func (a *app) serve(ctx context.Context, f runFlags) error {
 		f.group = service.Group
 	}
 	return agent.Run(ctx, agent.Config{
-		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log,
+		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log, SessionChanges: changes,
 		Ready: func() { service.Ready() },
 	})
 }

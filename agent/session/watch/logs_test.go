@@ -84,6 +84,10 @@ var feedTools = map[string]func(s Sink, now time.Time) func(string){
 			}
 		}
 	},
+	"events": func(s Sink, now time.Time) func(string) {
+		w := newWinEvents(s, ToolNames)
+		return func(raw string) { w.event(raw, now) }
+	},
 }
 
 // The host of Chrome Remote Desktop runs as user 1000 in these tests.
@@ -117,6 +121,15 @@ var replays = []struct {
 		`begin chrome-remote-desktop/u1000:1770812140501877000 "helper@example.com" 2026-02-11T12:15:40.501877Z`, `end chrome-remote-desktop/u1000:1770812140501877000 left`}},
 	{"journal", "chrome.journal", []string{
 		`begin chrome-remote-desktop/u1001:1770811298501877000 "helper@example.com" 2026-02-11T12:01:38.501877Z`, `end chrome-remote-desktop/u1001:1770811298501877000 left`}},
+	{"events", "rdp.events", []string{
+		`begin rdp/3-1770811205921290000 "192.0.2.7" 2026-02-11T12:00:05.92129Z`, `end rdp/3-1770811205921290000 left`,
+		`begin rdp/3-1770811800000000000 "192.0.2.8" 2026-02-11T12:10:00Z`, `end rdp/3-1770811800000000000 left`}},
+	{"events", "splashtop.events", []string{
+		`begin splashtop/1770811205500000000 "helper@example.com" 2026-02-11T12:00:05.5Z`, `end splashtop/1770811205500000000 left`}},
+	{"events", "screenconnect.events", []string{
+		`begin screenconnect/1770811205679134700 "Example Support" 2026-02-11T12:00:05.6791347Z`, `end screenconnect/1770811205679134700 left`}},
+	{"events", "chrome.events", []string{
+		`begin chrome-remote-desktop/1770811205250000000 "helper@example.com" 2026-02-11T12:00:05.25Z`, `end chrome-remote-desktop/1770811205250000000 left`}},
 	{"journal", "gnome.journal", []string{
 		`begin gnome-remote-desktop/u1001:2338-1770811209500123 "" 2026-02-11T12:00:09.500123Z`, `end gnome-remote-desktop/u1001:2338-1770811209500123 left`}},
 }
@@ -148,6 +161,9 @@ func TestLoginProven(t *testing.T) {
 		"gnome, never logged in":         {"journal", without(sample(t, "gnome.journal"), "CapsAdvertise")},
 		"chrome, nobody's word":          {"journal", strings.ReplaceAll(sample(t, "chrome.journal"), `"_UID"`, `"UID"`)},
 		"gnome, another program":         {"journal", strings.ReplaceAll(sample(t, "gnome.journal"), `"_COMM": "gnome-remote-de"`, `"_COMM": "logger"`)},
+		"rdp, at the console":            {"events", strings.NewReplacer("192.0.2.7", "LOCAL", "192.0.2.8", "LOCAL").Replace(sample(t, "rdp.events"))},
+		"screenconnect, other channel":   {"events", strings.ReplaceAll(sample(t, "screenconnect.events"), "Application<", "Setup<")},
+		"chrome, refused, event":         {"events", without(sample(t, "chrome.events"), "<EventID Qualifiers='16384'>1<")},
 		"rustdesk, connection alone":     {ToolRustDesk, without(sample(t, "rustdesk.log"), "supported_encoding")},
 		"rustdesk, two wait": {ToolRustDesk, "[2025-01-01 13:04:08.000000 +00:00] DEBUG [src\\server\\connection.rs:983] #1361 Connection opened from 192.0.2.8:6075.\n" +
 			sample(t, "rustdesk.log")},
@@ -203,6 +219,8 @@ func TestLogZones(t *testing.T) {
 		"old, last year": {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), "2026-02-11T09:15:40Z derived"},
 		"old, ahead":     {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), time.Date(2026, 2, 11, 9, 0, 0, 0, time.UTC), "2026-02-11T09:00:00Z derived"},
 		"journal, ahead": {"journal", sample(t, "gnome.journal"), time.Date(2026, 2, 11, 12, 0, 0, 0, time.UTC), "2026-02-11T12:00:00Z"},
+		"event, ahead":   {"events", sample(t, "splashtop.events"), time.Date(2026, 2, 11, 12, 0, 0, 0, time.UTC), "2026-02-11T12:00:00Z"},
+		"event, zone":    {"events", strings.ReplaceAll(sample(t, "splashtop.events"), "Z'/>", "+02:00'/>"), later, "2026-02-11T10:00:05.5Z"},
 		"own zone":       {ToolRustDesk, strings.ReplaceAll(sample(t, "rustdesk.log"), "+00:00", "+08:00"), later, "2025-01-01T05:04:08.350802Z"},
 	} {
 		got := hear(t, tt.tool, tt.text, tt.now)
@@ -398,4 +416,10 @@ func FuzzTeamViewer(f *testing.F) { fuzzLog(f, ToolTeamViewer, "teamviewer.log")
 func FuzzAnyDesk(f *testing.F)    { fuzzLog(f, ToolAnyDesk, "anydesk.trace") }
 func FuzzChrome(f *testing.F)     { fuzzLog(f, ToolChrome, "chrome.syslog") }
 func FuzzJournal(f *testing.F)    { fuzzLog(f, "journal", "gnome.journal") }
-func FuzzRustDesk(f *testing.F)   { fuzzLog(f, ToolRustDesk, "rustdesk.log") }
+func FuzzEvents(f *testing.F) {
+	for _, more := range []string{"splashtop.events", "screenconnect.events", "chrome.events"} {
+		f.Add(sample(f, more))
+	}
+	fuzzLog(f, "events", "rdp.events")
+}
+func FuzzRustDesk(f *testing.F) { fuzzLog(f, ToolRustDesk, "rustdesk.log") }

@@ -8,7 +8,7 @@ import (
 )
 
 // ToolNames are the tools that Tools and Logs can watch.
-var ToolNames = []string{ToolTigerVNC, ToolXrdp, ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome, ToolGNOME}
+var ToolNames = []string{ToolTigerVNC, ToolXrdp, ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome, ToolGNOME, ToolSplashtop, ToolScreenConnect, ToolRDP}
 
 // Server is a program of a remote tool that runs here.
 type Server struct {
