@@ -12,7 +12,8 @@
 // of a decision; sessions.go a session's life; ask.go a question; remember.go
 // answers for further sessions; recording.go what a grant starts, writer.go its
 // way to the disk; withdraw.go what ends it early; company.go the enrolment and
-// the uplink, bundle.go what it brings; policy.go what is in force and what a
+// the uplink, feed.go what each connection sees of the store, bundle.go what it
+// brings; guest.go companies that ask for one session by a code; policy.go what is in force and what a
 // change of it ends; queries.go what people look up; settings.go what they
 // choose; watch.go tells open windows of changes.
 package agent
@@ -77,10 +78,12 @@ type Agent struct {
 	graphical    []watch.LogindSession // those of them that are desktops
 	logindFailed bool
 	desktops     map[string]*desktop
-	used         map[string]bool            // names of all sessions that ever were
-	begins       map[uint32][]time.Time     // of ordinary users, lately
-	sessions     map[string]*live           // by name, only those that have not ended
-	company      *company                   // nil: not enrolled
+	used         map[string]bool        // names of all sessions that ever were
+	begins       map[uint32][]time.Time // of ordinary users, lately
+	sessions     map[string]*live       // by name, only those that have not ended
+	company      *company               // nil: not enrolled
+	guests       map[string]*company    // that ask for one session by a code, by device id
+	feeds        feeds
 	leaving      map[store.Stream]*leave    // questions after leaving that are open
 	putOff       map[store.Stream]time.Time // when such a question ended without an answer
 	heldTimer    *time.Timer
@@ -134,6 +137,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := a.loadCompany(); err != nil {
 		return err
 	}
+	if err := a.loadGuests(); err != nil {
+		return err
+	}
 	a.policyNow()
 	server, err := ipc.Listen(cfg.Socket, ipc.HelloResult{Build: cfg.Build, DeviceKey: pub}, cfg.Log)
 	if err != nil {
@@ -150,7 +156,20 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchLogs()
 	a.review() // the policy may have changed meanwhile
 	a.watchPolicy()
-	a.startUplink()
+	a.work.Go(func() {
+		for {
+			select {
+			case <-a.store.Changed():
+				a.feeds.wake()
+			case <-a.ctx.Done():
+				return
+			}
+		}
+	})
+	if a.company != nil {
+		a.startUplink(a.company)
+	}
+	a.tendGuests()
 	a.work.Go(func() {
 		if err := server.Serve(a); err != nil {
 			a.log.Error("local API ended", "err", err)

@@ -48,8 +48,10 @@ func (c *company) trust() record.Trust {
 // fill sets what the company's options say; options out of force ask for nothing.
 func (c *company) fill(in *consent.Input, now time.Time) {
 	in.Outgoing, in.Incoming, in.IncomingEnforced, in.LogSessions = consent.OutgoingOff, consent.IncomingOff, false, false
+	in.ManagedByRequester, in.ModuleEnabled = c.guest == nil, false
 	if o := c.options; now.Before(o.Until) {
 		in.Outgoing, in.Incoming, in.IncomingEnforced, in.LogSessions = o.Outgoing, o.Incoming, o.IncomingEnforced, o.LogSessions
+		in.ModuleEnabled = c.guest != nil && c.guest.request.ModuleEnabled
 	}
 }
 

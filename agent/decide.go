@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,12 +11,14 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 
 	"aval/agent/consent"
 	"aval/agent/event"
+	"aval/agent/policy"
 	"aval/agent/record"
 	"aval/agent/store"
 )
@@ -24,6 +27,8 @@ import (
 type decided struct {
 	Company       string            `json:"company"`
 	CompanyName   string            `json:"company_name"`
+	CompanyHost   string            `json:"company_host,omitempty"`
+	Request       string            `json:"request,omitempty"`
 	Direction     consent.Direction `json:"direction"`
 	Input         consent.Input     `json:"input"`
 	Decision      consent.Decision  `json:"decision"`
@@ -51,17 +56,20 @@ func (a *Agent) decide(l *live) {
 		AccessControl: consent.AccessUnset, Local: consent.AccessUnset, Desktop: state,
 	}
 	d := &decided{At: time.Now().UTC(), Subject: a.subjectOf(a.subjectUID(l, targets)), PolicyOrigin: "none"}
-	if c := a.company; c != nil {
+	c := a.asker(l)
+	if c != nil {
 		d.Company, d.CompanyName = c.Company, c.CompanyName
 		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
 		d.ServerReleases = c.trust().ServerReleases()
 		c.fill(&in, d.At)
-		in.ManagedByRequester = true
+		if g := c.guest; g != nil {
+			d.CompanyHost, d.Request = g.host, g.request.ID
+		}
 	}
 	a.policyNow().Effective.Fill(&in)
 	d.Input, d.Decision = a.forCompany(l, targets, in)
 	d.Direction = d.Input.Direction
-	d.PolicyOrigin, d.PolicySHA256 = a.policy.Origin, a.policy.SHA256
+	d.PolicyOrigin, d.PolicySHA256 = a.origin(c)
 	l.desktops = nil
 	for _, t := range targets {
 		l.desktops = append(l.desktops, t.id)
@@ -186,8 +194,8 @@ func (a *Agent) head(l *live) record.Head {
 	if l.decided != nil {
 		h.Company = l.decided.Company
 	}
-	if a.company != nil {
-		h.Device = a.company.Device
+	if c := a.asker(l); c != nil {
+		h.Device = c.Device
 	}
 	return h
 }
@@ -196,7 +204,7 @@ func (a *Agent) head(l *live) record.Head {
 func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record.Decided {
 	d := l.decided
 	return record.Decided{
-		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, SupporterID: l.Identity, CompanyName: d.CompanyName,
+		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, SupporterID: l.Identity, CompanyName: d.CompanyName, CompanyHost: d.CompanyHost, Request: d.Request,
 		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: l.outcome, Ending: l.ending,
 		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion, ServerReleases: d.ServerReleases,
 		Subject: d.Subject, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
@@ -226,7 +234,7 @@ func (a *Agent) writeOutcome(l *live, asked *record.Asked, by consent.Provenance
 
 // write signs a record and appends it to the log: durable on return.
 func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) {
-	env, err := record.Sign(a.key, typ, body)
+	env, err := record.Sign(a.key, typ, body, a.moreKeys(h.Device)...)
 	if err != nil {
 		return nil, err
 	}
@@ -249,8 +257,30 @@ func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) 
 	if err != nil {
 		return nil, fmt.Errorf("write record: %w", err)
 	}
+	if company != "" {
+		a.tendGuest(a.guests[h.Device])
+	}
 	return env, nil
 }
+
+// origin is where the policy comes from, as a record for c may say it: what the
+// company that manages this computer calls its policy is no other's business.
+func (a *Agent) origin(c *company) (origin, sha256 string) {
+	if c == nil || c.guest == nil || a.company == nil {
+		return a.policy.Origin, a.policy.SHA256
+	}
+	var own []string
+	for _, o := range strings.Split(a.policy.Origin, ", ") {
+		if !strings.HasPrefix(o, policy.FromServer+":") {
+			own = append(own, o)
+		}
+	}
+	return cmp.Or(strings.Join(append(own, originManaged), ", "), "none"), a.policy.SHA256
+}
+
+// originManaged stands in the records of a guest for the policy of the company
+// that manages this computer.
+const originManaged = "managed"
 
 // subjectSalt is this computer's own salt for the subject of records.
 func (a *Agent) subjectSalt() ([]byte, error) {

@@ -240,9 +240,10 @@ func (a *Agent) sendHeld(lv *leave) error {
 	if err := a.store.Release(lv.stream); err != nil {
 		return fmt.Errorf("let the recording go: %w", err)
 	}
-	if a.company != nil && a.company.link != nil {
-		a.company.link.Lift(lv.stream)
+	if owner := a.ownerOf(lv.grant); owner != nil && owner.link != nil {
+		owner.link.Lift(lv.stream)
 	}
+	a.tendGuest(a.guests[lv.grant.Device])
 	return nil
 }
 
@@ -304,8 +305,9 @@ func (a *Agent) claimLeave(c *ipc.Conn, lv *leave, r ipc.QuestionClaim) (ipc.Que
 		Question: lv.ask.ID, Rung: string(lv.ask.Rung()), Session: lv.stream.Session, Tool: g.Tool, Supporter: g.Supporter,
 		SupporterVerified: g.SupporterVerified, ConnectedAt: g.SessionStartedAt, Languages: a.policy.Effective.Languages(),
 		AnswerSeconds: int(consent.MaxAnswer / time.Second), Offered: []event.Group{event.Windows},
-		Companies: []ipc.QuestionCompany{{ID: g.Company, Name: g.CompanyName, Verified: true, Engine: g.Engine, RetentionDays: g.RetentionDays}},
-		Leave:     &ipc.QuestionLeave{Items: lv.items, From: g.NotBefore, Until: lv.until, DeleteAsked: lv.deleteAsked},
+		Companies: []ipc.QuestionCompany{{ID: g.Company, Name: g.CompanyName, Verified: g.CompanyHost == "", Host: g.CompanyHost,
+			Engine: g.Engine, RetentionDays: g.RetentionDays}},
+		Leave: &ipc.QuestionLeave{Items: lv.items, From: g.NotBefore, Until: lv.until, DeleteAsked: lv.deleteAsked},
 	}, nil
 }
 

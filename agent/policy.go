@@ -143,7 +143,8 @@ func (a *Agent) expireLater() {
 func (a *Agent) again(l *live) decided {
 	d := *l.decided
 	d.At = time.Now().UTC()
-	switch c := a.company; {
+	c := a.asker(l)
+	switch {
 	case c != nil && c.Company == d.Company:
 		c.fill(&d.Input, d.At)
 		d.PolicyVersion, d.ServerReleases = c.options.Version, c.trust().ServerReleases()
@@ -151,7 +152,7 @@ func (a *Agent) again(l *live) decided {
 		d.Input.Outgoing, d.Input.Incoming = consent.OutgoingOff, consent.IncomingOff
 	}
 	a.policy.Effective.Fill(&d.Input)
-	d.PolicyOrigin, d.PolicySHA256 = a.policy.Origin, a.policy.SHA256
+	d.PolicyOrigin, d.PolicySHA256 = a.origin(c)
 	in := d.Input
 	in.Desktop = consent.DesktopAvailable
 	d.Decision = consent.Decide(in)

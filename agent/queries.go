@@ -38,6 +38,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			s.Waiting += st.Last - st.Acked
 		}
 	}
+	s.Guests = a.guestList()
 	for _, l := range a.sessions {
 		if a.mine(p, l) {
 			s.Sessions++

@@ -33,6 +33,7 @@ type live struct {
 	stopWait func()          // ends the wait for the process
 	// unconfirmed: after a restart, until its source says that it goes on.
 	unconfirmed bool
+	carried     bool // of a session that a code opened: a remote tool's was there with it
 }
 
 // begin registers a session and has it decided. A session that is live already
@@ -46,14 +47,15 @@ func (a *Agent) begin(s session.Session) (*live, error) {
 	}
 	l := &live{Session: s}
 	if l.confined() && !a.calm(s.Owner) {
-		return nil, &ipc.Error{Code: ipc.CodeRefused, Message: fmt.Sprintf("more than %d sessions were begun within %d minutes", maxBegins, int(beginsWithin.Minutes())),
-			Hint: "wait a little: every one of them may ask the person a question"}
+		return nil, errTooMany
 	}
 	l.Name = a.unusedName(s.Name)
 	s = l.Session
 	a.sessions[s.Name] = l
 	a.waitFor(l)
 	a.decide(l)
+	a.followRemote(l)
+	a.tendGuest(a.guests[l.Guest])
 	// A supporter is there again: what was asked after they left must wait.
 	a.tellLeaves(consent.EventSessionOver, func(lv *leave) bool { return a.supporterOn(lv.desk.uid) })
 	return l, nil
@@ -184,8 +186,10 @@ func (a *Agent) end(l *live, reason string) {
 	l.release()
 	a.trimSoon()
 	a.askHeld()
+	a.guestEnded(l)
 	a.log.Info("session ended", "session", l.Name, "reason", reason)
 	a.gateAll()
+	a.endUncarried()
 }
 
 // release lets callers go who wait for the question's end.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -110,6 +111,9 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw, done withdrawn) {
 	})
 }
 
+// ownerOf is the company whose link carries what a grant covers; nil: none is known.
+func (a *Agent) ownerOf(g record.Grant) *company { return cmp.Or(a.guests[g.Device], a.company) }
+
 // stopped is a stream that was stopped and whose withdrawal is not recorded yet.
 type stopped struct {
 	grant  record.Grant
@@ -132,8 +136,8 @@ func (a *Agent) stopStream(g record.Grant, del bool) (stopped, error) {
 		a.gateAll() // the desktop stops watching, whatever becomes of the rest
 	}
 	a.tellLeaves(consent.EventStopped, func(lv *leave) bool { return lv.stream == s.stream })
-	if a.company != nil && a.company.link != nil {
-		a.company.link.Fence(s.stream) // not even what is on its way
+	if owner := a.ownerOf(g); owner != nil && owner.link != nil {
+		owner.link.Fence(s.stream) // not even what is on its way
 	}
 	var err error
 	if del {

@@ -36,8 +36,13 @@ type Decided struct {
 	// SupporterID shows that two sessions are of the same supporter: "ssh-key:"
 	// with the key's fingerprint, or "root:" with the name that root's hook gave;
 	// empty: a name that is only claimed.
-	SupporterID   string             `json:"supporter_id,omitempty"`
-	CompanyName   string             `json:"company_name"`
+	SupporterID string `json:"supporter_id,omitempty"`
+	CompanyName string `json:"company_name"`
+	// CompanyHost is the name of the server of a company that asked by a session
+	// code, as TLS verified it, and Request the id of what it asked with; empty:
+	// the computer was enrolled with the company.
+	CompanyHost   string             `json:"company_host,omitempty"`
+	Request       string             `json:"request,omitempty"`
 	Direction     consent.Direction  `json:"direction"`
 	Input         consent.Input      `json:"input"`
 	Decision      consent.Decision   `json:"decision"`

@@ -1,7 +1,6 @@
 package uplink
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 
@@ -85,7 +84,13 @@ func (c *conn) pumpRecords() error {
 			if c.records[e.ID] || c.rejected[e.ID] || len(c.records) >= maxRecords {
 				continue
 			}
-			if err := c.write(&wire.Frame{Body: &wire.Frame_Record{Record: &wire.Record{Id: e.ID, Envelope: e.Envelope}}}); err != nil {
+			envelope, err := record.Only(e.Envelope, c.l.keyID)
+			if err != nil {
+				c.rejected[e.ID] = true
+				c.l.cfg.Log.Error("a record is not signed for this company", "id", e.ID, "err", err)
+				continue
+			}
+			if err := c.write(&wire.Frame{Body: &wire.Frame_Record{Record: &wire.Record{Id: e.ID, Envelope: envelope}}}); err != nil {
 				return err
 			}
 			c.records[e.ID] = true
@@ -146,6 +151,12 @@ func (c *conn) announce(s *stream, info store.StreamInfo, grant string) error {
 		}
 		envelope = e.Envelope
 	}
+	envelope, err := record.Only(envelope, c.l.keyID)
+	if err != nil {
+		s.damaged = true
+		c.l.cfg.Log.Error("a grant is not signed for this company", "session", s.name.Session, "grant", grant, "err", err)
+		return nil
+	}
 	s.open = grant
 	c.grants[grant] = s
 	// A grant names the session and the supporter: it is payload too.
@@ -176,7 +187,7 @@ func (c *conn) send(s *stream, items []store.Item) error {
 	if err != nil {
 		return fmt.Errorf("sign batch: %w", err)
 	}
-	sb := &wire.SignedBatch{Batch: raw, KeyId: record.KeyID(c.l.cfg.Key.Public().(ed25519.PublicKey)), Signature: sig}
+	sb := &wire.SignedBatch{Batch: raw, KeyId: c.l.keyID, Signature: sig}
 	if len(b.Events) >= compressFrom {
 		z, err := c.encoder()
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"aval/agent/record"
 	"aval/agent/store"
 )
 
@@ -87,8 +88,9 @@ type State struct {
 
 // Link is the connection to one company's summarizer.
 type Link struct {
-	cfg  Config
-	addr address
+	cfg   Config
+	addr  address
+	keyID string // of cfg.Key: what leaves is signed by it and by no other
 
 	// state belongs to Run's goroutine.
 	state State
@@ -107,7 +109,8 @@ func New(cfg Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := cfg.Key.Public().(ed25519.PublicKey); !ok {
+	pub, ok := cfg.Key.Public().(ed25519.PublicKey)
+	if !ok {
 		return nil, fmt.Errorf("open uplink: device key is %T, not Ed25519", cfg.Key.Public())
 	}
 	if cfg.Company == "" || cfg.Device == "" || cfg.Source == nil {
@@ -134,7 +137,7 @@ func New(cfg Config) (*Link, error) {
 	cfg.Backoff.First = orElse(cfg.Backoff.First, time.Second)
 	cfg.Backoff.Max = orElse(cfg.Backoff.Max, 5*time.Minute)
 	cfg.Backoff.Refused = orElse(cfg.Backoff.Refused, time.Hour)
-	return &Link{cfg: cfg, addr: addr, blocked: map[store.Stream]string{}, fenced: map[store.Stream]bool{},
+	return &Link{cfg: cfg, addr: addr, keyID: record.KeyID(pub), blocked: map[store.Stream]string{}, fenced: map[store.Stream]bool{},
 		sending: map[store.Stream]int{}}, nil
 }
 

@@ -139,7 +139,7 @@ func printStatus(w io.Writer, s ipc.Status) {
 	fmt.Fprintf(w, "Aval %s is running since %s (process %d).\n", s.Build, s.StartedAt.Local().Format("2006-01-02 15:04"), s.PID)
 	if s.Company == "" {
 		fmt.Fprintln(w, "Company:   none. Nobody can ask for a summary on this computer yet.")
-		fmt.Fprintln(w, "           With the file that a company gives: aval enroll --token-file FILE. Session codes do not work in this version.")
+		fmt.Fprintln(w, "           With the file that a company gives: aval enroll --token-file FILE. With a code from the support: aval session join -")
 	} else {
 		fmt.Fprintf(w, "Company:   %s (%s), %s\n", s.Company, s.Server, s.Link)
 		if s.LinkError != "" {
@@ -147,6 +147,13 @@ func printStatus(w io.Writer, s ipc.Status) {
 		}
 		fmt.Fprintf(w, "Asks for:  %s\n", asksFor(s))
 		fmt.Fprintf(w, "Waiting:   %d events\n", s.Waiting)
+	}
+	for i, g := range s.Guests {
+		name := "           "
+		if i == 0 {
+			name = "By a code: "
+		}
+		fmt.Fprintf(w, "%s%s, which calls itself %s, for a session with %s: %s\n", name, printable(g.Server), printable(g.Company), printable(g.Supporter), g.Link)
 	}
 	fmt.Fprintf(w, "Sessions:  %d, %d of them recorded now\n", s.Sessions, s.Recording)
 	if len(s.Desktops) == 0 {

@@ -152,6 +152,9 @@ func (c *conn) checkGrant(tx *store.Tx, g record.Grant) error {
 	case !isID(g.ID) || !isName(g.Session):
 		return no(CodeBadGrant)
 	}
+	if err := c.checkRequest(tx, g); err != nil {
+		return err
+	}
 	if err := c.checkPolicy(tx, g); err != nil {
 		return err
 	}

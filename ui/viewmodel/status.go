@@ -28,6 +28,9 @@ func NewStatus(s ipc.Status, open []ipc.SessionInfo, cat *assets.Catalog, zone *
 		v.Lines = append(v.Lines, cat.T("app.sessions.none", nil))
 	}
 	v.Lines = append(v.Lines, company(s, cat)...)
+	for _, g := range s.Guests {
+		v.Lines = append(v.Lines, cat.T("app.guest", assets.Args{"server": Clean(g.Server, maxName), "company": Clean(g.Company, maxName), "supporter": Clean(g.Supporter, maxName)}))
+	}
 	if s.Waiting > 0 {
 		v.Lines = append(v.Lines, cat.N("app.waiting", int(s.Waiting), nil))
 	}
