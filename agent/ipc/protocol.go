@@ -594,9 +594,6 @@ type DesktopRegister struct {
 	Locale   string `json:"locale"`
 	// Offers are the groups that this desktop can deliver.
 	Offers []event.Group `json:"offers"`
-	// Server is the process id of the X server, as the kernel names the other
-	// end of the connection to it; 0: there is none, or it cannot be told.
-	Server int `json:"server,omitempty"`
 }
 
 // Listening tells the desktop whether to hear the presses of its devices, and
@@ -637,6 +634,9 @@ type Heard struct {
 	From   consent.Origin `json:"from"`
 	Device string         `json:"device,omitempty"`
 	Doubt  string         `json:"doubt,omitempty"` // why it does not count all the same
+	// Server is the process id of the X server that was heard, as the kernel names
+	// the other end of those very connections; 0: there is none, or it cannot be told.
+	Server int `json:"server,omitempty"`
 }
 
 // DesktopRegisterResult names the desktop as the service knows it.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ type story struct {
 	open  map[string]bool
 	each  func(string)
 }
+
+var ofUser = regexp.MustCompile(`^u(\d+):`)
 
 func newStory(t testing.TB) *story { return &story{t: t, open: map[string]bool{}} }
 
@@ -38,6 +41,14 @@ func (s *story) Begin(f Found) {
 		s.t.Errorf("begin of %+v", f)
 	}
 	s.open[f.ID] = true
+	whose := uint32(0) // their own name space of ids is that of their own desktops, too
+	if m := ofUser.FindStringSubmatch(f.ID); m != nil {
+		n, _ := strconv.ParseUint(m[1], 10, 32)
+		whose = uint32(n)
+	}
+	if f.Owner != whose {
+		s.t.Errorf("%s is user %d's word", f.ID, f.Owner)
+	}
 	derived := ""
 	if f.TimeDerived {
 		derived = " derived"
@@ -149,7 +160,8 @@ func TestReplay(t *testing.T) {
 
 // TestLoginProven: what is before the login begins nothing, and where a line does
 // not say whose login it is, nobody's session begins. Faults planted once: anyDesk
-// began at the request; rustDesk let the last connection in.
+// began at the request, or took any of several that wait; teamViewer took the first of
+// several sessions; rustDesk let the last connection in.
 func TestLoginProven(t *testing.T) {
 	for name, tt := range map[string]struct{ tool, text string }{
 		"teamviewer, password not given": {ToolTeamViewer, upTo(sample(t, "teamviewer.log"), "AuthenticationPasswordLogin")},
@@ -157,14 +169,20 @@ func TestLoginProven(t *testing.T) {
 		"anydesk, request alone":         {ToolAnyDesk, upTo(sample(t, "anydesk.trace"), "Authenticated")},
 		"anydesk, refused":               {ToolAnyDesk, without(sample(t, "anydesk.trace"), "Authenticated")},
 		"anydesk, no request":            {ToolAnyDesk, without(sample(t, "anydesk.trace"), "Incoming session")},
-		"chrome, refused":                {ToolChrome, without(sample(t, "chrome.syslog"), "Client connected")},
-		"gnome, never logged in":         {"journal", without(sample(t, "gnome.journal"), "CapsAdvertise")},
-		"chrome, nobody's word":          {"journal", strings.ReplaceAll(sample(t, "chrome.journal"), `"_UID"`, `"UID"`)},
-		"gnome, another program":         {"journal", strings.ReplaceAll(sample(t, "gnome.journal"), `"_COMM": "gnome-remote-de"`, `"_COMM": "logger"`)},
-		"rdp, at the console":            {"events", strings.NewReplacer("192.0.2.7", "LOCAL", "192.0.2.8", "LOCAL").Replace(sample(t, "rdp.events"))},
-		"screenconnect, other channel":   {"events", strings.ReplaceAll(sample(t, "screenconnect.events"), "Application<", "Setup<")},
-		"chrome, refused, event":         {"events", without(sample(t, "chrome.events"), "<EventID Qualifiers='16384'>1<")},
-		"rustdesk, connection alone":     {ToolRustDesk, without(sample(t, "rustdesk.log"), "supported_encoding")},
+		"anydesk, two wait": {ToolAnyDesk, strings.NewReplacer("   info 2024-02-16 20:29:04.310",
+			"   info 2024-02-16 20:29:04.305       back   4700   4701                   app.backend_session - Incoming session request: Other (100000009)\n   info 2024-02-16 20:29:04.310",
+			"4668   6440                   app.session -", "9999   6440                   app.session -").Replace(sample(t, "anydesk.trace"))},
+		"teamviewer, two sessions": {ToolTeamViewer, upTo(sample(t, "teamviewer.log"), "CParticipantManagerBase") +
+			"2024/02/16 06:16:40.000  1084       3644 D1   SessionManagerDesktop::IncomingConnection: Connection incoming, sessionID = 126302904\n" +
+			"2024/02/16 06:16:47.499  2216       2492 S0   CParticipantManagerBase participant Example Support (ID [1000000001,115469523]) was added with the role 6\n"},
+		"chrome, refused":              {ToolChrome, without(sample(t, "chrome.syslog"), "Client connected")},
+		"gnome, never logged in":       {"journal", without(sample(t, "gnome.journal"), "CapsAdvertise")},
+		"chrome, nobody's word":        {"journal", strings.ReplaceAll(sample(t, "chrome.journal"), `"_UID"`, `"UID"`)},
+		"gnome, another program":       {"journal", strings.ReplaceAll(sample(t, "gnome.journal"), `"_COMM": "gnome-remote-de"`, `"_COMM": "logger"`)},
+		"rdp, at the console":          {"events", strings.NewReplacer("192.0.2.7", "LOCAL", "192.0.2.8", "LOCAL").Replace(sample(t, "rdp.events"))},
+		"screenconnect, other channel": {"events", strings.ReplaceAll(sample(t, "screenconnect.events"), "Application<", "Setup<")},
+		"chrome, refused, event":       {"events", without(sample(t, "chrome.events"), "<EventID Qualifiers='16384'>1<")},
+		"rustdesk, connection alone":   {ToolRustDesk, without(sample(t, "rustdesk.log"), "supported_encoding")},
 		"rustdesk, two wait": {ToolRustDesk, "[2025-01-01 13:04:08.000000 +00:00] DEBUG [src\\server\\connection.rs:983] #1361 Connection opened from 192.0.2.8:6075.\n" +
 			sample(t, "rustdesk.log")},
 	} {
@@ -348,14 +366,14 @@ func TestLogsFollowed(t *testing.T) {
 				}
 				begin, _, _ := strings.Cut(r.want[0], " \"")
 				end := r.want[1]
-				ofUser := strings.NewReplacer(r.tool+"/", r.tool+"/u1000:")
+				usersOwn := strings.NewReplacer(r.tool+"/", r.tool+"/u1000:")
 				half := text[:strings.LastIndex(text[:strings.Index(text, lastBefore[r.tool])], "\n")+1]
 				write(path, half)
 				want(begin)
 				write(users, half)
-				want(ofUser.Replace(begin))
+				want(usersOwn.Replace(begin))
 				write(users, text[len(half):])
-				want(ofUser.Replace(end))
+				want(usersOwn.Replace(end))
 				if how == "rotated" {
 					if err := os.Rename(path, filepath.Join(dir, "tool_OLD.log")); err != nil {
 						t.Fatal(err)

@@ -20,6 +20,9 @@ type Server struct {
 	Display string // empty: it has more than one
 	Log     string // the file that it writes to; empty: none that can be followed
 	View    bool   // it takes no keys and no mouse
+	// Owner is whose word its log is: anybody may start a program of such a name,
+	// and write what they like; 0: the system's.
+	Owner uint32
 }
 
 // Tools watches the remote tools that write a log: it finds their programs,

@@ -159,12 +159,15 @@ func server(pid int) (Server, bool) {
 	}
 	parent, _ := readProc(st.ppid, "comm") // gone: nobody's
 	args := nulStrings(cmdline)
-	s := Server{PID: pid, Start: st.start, UID: uid}
+	s := Server{PID: pid, Start: st.start, UID: uid, Owner: uid}
 	if name := strings.TrimSpace(string(comm)); name == "xrdp" {
 		if strings.TrimSpace(string(parent)) == "xrdp" {
 			return Server{}, false // a connection's process
 		}
 		s.Tool, s.Log = ToolXrdp, XrdpLog
+		if userName(uid) == "xrdp" { // the account that Debian's xrdp.service runs it with
+			s.Owner = 0
+		}
 		ini := "/etc/xrdp/xrdp.ini"
 		if c := option(args, "config"); c != "" {
 			ini = c
@@ -223,7 +226,7 @@ func (t *Tools) reader(ctx context.Context, s Server) func(string) {
 				kinds = kinds[:1]
 			}
 			t.begin(ctx, Found{Tool: ToolTigerVNC, ID: id(c), Supporter: address(c.addr), Address: address(c.addr), UID: s.UID, User: userName(s.UID),
-				Leader: s.PID, LeaderStart: s.Start, Display: s.Display, Kinds: kinds, StartedAt: time.Now().UTC()}, func() string { return Exited })
+				Leader: s.PID, LeaderStart: s.Start, Display: s.Display, Kinds: kinds, StartedAt: time.Now().UTC(), Owner: s.Owner}, func() string { return Exited })
 		},
 		end: func(c *vncClient) { t.end(ToolTigerVNC, id(c), Left) },
 	}
@@ -251,7 +254,7 @@ func (t *Tools) xrdp(ctx context.Context, daemon Server, c xrdpConn) {
 		return
 	}
 	f := Found{Tool: ToolXrdp, ID: fmt.Sprintf("%d-%d", c.pid, st.start), UID: uid, User: userName(uid), Address: address(c.addr), Supporter: address(c.addr),
-		Leader: c.pid, LeaderStart: st.start, Kinds: []string{View, Control}, StartedAt: time.Now().UTC()}
+		Leader: c.pid, LeaderStart: st.start, Kinds: []string{View, Control}, StartedAt: time.Now().UTC(), Owner: daemon.Owner}
 	for _, a := range nulStrings(cmdline) {
 		if isDisplay(a) {
 			f.Display = a
