@@ -622,8 +622,11 @@ func (x *Refused) GetRetry() bool {
 
 // Open announces a stream by the signed envelope of its grant (JSON bytes).
 type Open struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Grant         []byte                 `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Grant []byte                 `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
+	// Where the grant rests on an earlier answer: the envelope of the grant that was
+	// answered, whose own stream may have been withdrawn before it was ever sent.
+	Answer        []byte `protobuf:"bytes,2,opt,name=answer,proto3" json:"answer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -661,6 +664,13 @@ func (*Open) Descriptor() ([]byte, []int) {
 func (x *Open) GetGrant() []byte {
 	if x != nil {
 		return x.Grant
+	}
+	return nil
+}
+
+func (x *Open) GetAnswer() []byte {
+	if x != nil {
+		return x.Answer
 	}
 	return nil
 }
@@ -1557,9 +1567,10 @@ const file_wire_proto_rawDesc = "" +
 	"\aRefused\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1a\n" +
 	"\bsentence\x18\x02 \x01(\tR\bsentence\x12\x14\n" +
-	"\x05retry\x18\x03 \x01(\bR\x05retry\"\x1c\n" +
+	"\x05retry\x18\x03 \x01(\bR\x05retry\"4\n" +
 	"\x04Open\x12\x14\n" +
-	"\x05grant\x18\x01 \x01(\fR\x05grant\"X\n" +
+	"\x05grant\x18\x01 \x01(\fR\x05grant\x12\x16\n" +
+	"\x06answer\x18\x02 \x01(\fR\x06answer\"X\n" +
 	"\x06Opened\x12\x19\n" +
 	"\bgrant_id\x18\x01 \x01(\tR\agrantId\x12\x14\n" +
 	"\x05acked\x18\x02 \x01(\x04R\x05acked\x12\x1d\n" +

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/driver"
 	"fyne.io/fyne/v2/driver/desktop"
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
-	"aval/ui/control"
 )
 
 // ShowWithin is how long the window may take until its first frame is seen.
@@ -81,7 +81,7 @@ func Run(ctx context.Context, c Config) error {
 	foreseen := c.Screen.scale(os.Getenv, c.App.Settings().Scale())
 	place(w, view, c.Screen, foreseen)
 	w.Show()
-	handle := control.Handle(w)
+	handle := nativeHandle(w)
 	if handle == 0 {
 		return fmt.Errorf("%w: the toolkit made no window (is there OpenGL?)", ErrCannotShow)
 	}
@@ -105,6 +105,19 @@ func Run(ctx context.Context, c Config) error {
 	c.App.Run()
 	cancel()
 	return <-ended
+}
+
+func nativeHandle(w fyne.Window) (handle uintptr) {
+	native, ok := w.(driver.NativeWindow)
+	if !ok {
+		return 0
+	}
+	native.RunNative(func(context any) {
+		if x, ok := context.(driver.X11WindowContext); ok {
+			handle = x.WindowHandle
+		}
+	})
+	return handle
 }
 
 // Room in pixels that the window leaves: above it for the bar that shows other
@@ -241,6 +254,9 @@ func (d *driving) tell(ctx context.Context, a Answer) (open bool, err error) {
 	leave := d.Question.Leave != nil
 	if !a.Allow && !leave {
 		fyne.Do(d.window.Hide) // out of sight at once
+	}
+	if a.Press != nil {
+		a.Press.Window = d.handle
 	}
 	var result ipc.QuestionAnswerResult
 	err = d.call(ctx, ipc.MethodQuestionAnswer, ipc.QuestionAnswer{

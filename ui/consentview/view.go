@@ -48,7 +48,8 @@ type Answer struct {
 	TextSHA256 string
 	// Later: neither yes nor no; only the question after leaving can be put off.
 	Later bool
-	// Press is where it was given; nil: by closing the window, or with Esc.
+	// Press is where it was given; nil: by closing the window, or with Esc. The
+	// window's id is filled in by who has the window.
 	Press *ipc.Press
 }
 
@@ -181,7 +182,7 @@ func (v *View) compose() {
 	v.hint = newBlock("", inner, inkMuted)
 	v.hint.align = fyne.TextAlignCenter
 	v.hint.reserve(a.Arming, a.Covered, a.NoGroups, a.Remote)
-	v.deny = newPush(a.Deny, pushWide, armed, func() { v.answer(Answer{Press: control.Pressed(v.deny, v.deny.byKey)}) }, v.Key)
+	v.deny = newPush(a.Deny, pushWide, armed, func() { v.answer(Answer{Press: pressed(v.deny)}) }, v.Key)
 	v.allow = newPush(a.Allow, pushWide, armed, v.agree, v.Key)
 	v.time = newBar(inner)
 	v.left = newBlock("", inner, inkText)
@@ -441,12 +442,26 @@ func (v *View) refuse() { v.Close() }
 
 func (v *View) agree() {
 	if groups := v.groups(); len(groups) > 0 {
-		a := Answer{Allow: true, Groups: groups, Press: control.Pressed(v.allow, v.allow.byKey)}
+		a := Answer{Allow: true, Groups: groups, Press: pressed(v.allow)}
 		if v.further {
 			a.ForMinutes = v.o.Question.AllowMinutes
 		}
 		v.answer(a)
 	}
+}
+
+// pressed is where a button has just been pressed.
+func pressed(p *push) *ipc.Press {
+	if p.byKey {
+		return &ipc.Press{Key: true}
+	}
+	d := fyne.CurrentApp().Driver()
+	c := d.CanvasForObject(p)
+	if c == nil {
+		return nil
+	}
+	at, size, scale := d.AbsolutePositionForObject(p), p.Size(), c.Scale()
+	return &ipc.Press{X: int(at.X * scale), Y: int(at.Y * scale), Width: int(size.Width * scale), Height: int(size.Height * scale)}
 }
 
 // NotCounted: the answer did not count, and the question is still open. remote:
