@@ -334,7 +334,7 @@ func (d *desktop) chosen(a ipc.RecordingControl) {
 		ctx, cancel := context.WithTimeout(d.ctx, answerWithin)
 		defer cancel()
 		call := l.client.Call
-		if a.Action == "resume" { // the service asks back over the other one where the press came from
+		if a.Press != nil { // the service asks back over the other one where the press came from
 			call = d.call
 		}
 		err := call(ctx, ipc.MethodRecordingControl, a, nil)

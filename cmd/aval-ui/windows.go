@@ -13,6 +13,7 @@ import (
 	"aval/assets"
 	"aval/ui/activityview"
 	"aval/ui/consentview"
+	"aval/ui/control"
 	"aval/ui/mainview"
 	"aval/ui/settingsview"
 )
@@ -77,7 +78,7 @@ func (s *shell) run(size fyne.Size) {
 	defer cancel()
 	s.app.Lifecycle().SetOnStarted(func() {
 		s.changed(nil)
-		go ipc.Follow(ctx, s.o.socket, hello, func(what []ipc.What) {
+		go ipc.Follow(ctx, s.o.socket, hello, uint32(control.Handle(s.win)), func(what []ipc.What) {
 			if slices.Contains(what, ipc.WhatSettings) {
 				s.follow(ctx)
 			}
