@@ -184,7 +184,7 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 

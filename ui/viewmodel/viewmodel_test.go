@@ -412,3 +412,24 @@ func TestGuest(t *testing.T) {
 		t.Errorf("%q\n%q", a.Who, a.Vouch)
 	}
 }
+
+// Each reason of a code has a sentence of its own in every language.
+func TestJoined(t *testing.T) {
+	for _, lang := range assets.Langs() {
+		cat, seen := assets.For(lang), map[string]bool{}
+		for _, why := range []string{ipc.WhyBad, ipc.WhyUnknown, ipc.WhyUsed, ipc.WhyExpired, ipc.WhyTries, ipc.WhyServer, ipc.WhyDenied, ipc.WhyManaged, ipc.WhyImpostor, ""} {
+			text, done := viewmodel.Joined(cat, ipc.SessionBeginResult{}, &ipc.Error{Why: why, Message: "english"})
+			if done || text == "" || strings.Contains(text, "english") || strings.HasPrefix(text, "[") || seen[text] {
+				t.Errorf("%s, %q: %q, %v", lang, why, text, done)
+			}
+			seen[text] = true
+		}
+		for _, o := range []consent.Outcome{consent.OutcomeAsking, consent.OutcomeAllowed, consent.OutcomeDenied} {
+			if text, done := viewmodel.Joined(cat, ipc.SessionBeginResult{Outcome: o}, nil); !done || seen[text] {
+				t.Errorf("%s, %s: %q, %v", lang, o, text, done)
+			} else {
+				seen[text] = true
+			}
+		}
+	}
+}
