@@ -342,10 +342,9 @@ func TestNoticesWait(t *testing.T) {
 			if f := strings.Fields(out); len(f) > 0 {
 				id = f[0]
 			}
-			return id != "" && id != last
+			return id != "" && id != last || told() >= n // a key that was meant for the first may have closed it
 		})
 		last = id
-		x.Run(t, "xdotool", "windowactivate", "--sync", id)
 		xtest.Wait(t, "the person's OK", func() bool {
 			if told() >= n {
 				return true
