@@ -30,8 +30,8 @@ type shell struct {
 	// compose fills the window in cat; changed brings it up to date.
 	compose func()
 	changed func([]ipc.What)
-	// shown is called once the window is on the screen, beside everything else;
-	// nil: nothing is to be done.
+	// shown is called once the window is on the screen, painted and with nothing in
+	// front, beside everything else; nil: nothing is to be done.
 	shown func()
 }
 
@@ -88,9 +88,24 @@ func (s *shell) run(size fyne.Size) {
 	s.win.Show()
 	visible.Store(true) // a window that cannot be made panics above
 	if s.shown != nil {
-		go s.shown()
+		s.whenSeen(ctx)
 	}
 	s.app.Run()
+}
+
+// whenSeen calls shown once the window can be seen. What cannot be watched is not
+// reported: it is shown once more then.
+func (s *shell) whenSeen(ctx context.Context) {
+	wait, err := consentview.Seen(s.win)
+	if err != nil {
+		fyne.LogError("watch the window", err)
+		return
+	}
+	go func() {
+		if wait(ctx) == nil {
+			s.shown()
+		}
+	}()
 }
 
 // follow looks whether another language was chosen.

@@ -172,7 +172,7 @@ func (v *View) compose() {
 		add(lineFact, v.cat.N("activity.items.found", n, nil))
 	}
 	letter := measure("0", mono)
-	columns := func(s string) float32 { return viewmodel.Columns(s) * letter }
+	columns := func(s string) float32 { return float32(assets.Columns(s)) * letter }
 	for _, i := range it.list {
 		hit := query != "" && i.Matches(query)
 		v.lines = append(v.lines, line{}, line{kind: lineHead, text: i.Head, state: i.State, hit: hit})
