@@ -16,6 +16,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"aval/agent/capture"
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/policy"
@@ -191,11 +192,11 @@ func (a *Agent) mayView(l *live) []string {
 	return ids
 }
 
-// offers are the groups that every one of the desktops can deliver; a terminal
-// login shows no windows.
+// offers are the groups that this computer and every one of the desktops can
+// deliver; a terminal login shows no windows.
 func (a *Agent) offers(l *live, targets []*desktop) []event.Group {
 	var out []event.Group
-	for _, g := range []event.Group{event.Windows, event.Commands, event.Files, event.Chat} {
+	for _, g := range capture.Delivers() {
 		if l.Login != nil && g == event.Windows {
 			continue
 		}

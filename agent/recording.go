@@ -34,7 +34,7 @@ type recording struct {
 	// shownSince is, for each desktop, the first revision of its indicator that
 	// shows this recording; 0: not yet.
 	shownSince map[string]uint64
-	programs   *capture.Running
+	running    *capture.Running
 	writer     *writer
 	last       uint64        // last sequence that is durable
 	dropped    atomic.Uint64 // captured events that found the mailbox full
@@ -203,10 +203,10 @@ func (a *Agent) gate(l *live) {
 			r.deskGap = false
 			r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": "resumed"})})
 		}
-		a.startPrograms(l)
+		a.startCapture(l)
 		return
 	}
-	a.stopPrograms(r)
+	a.stopCapture(r)
 	if r.on {
 		r.deskGap = true
 		r.writer.put(written{ev: a.mark(event.Gap, map[string]string{"reason": whyOtherSession})})
@@ -312,14 +312,14 @@ func unsettled(l *live) bool {
 		!(l.lost && l.outcome == consent.OutcomeAllowed)
 }
 
-// startPrograms starts the capture of programs for a recording.
-func (a *Agent) startPrograms(l *live) {
+// startCapture starts what is captured for a recording outside its windows.
+func (a *Agent) startCapture(l *live) {
 	r := l.rec
 	scope, ok := a.scope(l)
-	if !ok || r.programs != nil {
+	if !ok || r.running != nil {
 		return
 	}
-	run, err := capture.StartPrograms(a.ctx, scope, func(k event.Kind, at time.Time, fields map[string]string) {
+	run, err := capture.Start(a.ctx, scope, func(k event.Kind, at time.Time, fields map[string]string) {
 		ev := event.Event{Kind: k, At: at, Fields: fields}
 		if !a.tryPost(func() {
 			if l.rec == r {
@@ -331,17 +331,17 @@ func (a *Agent) startPrograms(l *live) {
 	}, r.grant)
 	if err != nil {
 		if !errors.Is(err, capture.ErrNoGrant) {
-			a.log.Warn("capture of programs", "session", l.Name, "err", err)
+			a.log.Warn("start capture", "session", l.Name, "err", err)
 		}
 		return
 	}
-	r.programs = run
+	r.running = run
 }
 
-// scope says whose programs belong to the session.
+// scope says whose doing belongs to the session.
 func (a *Agent) scope(l *live) (capture.Scope, bool) {
 	if l.Login != nil {
-		return capture.Scope{Leader: l.Login.Leader, UID: l.Login.UID}, true
+		return capture.Scope{Leader: l.Login.Leader, UID: l.Login.UID, Own: a.cfg.StateDir}, true
 	}
 	if len(l.desktops) != 1 {
 		return capture.Scope{}, false
@@ -350,7 +350,7 @@ func (a *Agent) scope(l *live) (capture.Scope, bool) {
 	if !ok {
 		return capture.Scope{}, false
 	}
-	return capture.Scope{UID: d.uid, Display: d.reg.Display}, true
+	return capture.Scope{UID: d.uid, Display: d.reg.Display, Own: a.cfg.StateDir}, true
 }
 
 // take admits one event to a recording: the last gate before the disk. done may
@@ -404,14 +404,14 @@ func (a *Agent) halt(l *live) {
 	r := l.rec
 	r.on, r.why = false, "stopping"
 	r.expiry.Stop()
-	a.stopPrograms(r)
+	a.stopCapture(r)
 	r.writer.close()
 }
 
-func (a *Agent) stopPrograms(r *recording) {
-	if r.programs != nil {
-		r.programs.Stop()
-		r.programs = nil
+func (a *Agent) stopCapture(r *recording) {
+	if r.running != nil {
+		r.running.Stop()
+		r.running = nil
 	}
 }
 

@@ -59,6 +59,7 @@ test)
 e2e)
 	want util-linux cmd unshare
 	want openssh-client cmd ssh
+	want openssh-server cmd sshd
 	want tigervnc-standalone-server cmd Xtigervnc
 	want tigervnc-scraping-server cmd X0tigervnc
 	want xrdp cmd xrdp

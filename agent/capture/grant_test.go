@@ -1,4 +1,4 @@
-package capture_test
+package capture
 
 import (
 	"crypto/ed25519"
@@ -10,8 +10,8 @@ import (
 	"aval/agent/record"
 )
 
-// grantFor signs and verifies a grant as the service makes it.
-func grantFor(t *testing.T, id string, validFor time.Duration, groups ...event.Group) record.Verified {
+// GrantFor signs and verifies a grant as the service makes it.
+func GrantFor(t *testing.T, id string, validFor time.Duration, groups ...event.Group) record.Verified {
 	t.Helper()
 	pub, key, err := ed25519.GenerateKey(nil)
 	if err != nil {

@@ -109,6 +109,25 @@ func poll(wait time.Duration, fds ...int) ([]bool, error) {
 	return ready, nil
 }
 
+// waker ends a poll from another goroutine.
+type waker struct {
+	f  *os.File
+	fd int
+}
+
+func newWaker() (*waker, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("make an eventfd: %w", err)
+	}
+	return &waker{os.NewFile(uintptr(fd), "eventfd"), fd}, nil
+}
+
+// wake may come after Close: the file knows that it is closed.
+func (w *waker) wake() { w.f.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+
+func (w *waker) Close() error { return w.f.Close() }
+
 func (c *processConn) Close() error {
 	if c.fd < 0 {
 		return nil

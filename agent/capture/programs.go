@@ -1,71 +1,27 @@
 package capture
 
 import (
-	"context"
-	"fmt"
 	"path"
 	"strconv"
 	"strings"
 	"time"
 
 	"aval/agent/event"
-	"aval/agent/record"
 )
 
-// Scope says whose programs belong to a session: a desktop (Display set) or a
-// terminal login (Leader set). One of the two must be set.
-type Scope struct {
-	// UID is the desktop's or login's user.
-	UID uint32
-	// Display is the X display, ":10": programs of the user whose environment
-	// names it, and everything that they start.
-	Display string
-	// Leader is the process that holds a terminal login open: its descendants,
-	// and what bears the same audit session (proc_pid_sessionid, pam_loginuid).
-	Leader int
-}
-
-func (s Scope) check() error {
-	if (s.Display == "") == (s.Leader <= 0) {
-		return fmt.Errorf("start capture of programs: a scope is a display or a login's leader, not %q and %d", s.Display, s.Leader)
-	}
-	return nil
-}
-
-// programKinds are what StartPrograms can emit.
+// programKinds are what the programs give.
 var programKinds = []event.Kind{event.ProgramStarted, event.ProgramEnded, event.CommandRun, event.CommandEnded}
 
-// StartPrograms captures the programs that are started within scope from now on.
-// In a desktop each gives a program-started, with its command where the grants
-// cover commands; in a login, and in a desktop where only commands are granted,
-// a command-run. A command line that was gone before it could be read is left out.
+// started emits a program as the kind that the grants cover: in a desktop a
+// program-started, with its command where the grants cover commands; in a
+// login, and in a desktop where only commands are granted, a command-run. A
+// command line that was gone before it could be read is left out.
 //
 // Told is what somebody does: what a shell, a panel or somebody's own script
-// starts. How a program works inside is counted, and told with its end; so is
-// the end of one that failed or ran long. Many alike are one event with a count.
-// Kernel threads, Aval's own programs, the desktop's housekeeping (noise.go) and
-// what a shell runs for its own start and prompt are left out. The commands are
-// not redacted yet: whoever takes the events does that before anything is stored.
-//
-// It needs no rights for the user's own processes; those of others need root.
-// Stop returns within 100 ms.
-func StartPrograms(ctx context.Context, scope Scope, emit Emit, grants ...record.Verified) (*Running, error) {
-	if err := scope.check(); err != nil {
-		return nil, err
-	}
-	g, err := newGate(emit, grants, programKinds, time.Now())
-	if err != nil {
-		return nil, err // before anything is opened
-	}
-	w, err := newProgramWatch(scope,
-		func(p program) { g.started(scope, p) }, func(e ending) { g.ended(scope, e) }, g.missed)
-	if err != nil {
-		return nil, fmt.Errorf("start capture of programs: %w", err)
-	}
-	return g.start(ctx, func(ctx context.Context, _ *gate) error { return w.run(ctx) }), nil
-}
-
-// started emits a program as the kind that the grants cover.
+// starts (tree.go). How a program works inside is counted, and told with its
+// end; so is the end of one that failed or ran long. Kernel threads, Aval's own
+// programs, the desktop's housekeeping (noise.go) and what a shell runs for its
+// own start and prompt are left out.
 func (g *gate) started(scope Scope, p program) {
 	f := map[string]string{"program": p.name, "command": commandLine(p.args)}
 	if p.count > 1 {

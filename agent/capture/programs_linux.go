@@ -30,7 +30,7 @@ type programWatch struct {
 	rest  map[int]uint64 // processes that are not in scope, by start; of the scan
 	conn  *processConn   // nil: the list is scanned
 	ends  *statsConn     // nil: what was gone before it could be read has no name
-	wake  int            // an eventfd that ends the waiting
+	wake  *waker
 	// missed is told how many programs could not be told whole.
 	missed  func(n int)
 	flushed time.Time
@@ -40,7 +40,7 @@ type programWatch struct {
 // starts from its return on is seen.
 func newProgramWatch(scope Scope, started func(program), ended func(ending), missed func(int)) (*programWatch, error) {
 	scope.Display = display(scope.Display)
-	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, wake: -1, flushed: time.Now()}
+	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, flushed: time.Now()}
 	if scope.Leader > 0 {
 		if _, err := procStat(scope.Leader); err != nil {
 			return nil, fmt.Errorf("find the login's process: %w", err)
@@ -55,9 +55,9 @@ func newProgramWatch(scope Scope, started func(program), ended func(ending), mis
 		if w.ends, err = listenEnds(); err != nil {
 			slog.Info("programs that end at once have no name", "err", err)
 		}
-		if w.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		if w.wake, err = newWaker(); err != nil {
 			w.Close()
-			return nil, fmt.Errorf("make an eventfd: %w", err)
+			return nil, err
 		}
 	}
 	for _, p := range processes() {
@@ -75,6 +75,9 @@ func newProgramWatch(scope Scope, started func(program), ended func(ending), mis
 	return w, nil
 }
 
+// tell lets others know what the session's programs are doing.
+func (w *programWatch) tell(to *work) { w.tree.looked, w.tree.gone = to.looked, to.gone }
+
 // Close ends the listening. It is not called while run runs.
 func (w *programWatch) Close() {
 	if w.conn != nil {
@@ -83,9 +86,8 @@ func (w *programWatch) Close() {
 	if w.ends != nil {
 		w.ends.Close()
 	}
-	if w.wake >= 0 {
-		unix.Close(w.wake)
-		w.wake = -1
+	if w.wake != nil {
+		w.wake.Close()
 	}
 }
 
@@ -104,12 +106,11 @@ func (w *programWatch) run(ctx context.Context) error {
 
 // announced follows the kernel's announcements until ctx ends or they fail.
 func (w *programWatch) announced(ctx context.Context) error {
-	wake := w.wake
-	defer context.AfterFunc(ctx, func() { unix.Write(wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })()
+	defer context.AfterFunc(ctx, w.wake.wake)()
 	// First come, first read: a program may be gone in a millisecond. Best effort.
 	runtime.LockOSThread()
 	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -15)
-	fds := []int{w.conn.fd, w.wake}
+	fds := []int{w.conn.fd, w.wake.fd}
 	if w.ends != nil {
 		fds = append(fds, w.ends.fd)
 	}

@@ -5,6 +5,14 @@ package capture
 import (
 	"context"
 	"fmt"
+
+	"aval/agent/event"
+)
+
+// programsThere and sources: nothing of the system is captured here yet.
+var (
+	programsThere []event.Kind
+	sources       []source
 )
 
 type programWatch struct{}
@@ -13,6 +21,6 @@ func newProgramWatch(Scope, func(program), func(ending), func(int)) (*programWat
 	return nil, fmt.Errorf("programs: %w: not supported on this system yet", ErrUnavailable)
 }
 
-func (*programWatch) Close() {}
+func (*programWatch) tell(*work) {}
 
 func (*programWatch) run(context.Context) error { return ErrUnavailable }

@@ -130,8 +130,9 @@ type tree struct {
 	missed  int // programs without arguments or name since the last flush
 	started func(program)
 	ended   func(ending)
-	// looked is told of every program that was looked at, told or not; may be nil.
-	looked func(pid int, name string)
+	// looked is told of every program that was looked at, told or not, and
+	// whether it is how another one works inside; may be nil.
+	looked func(pid int, s seen, within bool)
 	// gone is told of every end; may be nil.
 	gone func(pid int)
 }
@@ -210,7 +211,7 @@ func (t *tree) exec(pid int, at time.Time, look func() (seen, bool)) {
 		return
 	}
 	if t.looked != nil {
-		t.looked(pid, s.name)
+		t.looked(pid, s, p.is == inner)
 	}
 	gives, prompts := s.children()
 	was := p.is

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,8 +52,28 @@ func visible(t *testing.T, s *service, rev uint64) {
 func TestRegister(t *testing.T) {
 	x, s, _ := start(t, xtest.Options{}, "XDG_SESSION_ID=c7")
 	r := all[ipc.DesktopRegister](s, ipc.MethodDesktopRegister)[0]
-	if r.Display != x.Display || r.Type != "x11" || r.LogindID != "c7" || r.Locale != "pt_BR.UTF-8" || len(r.Offers) != 4 {
+	if r.Display != x.Display || r.Type != "x11" || r.LogindID != "c7" || r.Locale != "pt_BR.UTF-8" || !slices.Equal(r.Offers, event.Groups) {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestOffers: a desktop offers only what it can deliver. Under Wayland no program
+// sees another one's windows, and without an X display none is known by it.
+func TestOffers(t *testing.T) {
+	for _, c := range []struct {
+		s    session
+		want []event.Group
+	}{
+		{session{kind: "x11", display: ":1"}, event.Groups},
+		{session{kind: "wayland", display: ":1"}, []event.Group{event.Commands, event.Files, event.System, event.Chat}},
+		{session{kind: "wayland"}, []event.Group{event.Chat}},
+	} {
+		if got := c.s.offers(); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %q", c.s, got)
+		}
+		if got := c.s.register(false).Offers; len(got) != 0 {
+			t.Errorf("without a bar: %q", got)
+		}
 	}
 }
 

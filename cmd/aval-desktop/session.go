@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,9 +65,24 @@ func (s session) name() string {
 func (s session) register(bar bool) ipc.DesktopRegister {
 	r := ipc.DesktopRegister{Display: s.name(), Type: s.kind, LogindID: s.logind, Locale: s.locale, Offers: []event.Group{}}
 	if bar {
-		r.Offers = []event.Group{event.Windows, event.Commands, event.Files, event.Chat}
+		r.Offers = s.offers()
 	}
 	return r
+}
+
+// offers are the groups whose events this desktop can deliver. Wayland shows a
+// program only its own windows, and a desktop without an X display has nothing
+// by which its programs would be known.
+func (s session) offers() []event.Group {
+	return slices.DeleteFunc(slices.Clone(event.Groups), func(g event.Group) bool {
+		switch g {
+		case event.Windows:
+			return s.kind == "wayland" || s.display == ""
+		case event.Commands, event.Files, event.System:
+			return s.display == ""
+		}
+		return false
+	})
 }
 
 // lock makes this process the only one for the display, for as long as it

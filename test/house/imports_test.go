@@ -75,7 +75,7 @@ var rules = []rule{
 	{of: "agent/ipc", may: []string{"agent/consent", "agent/event", "agent/policy", "agent/strict"}},
 	// Adapters: the base, and what belongs to themselves.
 	{of: "agent/session", may: with("agent/session", "agent/journal")},
-	{of: "agent/capture", may: with("agent/capture", "agent/x11", "agent/journal")},
+	{of: "agent/capture", may: with("agent/capture", "agent/x11", "agent/journal", "agent/session/watch")},
 	{of: "agent/store", may: with("agent/store")},
 	{of: "agent/prompt", may: with("agent/prompt", "agent/x11")},
 	{of: "agent/service", may: with("agent/service")},
