@@ -215,7 +215,8 @@ func (a *Agent) whenHeard(got <-chan ipc.Heard, f func(ipc.Heard)) {
 
 // handleControl does at once what lets less be recorded. Resume lets more be
 // recorded while the supporter holds the mouse: it needs the evidence that a yes
-// needs, and a program that is not barred.
+// needs, and a program that is not barred; where there are installed programs, it
+// needs the bar.
 func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawMessage) (any, error) {
 	return later(ctx, a, params, func(r ipc.RecordingControl, done func(ipc.WithdrawResult, error)) {
 		l, ok := a.sessions[r.Session]
@@ -232,7 +233,7 @@ func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawM
 			d = nil // only the bar resumes
 		}
 		a.whenHeard(a.hear(d, c, r.Press), func(h ipc.Heard) {
-			if _, counts := a.weigh(d, c, h); !counts {
+			if _, counts := a.weigh(d, c, h); !counts || d == nil && a.cfg.Group != "" {
 				a.log.Warn("a resume that does not count", "session", r.Session, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
 				done(ipc.WithdrawResult{}, errRemoteHand)
 				return
