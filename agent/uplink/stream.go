@@ -280,6 +280,8 @@ func (c *conn) handle(f *wire.Frame) error {
 	case *wire.Frame_Request:
 		c.l.cfg.OnRequest(b.Request.GetEnvelope())
 		return c.write(&wire.Frame{Body: &wire.Frame_RequestAck{RequestAck: &wire.RequestAck{Id: b.Request.GetId()}}})
+	case *wire.Frame_Hint:
+		c.l.cfg.OnHint(b.Hint)
 	case *wire.Frame_Refused:
 		return &refusedError{code: b.Refused.GetCode(), sentence: b.Refused.GetSentence(), retry: b.Refused.GetRetry()}
 	}

@@ -21,6 +21,7 @@ import (
 
 	"aval/agent/record"
 	"aval/agent/store"
+	"aval/agent/wire"
 )
 
 // Source is what a link needs of the store; *store.Store is one.
@@ -62,9 +63,12 @@ type Config struct {
 	// OnRequest is given, like them, each announced session's envelope, not
 	// verified. The same one may come again.
 	OnRequest func(envelope []byte)
-	Log       *slog.Logger     // nil: nothing is logged
-	Now       func() time.Time // nil: time.Now
-	Backoff   Backoff
+	// OnHint is given, like them, what the server was told of a connection to this
+	// computer. It is the server's word and nothing more.
+	OnHint  func(*wire.Hint)
+	Log     *slog.Logger     // nil: nothing is logged
+	Now     func() time.Time // nil: time.Now
+	Backoff Backoff
 	// Proxy chooses an HTTP proxy for CONNECT; nil: from the environment.
 	Proxy func(*http.Request) (*url.URL, error)
 }
@@ -136,6 +140,9 @@ func New(cfg Config) (*Link, error) {
 	}
 	if cfg.OnRequest == nil {
 		cfg.OnRequest = func([]byte) {}
+	}
+	if cfg.OnHint == nil {
+		cfg.OnHint = func(*wire.Hint) {}
 	}
 	if cfg.OnState == nil {
 		cfg.OnState = func(State) {}
