@@ -64,6 +64,7 @@ func listenProcesses() (*processConn, error) {
 		return fail(err)
 	}
 	wide(fd)
+	wholeProcesses(fd)
 	if err := unix.Sendto(fd, listenMessage(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fail(err)
 	}
@@ -86,6 +87,42 @@ func listenProcesses() (*processConn, error) {
 			}
 		}
 	}
+}
+
+// wholeProcesses has the kernel keep back what is not read anyway: threads, and
+// changes of names and rights. On a busy computer that is most of what it
+// announces. Best effort: parseProcEvent looks at it again.
+func wholeProcesses(fd int) {
+	const what = unix.NLMSG_HDRLEN + connHeader
+	const data = what + eventHeader
+	// A filter reads numbers in network order; those here are in the computer's own.
+	swapped := func(n uint32) uint32 {
+		return binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, n))
+	}
+	load := func(at uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
+	}
+	is := func(n uint32, yes, no uint8) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: swapped(n), Jt: yes, Jf: no}
+	}
+	toX := unix.SockFilter{Code: unix.BPF_MISC | unix.BPF_TAX}
+	sameX := unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_X, Jt: 0, Jf: 1}
+	keep, drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff}, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+	prog := []unix.SockFilter{
+		load(what),
+		is(procNone, 4, 0),
+		is(procFork, 6, 0),
+		is(procExec, 3, 0),
+		is(procExit, 2, 0),
+		drop,
+		keep,
+		load(data), toX, load(data + 4), sameX, keep, drop, // pid and tgid
+	}
+	// A fork names the parent first: the child is behind it.
+	fork := []unix.SockFilter{load(data + 8), toX, load(data + 12), sameX, keep, drop}
+	prog[2].Jt = uint8(len(prog) - 3)
+	prog = append(prog, fork...)
+	unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]})
 }
 
 // wide gives a socket room for a burst; best effort.

@@ -380,6 +380,8 @@ func words(s string) map[string]bool {
 // that prompts somebody for commands.
 func (s seen) children() (gives rank, prompts bool) {
 	switch {
+	case len(s.args) == 0: // gone meanwhile: what it was for cannot be told
+		return inner, false
 	case shells[s.name]:
 		switch use, what := shellUse(s.args); {
 		case use == useBare:

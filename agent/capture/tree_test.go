@@ -166,15 +166,23 @@ func TestStorm(t *testing.T) {
 	f := newForest("")
 	f.adopt(10, as("bash"))
 	f.run(11, 10, "make -j8")
+	f.run(12, 11, "sh", func(s *seen) { s.args, s.tty = nil, true })
+	f.run(13, 12, "head y")
+	f.exit(13, 0, f.now)
+	f.exit(12, 0, f.now)
 	for i := range 4000 {
 		f.run(100+2*i, 11, fmt.Sprintf("sh -c cc_%d.c", i))
 		f.run(101+2*i, 100+2*i, fmt.Sprintf("cc %d.c", i))
 		f.exit(101+2*i, 0, f.now)
 		f.exit(100+2*i, 0, f.now)
 	}
+	// A shell whose line was gone is no place. Planted: without the check for
+	// its arguments, "head x" is told.
+	f.run(9000, 11, "sh", func(s *seen) { s.args, s.tty = nil, true })
+	f.run(9001, 9000, "head x")
 	f.now = f.now.Add(20 * time.Second)
 	f.exit(11, 2, f.now)
-	f.check(t, "make -j8", "end make 2 after 20s with 8000")
+	f.check(t, "make -j8", "end make 2 after 20s with 8004")
 	if f.asked > maxLooked+10 {
 		t.Errorf("%d of 8001 processes were looked at", f.asked)
 	}
@@ -188,6 +196,8 @@ func TestStorm(t *testing.T) {
 	f.told = nil
 	f.flush(f.now.Add(alikeFor + time.Second))
 	f.check(t, "980× convert 999.png")
+	f.exit(9001, 0, f.now)
+	f.exit(9000, 0, f.now)
 	if len(f.procs) != 1 || len(f.alike) != 0 || len(f.lost) != 0 {
 		t.Errorf("%d processes, %d counts and %d names are remembered", len(f.procs), len(f.alike), len(f.lost))
 	}
