@@ -74,6 +74,7 @@ type Agent struct {
 	expiring     *time.Timer     // when the last good policy stops counting; nil: it is fresh
 	logind       *watch.Logind   // nil: this system has none
 	ssh          *watch.SSH
+	logs         *watch.Logs           // set before the uplink starts
 	listed       []watch.LogindSession // all sessions, as logind lists them
 	graphical    []watch.LogindSession // those of them that are desktops
 	logindFailed bool

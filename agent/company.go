@@ -12,6 +12,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/record"
 	"aval/agent/uplink"
+	"aval/agent/wire"
 )
 
 // docEnrolment is the enrolment's document in the store.
@@ -69,6 +70,11 @@ func (a *Agent) startUplink(c *company) {
 		OnOptions: func(env []byte) { a.post(func() { a.takeOptions(c, env) }) },
 		OnState:   func(s uplink.State) { a.post(func() { c.state = s }) },
 		OnSummary: func(string) { a.post(func() { a.summaries++ }) },
+		OnHint: func(h *wire.Hint) {
+			if h.GetState() != wire.Hint_UNKNOWN {
+				a.hint(h)
+			}
+		},
 	})
 	if err != nil {
 		a.log.Error("uplink", "err", err)

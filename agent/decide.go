@@ -38,6 +38,7 @@ type decided struct {
 	// ServerReleases: see record.Decided.
 	ServerReleases bool          `json:"server_releases,omitempty"`
 	Subject        string        `json:"subject"`
+	Subjects       []string      `json:"subjects,omitempty"` // see record.Decided
 	Desktop        string        `json:"desktop"`
 	Engine         string        `json:"engine"`
 	RetentionDays  int           `json:"retention_days"`
@@ -55,7 +56,11 @@ func (a *Agent) decide(l *live) {
 		PolicyState: consent.PolicyNone, Reporting: consent.SwitchUnset, Insights: consent.SwitchUnset,
 		AccessControl: consent.AccessUnset, Local: consent.AccessUnset, Desktop: state,
 	}
-	d := &decided{At: time.Now().UTC(), Subject: a.subjectOf(a.subjectUID(l, targets)), PolicyOrigin: "none"}
+	d := &decided{At: time.Now().UTC(), PolicyOrigin: "none"}
+	subjects := a.subjects(l, targets)
+	if d.Subject = subjects[0]; len(subjects) > 1 {
+		d.Subjects = subjects
+	}
 	c := a.asker(l)
 	if c != nil {
 		d.Company, d.CompanyName = c.Company, c.CompanyName
@@ -130,30 +135,42 @@ func (a *Agent) forCompany(l *live, targets []*desktop, in consent.Input) (conse
 }
 
 // localSetting is the value of the person whose desktop is viewed; where that is
-// unknown, the strictest among the unlocked sessions.
+// unknown, the strictest of those who may be.
 func (a *Agent) localSetting(l *live, targets []*desktop, in consent.Input) consent.AccessControl {
-	if l.Login != nil {
-		return a.store.Setting(l.Login.UID).Value
-	}
 	var values []consent.AccessControl
-	for _, t := range targets {
-		values = append(values, a.store.Setting(t.uid).Value)
+	for _, uid := range a.people(l, targets) {
+		values = append(values, a.store.Setting(uid).Value)
 	}
 	return consent.Strictest(in, values...)
 }
 
-// subjectUID is the user whom the record is about; without one, who began it.
-func (a *Agent) subjectUID(l *live, targets []*desktop) uint32 {
-	switch {
-	case l.Login != nil:
-		return l.Login.UID
-	case len(targets) == 1:
-		return targets[0].uid
+// people are the users whose desktops a session may view: those who can be
+// asked, else those at whose desktops nobody can; a locked screen has its person
+// too. The account of a terminal login is the one.
+func (a *Agent) people(l *live, targets []*desktop) []uint32 {
+	if l.Login != nil {
+		return []uint32{l.Login.UID}
 	}
-	if d, ok := a.byName(l.Desktop); ok {
-		return d.uid
+	var uids []uint32
+	for _, d := range a.desktops {
+		if slices.Contains(targets, d) || len(targets) == 0 && l.mayView(d.uid, d.id, d.reg.Display) {
+			uids = append(uids, d.uid)
+		}
 	}
-	return l.Owner
+	slices.Sort(uids)
+	return slices.Compact(uids)
+}
+
+// subjects are whom the record is about; where nobody is, who began the session.
+func (a *Agent) subjects(l *live, targets []*desktop) []string {
+	var out []string
+	for _, uid := range a.people(l, targets) {
+		out = append(out, a.subjectOf(uid))
+	}
+	if len(out) == 0 {
+		out = append(out, a.subjectOf(l.Owner))
+	}
+	return out
 }
 
 // mayView lists the desktops that a session may view though nobody there could
@@ -207,7 +224,7 @@ func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record
 		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, SupporterID: l.Identity, CompanyName: d.CompanyName, CompanyHost: d.CompanyHost, Request: d.Request,
 		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: l.outcome, Ending: l.ending,
 		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion, ServerReleases: d.ServerReleases,
-		Subject: d.Subject, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
+		Subject: d.Subject, Subjects: d.Subjects, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
 	}
 }
 

@@ -71,7 +71,9 @@ func (a *Agent) beginFound(watcher string, f watch.Found) {
 		a.log.Error("session without a name", "tool", f.Tool, "err", err)
 		return
 	}
-	if l := a.find(f.Owner, watcher, name); l != nil && l.unconfirmed {
+	if l := a.find(f.Owner, watcher, name); l != nil && l.lost {
+		a.end(l, "lost") // whoever comes now comes anew
+	} else if l != nil && l.unconfirmed {
 		l.unconfirmed = false
 		a.gateAll()
 		a.askAgain(l)

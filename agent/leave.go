@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -92,10 +94,14 @@ func (a *Agent) askHeld() {
 }
 
 // freeDesktop is a desktop of the person whom a grant is about, at which they
-// can be asked without a supporter's hand.
+// can be asked without a supporter's hand; of several people, one who has not
+// said to send it yet.
 func (a *Agent) freeDesktop(g record.Grant) *desktop {
-	for _, d := range a.desktops {
-		if d.locked || a.subjectOf(d.uid) != g.Subject || a.supporterOn(d.uid) {
+	said := a.saidToSend(g)
+	for _, id := range slices.Sorted(maps.Keys(a.desktops)) {
+		d := a.desktops[id]
+		who := a.subjectOf(d.uid)
+		if d.locked || !g.Concerns(who) || said[who] || a.supporterOn(d.uid) {
 			continue
 		}
 		busy := false
@@ -107,6 +113,30 @@ func (a *Agent) freeDesktop(g record.Grant) *desktop {
 		}
 	}
 	return nil
+}
+
+// saidToSend are those of the several people whom a grant is about who have said
+// that it may be sent. What cannot be read counts as not said.
+func (a *Agent) saidToSend(g record.Grant) map[string]bool {
+	if len(g.Subjects) == 0 {
+		return nil
+	}
+	said := map[string]bool{}
+	err := a.store.Records(func(e store.Entry) bool {
+		var c record.Confirmation
+		if e.Type != record.TypeConfirmation || e.Session != g.Session {
+			return e.ID != g.ID
+		}
+		if _, payload, err := record.Peek(e.Envelope); err == nil && json.Unmarshal(payload, &c) == nil && c.Grant == g.ID {
+			said[c.Subject] = true
+		}
+		return true
+	})
+	if err != nil {
+		a.log.Error("read records", "err", err)
+		return nil
+	}
+	return said
 }
 
 func (a *Agent) openLeave(lv *leave) {
@@ -163,8 +193,14 @@ func (a *Agent) sendHeld(lv *leave) error {
 		AskedAt: end.AskedAt.UTC(), ShownAt: end.ShownAt.UTC(), EndedAt: end.EndedAt.UTC(), Rung: string(rung), Locale: locale, TextHash: hash,
 		Offered: lv.grant.Groups,
 	}}
+	if len(lv.grant.Subjects) > 0 {
+		c.Subject = a.subjectOf(lv.desk.uid)
+	}
 	if _, err := a.write(h, record.TypeConfirmation, c); err != nil {
 		return err
+	}
+	if said := a.saidToSend(lv.grant); slices.ContainsFunc(lv.grant.Subjects, func(s string) bool { return !said[s] }) {
+		return nil // it waits for the others
 	}
 	if err := a.store.Release(lv.stream); err != nil {
 		return fmt.Errorf("let the recording go: %w", err)

@@ -189,6 +189,7 @@ type person struct {
 	r       *rig
 	c       *ipc.Client
 	display string
+	dial    func() (*ipc.Client, error) // as this person's windows do
 
 	mu      sync.Mutex
 	answer  func(p *person, open ipc.PromptOpen) // what happens to a question
@@ -210,6 +211,9 @@ type person struct {
 func (r *rig) sit(display string, answer func(*person, ipc.PromptOpen)) *person {
 	r.t.Helper()
 	p := &person{r: r, c: r.dial(), display: display, answer: answer, visible: true, alive: true}
+	p.dial = func() (*ipc.Client, error) {
+		return ipc.Dial(context.Background(), r.socket, ipc.Hello{Program: "test"})
+	}
 	_, err := call[ipc.DesktopRegisterResult](r, p.c, ipc.MethodDesktopRegister, ipc.DesktopRegister{Display: display, Type: "x11", Locale: "en",
 		Offers: []event.Group{event.Windows, event.Commands, event.Files, event.Chat}})
 	must(r.t, err)
@@ -309,7 +313,7 @@ func (p *person) window(epoch uint64, title string) {
 
 // open fetches the question over a connection of its own, as a window does.
 func (p *person) open(o ipc.PromptOpen) (*ipc.Client, ipc.Question, error) {
-	c, err := ipc.Dial(context.Background(), p.r.socket, ipc.Hello{Program: "test"})
+	c, err := p.dial()
 	if err != nil {
 		return nil, ipc.Question{}, err
 	}

@@ -33,7 +33,10 @@ type live struct {
 	stopWait func()          // ends the wait for the process
 	// unconfirmed: after a restart, until its source says that it goes on.
 	unconfirmed bool
-	carried     bool // of a session that a code opened: a remote tool's was there with it
+	// lost: after a restart nothing says any more whether it goes on. Nothing of it is
+	// recorded, and its supporter counts as there until its process ends.
+	lost    bool
+	carried bool // of a session that a code opened: a remote tool's was there with it
 }
 
 // begin registers a session and has it decided. A session that is live already
@@ -268,13 +271,15 @@ func (a *Agent) restore() {
 		case len(k.Grant) > 0:
 			a.resume(l, k)
 		}
-		// What a log said meanwhile was not read, and its program outlives its sessions.
-		if !l.processLives() || l.Watcher == watcherLogs {
+		if !l.processLives() {
 			a.end(l, "lost")
 			continue
 		}
 		a.waitFor(l)
 		switch {
+		case l.Watcher == watcherLogs:
+			// What a log said meanwhile was not read, and its program outlives its sessions.
+			a.loseSight(l)
 		case l.Watcher == watcherTools:
 			l.unconfirmed = true // its process serves others too
 		case l.Tool == toolX11VNC:
@@ -282,6 +287,18 @@ func (a *Agent) restore() {
 		}
 	}
 	a.closeOrphans()
+}
+
+// loseSight ends what is recorded of a session that may go on or not.
+func (a *Agent) loseSight(l *live) {
+	l.lost = true
+	if l.rec != nil {
+		a.finish(l, "lost")
+	}
+	a.letGo(l, "lost")
+	if err := a.keep(l); err != nil {
+		a.log.Error("keep session", "session", l.Name, "err", err)
+	}
 }
 
 // processLives tells whether the process that the session hangs on is still the

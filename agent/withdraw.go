@@ -76,7 +76,7 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 	}
 	p := c.Peer()
 	l := a.sessions[g.Session]
-	if p.Role() != ipc.RoleAdmin && g.Subject != a.subjectOf(p.UID) {
+	if p.Role() != ipc.RoleAdmin && !g.Concerns(a.subjectOf(p.UID)) {
 		return none, &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no grant %q", r.ID), Hint: "aval consent list shows them"}
 	}
 	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}

@@ -54,12 +54,28 @@ type Decided struct {
 	PolicyVersion int64              `json:"policy_version"`
 	// ServerReleases: the company's server may by itself send values that allow
 	// recording without a question, for no separate release key is pinned.
-	ServerReleases   bool      `json:"server_releases,omitempty"`
-	Subject          string    `json:"subject"` // salted hash of the desktop's user
+	ServerReleases bool `json:"server_releases,omitempty"`
+	// Subject is a salted hash of the desktop's user. Subjects are those of all
+	// users where several may be the one that is viewed, and the first is Subject.
+	Subject          string    `json:"subject"`
+	Subjects         []string  `json:"subjects,omitempty"`
 	Desktop          string    `json:"desktop"` // the desktop session that was asked or viewed
 	Asked            *Asked    `json:"asked,omitempty"`
 	SessionStartedAt time.Time `json:"session_started_at"`
 	AgentVersion     string    `json:"agent_version"`
+}
+
+// Concerns tells whether a record is about a user, of one or of several.
+func (d Decided) Concerns(subject string) bool {
+	return subject != "" && (d.Subject == subject || slices.Contains(d.Subjects, subject))
+}
+
+// subjects are all whom a record is about.
+func (d Decided) subjects() []string {
+	if len(d.Subjects) == 0 && d.Subject != "" {
+		return []string{d.Subject}
+	}
+	return d.Subjects
 }
 
 // Asked is how a question went.
@@ -123,6 +139,8 @@ type NoAnswer struct {
 type Confirmation struct {
 	Head
 	Grant string `json:"grant"`
+	// Subject is who said so, where the grant is about several; all must.
+	Subject string `json:"subject,omitempty"`
 	// LastSeq is the last event that it is about.
 	LastSeq    uint64             `json:"last_seq"`
 	Provenance consent.Provenance `json:"provenance"`

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -28,7 +29,7 @@ type linkedReceipt struct {
 	Created  string                  `json:"dct:created"`
 	Creator  string                  `json:"dct:creator"`
 	Language string                  `json:"dct:language"`
-	Subject  *linkedThing            `json:"dpv:hasDataSubject,omitempty"`
+	Subject  linkedThings            `json:"dpv:hasDataSubject,omitempty"`
 	Notices  []linkedNotice          `json:"dpv:hasNotice,omitempty"`
 	Process  []linkedProcess         `json:"dpv:hasProcess"`
 	Entities map[string]linkedEntity `json:"dpv:hasEntity"`
@@ -41,6 +42,17 @@ type linkedReceipt struct {
 type linkedThing struct {
 	Type []string `json:"@type"`
 	ID   string   `json:"dpv:hasIdentifier"`
+}
+
+// linkedThings is one as an object, several as an array, as JSON-LD has it.
+type linkedThings []linkedThing
+
+// MarshalJSON implements json.Marshaler.
+func (l linkedThings) MarshalJSON() ([]byte, error) {
+	if len(l) == 1 {
+		return json.Marshal(l[0])
+	}
+	return json.Marshal([]linkedThing(l))
 }
 
 type linkedEntity struct {
@@ -206,8 +218,8 @@ func (r Receipt) link(out *linkedReceipt, d *Decided) {
 		ld.Answered = "the person at the computer, as far as the provenance reaches"
 	}
 	out.Decision = ld
-	if d.Subject != "" {
-		out.Subject = &linkedThing{Type: []string{"dpv:DataSubject"}, ID: d.Subject}
+	for _, s := range d.subjects() {
+		out.Subject = append(out.Subject, linkedThing{Type: []string{"dpv:DataSubject"}, ID: s})
 	}
 	sought := d.Decision.Verdict == consent.Ask || r.Basis() == consent.BasisStandingSetting || d.Decision.Reason == consent.ReasonDeniedBySetting
 	if sought {

@@ -421,3 +421,34 @@ func FuzzOpenReceipt(f *testing.F) {
 		_ = r.Page(assets.For("pt-BR"))
 	})
 }
+
+// TestReceiptOfSeveral: a record about several people names each of them, and
+// concerns each and nobody else. Let linked take only the first, and it fails.
+func TestReceiptOfSeveral(t *testing.T) {
+	g := grantOf(asks(), consent.BasisConsent)
+	g.Subjects = []string{g.Subject, "0dd"}
+	r, err := record.NewReceipt(fixedPub, fixed(t, record.TypeGrant, g))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := r.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out struct {
+		Subjects []struct {
+			ID string `json:"dpv:hasIdentifier"`
+		} `json:"dpv:hasDataSubject"`
+	}
+	if err := json.Unmarshal(raw, &out); err != nil || len(out.Subjects) != 2 || out.Subjects[0].ID != g.Subject || out.Subjects[1].ID != "0dd" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if _, err := record.OpenReceipt(raw, fixedPub); err != nil {
+		t.Error(err)
+	}
+	for who, want := range map[string]bool{g.Subject: true, "0dd": true, "5e": false, "": false} {
+		if g.Concerns(who) != want {
+			t.Errorf("concerns %q: %v", who, !want)
+		}
+	}
+}

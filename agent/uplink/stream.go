@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -157,10 +158,38 @@ func (c *conn) announce(s *stream, info store.StreamInfo, grant string) error {
 		c.l.cfg.Log.Error("a grant is not signed for this company", "session", s.name.Session, "grant", grant, "err", err)
 		return nil
 	}
+	answer, err := c.answer(envelope)
+	if err != nil {
+		s.damaged = true
+		c.l.cfg.Log.Error("read the answer that a grant rests on", "session", s.name.Session, "grant", grant, "err", err)
+		return nil
+	}
 	s.open = grant
 	c.grants[grant] = s
 	// A grant names the session and the supporter: it is payload too.
-	return c.payload(s, 0, &wire.Frame{Body: &wire.Frame_Open{Open: &wire.Open{Grant: envelope}}})
+	return c.payload(s, 0, &wire.Frame{Body: &wire.Frame_Open{Open: &wire.Open{Grant: envelope, Answer: answer}}})
+}
+
+// answer finds the earlier grant on whose answer a grant rests; nil: on its own.
+// It goes along with it: its own stream may have been withdrawn before it was
+// ever announced, and the yes for further sessions was given all the same.
+func (c *conn) answer(envelope []byte) ([]byte, error) {
+	_, payload, err := record.Peek(envelope)
+	if err != nil {
+		return nil, err
+	}
+	var g record.Grant
+	if err := json.Unmarshal(payload, &g); err != nil {
+		return nil, fmt.Errorf("decode grant: %w", err)
+	}
+	if g.Answer == "" {
+		return nil, nil
+	}
+	e, err := c.l.cfg.Source.Record(g.Answer)
+	if err != nil {
+		return nil, err
+	}
+	return record.Only(e.Envelope, c.l.keyID)
 }
 
 // send signs and sends one batch.
@@ -248,6 +277,8 @@ func (c *conn) handle(f *wire.Frame) error {
 		c.l.cfg.OnOptions(b.Options.GetEnvelope())
 	case *wire.Frame_Summary:
 		return c.onSummary(b.Summary)
+	case *wire.Frame_Hint:
+		c.l.cfg.OnHint(b.Hint)
 	case *wire.Frame_Refused:
 		return &refusedError{code: b.Refused.GetCode(), sentence: b.Refused.GetSentence(), retry: b.Refused.GetRetry()}
 	}

@@ -21,6 +21,7 @@ import (
 
 	"aval/agent/record"
 	"aval/agent/store"
+	"aval/agent/wire"
 )
 
 // Source is what a link needs of the store; *store.Store is one.
@@ -59,9 +60,12 @@ type Config struct {
 	OnState   func(State)
 	// OnSummary is told, like them, when a session's summary came or went.
 	OnSummary func(session string)
-	Log       *slog.Logger     // nil: nothing is logged
-	Now       func() time.Time // nil: time.Now
-	Backoff   Backoff
+	// OnHint is given, like them, what the server was told of a connection to this
+	// computer. It is the server's word and nothing more.
+	OnHint  func(*wire.Hint)
+	Log     *slog.Logger     // nil: nothing is logged
+	Now     func() time.Time // nil: time.Now
+	Backoff Backoff
 	// Proxy chooses an HTTP proxy for CONNECT; nil: from the environment.
 	Proxy func(*http.Request) (*url.URL, error)
 }
@@ -130,6 +134,9 @@ func New(cfg Config) (*Link, error) {
 	}
 	if cfg.OnSummary == nil {
 		cfg.OnSummary = func(string) {}
+	}
+	if cfg.OnHint == nil {
+		cfg.OnHint = func(*wire.Hint) {}
 	}
 	if cfg.OnState == nil {
 		cfg.OnState = func(State) {}

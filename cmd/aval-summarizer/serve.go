@@ -181,6 +181,7 @@ func (a *app) routes(s *server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.AgentPath, s.ingest)
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
+	mux.Handle(wire.RustDeskPath, s.ingest.RustDesk())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
