@@ -87,6 +87,7 @@ type Agent struct {
 	feeds        feeds
 	leaving      map[store.Stream]*leave    // questions after leaving that are open
 	putOff       map[store.Stream]time.Time // when such a question ended without an answer
+	signedIn     map[string]bool            // sessions of logind whose person was there
 	heldTimer    *time.Timer
 	subject      []byte              // salt for the subject of records
 	answers      map[string]*lasting // that hold for further sessions, by grant
@@ -116,7 +117,7 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
-		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{},
+		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{}, signedIn: map[string]bool{},
 		watchers: map[*ipc.Conn]*watcher{}, answers: map[string]*lasting{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)

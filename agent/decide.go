@@ -32,6 +32,7 @@ type decided struct {
 	Direction     consent.Direction `json:"direction"`
 	Input         consent.Input     `json:"input"`
 	Decision      consent.Decision  `json:"decision"`
+	Narrowed      record.Narrowed   `json:"narrowed,omitempty"` // see record.Decided
 	PolicyOrigin  string            `json:"policy_origin"`
 	PolicySHA256  string            `json:"policy_sha256"`
 	PolicyVersion int64             `json:"policy_version"`
@@ -90,6 +91,7 @@ func (a *Agent) decide(l *live) {
 		d.Offered = a.chosen(l, d.Offered)
 	}
 	if (d.Decision.Verdict == consent.Ask || d.Decision.Verdict == consent.Allow) && len(d.Offered) == 0 {
+		d.Narrowed = record.NarrowedToNothing
 		d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDesktopUnreachable}
 		switch {
 		case permitted > 0:
@@ -222,7 +224,7 @@ func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record
 	d := l.decided
 	return record.Decided{
 		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, SupporterID: l.Identity, CompanyName: d.CompanyName, CompanyHost: d.CompanyHost, Request: d.Request,
-		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: l.outcome, Ending: l.ending,
+		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Narrowed: d.Narrowed, Outcome: l.outcome, Ending: l.ending,
 		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion, ServerReleases: d.ServerReleases,
 		Subject: d.Subject, Subjects: d.Subjects, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
 	}

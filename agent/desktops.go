@@ -107,7 +107,6 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		a.cameBack(d)
 		a.notifyAll()
 	}
-	clear(a.putOff) // who has just signed in has not put anything off
 	a.askHeld()
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
 }

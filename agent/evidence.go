@@ -139,7 +139,8 @@ func (a *Agent) await(ctx context.Context, got <-chan ipc.Heard) (ipc.Heard, err
 
 // handleControl does at once what lets less be recorded. Resume lets more be
 // recorded while the supporter holds the mouse: it needs the evidence that a yes
-// needs, and a program that is not barred.
+// needs, and a program that is not barred; where there are installed programs, it
+// needs the bar.
 func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawMessage) (any, error) {
 	var r ipc.RecordingControl
 	if err := ipc.Decode(params, &r); err != nil {
@@ -177,7 +178,7 @@ func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawM
 		if d != nil {
 			s = a.surroundings(d, c, h.Server)
 		}
-		if _, counts := consent.Weigh(h.From, h.Doubt != "", s); !counts {
+		if _, counts := consent.Weigh(h.From, h.Doubt != "", s); !counts || d == nil && a.cfg.Group != "" {
 			a.log.Warn("a resume that does not count", "session", r.Session, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
 			return ipc.WithdrawResult{}, errRemoteHand
 		}

@@ -139,6 +139,22 @@ func (a *Agent) saidToSend(g record.Grant) map[string]bool {
 	return said
 }
 
+// signIn notes that somebody is at a session of logind, and tells whether they have
+// just signed in: then they have not put anything off. A helper that only starts
+// anew is no sign-in, nor is anybody else's.
+func (a *Agent) signIn(session string, uid uint32) (came bool) {
+	if a.signedIn[session] {
+		return false
+	}
+	a.signedIn[session] = true
+	for st := range a.putOff {
+		if g, err := a.findGrant(st.Session); err == nil && g.Concerns(a.subjectOf(uid)) {
+			delete(a.putOff, st)
+		}
+	}
+	return true
+}
+
 func (a *Agent) openLeave(lv *leave) {
 	a.leaving[lv.stream] = lv
 	// The kinds are not chosen any more: one stands for the whole.
@@ -173,7 +189,12 @@ func (a *Agent) settleLeave(lv *leave) {
 	case consent.OutcomeRefused:
 		err = a.dropHeld(lv.grant, lv.stream, "person", end.Provenance)
 	default: // asked again, until its time is up
-		a.putOff[lv.stream] = time.Now()
+		switch end.Ending {
+		case consent.EndingLocked, consent.EndingSwitched, consent.EndingLoggedOff, consent.EndingSessionOver:
+			// It was taken away from them: once they are there again, alone.
+		default:
+			a.putOff[lv.stream] = time.Now()
+		}
 	}
 	if err != nil {
 		a.log.Error("after the supporter has left", "session", lv.stream.Session, "err", err)

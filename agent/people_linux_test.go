@@ -3,8 +3,11 @@ package agent_test
 import (
 	"context"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -32,15 +35,21 @@ func (r *rig) dialAs(uid int) *ipc.Client {
 			must(r.t, os.Chmod(dir, 0o755))
 		}
 	}
-	// Of this thread alone: syscall.Setresuid would change every thread of the test.
-	become := func(uid int) {
-		if _, _, err := syscall.RawSyscall(syscall.SYS_SETRESUID, ^uintptr(0), uintptr(uid), ^uintptr(0)); err != 0 {
+	return r.dialWith(syscall.SYS_SETRESUID, uid)
+}
+
+// dialWith connects as another user or with another group, by the system call
+// that sets it: of this thread alone, for syscall.Setresuid would change all.
+func (r *rig) dialWith(call uintptr, id int) *ipc.Client {
+	r.t.Helper()
+	become := func(id int) {
+		if _, _, err := syscall.RawSyscall(call, ^uintptr(0), uintptr(id), ^uintptr(0)); err != 0 {
 			r.t.Fatal(err)
 		}
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	become(uid)
+	become(id)
 	c, err := ipc.Dial(context.Background(), r.socket, ipc.Hello{Program: "test"})
 	become(0)
 	must(r.t, err)
@@ -190,5 +199,94 @@ func TestTwoPeopleAsked(t *testing.T) {
 				t.Errorf("after the restart asked %d and %d times", one.questions(), two.questions())
 			}
 		})
+	}
+}
+
+// TestPutOff: who was asked after leaving and did not answer is left in peace for
+// an hour; neither a helper that starts anew nor somebody else's sign-in changes
+// that, and their own next sign-in does. Let every registration forget what was
+// put off, and it fails.
+func TestPutOff(t *testing.T) {
+	m := logindtest.Start(t)
+	m.Serve(t)
+	m.Set(t, "2", seatOf(":77", "seat0"))
+	r := newRig(t, nil)
+	c := r.dial()
+	after := 0 // questions after leaving
+	var mu sync.Mutex
+	asked := func() int { mu.Lock(); defer mu.Unlock(); return after }
+	answer := func(p *person, o ipc.PromptOpen) {
+		if w, q, err := p.open(o); err == nil && q.Leave == nil {
+			_ = w.Call(context.Background(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: o.Question, Locale: "en", TextSHA256: "00"}, nil)
+			_ = w.Call(context.Background(), ipc.MethodQuestionAnswer, ipc.QuestionAnswer{Question: o.Question, Allow: true, Groups: q.Offered}, nil)
+			return
+		}
+		if o.Rung == "window" {
+			mu.Lock()
+			after++
+			mu.Unlock()
+		}
+		_ = p.c.Call(context.Background(), ipc.MethodDesktopPrompt, ipc.DesktopPrompt{Question: o.Question, Rung: o.Rung, Why: "no-window"}, nil)
+	}
+	p := r.sit(":77", answer)
+	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
+	_, err := call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
+	r.eventually("asked, on both rungs", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return asked() == 1 && len(p.closed) > 0
+	})
+	again := r.sit(":77", answer)
+	m.Set(t, "3", seatAs(rosa, ":78", "seat1"))
+	other := r.sitAs(rosa, ":78", answer)
+	for _, who := range []*person{again, other} {
+		if _, err := call[ipc.Empty](r, who.c, ipc.MethodDesktopAlive, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := asked(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	m.Set(t, "4", seatOf(":79", "seat2"))
+	r.sit(":79", answer)
+	r.eventually("asked at the next sign-in", func() bool { return asked() == 2 })
+}
+
+// TestResumeNeedsTheBar: where programs are installed, a recording that no bar
+// shows is not resumed from a command line, by root neither, whatever group it
+// runs with. Without installed programs it is. Let handleControl weigh a press of
+// no desktop, and it fails.
+func TestResumeNeedsTheBar(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to run with another group")
+	}
+	const group = "daemon"
+	g, err := user.LookupGroup(group)
+	must(t, err)
+	gid, err := strconv.Atoi(g.Gid)
+	must(t, err)
+	for _, installed := range []string{"", group} {
+		logindtest.Start(t).Serve(t)
+		r := newRigOf(t, nil, notEnforced)
+		r.stop()
+		r.group = installed
+		r.start()
+		c := r.dial()
+		if b := r.begin(c, ipc.SessionBegin{ID: "1"}); b.Verdict != consent.Allow {
+			t.Fatalf("nobody there: %+v", b)
+		}
+		shell := r.dialWith(syscall.SYS_SETRESGID, gid)
+		control := func(action string) error {
+			_, err := call[ipc.WithdrawResult](r, shell, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: action})
+			return err
+		}
+		must(t, control("pause"))
+		err := control("resume")
+		s, _ := r.session(c, "test/1")
+		if refused := err != nil; refused != (installed != "") || s.Paused != refused {
+			t.Errorf("installed %q: %v, %+v", installed, err, s)
+		}
+		r.stop()
 	}
 }

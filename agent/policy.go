@@ -108,7 +108,7 @@ func (a *Agent) review() {
 			a.finish(l, "policy")
 		case l.rec != nil && d.Decision.Verdict == consent.Ask && l.rec.grant.Grant().Basis != consent.BasisConsent:
 			// What needed no question when it began needs one now, which was not asked.
-			d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}
+			d.Decision, d.Narrowed = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}, record.NarrowedMeanwhile
 			a.finish(l, "policy")
 		case l.question != nil && no:
 			asked = &record.Asked{AskedAt: l.question.askedAt, EndedAt: d.At, Offered: d.Offered}
@@ -153,12 +153,11 @@ func (a *Agent) again(l *live) decided {
 	}
 	a.policy.Effective.Fill(&d.Input)
 	d.PolicyOrigin, d.PolicySHA256 = a.origin(c)
-	in := d.Input
-	in.Desktop = consent.DesktopAvailable
-	d.Decision = consent.Decide(in)
+	d.Input.Desktop = consent.DesktopAvailable
+	d.Decision, d.Narrowed = consent.Decide(d.Input), ""
 	v := d.Decision.Verdict
 	if (v == consent.Ask || v == consent.Allow) && !slices.ContainsFunc(d.Offered, a.policy.Effective.MayRecord) {
-		d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}
+		d.Decision, d.Narrowed = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}, record.NarrowedToNothing
 	}
 	return d
 }

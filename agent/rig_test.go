@@ -199,6 +199,7 @@ type person struct {
 	asked   []ipc.Question
 	rungs   []string
 	notices []string // sessions that were told of
+	closed  []string // questions that were taken away
 	ind     ipc.Indicator
 
 	heard     []ipc.Heard // what it says of the next presses
@@ -254,6 +255,12 @@ func (p *person) take(push ipc.Push) {
 		if answer != nil {
 			go answer(p, open)
 		}
+	case ipc.PushPromptClose:
+		var gone ipc.PromptClose
+		_ = json.Unmarshal(push.Data, &gone)
+		p.mu.Lock()
+		p.closed = append(p.closed, gone.Question)
+		p.mu.Unlock()
 	case ipc.PushNotice:
 		var of ipc.NoticeOf
 		_ = json.Unmarshal(push.Data, &of)

@@ -96,12 +96,14 @@ func (a *Agent) helperOf(s watch.LogindSession) *desktop {
 func (a *Agent) followDesktops() {
 	there := map[*desktop]bool{}
 	var back []*desktop
+	came := false
 	for _, s := range a.graphical {
 		d := a.helperOf(s)
 		if d == nil {
 			continue
 		}
 		d.listed, there[d] = true, true
+		came = a.signIn(s.ID, d.uid) || came
 		was := d.locked
 		d.locked = s.Locked || !s.Active
 		switch {
@@ -124,7 +126,7 @@ func (a *Agent) followDesktops() {
 	for _, d := range back {
 		a.cameBack(d)
 	}
-	if len(back) > 0 {
+	if len(back) > 0 || came {
 		a.askHeld()
 	}
 	a.notifyAll()

@@ -41,11 +41,14 @@ type Decided struct {
 	// CompanyHost is the name of the server of a company that asked by a session
 	// code, as TLS verified it, and Request the id of what it asked with; empty:
 	// the computer was enrolled with the company.
-	CompanyHost   string             `json:"company_host,omitempty"`
-	Request       string             `json:"request,omitempty"`
-	Direction     consent.Direction  `json:"direction"`
-	Input         consent.Input      `json:"input"`
-	Decision      consent.Decision   `json:"decision"`
+	CompanyHost string            `json:"company_host,omitempty"`
+	Request     string            `json:"request,omitempty"`
+	Direction   consent.Direction `json:"direction"`
+	Input       consent.Input     `json:"input"`
+	Decision    consent.Decision  `json:"decision"`
+	// Narrowed: what consent.Decide made of Input was no denial, and this is why it
+	// became the one that Decision holds.
+	Narrowed      Narrowed           `json:"narrowed,omitempty"`
 	Outcome       consent.Outcome    `json:"outcome"`
 	Ending        consent.Ending     `json:"ending,omitempty"`
 	Provenance    consent.Provenance `json:"provenance,omitempty"`
@@ -63,6 +66,37 @@ type Decided struct {
 	Asked            *Asked    `json:"asked,omitempty"`
 	SessionStartedAt time.Time `json:"session_started_at"`
 	AgentVersion     string    `json:"agent_version"`
+}
+
+// Narrowed is why what might have been recorded, or asked about, was denied.
+type Narrowed string
+
+// The reasons of Narrowed.
+const (
+	// NarrowedToNothing: of the groups that the desktop can deliver, the policy and
+	// the person's own choice left none.
+	NarrowedToNothing Narrowed = "no-group-left"
+	// NarrowedMeanwhile: a policy that became stricter asks for a question about what
+	// runs without one.
+	NarrowedMeanwhile Narrowed = "policy-now-asks"
+)
+
+// follows tells whether the decision comes out of the input.
+func (d Decided) follows() bool {
+	table := consent.Decide(d.Input)
+	switch d.Narrowed {
+	case "":
+		return table == d.Decision
+	case NarrowedToNothing:
+		return (table.Verdict == consent.Ask || table.Verdict == consent.Allow) && d.denied()
+	case NarrowedMeanwhile:
+		return table.Verdict == consent.Ask && d.denied()
+	}
+	return false
+}
+
+func (d Decided) denied() bool {
+	return d.Decision.Verdict == consent.Deny && d.Decision.Basis == consent.BasisNone && !d.Decision.Notice
 }
 
 // Concerns tells whether a record is about a user, of one or of several.

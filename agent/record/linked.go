@@ -119,6 +119,7 @@ type linkedDecision struct {
 	Direction  consent.Direction  `json:"aval:direction"`
 	Input      consent.Input      `json:"aval:input"`
 	Decision   consent.Decision   `json:"aval:decision"`
+	Narrowed   Narrowed           `json:"aval:narrowed,omitempty"`
 	Outcome    consent.Outcome    `json:"aval:outcome"`
 	Ending     consent.Ending     `json:"aval:ending,omitempty"`
 	Basis      consent.Basis      `json:"aval:basis,omitempty"`
@@ -209,7 +210,7 @@ func (r Receipt) linked() linkedReceipt {
 func (r Receipt) link(out *linkedReceipt, d *Decided) {
 	verified := d.SupporterVerified
 	out.Session = linkedSession{Name: r.head.Session, Tool: d.Tool, Supporter: d.Supporter, Verified: &verified, Started: instant(d.SessionStartedAt), Desktop: d.Desktop}
-	ld := &linkedDecision{Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: d.Outcome, Ending: d.Ending,
+	ld := &linkedDecision{Direction: d.Direction, Input: d.Input, Decision: d.Decision, Narrowed: d.Narrowed, Outcome: d.Outcome, Ending: d.Ending,
 		Provenance: d.Provenance, Origin: d.PolicyOrigin, SHA256: d.PolicySHA256, Version: d.PolicyVersion, Releases: d.ServerReleases, Agent: d.AgentVersion}
 	switch d.Provenance {
 	case consent.P0:

@@ -452,3 +452,40 @@ func TestReceiptOfSeveral(t *testing.T) {
 		}
 	}
 }
+
+// TestNarrowed: a denial in place of the table's verdict follows where the record
+// names why, and nothing but a denial does.
+func TestNarrowed(t *testing.T) {
+	deny := consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedBySetting}
+	allowed := asks()
+	allowed.Local = consent.AccessAllowed
+	off := asks()
+	off.Outgoing = consent.OutgoingOff
+	for _, tt := range []struct {
+		in       consent.Input
+		decision consent.Decision
+		narrowed record.Narrowed
+		want     bool
+	}{
+		{asks(), deny, record.NarrowedToNothing, true},
+		{allowed, deny, record.NarrowedToNothing, true},
+		{asks(), deny, record.NarrowedMeanwhile, true},
+		{allowed, deny, record.NarrowedMeanwhile, false},
+		{off, deny, record.NarrowedToNothing, false},
+		{asks(), deny, "", false},
+		{asks(), deny, "because", false},
+		{asks(), consent.Decide(asks()), record.NarrowedToNothing, false},
+		{asks(), consent.Decide(allowed), record.NarrowedToNothing, false},
+		{asks(), consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedBySetting, Notice: true}, record.NarrowedToNothing, false},
+	} {
+		d := decidedBy(tt.in)
+		d.Decision, d.Narrowed, d.Outcome = tt.decision, tt.narrowed, consent.OutcomeDenied
+		r, err := record.NewReceipt(fixedPub, fixed(t, record.TypeRefusal, record.Refusal{Head: headOf("01REFUSAL"), Decided: d}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, known := r.Follows(); got != tt.want || !known {
+			t.Errorf("%+v by %q of %+v: %v", tt.decision, tt.narrowed, tt.in, got)
+		}
+	}
+}

@@ -57,7 +57,7 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringSliceVar(&f.tools, "tools", watch.ToolNames, "remote tools whose logs it follows; none: \"\"")
+	cmd.Flags().StringSliceVar(&f.tools, "tools", watch.ToolNames, "remote tools that it follows by itself; none: \"\"")
 	cmd.Flags().StringVar(&f.group, "group", "", "group of the installed programs that ask people (default "+service.Group+" with the system's state folder, else none)")
 	return cmd
 }

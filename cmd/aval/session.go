@@ -24,8 +24,10 @@ func (a *app) sessionCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "session", Short: "Remote sessions: what is going on, and the hook for any remote tool", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(a.sessionList(), a.sessionBegin(), a.sessionJoin(), a.sessionEvent(), a.sessionEnd(), a.sessionPAM(),
-		a.control("pause", "Pause the recording of a session", "paused"),
-		a.control("resume", "Go on with a paused recording", "resumed"))
+		a.control("pause", "Pause the recording of a session", "", "paused"),
+		a.control("resume", "Go on with a paused recording",
+			"Goes on with a paused recording. Where the programs of Aval are installed (aval install) this is refused, also\n"+
+				"for root: nobody can tell whose hand typed it. Use the bar, with this computer's own mouse.", "resumed"))
 	return cmd
 }
 
@@ -349,9 +351,9 @@ func (a *app) sessionPAM() *cobra.Command {
 	}
 }
 
-func (a *app) control(action, short, done string) *cobra.Command {
+func (a *app) control(action, short, long, done string) *cobra.Command {
 	return &cobra.Command{
-		Use: action + " TOOL/ID", Short: short, Args: cobra.ExactArgs(1),
+		Use: action + " TOOL/ID", Short: short, Long: long, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r ipc.WithdrawResult
 			if err := a.call(cmd.Context(), ipc.MethodRecordingControl, ipc.RecordingControl{Session: args[0], Action: action}, &r); err != nil {

@@ -257,6 +257,9 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 // says went into it, and where the server's is the only policy, or there is
 // none, that is what the policy says.
 func incomingFollows(g record.Grant, o record.Options) bool {
+	if o.Policy != nil && !strings.HasSuffix(g.PolicyOrigin, originServer+o.Policy.String()) {
+		return false // the policy that they hold is one of the sources, whatever others there are
+	}
 	in := g.Input
 	if o.Incoming == consent.IncomingOff || in.Direction != g.Direction || in.Incoming != o.Incoming || in.IncomingEnforced != o.IncomingEnforced ||
 		consent.Decide(in) != g.Decision {

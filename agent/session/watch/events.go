@@ -16,6 +16,12 @@ const (
 	ToolRDP           = "rdp"
 )
 
+var (
+	splashtopFacts     = facts{hears: []string{"begin", "end", "e-mail and device"}, missing: "the desktop: every unlocked one is asked"}
+	screenConnectFacts = facts{hears: []string{"begin", "end", "user"}, missing: "the desktop: every unlocked one is asked"}
+	rdpFacts           = facts{hears: []string{"begin", "left", "end", "client and address", "account"}, missing: "drives and the clipboard"}
+)
+
 // EventQuery is a channel of the event log, and the events in it that count, in
 // the event log's XPath.
 type EventQuery struct{ Channel, Query string }

@@ -207,6 +207,8 @@ func (o owned) Begin(f Found) {
 	o.Sink.Begin(f)
 }
 
+func (o owned) Kinds(tool, id string, kinds []string) { o.Sink.Kinds(tool, o.id(id), kinds) }
+
 func (o owned) End(tool, id, reason string) { o.Sink.End(tool, o.id(id), reason) }
 
 // maxHomeLogs bounds the logs that are followed in users' folders: each takes one

@@ -56,6 +56,13 @@ func (s *story) Begin(f Found) {
 	s.tell("begin %s/%s %q %s%s", f.Tool, f.ID, f.Supporter, f.StartedAt.UTC().Format(time.RFC3339Nano), derived)
 }
 
+func (s *story) Kinds(tool, id string, kinds []string) {
+	if !s.open[id] {
+		s.t.Errorf("kinds of %s/%s, which never began", tool, id)
+	}
+	s.tell("kinds %s/%s %s", tool, id, strings.Join(kinds, "+"))
+}
+
 func (s *story) End(tool, id, reason string) {
 	if !s.open[id] {
 		s.t.Errorf("end of %s/%s, which never began", tool, id)
