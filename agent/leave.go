@@ -171,7 +171,7 @@ func (a *Agent) freeDesktop(g record.Grant) *desktop {
 	said := a.saidToSend(g)
 	for _, id := range slices.Sorted(maps.Keys(a.desktops)) {
 		d := a.desktops[id]
-		who := a.subjectOf(d.uid)
+		who := a.subjectIn(d.uid, g.Decided)
 		if d.locked || !g.Concerns(who) || said[who] || a.supporterOn(d.uid) {
 			continue
 		}
@@ -286,7 +286,7 @@ func (a *Agent) sendHeld(lv *leave) error {
 		Offered: lv.grant.Groups,
 	}}
 	if len(lv.grant.Subjects) > 0 {
-		c.Subject = a.subjectOf(lv.desk.uid)
+		c.Subject = a.subjectIn(lv.desk.uid, lv.grant.Decided)
 	}
 	if _, err := a.write(h, record.TypeConfirmation, c); err != nil {
 		return err

@@ -158,7 +158,6 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 	}
 	later := map[string]consent.Outcome{} // by grant: what came after it
 	var bad error
-	mine := a.subjectOf(p.UID)
 	err := a.store.Records(func(e store.Entry) bool {
 		switch e.Type {
 		case record.TypeWithdrawal, record.TypeErasure, record.TypeObjection:
@@ -183,7 +182,7 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			bad = err
 			return true
 		}
-		if p.Role() != ipc.RoleAdmin && !of.Concerns(mine) {
+		if p.Role() != ipc.RoleAdmin && !of.Concerns(a.subjectIn(p.UID, of)) {
 			return true
 		}
 		r.Held = waiting[e.ID]
@@ -391,5 +390,5 @@ func (a *Agent) mySubject(p ipc.Peer, st store.StreamInfo) bool {
 		return false
 	}
 	var g record.Decided
-	return json.Unmarshal(payload, &g) == nil && g.Concerns(a.subjectOf(p.UID))
+	return json.Unmarshal(payload, &g) == nil && g.Concerns(a.subjectIn(p.UID, g))
 }

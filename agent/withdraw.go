@@ -77,7 +77,7 @@ type withdrawn func(ipc.WithdrawResult, error)
 func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw, done withdrawn) {
 	g, err := a.findGrant(r.ID)
 	p := c.Peer()
-	if err == nil && p.Role() != ipc.RoleAdmin && !g.Concerns(a.subjectOf(p.UID)) {
+	if err == nil && p.Role() != ipc.RoleAdmin && !g.Concerns(a.subjectIn(p.UID, g.Decided)) {
 		err = &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no grant %q", r.ID), Hint: "aval consent list shows them"}
 	}
 	if err != nil {

@@ -204,4 +204,18 @@ func TestCodeSession(t *testing.T) {
 	if asked := d.questions(); len(asked) != 3 || asked[2].Companies[0].First {
 		t.Errorf("asked %+v", asked)
 	}
+	// Nothing in the two grants says that they are about the same person.
+	// Planted: with subjectOf in decide the two subjects were the same.
+	subject := func(session string) string {
+		shown, err := say[ipc.ConsentShow](d, ipc.MethodConsentShow, ipc.ByID{ID: session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var g record.Grant
+		decodeRecord(t, shown.Envelope, &g)
+		return g.Subject
+	}
+	if a, b := subject(res.Session), subject(again.Session); a == "" || a == b {
+		t.Errorf("subjects %q and %q", a, b)
+	}
 }
