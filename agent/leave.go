@@ -139,7 +139,7 @@ func (a *Agent) beginWaiting() ([]store.StreamInfo, error) {
 // about, or its own session goes on.
 func (a *Agent) supporterFor(g record.Grant) bool {
 	for _, l := range a.sessions {
-		if l.Name == g.Session || slices.ContainsFunc(a.viewers(l), func(uid uint32) bool { return g.Concerns(a.subjectOf(uid)) }) {
+		if l.Name == g.Session || slices.ContainsFunc(a.viewers(l), func(uid uint32) bool { return g.Concerns(a.subjectIn(uid, g.Decided)) }) {
 			return true
 		}
 	}
@@ -219,7 +219,7 @@ func (a *Agent) signIn(session string, uid uint32) (came bool) {
 	}
 	a.signedIn[session] = true
 	for st := range a.putOff {
-		if g, err := a.findGrant(st.Session); err == nil && g.Concerns(a.subjectOf(uid)) {
+		if g, err := a.findGrant(st.Session); err == nil && g.Concerns(a.subjectIn(uid, g.Decided)) {
 			delete(a.putOff, st)
 		}
 	}
