@@ -72,9 +72,11 @@ func (a *Agent) startUplink(c *company) {
 		OnRequest: func(env []byte) { a.post(func() { a.takeRequest(c, env) }) },
 		OnSummary: func(string) { a.post(func() { a.summaries++ }) },
 		OnHint: func(h *wire.Hint) {
-			if h.GetState() != wire.Hint_UNKNOWN {
-				a.hint(h)
-			}
+			a.post(func() {
+				if hint, ok := a.hintOf(c, h); ok {
+					a.logs.Hint(hint)
+				}
+			})
 		},
 	})
 	if err != nil {
