@@ -35,7 +35,7 @@ func TestFiveTools(t *testing.T) {
 	w.must(err)
 	screen, err := w.StartXvfb("client", 1000, 700)
 	w.must(err)
-	sshd, err := w.StartSSHD(w.agent)
+	sshd, err := w.StartSSH(w.agent)
 	w.must(err)
 	w.following("meshcentral", "tigervnc", "xrdp")
 
@@ -68,11 +68,7 @@ func TestFiveTools(t *testing.T) {
 	}))
 
 	// The account's desktops are the three: each of them is asked.
-	fifo := w.Path("go")
-	if res, err := w.Run(10*time.Second, rig.Cmd{Name: "mkfifo", Path: "mkfifo", Args: []string{fifo}}); err != nil || res.Code != 0 {
-		t.Fatal(err, res.Stderr)
-	}
-	login, err := sshd.Login("read x <" + fifo + "; tail -f /dev/null CANARY-FIVE-SSH; true") // a process of its own, that stays
+	login, err := sshd.Login()
 	w.must(err)
 	for _, d := range []*desk{a, b, c} {
 		w.must(w.question(d).Answer(true))
@@ -85,7 +81,7 @@ func TestFiveTools(t *testing.T) {
 				ssh = s
 			}
 		}
-		return ssh.Session != "", fmt.Errorf("%w %+v\n%s", err, all, login.Tail())
+		return ssh.Session != "", fmt.Errorf("%w %+v\n%s", err, all, login.Said())
 	}))
 
 	// All five at once.
@@ -104,7 +100,7 @@ func TestFiveTools(t *testing.T) {
 	w.show(b, "CANARY-FIVE-X11VNC")
 	w.show(c, "CANARY-FIVE-TIGERVNC")
 	w.must(rdp.Show(xrdp.Desktop, "CANARY-FIVE-XRDP"))
-	w.must(os.WriteFile(fifo, []byte("go\n"), 0o600))
+	w.must(login.Run("tail -f /dev/null CANARY-FIVE-SSH >/dev/null 2>&1 &")) // it stays a while
 	for session, text := range map[string]string{mesh.Session: "CANARY-FIVE-MESH", x11vnc.Session: "CANARY-FIVE-X11VNC", tigervnc.Session: "CANARY-FIVE-TIGERVNC", ssh.Session: "CANARY-FIVE-SSH"} {
 		w.until(session, text)
 	}
@@ -113,7 +109,7 @@ func TestFiveTools(t *testing.T) {
 	w.must(allowed.Leave())
 	w.must(hooked.Leave())
 	client.Kill()
-	login.Kill()
+	login.Logout()
 	for session, own := range map[string]string{mesh.Session: "MESH", x11vnc.Session: "X11VNC", tigervnc.Session: "TIGERVNC", ssh.Session: "SSH"} {
 		w.gone(session)
 		got := texts(w.arrived(session))
