@@ -317,8 +317,12 @@ func look(pid int, env bool) (seen, bool) {
 }
 
 // outside tells whether a process that nothing of the session started is of its
-// desktop all the same, by its own environment or that of what started it.
+// desktop all the same, by its own environment: what started it is a stranger.
+// This is asked for every program of the computer, so it reads one file.
 func (w *programWatch) outside(pid int) bool {
+	if display(lookup(procStrings(pid, "environ"), "DISPLAY")) != w.scope.Display {
+		return false
+	}
 	st, err := procStat(pid)
 	return err == nil && w.inScope(pid, st)
 }

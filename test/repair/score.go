@@ -148,7 +148,7 @@ func effect(e map[string]string, folder string, steps []Step) bool {
 			return slices.ContainsFunc(s.Commands, func(c []string) bool { return slices.Contains(names(c[0]), e["program"]) })
 		})
 	case "command-run", "program-started": // of check.sh
-		return e["program"] == "xterm" || same(e["command"], []string{"ls", "-l", folder + "/printer.conf"}) || same(e["command"], []string{"grep", "port", folder + "/printer.conf"})
+		return e["program"] == "xterm" || e["command"] == "bash --norc" || same(e["command"], []string{"ls", "-l", folder + "/printer.conf"}) || same(e["command"], []string{"grep", "port", folder + "/printer.conf"})
 	}
 	return false
 }
