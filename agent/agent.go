@@ -12,7 +12,8 @@
 // of a decision; sessions.go a session's life; ask.go a question; remember.go
 // answers for further sessions; recording.go what a grant starts, writer.go its
 // way to the disk; withdraw.go what ends it early; company.go the enrolment and
-// the uplink, bundle.go what it brings; policy.go what is in force and what a
+// the uplink, feed.go what each connection sees of the store, bundle.go what it
+// brings; guest.go companies that ask for one session by a code; policy.go what is in force and what a
 // change of it ends; queries.go what people look up; settings.go what they
 // choose; watch.go tells open windows of changes.
 package agent
@@ -48,6 +49,9 @@ type Config struct {
 	// no answer whose hand it was, unless a policy names devices for tests.
 	Group string
 	Log   *slog.Logger
+	// SessionChanges tells that the desktop sessions of Windows may have changed;
+	// nil: nobody tells.
+	SessionChanges <-chan struct{}
 	// Ready is called once, when the local API answers.
 	Ready func()
 }
@@ -70,16 +74,20 @@ type Agent struct {
 	expiring     *time.Timer     // when the last good policy stops counting; nil: it is fresh
 	logind       *watch.Logind   // nil: this system has none
 	ssh          *watch.SSH
+	logs         *watch.Logs           // set before the uplink starts
 	listed       []watch.LogindSession // all sessions, as logind lists them
 	graphical    []watch.LogindSession // those of them that are desktops
 	logindFailed bool
 	desktops     map[string]*desktop
-	used         map[string]bool            // names of all sessions that ever were
-	begins       map[uint32][]time.Time     // of ordinary users, lately
-	sessions     map[string]*live           // by name, only those that have not ended
-	company      *company                   // nil: not enrolled
+	used         map[string]bool        // names of all sessions that ever were
+	begins       map[uint32][]time.Time // of ordinary users, lately
+	sessions     map[string]*live       // by name, only those that have not ended
+	company      *company               // nil: not enrolled
+	guests       map[string]*company    // that ask for one session by a code, by device id
+	feeds        feeds
 	leaving      map[store.Stream]*leave    // questions after leaving that are open
 	putOff       map[store.Stream]time.Time // when such a question ended without an answer
+	signedIn     map[string]bool            // sessions of logind whose person was there
 	heldTimer    *time.Timer
 	subject      []byte              // salt for the subject of records
 	answers      map[string]*lasting // that hold for further sessions, by grant
@@ -109,7 +117,7 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
-		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{},
+		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{}, signedIn: map[string]bool{},
 		watchers: map[*ipc.Conn]*watcher{}, answers: map[string]*lasting{},
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
@@ -131,6 +139,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := a.loadCompany(); err != nil {
 		return err
 	}
+	if err := a.loadGuests(); err != nil {
+		return err
+	}
 	a.policyNow()
 	server, err := ipc.Listen(cfg.Socket, ipc.HelloResult{Build: cfg.Build, DeviceKey: pub}, cfg.Log)
 	if err != nil {
@@ -147,7 +158,20 @@ func Run(ctx context.Context, cfg Config) error {
 	a.watchLogs()
 	a.review() // the policy may have changed meanwhile
 	a.watchPolicy()
-	a.startUplink()
+	a.work.Go(func() {
+		for {
+			select {
+			case <-a.store.Changed():
+				a.feeds.wake()
+			case <-a.ctx.Done():
+				return
+			}
+		}
+	})
+	if a.company != nil {
+		a.startUplink(a.company)
+	}
+	a.tendGuests()
 	a.work.Go(func() {
 		if err := server.Serve(a); err != nil {
 			a.log.Error("local API ended", "err", err)

@@ -709,6 +709,9 @@ func TestRecordGroups(t *testing.T) {
 	if b := r.begin(c, ipc.SessionBegin{ID: "2", Hold: true}); b.Verdict != consent.Deny || b.Reason != consent.ReasonDeniedBySetting {
 		t.Errorf("nothing left to record: %+v", b)
 	}
+	if got := r.follows(c); got != record.NarrowedToNothing {
+		t.Errorf("narrowed: %q", got)
+	}
 	r.stop()
 	r.start()
 	got, err = call[ipc.SettingsResult](r, r.dial(), ipc.MethodSettingsGet, nil)

@@ -231,9 +231,14 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 		Supporter: l.Supporter, SupporterVerified: l.Verified, Address: l.Address, ConnectedAt: l.Started,
 		Offered: dec.Offered, AnswerSeconds: l.question.seconds, Languages: a.policy.Effective.Languages(), Language: a.store.Prefs(d.uid).Language,
 		Companies: []ipc.QuestionCompany{{
-			ID: dec.Company, Name: dec.CompanyName, Verified: true, Engine: dec.Engine, RetentionDays: dec.RetentionDays,
-			Readers: a.company.options.Readers,
+			ID: dec.Company, Name: dec.CompanyName, Verified: dec.CompanyHost == "", Host: dec.CompanyHost, Engine: dec.Engine, RetentionDays: dec.RetentionDays,
 		}},
+	}
+	if who := a.asker(l); who != nil {
+		q.Companies[0].Readers = who.options.Readers
+		if g := who.guest; g != nil {
+			q.Companies[0].Pinned, q.Companies[0].First = g.pinned, g.first
+		}
 	}
 	if ask.Rung() == prompt.Window {
 		q.AllowMinutes = dec.AllowMinutes
@@ -284,7 +289,7 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 	}
 	by, counts := consent.P0, true
 	if ask.Rung() == prompt.Window {
-		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(d, c))
+		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(d, c, h.Server))
 	}
 	if r.Allow && !counts && ask.Holds(c) {
 		l.question.remote++

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ const (
 	docSeen    = "options-seen"
 )
 
-// maxSeen bounds the policies whose versions are remembered.
+// maxSeen bounds the policies whose versions are remembered. None is ever
+// forgotten: an older version of it could come back then.
 const maxSeen = 1000
 
 // renewed is how long after its signature a bundle has normally been replaced:
@@ -48,8 +50,10 @@ func (c *company) trust() record.Trust {
 // fill sets what the company's options say; options out of force ask for nothing.
 func (c *company) fill(in *consent.Input, now time.Time) {
 	in.Outgoing, in.Incoming, in.IncomingEnforced, in.LogSessions = consent.OutgoingOff, consent.IncomingOff, false, false
+	in.ManagedByRequester, in.ModuleEnabled = c.guest == nil, false
 	if o := c.options; now.Before(o.Until) {
 		in.Outgoing, in.Incoming, in.IncomingEnforced, in.LogSessions = o.Outgoing, o.Incoming, o.IncomingEnforced, o.LogSessions
+		in.ModuleEnabled = c.guest != nil && c.guest.request.ModuleEnabled
 	}
 }
 
@@ -77,7 +81,7 @@ func (a *Agent) loadOptions(c *company) error {
 		a.notes = appendNote(a.notes, "The company's options on this computer are damaged: nothing is recorded until it sends them again.")
 		return nil
 	}
-	c.options, c.raw, c.seen = b, envelope, c.seen.after(b) // the service may have ended before it noted them
+	c.have(b, envelope, c.seen.after(b)) // the service may have ended before it noted them
 	a.lapseLater(c)
 	return nil
 }
@@ -86,7 +90,7 @@ func (a *Agent) loadOptions(c *company) error {
 func (s seen) after(b record.Bundle) seen {
 	next := seen{Version: max(s.Version, b.Version), Policies: maps.Clone(s.Policies)}
 	if p := b.Policy; p != nil && p.Version > next.Policies[p.ID] {
-		if next.Policies == nil || len(next.Policies) >= maxSeen {
+		if next.Policies == nil {
 			next.Policies = map[string]int64{}
 		}
 		next.Policies[p.ID] = p.Version
@@ -113,17 +117,19 @@ func (a *Agent) takeOptions(c *company, envelope []byte) {
 		a.notes = appendNote(a.notes, "Options from the summarizer were refused and change nothing: "+err.Error()+".")
 		return
 	}
-	c.CompanyName = b.CompanyName
 	a.log.Info("options taken", "version", b.Version, "until", b.Until)
 	a.review()
 }
 
 // keepOptions makes verified options the last good ones, durably.
 func (a *Agent) keepOptions(c *company, b record.Bundle, envelope []byte) error {
+	next := c.seen.after(b)
+	if len(next.Policies) > maxSeen {
+		return fmt.Errorf("more than %d policies were assigned to this computer: enrol it again", maxSeen)
+	}
 	if err := a.store.PutDoc(docOptions, envelope); err != nil {
 		return err
 	}
-	next := c.seen.after(b)
 	raw, err := json.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("encode options: %w", err)
@@ -131,9 +137,15 @@ func (a *Agent) keepOptions(c *company, b record.Bundle, envelope []byte) error 
 	if err := a.store.PutDoc(docSeen, raw); err != nil {
 		return err
 	}
-	c.options, c.raw, c.seen = b, envelope, next
+	c.have(b, envelope, next)
 	a.lapseLater(c)
 	return nil
+}
+
+// have makes verified options those of the company, its name with them.
+func (c *company) have(b record.Bundle, envelope []byte, newest seen) {
+	c.options, c.raw, c.seen = b, envelope, newest
+	c.CompanyName = cmp.Or(b.CompanyName, c.CompanyName)
 }
 
 // lapseLater has everything looked at again when the options stop being in force.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -187,8 +188,9 @@ func spliced(t *testing.T, body, signature []byte) []byte {
 // TestMutatedBundlesChangeNothing gives an agent each mutated bundle in turn: the
 // decision, the options on disk and what is remembered stay as they were, and the
 // refusal is reported. The same bundle without its fault is taken. To see it
-// fail, leave any one check out of record.openOptions, or the expiry out of
-// takeOptions.
+// fail, leave any one check out of record.openOptions (but those that only a
+// device without options can show: record's TestFirstOptions), or the expiry out
+// of takeOptions.
 func TestMutatedBundlesChangeNothing(t *testing.T) {
 	a, c := enrolled(t, t.TempDir())
 	first := sign(t, companyKey, record.TypePolicy, bundle())
@@ -304,5 +306,63 @@ func TestNewestAfterACrash(t *testing.T) {
 	a.takeOptions(c, sign(t, companyKey, record.TypePolicy, older))
 	if c.options.Version != 7 || !strings.Contains(c.refused.why, "older") {
 		t.Errorf("version %d, refused: %q", c.options.Version, c.refused.why)
+	}
+}
+
+// TestNoPolicyIsForgotten: however many policies a server assigns one after the
+// other, an older version of one that it assigned before does not come back; when
+// no more can be remembered, further ones are refused, and the person is told what
+// to do. To plant the bug, let after empty its memory when it is full.
+func TestNoPolicyIsForgotten(t *testing.T) {
+	a, c := enrolled(t, t.TempDir())
+	a.takeOptions(c, sign(t, companyKey, record.TypePolicy, bundle()))
+	o := bundle()
+	o.Policy.Version = 1
+	for i := 1; i < maxSeen; i++ {
+		o.Version, o.Policy.ID = int64(5+i), fmt.Sprintf("x%d", i)
+		c.refused = refused{}
+		a.takeOptions(c, sign(t, companyKey, record.TypePolicy, o))
+		if c.refused.why != "" {
+			t.Fatalf("policy %d: %s", i, c.refused.why)
+		}
+	}
+	full := c.options.Version
+	for _, id := range []string{"one more", "p1"} { // p1 was at version 2
+		o.Version, o.Policy.ID = full+1, id
+		c.refused = refused{}
+		a.takeOptions(c, sign(t, companyKey, record.TypePolicy, o))
+		if c.options.Version != full || c.refused.why == "" {
+			t.Errorf("%s was taken", id)
+		}
+		if id == "one more" && !strings.Contains(c.refused.why, "enrol it again") {
+			t.Errorf("%s: %s", id, c.refused.why)
+		}
+	}
+	o.Policy.ID, o.Policy.Version = "p1", 3 // what is known already may go on
+	a.takeOptions(c, sign(t, companyKey, record.TypePolicy, o))
+	if c.options.Version != full+1 {
+		t.Errorf("a newer version of a known policy: %s", c.refused.why)
+	}
+}
+
+// TestCompanyNameStays: the company's name comes with its options, and is the same
+// after a restart. To plant the bug, leave it out of have.
+func TestCompanyNameStays(t *testing.T) {
+	dir := t.TempDir()
+	a, c := enrolled(t, dir)
+	c.CompanyName = "As it was at enrolment"
+	o := bundle()
+	o.CompanyName = "As it is now"
+	a.takeOptions(c, sign(t, companyKey, record.TypePolicy, o))
+	if c.CompanyName != o.CompanyName {
+		t.Fatalf("taken: %s", c.CompanyName)
+	}
+	if err := a.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a, c = enrolled(t, dir)
+	c.CompanyName = "As it was at enrolment"
+	if err := a.loadOptions(c); err != nil || c.CompanyName != o.CompanyName {
+		t.Errorf("after a restart: %s, %v", c.CompanyName, err)
 	}
 }

@@ -12,17 +12,20 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/record"
 	"aval/agent/uplink"
+	"aval/agent/wire"
 )
 
 // docEnrolment is the enrolment's document in the store.
 const docEnrolment = "enrolment"
 
-// company is the company that this device is enrolled with.
+// company is one that may ask: the one that this device is enrolled with, or a
+// guest, for one session.
 type company struct {
 	uplink.Enrolment
 	Server string `json:"server"`
 	Pin    string `json:"pin"`
 
+	guest   *guest        // nil: the computer is enrolled with it
 	options record.Bundle // the last good ones; zero: there are none
 	raw     []byte        // their envelope
 	seen    seen
@@ -55,18 +58,23 @@ func (a *Agent) loadCompany() error {
 	return nil
 }
 
-// startUplink keeps the connection to the company's summarizer.
-func (a *Agent) startUplink() {
-	c := a.company
-	if c == nil {
-		return
+// startUplink keeps the connection to a company's summarizer.
+func (a *Agent) startUplink(c *company) {
+	key, source := a.key, a.newFeed(c)
+	if c.guest != nil {
+		key = c.guest.key
 	}
 	link, err := uplink.New(uplink.Config{
-		Server: c.Server, Pin: c.Pin, Company: c.Company, Device: c.Device, Build: a.cfg.Build, Key: a.key,
-		Source: a.store, Log: a.log,
+		Server: c.Server, Pin: c.Pin, Company: c.Company, Device: c.Device, Build: a.cfg.Build, Key: key,
+		Source: source, Log: a.log,
 		OnOptions: func(env []byte) { a.post(func() { a.takeOptions(c, env) }) },
 		OnState:   func(s uplink.State) { a.post(func() { c.state = s }) },
 		OnSummary: func(string) { a.post(func() { a.summaries++ }) },
+		OnHint: func(h *wire.Hint) {
+			if h.GetState() != wire.Hint_UNKNOWN {
+				a.hint(h)
+			}
+		},
 	})
 	if err != nil {
 		a.log.Error("uplink", "err", err)
@@ -75,7 +83,9 @@ func (a *Agent) startUplink() {
 	}
 	ctx, stop := context.WithCancel(a.ctx)
 	c.stop, c.link = stop, link
+	a.feeds.add(source)
 	a.work.Go(func() {
+		defer a.feeds.drop(source)
 		if err := link.Run(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("uplink ended", "err", err)
 		}
@@ -139,7 +149,7 @@ func (a *Agent) enrolled(c *company) (ipc.EnrollResult, error) {
 	}
 	a.company = c
 	a.review()
-	a.startUplink()
+	a.startUplink(c)
 	a.trimSoon()
 	a.log.Info("enrolled", "company", c.Company, "device", c.Device, "server_releases", c.trust().ServerReleases())
 	return ipc.EnrollResult{Company: c.Company, CompanyName: c.CompanyName, Device: c.Device, Server: c.Server}, nil
@@ -153,7 +163,7 @@ func (a *Agent) unenroll() error {
 		return &ipc.Error{Code: ipc.CodeConflict, Message: "this computer is not enrolled"}
 	}
 	for _, l := range a.sessions {
-		if l.rec != nil && l.rec.stream.Company == c.Company {
+		if l.rec != nil && a.asker(l) == c {
 			a.finish(l, "unenrolled")
 		}
 	}
@@ -163,9 +173,7 @@ func (a *Agent) unenroll() error {
 	if err := a.dropOptions(); err != nil {
 		return err
 	}
-	if c.stop != nil {
-		c.stop()
-	}
+	a.stopUplink(c)
 	if c.lapse != nil {
 		c.lapse.Stop()
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -17,6 +19,7 @@ import (
 	"aval/agent/capture"
 	"aval/agent/consent"
 	"aval/agent/event"
+	"aval/agent/policy"
 	"aval/agent/record"
 	"aval/agent/store"
 )
@@ -25,15 +28,19 @@ import (
 type decided struct {
 	Company       string            `json:"company"`
 	CompanyName   string            `json:"company_name"`
+	CompanyHost   string            `json:"company_host,omitempty"`
+	Request       string            `json:"request,omitempty"`
 	Direction     consent.Direction `json:"direction"`
 	Input         consent.Input     `json:"input"`
 	Decision      consent.Decision  `json:"decision"`
+	Narrowed      record.Narrowed   `json:"narrowed,omitempty"` // see record.Decided
 	PolicyOrigin  string            `json:"policy_origin"`
 	PolicySHA256  string            `json:"policy_sha256"`
 	PolicyVersion int64             `json:"policy_version"`
 	// ServerReleases: see record.Decided.
 	ServerReleases bool          `json:"server_releases,omitempty"`
 	Subject        string        `json:"subject"`
+	Subjects       []string      `json:"subjects,omitempty"` // see record.Decided
 	Desktop        string        `json:"desktop"`
 	Engine         string        `json:"engine"`
 	RetentionDays  int           `json:"retention_days"`
@@ -51,18 +58,25 @@ func (a *Agent) decide(l *live) {
 		PolicyState: consent.PolicyNone, Reporting: consent.SwitchUnset, Insights: consent.SwitchUnset,
 		AccessControl: consent.AccessUnset, Local: consent.AccessUnset, Desktop: state,
 	}
-	d := &decided{At: time.Now().UTC(), Subject: a.subjectOf(a.subjectUID(l, targets)), PolicyOrigin: "none"}
-	if c := a.company; c != nil {
+	d := &decided{At: time.Now().UTC(), PolicyOrigin: "none"}
+	subjects := a.subjects(l, targets)
+	if d.Subject = subjects[0]; len(subjects) > 1 {
+		d.Subjects = subjects
+	}
+	c := a.asker(l)
+	if c != nil {
 		d.Company, d.CompanyName = c.Company, c.CompanyName
 		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
 		d.ServerReleases = c.trust().ServerReleases()
 		c.fill(&in, d.At)
-		in.ManagedByRequester = true
+		if g := c.guest; g != nil {
+			d.CompanyHost, d.Request = g.host, g.request.ID
+		}
 	}
 	a.policyNow().Effective.Fill(&in)
 	d.Input, d.Decision = a.forCompany(l, targets, in)
 	d.Direction = d.Input.Direction
-	d.PolicyOrigin, d.PolicySHA256 = a.policy.Origin, a.policy.SHA256
+	d.PolicyOrigin, d.PolicySHA256 = a.origin(c)
 	l.desktops = nil
 	for _, t := range targets {
 		l.desktops = append(l.desktops, t.id)
@@ -78,6 +92,7 @@ func (a *Agent) decide(l *live) {
 		d.Offered = a.chosen(l, d.Offered)
 	}
 	if (d.Decision.Verdict == consent.Ask || d.Decision.Verdict == consent.Allow) && len(d.Offered) == 0 {
+		d.Narrowed = record.NarrowedToNothing
 		d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDesktopUnreachable}
 		switch {
 		case permitted > 0:
@@ -123,30 +138,42 @@ func (a *Agent) forCompany(l *live, targets []*desktop, in consent.Input) (conse
 }
 
 // localSetting is the value of the person whose desktop is viewed; where that is
-// unknown, the strictest among the unlocked sessions.
+// unknown, the strictest of those who may be.
 func (a *Agent) localSetting(l *live, targets []*desktop, in consent.Input) consent.AccessControl {
-	if l.Login != nil {
-		return a.store.Setting(l.Login.UID).Value
-	}
 	var values []consent.AccessControl
-	for _, t := range targets {
-		values = append(values, a.store.Setting(t.uid).Value)
+	for _, uid := range a.people(l, targets) {
+		values = append(values, a.store.Setting(uid).Value)
 	}
 	return consent.Strictest(in, values...)
 }
 
-// subjectUID is the user whom the record is about; without one, who began it.
-func (a *Agent) subjectUID(l *live, targets []*desktop) uint32 {
-	switch {
-	case l.Login != nil:
-		return l.Login.UID
-	case len(targets) == 1:
-		return targets[0].uid
+// people are the users whose desktops a session may view: those who can be
+// asked, else those at whose desktops nobody can; a locked screen has its person
+// too. The account of a terminal login is the one.
+func (a *Agent) people(l *live, targets []*desktop) []uint32 {
+	if l.Login != nil {
+		return []uint32{l.Login.UID}
 	}
-	if d, ok := a.byName(l.Desktop); ok {
-		return d.uid
+	var uids []uint32
+	for _, d := range a.desktops {
+		if slices.Contains(targets, d) || len(targets) == 0 && l.mayView(d.uid, d.id, d.reg.Display) {
+			uids = append(uids, d.uid)
+		}
 	}
-	return l.Owner
+	slices.Sort(uids)
+	return slices.Compact(uids)
+}
+
+// subjects are whom the record is about; where nobody is, who began the session.
+func (a *Agent) subjects(l *live, targets []*desktop) []string {
+	var out []string
+	for _, uid := range a.people(l, targets) {
+		out = append(out, a.subjectOf(uid))
+	}
+	if len(out) == 0 {
+		out = append(out, a.subjectOf(l.Owner))
+	}
+	return out
 }
 
 // mayView lists the desktops that a session may view though nobody there could
@@ -187,8 +214,8 @@ func (a *Agent) head(l *live) record.Head {
 	if l.decided != nil {
 		h.Company = l.decided.Company
 	}
-	if a.company != nil {
-		h.Device = a.company.Device
+	if c := a.asker(l); c != nil {
+		h.Device = c.Device
 	}
 	return h
 }
@@ -197,10 +224,10 @@ func (a *Agent) head(l *live) record.Head {
 func (a *Agent) body(l *live, asked *record.Asked, by consent.Provenance) record.Decided {
 	d := l.decided
 	return record.Decided{
-		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, SupporterID: l.Identity, CompanyName: d.CompanyName,
-		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: l.outcome, Ending: l.ending,
+		Tool: l.Tool, Supporter: l.Supporter, SupporterVerified: l.Verified, SupporterID: l.Identity, CompanyName: d.CompanyName, CompanyHost: d.CompanyHost, Request: d.Request,
+		Direction: d.Direction, Input: d.Input, Decision: d.Decision, Narrowed: d.Narrowed, Outcome: l.outcome, Ending: l.ending,
 		Provenance: by, PolicyOrigin: d.PolicyOrigin, PolicySHA256: d.PolicySHA256, PolicyVersion: d.PolicyVersion, ServerReleases: d.ServerReleases,
-		Subject: d.Subject, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
+		Subject: d.Subject, Subjects: d.Subjects, Desktop: d.Desktop, Asked: asked, SessionStartedAt: l.Started, AgentVersion: a.cfg.Build,
 	}
 }
 
@@ -227,7 +254,7 @@ func (a *Agent) writeOutcome(l *live, asked *record.Asked, by consent.Provenance
 
 // write signs a record and appends it to the log: durable on return.
 func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) {
-	env, err := record.Sign(a.key, typ, body)
+	env, err := record.Sign(a.key, typ, body, a.moreKeys(h.Device)...)
 	if err != nil {
 		return nil, err
 	}
@@ -250,8 +277,30 @@ func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) 
 	if err != nil {
 		return nil, fmt.Errorf("write record: %w", err)
 	}
+	if company != "" {
+		a.tendGuest(a.guests[h.Device])
+	}
 	return env, nil
 }
+
+// origin is where the policy comes from, as a record for c may say it: what the
+// company that manages this computer calls its policy is no other's business.
+func (a *Agent) origin(c *company) (origin, sha256 string) {
+	if c == nil || c.guest == nil || a.company == nil {
+		return a.policy.Origin, a.policy.SHA256
+	}
+	var own []string
+	for _, o := range strings.Split(a.policy.Origin, ", ") {
+		if !strings.HasPrefix(o, policy.FromServer+":") {
+			own = append(own, o)
+		}
+	}
+	return cmp.Or(strings.Join(append(own, originManaged), ", "), "none"), a.policy.SHA256
+}
+
+// originManaged stands in the records of a guest for the policy of the company
+// that manages this computer.
+const originManaged = "managed"
 
 // subjectSalt is this computer's own salt for the subject of records.
 func (a *Agent) subjectSalt() ([]byte, error) {

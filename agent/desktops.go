@@ -98,11 +98,8 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	a.desktops[id] = d
 	a.followDesktops()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
-	// A recording that found nobody at a desktop has somebody to be shown to now.
 	for _, l := range a.sessions {
-		if l.rec != nil && len(l.desktops) == 0 && l.mayView(d.uid, d.id, d.reg.Display) {
-			l.desktops = []string{d.id}
-		}
+		a.somebodyCame(l)
 	}
 	a.showIndicator(d)
 	a.gateAll()
@@ -110,7 +107,6 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		a.cameBack(d)
 		a.notifyAll()
 	}
-	clear(a.putOff) // who has just signed in has not put anything off
 	a.askHeld()
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/agent/prompt"
+	"aval/agent/session/watch"
 )
 
 // heardWithin is how long the desktop may take to say where a press came from.
@@ -32,17 +33,25 @@ func (a *Agent) barred(p ipc.Peer) error {
 }
 
 // surroundings says what the word of a desktop is worth for an answer that
-// came over c.
-func (a *Agent) surroundings(d *desktop, c *ipc.Conn) consent.Surroundings {
+// came over c, and was heard on an X server.
+func (a *Agent) surroundings(d *desktop, c *ipc.Conn, server int) consent.Surroundings {
 	s := consent.Surroundings{Tests: len(a.policy.Effective.TestAnswerDevices()) > 0}
 	if !a.ours(c.Peer()) || !a.ours(d.conn.Peer()) {
 		return s
 	}
-	for _, g := range a.graphical {
-		s.Proven = s.Proven || g.ID == d.id && g.UID == d.uid && g.Type == "x11" && !g.Remote && g.Seat != "" &&
-			g.Display != "" && g.Display == d.reg.Display && realServer(d.reg.Server, d.uid)
-	}
+	s.Proven = a.seated(d, server)
 	return s
+}
+
+// seated tells whether a desktop is at this computer's own screen, and was heard
+// on the X server there: the process at the other end of the connections over
+// which the presses came. What a connection of another moment had at its end says
+// nothing, for the user may own the socket and put another in its place.
+func (a *Agent) seated(d *desktop, server int) bool {
+	return slices.ContainsFunc(a.graphical, func(g watch.LogindSession) bool {
+		return g.ID == d.id && g.UID == d.uid && g.Type == "x11" && !g.Remote && g.Seat != "" &&
+			g.Display != "" && g.Display == d.reg.Display && realServer(server, d.uid)
+	})
 }
 
 // listenOn has the desktop hear presses while a supporter may be there.
@@ -130,7 +139,8 @@ func (a *Agent) await(ctx context.Context, got <-chan ipc.Heard) (ipc.Heard, err
 
 // handleControl does at once what lets less be recorded. Resume lets more be
 // recorded while the supporter holds the mouse: it needs the evidence that a yes
-// needs, and a program that is not barred.
+// needs, and a program that is not barred; where there are installed programs, it
+// needs the bar.
 func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawMessage) (any, error) {
 	var r ipc.RecordingControl
 	if err := ipc.Decode(params, &r); err != nil {
@@ -166,9 +176,9 @@ func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawM
 	return loop(ctx, a, params, func(r ipc.RecordingControl) (ipc.WithdrawResult, error) {
 		s := consent.Surroundings{Tests: len(a.policy.Effective.TestAnswerDevices()) > 0}
 		if d != nil {
-			s = a.surroundings(d, c)
+			s = a.surroundings(d, c, h.Server)
 		}
-		if _, counts := consent.Weigh(h.From, h.Doubt != "", s); !counts {
+		if _, counts := consent.Weigh(h.From, h.Doubt != "", s); !counts || d == nil && a.cfg.Group != "" {
 			a.log.Warn("a resume that does not count", "session", r.Session, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
 			return ipc.WithdrawResult{}, errRemoteHand
 		}

@@ -21,8 +21,26 @@ var _ watch.Sink = watchSink{}
 // Begin implements watch.Sink.
 func (s watchSink) Begin(f watch.Found) { s.a.post(func() { s.a.beginFound(s.watcher, f) }) }
 
+// Kinds implements watch.Sink.
+func (s watchSink) Kinds(tool, id string, kinds []string) {
+	s.each(tool, id, func(l *live) {
+		l.Kinds = slices.Clone(kinds)
+		if err := s.a.keep(l); err != nil {
+			s.a.log.Error("keep session", "session", l.Name, "err", err)
+		}
+	})
+}
+
 // End implements watch.Sink.
 func (s watchSink) End(tool, id, reason string) {
+	s.each(tool, id, func(l *live) {
+		s.a.log.Info("session is over", "session", l.Name, "how", reason)
+		s.a.end(l, "ended")
+	})
+}
+
+// each has f run with the watcher's session, if it is live.
+func (s watchSink) each(tool, id string, f func(*live)) {
 	s.a.post(func() {
 		name, err := session.Name(tool, id)
 		if err != nil {
@@ -30,8 +48,7 @@ func (s watchSink) End(tool, id, reason string) {
 		}
 		for _, l := range s.a.sessions {
 			if l.Watcher == s.watcher && l.Tool+"/"+l.Asked == name {
-				s.a.log.Info("session is over", "session", l.Name, "how", reason)
-				s.a.end(l, "ended")
+				f(l)
 				return
 			}
 		}
@@ -71,7 +88,9 @@ func (a *Agent) beginFound(watcher string, f watch.Found) {
 		a.log.Error("session without a name", "tool", f.Tool, "err", err)
 		return
 	}
-	if l := a.find(f.Owner, watcher, name); l != nil && l.unconfirmed {
+	if l := a.find(f.Owner, watcher, name); l != nil && l.lost {
+		a.end(l, "lost") // whoever comes now comes anew
+	} else if l != nil && l.unconfirmed {
 		l.unconfirmed = false
 		a.gateAll()
 		a.askAgain(l)

@@ -39,6 +39,8 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 		return loop(ctx, a, params, func(ipc.Empty) (ipc.Welcome, error) { return a.welcome(c.Peer().UID) })
 	case ipc.MethodSessionBegin:
 		return a.handleBegin(ctx, c, params)
+	case ipc.MethodSessionJoin:
+		return a.handleJoin(ctx, c, params)
 	case ipc.MethodSessionEvent:
 		return a.handleEvent(ctx, c, params)
 	case ipc.MethodSessionEnd:
@@ -147,9 +149,6 @@ func (a *Agent) handleBegin(ctx context.Context, c *ipc.Conn, params json.RawMes
 	if err := ipc.Decode(params, &r); err != nil {
 		return nil, err
 	}
-	if r.Code != "" {
-		return nil, &ipc.Error{Code: ipc.CodeRefused, Message: "this computer does not take session codes", Hint: "leave --code out"}
-	}
 	peer := c.Peer()
 	id := r.ID
 	if peer.Role() != ipc.RoleAdmin { // a name space of ids for each user
@@ -178,14 +177,34 @@ func (a *Agent) handleBegin(ctx context.Context, c *ipc.Conn, params json.RawMes
 	if s.Desktop == "" && s.Tool == toolX11VNC && s.PID != 0 {
 		s.Desktop = watch.X11VNCDisplay(s.PID)
 	}
+	var asks *company
+	if r.Code != "" {
+		if asks, err = a.redeem(ctx, peer, r.Code, s.Desktop); err != nil {
+			return nil, err
+		}
+	}
+	return a.beginAndWait(ctx, r.Hold, func() (*live, error) {
+		if err := a.mayName(peer, s.Desktop); err != nil {
+			return nil, err
+		}
+		if asks == nil {
+			return a.begin(s)
+		}
+		if err := a.takeIn(asks); err != nil {
+			return nil, err
+		}
+		return a.beginFor(s, asks)
+	})
+}
+
+// beginAndWait has begin run in the loop, and with hold waits until the question
+// has ended.
+func (a *Agent) beginAndWait(ctx context.Context, hold bool, begin func() (*live, error)) (any, error) {
 	var l *live
 	var berr error
 	var wait chan struct{}
-	err = a.do(ctx, func() {
-		if berr = a.mayName(peer, s.Desktop); berr != nil {
-			return
-		}
-		if l, berr = a.begin(s); berr == nil && r.Hold && a.open(l) {
+	err := a.do(ctx, func() {
+		if l, berr = begin(); berr == nil && hold && a.open(l) {
 			wait = make(chan struct{})
 			l.waiters = append(l.waiters, wait)
 		}

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -126,8 +127,9 @@ func TestInstalledOnly(t *testing.T) {
 
 // TestLeave: a yes of which nobody knows whose hand gave it is not sent. When the
 // supporter has left the person is asked, and what they say is done; while a
-// supporter is there it is neither asked nor answered. Let unproven say no, or
-// askHeld not look for the supporter, and it fails.
+// supporter is there it is neither asked nor answered, and a question that is open
+// goes, to come again when they have left. Let unproven say no, begin not tell the questions after
+// leaving, or settleLeave put off what was taken away, and it fails.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 	for _, send := range []bool{true, false} {
@@ -135,7 +137,7 @@ func TestLeave(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, nil)
 			c := r.dial()
-			second := make(chan struct{})
+			gates := make(chan chan error) // each takes what became of one answer after leaving
 			p := r.sit(":77", func(p *person, o ipc.PromptOpen) {
 				c, q, err := p.open(o)
 				if err != nil {
@@ -143,13 +145,19 @@ func TestLeave(t *testing.T) {
 				}
 				defer c.Close()
 				_ = c.Call(context.Background(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: o.Question, Locale: "en", TextSHA256: "00"}, nil)
-				yes := true
+				yes := q.Session == "test/1"
+				var told chan error
 				if q.Leave != nil {
-					<-second
-					yes = send
+					yes, told = send, <-gates
 				}
 				var res ipc.QuestionAnswerResult
-				_ = c.Call(context.Background(), ipc.MethodQuestionAnswer, ipc.QuestionAnswer{Question: o.Question, Allow: yes, Groups: q.Offered}, &res)
+				err = c.Call(context.Background(), ipc.MethodQuestionAnswer, ipc.QuestionAnswer{Question: o.Question, Allow: yes, Groups: q.Offered}, &res)
+				if told != nil {
+					if err == nil && res.Refused != "" {
+						err = errors.New(res.Refused)
+					}
+					told <- err
+				}
 			})
 			if b := r.begin(c, ipc.SessionBegin{ID: "1", Hold: true}); b.Outcome != consent.OutcomeAllowed {
 				t.Fatalf("%+v", b)
@@ -180,7 +188,28 @@ func TestLeave(t *testing.T) {
 			if !row().Held {
 				t.Error("sent before it was answered")
 			}
-			close(second)
+			// A supporter is there again: the question goes, and an answer to it is none.
+			r.begin(c, ipc.SessionBegin{ID: "2", Hold: true})
+			_, first := left()
+			r.eventually("the question goes", func() bool {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return slices.Contains(p.closed, first.Question)
+			})
+			told := make(chan error)
+			gates <- told
+			if err := <-told; err == nil {
+				t.Error("answered with a supporter there")
+			}
+			if n, _ := left(); n != 1 || !r.consents(c)[1].Held {
+				t.Errorf("asked %d times, or done, with a supporter there", n)
+			}
+			_, err = call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "2"})
+			must(t, err)
+			r.eventually("asked again", func() bool { n, q := left(); return n == 2 && q.Session == "test/1" })
+			gates <- told
+			must(t, <-told)
+			row = func() ipc.ConsentEntry { return r.consents(c)[1] }
 			r.eventually("what was said is done", func() bool {
 				got := row()
 				return !got.Held && (got.Outcome == consent.OutcomeErased) == !send
@@ -208,6 +237,49 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// TestLeaveAnswerWithSupporter: a supporter may be with the person although the
+// question after leaving is open: the desktop that they view came up later. No
+// answer counts then. Let answerLeave not look for the supporter, and it fails.
+func TestLeaveAnswerWithSupporter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := r.dial()
+	gate := make(chan struct{})
+	said := make(chan ipc.QuestionAnswerResult, 1)
+	p := r.sit(":77", func(p *person, o ipc.PromptOpen) {
+		c, q, err := p.open(o)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_ = c.Call(context.Background(), ipc.MethodQuestionShown, ipc.QuestionShown{Question: o.Question, Locale: "en", TextSHA256: "00"}, nil)
+		if q.Leave != nil {
+			<-gate
+		}
+		var res ipc.QuestionAnswerResult
+		_ = c.Call(context.Background(), ipc.MethodQuestionAnswer, ipc.QuestionAnswer{Question: o.Question, Allow: true, Groups: q.Offered}, &res)
+		if q.Leave != nil {
+			said <- res
+			<-p.r.t.Context().Done() // it stays open
+		}
+	})
+	r.begin(c, ipc.SessionBegin{ID: "1", Desktop: ":77", Hold: true})
+	_, err := call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
+	r.eventually("the question after leaving", func() bool { return p.questions() == 2 })
+	if b := r.begin(c, ipc.SessionBegin{ID: "2", Desktop: ":78"}); b.Reason != consent.ReasonDesktopUnreachable {
+		t.Fatalf("%+v", b)
+	}
+	r.sit(":78", nil)
+	close(gate)
+	if res := <-said; res.Outcome != consent.OutcomeAsking || res.Refused == "" {
+		t.Errorf("answered with a supporter there: %+v", res)
+	}
+	if e := r.consents(c); !e[len(e)-1].Held {
+		t.Errorf("%+v", e)
+	}
+}
+
 // TestLeaveWithSupporter: while another supporter is there nothing is asked, a
 // question that is open goes, and after a restart it is asked when they are gone.
 func TestLeaveWithSupporter(t *testing.T) {
@@ -229,6 +301,16 @@ func TestLeaveWithSupporter(t *testing.T) {
 		}
 		return n
 	}
+	// What ended the session asks, if anything does, before it is answered; and what a
+	// desktop is pushed it has taken once it has answered a call of its own.
+	r.consents(c)
+	if _, err := call[ipc.Empty](r, p.c, ipc.MethodDesktopAlive, nil); err != nil {
+		t.Fatal(err)
+	}
+	if p.mu.Lock(); len(p.rungs) != 2 {
+		t.Errorf("asked with a supporter there: %q", p.rungs)
+	}
+	p.mu.Unlock()
 	if r.consents(c); asked(p) != 0 {
 		t.Error("asked with a supporter there")
 	}

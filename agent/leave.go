@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -92,10 +94,14 @@ func (a *Agent) askHeld() {
 }
 
 // freeDesktop is a desktop of the person whom a grant is about, at which they
-// can be asked without a supporter's hand.
+// can be asked without a supporter's hand; of several people, one who has not
+// said to send it yet.
 func (a *Agent) freeDesktop(g record.Grant) *desktop {
-	for _, d := range a.desktops {
-		if d.locked || a.subjectOf(d.uid) != g.Subject || a.supporterOn(d.uid) {
+	said := a.saidToSend(g)
+	for _, id := range slices.Sorted(maps.Keys(a.desktops)) {
+		d := a.desktops[id]
+		who := a.subjectOf(d.uid)
+		if d.locked || !g.Concerns(who) || said[who] || a.supporterOn(d.uid) {
 			continue
 		}
 		busy := false
@@ -107,6 +113,46 @@ func (a *Agent) freeDesktop(g record.Grant) *desktop {
 		}
 	}
 	return nil
+}
+
+// saidToSend are those of the several people whom a grant is about who have said
+// that it may be sent. What cannot be read counts as not said.
+func (a *Agent) saidToSend(g record.Grant) map[string]bool {
+	if len(g.Subjects) == 0 {
+		return nil
+	}
+	said := map[string]bool{}
+	err := a.store.Records(func(e store.Entry) bool {
+		var c record.Confirmation
+		if e.Type != record.TypeConfirmation || e.Session != g.Session {
+			return e.ID != g.ID
+		}
+		if _, payload, err := record.Peek(e.Envelope); err == nil && json.Unmarshal(payload, &c) == nil && c.Grant == g.ID {
+			said[c.Subject] = true
+		}
+		return true
+	})
+	if err != nil {
+		a.log.Error("read records", "err", err)
+		return nil
+	}
+	return said
+}
+
+// signIn notes that somebody is at a session of logind, and tells whether they have
+// just signed in: then they have not put anything off. A helper that only starts
+// anew is no sign-in, nor is anybody else's.
+func (a *Agent) signIn(session string, uid uint32) (came bool) {
+	if a.signedIn[session] {
+		return false
+	}
+	a.signedIn[session] = true
+	for st := range a.putOff {
+		if g, err := a.findGrant(st.Session); err == nil && g.Concerns(a.subjectOf(uid)) {
+			delete(a.putOff, st)
+		}
+	}
+	return true
 }
 
 func (a *Agent) openLeave(lv *leave) {
@@ -143,7 +189,12 @@ func (a *Agent) settleLeave(lv *leave) {
 	case consent.OutcomeRefused:
 		err = a.dropHeld(lv.grant, lv.stream, "person", end.Provenance)
 	default: // asked again, until its time is up
-		a.putOff[lv.stream] = time.Now()
+		switch end.Ending {
+		case consent.EndingLocked, consent.EndingSwitched, consent.EndingLoggedOff, consent.EndingSessionOver:
+			// It was taken away from them: once they are there again, alone.
+		default:
+			a.putOff[lv.stream] = time.Now()
+		}
 	}
 	if err != nil {
 		a.log.Error("after the supporter has left", "session", lv.stream.Session, "err", err)
@@ -163,12 +214,19 @@ func (a *Agent) sendHeld(lv *leave) error {
 		AskedAt: end.AskedAt.UTC(), ShownAt: end.ShownAt.UTC(), EndedAt: end.EndedAt.UTC(), Rung: string(rung), Locale: locale, TextHash: hash,
 		Offered: lv.grant.Groups,
 	}}
+	if len(lv.grant.Subjects) > 0 {
+		c.Subject = a.subjectOf(lv.desk.uid)
+	}
 	if _, err := a.write(h, record.TypeConfirmation, c); err != nil {
 		return err
+	}
+	if said := a.saidToSend(lv.grant); slices.ContainsFunc(lv.grant.Subjects, func(s string) bool { return !said[s] }) {
+		return nil // it waits for the others
 	}
 	if err := a.store.Release(lv.stream); err != nil {
 		return fmt.Errorf("let the recording go: %w", err)
 	}
+	a.tendGuest(a.guests[lv.grant.Device])
 	return nil
 }
 
@@ -226,8 +284,9 @@ func (a *Agent) claimLeave(c *ipc.Conn, lv *leave, r ipc.QuestionClaim) (ipc.Que
 		Question: lv.ask.ID, Rung: string(lv.ask.Rung()), Session: lv.stream.Session, Tool: g.Tool, Supporter: g.Supporter,
 		SupporterVerified: g.SupporterVerified, ConnectedAt: g.SessionStartedAt, Languages: a.policy.Effective.Languages(),
 		AnswerSeconds: int(consent.MaxAnswer / time.Second), Offered: []event.Group{event.Windows},
-		Companies: []ipc.QuestionCompany{{ID: g.Company, Name: g.CompanyName, Verified: true, Engine: g.Engine, RetentionDays: g.RetentionDays}},
-		Leave:     &ipc.QuestionLeave{Items: lv.items, From: g.NotBefore, Until: lv.until},
+		Companies: []ipc.QuestionCompany{{ID: g.Company, Name: g.CompanyName, Verified: g.CompanyHost == "", Host: g.CompanyHost,
+			Engine: g.Engine, RetentionDays: g.RetentionDays}},
+		Leave: &ipc.QuestionLeave{Items: lv.items, From: g.NotBefore, Until: lv.until},
 	}, nil
 }
 
@@ -239,7 +298,7 @@ func (a *Agent) answerLeave(c *ipc.Conn, lv *leave, r ipc.QuestionAnswer, h ipc.
 	}
 	by, counts := consent.P0, true
 	if lv.ask.Rung() == prompt.Window {
-		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(lv.desk, c))
+		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(lv.desk, c, h.Server))
 	}
 	if a.supporterOn(lv.desk.uid) {
 		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: ipc.RefusedRemote}, nil

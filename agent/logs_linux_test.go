@@ -2,10 +2,12 @@ package agent_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
@@ -13,9 +15,11 @@ import (
 )
 
 // TestSessionOfALog: a login in a tool's log asks the person, its end ends the
-// session, and after a restart of the service nothing confirms it any more.
-// Fault planted once: restore without its look at the watcher; the session
-// lived on with a process that proves nothing.
+// session, and after a restart of the service nothing confirms it any more: it is
+// not recorded, and its supporter counts as there until the program ends. Faults
+// planted once: restore without its look at the watcher; the session was recorded
+// on by a process that proves nothing. restore that ends it; the person was asked,
+// and the setting loosened, while the supporter may hold the mouse.
 func TestSessionOfALog(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
@@ -23,8 +27,11 @@ func TestSessionOfALog(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	b, err := os.ReadFile("session/watch/testdata/teamviewer.log")
 	must(t, err)
-	// The process that wrote it is this one: it outlives the session.
-	text := strings.ReplaceAll(string(b), "  1084 ", "  "+strconv.Itoa(os.Getpid())+" ")
+	// The process that wrote it outlives the session.
+	program := exec.Command("sleep", "600")
+	must(t, program.Start())
+	t.Cleanup(func() { _ = program.Process.Kill(); _ = program.Wait() })
+	text := strings.ReplaceAll(string(b), "  1084 ", "  "+strconv.Itoa(program.Process.Pid)+" ")
 	from, rest, found := strings.Cut(text, "2024/02/16 06:18:36.300")
 	if !found {
 		t.Fatal("the sample has no end")
@@ -41,11 +48,19 @@ func TestSessionOfALog(t *testing.T) {
 	r.stop()
 	r.tools = []string{watch.ToolTeamViewer}
 	r.start()
-	r.sit(":7", says(false))
+	p := r.sit(":7", says(false))
 	c := r.dial()
 	const name = "teamviewer/126302903"
 	write(from)
-	r.eventually("session of the log", func() bool { _, ok := r.session(c, name); return ok })
+	wrote := time.Now()
+	r.eventually("session of the log", func() bool {
+		if time.Since(wrote) > 3*time.Second { // what was there before the log was followed is no news
+			write(from)
+			wrote = time.Now()
+		}
+		_, ok := r.session(c, name)
+		return ok
+	})
 	r.eventually("the person was asked", func() bool {
 		all := r.consents(c)
 		return len(all) == 1 && all[0].Outcome == consent.OutcomeRefused && all[0].Supporter == "Example Support (1000000001)"
@@ -53,12 +68,29 @@ func TestSessionOfALog(t *testing.T) {
 	write("2024/02/16 06:18:36.300" + rest)
 	r.eventually("end of the session", func() bool { _, ok := r.session(c, name); return !ok })
 
+	// Allowed, by nobody's known hand: after a restart nothing says whether the
+	// supporter is still there, so it is no time to ask, nor to loosen anything.
+	p.says(says(true))
 	write(from)
-	r.eventually("the next session", func() bool { _, ok := r.session(c, name+"~2"); return ok })
+	r.eventually("the next session is recorded", func() bool { s, _ := r.session(c, name+"~2"); return s.Recording })
 	r.stop()
 	r.start()
 	c = r.dial()
-	if all, err := call[[]ipc.SessionInfo](r, c, ipc.MethodSessionList, nil); err != nil || len(all) != 0 {
-		t.Errorf("%+v, %v: nothing confirms it", all, err)
+	p = r.sit(":7", says(true))
+	s, ok := r.session(c, name+"~2")
+	if !ok || s.Recording || s.Why != "unconfirmed" {
+		t.Errorf("%v %+v: nothing confirms it", ok, s)
 	}
+	if _, err := call[ipc.SettingsResult](r, c, ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: consent.AccessAllowed}); err == nil {
+		t.Error("loosened, maybe by the supporter")
+	}
+	if e := r.consents(c)[0]; !e.Held || e.Session != name+"~2" || p.questions() != 0 {
+		t.Errorf("asked %d times: %+v", p.questions(), e)
+	}
+	must(t, program.Process.Kill())
+	_ = program.Wait()
+	r.eventually("over with its program, and asked about", func() bool {
+		_, there := r.session(c, name+"~2")
+		return !there && p.questions() == 1 && !r.consents(c)[0].Held
+	})
 }

@@ -38,9 +38,9 @@ func (a *Agent) noticeFor(c *ipc.Conn, r ipc.NoticeOf) (ipc.Notice, error) {
 	g := l.rec.grant.Grant()
 	n := ipc.Notice{Session: l.Name, Tool: l.Tool, Supporter: l.Supporter, Address: l.Address, Groups: g.Groups,
 		Enforced: g.Basis == consent.BasisEnforcedPolicy, Languages: a.policy.Effective.Languages(),
-		Company: ipc.QuestionCompany{ID: g.Company, Name: g.CompanyName, Verified: true, Engine: g.Engine, RetentionDays: g.RetentionDays}}
-	if a.company != nil {
-		n.Company.Readers = a.company.options.Readers
+		Company: ipc.QuestionCompany{ID: g.Company, Name: g.CompanyName, Verified: g.CompanyHost == "", Host: g.CompanyHost, Engine: g.Engine, RetentionDays: g.RetentionDays}}
+	if c := a.asker(l); c != nil {
+		n.Company.Readers = c.options.Readers
 	}
 	return n, nil
 }

@@ -37,6 +37,7 @@ func TestNobodyThere(t *testing.T) {
 			"Service": "sshd", "Remote": true, "State": "active", "Active": true}}, "", "", consent.ReasonNobodyThere},
 		{"locked", map[string]map[string]any{"2": locked(seatOf(":77", "seat0"))}, ":77", "", consent.ReasonDesktopLocked},
 		{"another user is in front", map[string]map[string]any{"2": behind(seatOf(":77", "seat0"))}, ":77", ":77", consent.ReasonDesktopLocked},
+		{"locked, and no helper", map[string]map[string]any{"2": locked(seatOf(":77", "seat0"))}, "", "", consent.ReasonDesktopUnreachable},
 		{"no helper", map[string]map[string]any{"2": seatOf(":77", "seat0")}, "", "", consent.ReasonDesktopUnreachable},
 		{"no helper at the one that is viewed", map[string]map[string]any{"2": seatOf(":77", "seat0"), "3": seatOf(":78", "seat1")}, ":77", ":78", consent.ReasonDesktopUnreachable},
 		{"no helper at one that may be viewed", map[string]map[string]any{"2": seatOf(":77", "seat0"), "3": seatOf(":78", "seat1")}, ":77", "", consent.ReasonDesktopUnreachable},

@@ -108,7 +108,7 @@ func (a *Agent) review() {
 			a.finish(l, "policy")
 		case l.rec != nil && d.Decision.Verdict == consent.Ask && l.rec.grant.Grant().Basis != consent.BasisConsent:
 			// What needed no question when it began needs one now, which was not asked.
-			d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}
+			d.Decision, d.Narrowed = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}, record.NarrowedMeanwhile
 			a.finish(l, "policy")
 		case l.question != nil && no:
 			asked = &record.Asked{AskedAt: l.question.askedAt, EndedAt: d.At, Offered: d.Offered}
@@ -143,7 +143,8 @@ func (a *Agent) expireLater() {
 func (a *Agent) again(l *live) decided {
 	d := *l.decided
 	d.At = time.Now().UTC()
-	switch c := a.company; {
+	c := a.asker(l)
+	switch {
 	case c != nil && c.Company == d.Company:
 		c.fill(&d.Input, d.At)
 		d.PolicyVersion, d.ServerReleases = c.options.Version, c.trust().ServerReleases()
@@ -151,13 +152,12 @@ func (a *Agent) again(l *live) decided {
 		d.Input.Outgoing, d.Input.Incoming = consent.OutgoingOff, consent.IncomingOff
 	}
 	a.policy.Effective.Fill(&d.Input)
-	d.PolicyOrigin, d.PolicySHA256 = a.policy.Origin, a.policy.SHA256
-	in := d.Input
-	in.Desktop = consent.DesktopAvailable
-	d.Decision = consent.Decide(in)
+	d.PolicyOrigin, d.PolicySHA256 = a.origin(c)
+	d.Input.Desktop = consent.DesktopAvailable
+	d.Decision, d.Narrowed = consent.Decide(d.Input), ""
 	v := d.Decision.Verdict
 	if (v == consent.Ask || v == consent.Allow) && !slices.ContainsFunc(d.Offered, a.policy.Effective.MayRecord) {
-		d.Decision = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}
+		d.Decision, d.Narrowed = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}, record.NarrowedToNothing
 	}
 	return d
 }

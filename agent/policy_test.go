@@ -30,11 +30,54 @@ func TestPolicyNarrowsWhatIsRecorded(t *testing.T) {
 			if b.Verdict != consent.Deny || b.Reason != consent.ReasonDeniedByPolicy || len(p.asked) > 0 {
 				t.Errorf("no group: %+v", b)
 			}
+			if got := r.follows(p.c); got != record.NarrowedToNothing {
+				t.Errorf("narrowed: %q", got)
+			}
 			continue
 		}
 		if b.Outcome != consent.OutcomeAllowed || len(p.asked) != 1 || !slices.Equal(p.asked[0].Offered, want) {
 			t.Errorf("%s: %+v, offered %+v", groups, b, p.asked)
 		}
+	}
+}
+
+// follows checks that each record says nothing but what follows from its own
+// facts, and returns why the newest was narrowed.
+func (r *rig) follows(c *ipc.Client) record.Narrowed {
+	r.t.Helper()
+	var newest record.Narrowed
+	for i, e := range r.consents(c) {
+		show, err := call[ipc.ConsentShow](r, c, ipc.MethodConsentShow, ipc.ByID{ID: e.ID})
+		must(r.t, err)
+		receipt, err := record.NewReceipt(c.HelloResult().DeviceKey, show.Envelope)
+		must(r.t, err)
+		if follows, known := receipt.Follows(); !follows || !known {
+			r.t.Errorf("%s %s %s, narrowed %q: the decision does not follow from the facts", e.ID, e.Verdict, e.Reason, receipt.Narrowed())
+		}
+		if i == 0 {
+			newest = receipt.Narrowed()
+		}
+	}
+	return newest
+}
+
+// TestRecordsFollow: what runs without a question ends where a policy asks for
+// one now, and the record of it follows from the facts in it. Let review leave
+// Narrowed out, or again the desktop that it decided with, and it fails.
+func TestRecordsFollow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := r.dial()
+	r.sit(":77", says(true))
+	_, err := call[ipc.SettingsResult](r, c, ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: consent.AccessAllowed})
+	must(t, err)
+	if b := r.begin(c, ipc.SessionBegin{ID: "1", Desktop: ":77"}); b.Verdict != consent.Allow {
+		t.Fatalf("%+v", b)
+	}
+	r.setPolicy("managed/b.json", `{"AccessControl": "after-confirmation"}`)
+	r.eventually("the recording ended", func() bool { s, _ := r.session(c, "test/1"); return s.Outcome == consent.OutcomeDenied })
+	if got := r.follows(c); got != record.NarrowedMeanwhile {
+		t.Errorf("narrowed: %q", got)
 	}
 }
 

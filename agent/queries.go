@@ -38,6 +38,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			s.Waiting += st.Last - st.Acked
 		}
 	}
+	s.Guests = a.guestList()
 	for _, l := range a.sessions {
 		if a.mine(p, l) {
 			s.Sessions++
@@ -89,6 +90,9 @@ func (a *Agent) info(l *live) ipc.SessionInfo {
 	if d := l.decided; d != nil {
 		i.Company, i.Desktop, i.Verdict, i.Reason = d.CompanyName, d.Desktop, d.Decision.Verdict, d.Decision.Reason
 	}
+	if l.lost {
+		i.Why = whyUnconfirmed
+	}
 	if r := l.rec; r != nil {
 		i.Recording, i.Paused, i.Why, i.Events = r.on, r.paused, r.why, r.last
 		if r.on && !r.desk {
@@ -98,8 +102,8 @@ func (a *Agent) info(l *live) ipc.SessionInfo {
 	return i
 }
 
-// row is what consent list shows of a record.
-func row(e store.Entry) (ipc.ConsentEntry, string, error) {
+// row is what consent list shows of a record, with what says whom it is about.
+func row(e store.Entry) (ipc.ConsentEntry, record.Decided, error) {
 	var b struct {
 		record.Decided
 		Basis  consent.Basis   `json:"basis"`
@@ -109,10 +113,10 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 	}
 	_, payload, err := record.Peek(e.Envelope)
 	if err != nil {
-		return ipc.ConsentEntry{}, "", err
+		return ipc.ConsentEntry{}, record.Decided{}, err
 	}
 	if err := json.Unmarshal(payload, &b); err != nil {
-		return ipc.ConsentEntry{}, "", fmt.Errorf("decode record %s: %w", e.ID, err)
+		return ipc.ConsentEntry{}, record.Decided{}, fmt.Errorf("decode record %s: %w", e.ID, err)
 	}
 	out := ipc.ConsentEntry{
 		ID: e.ID, Session: e.Session, Tool: b.Tool, Supporter: b.Supporter, Company: b.CompanyName, Direction: b.Direction,
@@ -121,10 +125,10 @@ func row(e store.Entry) (ipc.ConsentEntry, string, error) {
 	}
 	if len(b.Groups) > 0 {
 		if err := json.Unmarshal(b.Groups, &out.Groups); err != nil {
-			return ipc.ConsentEntry{}, "", fmt.Errorf("decode record %s: %w", e.ID, err)
+			return ipc.ConsentEntry{}, record.Decided{}, fmt.Errorf("decode record %s: %w", e.ID, err)
 		}
 	}
-	return out, b.Subject, nil
+	return out, b.Decided, nil
 }
 
 // entries lists the decisions that concern the peer, newest first, each with
@@ -173,12 +177,12 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 		default:
 			return true
 		}
-		r, subject, err := row(e)
+		r, of, err := row(e)
 		if err != nil {
 			bad = err
 			return true
 		}
-		if p.Role() != ipc.RoleAdmin && subject != mine {
+		if p.Role() != ipc.RoleAdmin && !of.Concerns(mine) {
 			return true
 		}
 		r.Held = waiting[e.ID]
@@ -382,8 +386,6 @@ func (a *Agent) mySubject(p ipc.Peer, st store.StreamInfo) bool {
 	if err != nil {
 		return false
 	}
-	var g struct {
-		Subject string `json:"subject"`
-	}
-	return json.Unmarshal(payload, &g) == nil && g.Subject == a.subjectOf(p.UID)
+	var g record.Decided
+	return json.Unmarshal(payload, &g) == nil && g.Concerns(a.subjectOf(p.UID))
 }

@@ -261,8 +261,8 @@ func (a *Agent) closedBy(l *live) string {
 	case r.writer.full:
 		return whyFull
 	}
-	if len(l.desktops) == 0 && a.unreached(l) {
-		return whyIndicator // somebody has come whom nothing can show it to
+	if a.unknown(l) {
+		return whyIndicator // somebody has come whom nothing shows it to
 	}
 	for _, id := range l.desktops {
 		d, ok := a.desktops[id]
@@ -303,8 +303,10 @@ func (a *Agent) blocked(l *live) bool {
 }
 
 // unsettled: the session was denied, or its question is open or was not answered.
+// One that had been allowed and was lost sight of forbids nothing.
 func unsettled(l *live) bool {
-	return l.decided != nil && l.rec == nil && l.outcome != consent.OutcomeNotRequested
+	return l.decided != nil && l.rec == nil && l.outcome != consent.OutcomeNotRequested &&
+		!(l.lost && l.outcome == consent.OutcomeAllowed)
 }
 
 // startCapture starts what is captured for a recording outside its windows.

@@ -131,7 +131,7 @@ func (l *live) party() consent.Party {
 // mayAllowFor is for how many minutes l's question may offer a yes to hold for
 // further sessions; 0: it does not offer it.
 func (a *Agent) mayAllowFor(l *live, targets []*desktop) int {
-	if l.Identity == "" || !onePerson(l, targets) {
+	if l.Identity == "" || l.Guest != "" || !onePerson(l, targets) {
 		return 0
 	}
 	return int(min(a.policy.Effective.AllowFor(), consent.MaxRemember) / time.Minute)
@@ -140,7 +140,7 @@ func (a *Agent) mayAllowFor(l *live, targets []*desktop) int {
 // remembered looks for an earlier answer that holds for l. A session that is
 // asked about once more, because it has lasted long, is asked.
 func (a *Agent) remembered(l *live, targets []*desktop) (*answer, []event.Group) {
-	if l.awaiting != nil || !onePerson(l, targets) {
+	if l.awaiting != nil || l.Guest != "" || !onePerson(l, targets) {
 		return nil, nil
 	}
 	d := l.decided

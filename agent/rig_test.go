@@ -189,6 +189,7 @@ type person struct {
 	r       *rig
 	c       *ipc.Client
 	display string
+	dial    func() (*ipc.Client, error) // as this person's windows do
 
 	mu      sync.Mutex
 	answer  func(p *person, open ipc.PromptOpen) // what happens to a question
@@ -198,6 +199,7 @@ type person struct {
 	asked   []ipc.Question
 	rungs   []string
 	notices []string // sessions that were told of
+	closed  []string // questions that were taken away
 	ind     ipc.Indicator
 
 	heard     []ipc.Heard // what it says of the next presses
@@ -210,6 +212,9 @@ type person struct {
 func (r *rig) sit(display string, answer func(*person, ipc.PromptOpen)) *person {
 	r.t.Helper()
 	p := &person{r: r, c: r.dial(), display: display, answer: answer, visible: true, alive: true}
+	p.dial = func() (*ipc.Client, error) {
+		return ipc.Dial(context.Background(), r.socket, ipc.Hello{Program: "test"})
+	}
 	_, err := call[ipc.DesktopRegisterResult](r, p.c, ipc.MethodDesktopRegister, ipc.DesktopRegister{Display: display, Type: "x11", Locale: "en",
 		Offers: []event.Group{event.Windows, event.Commands, event.Files, event.Chat}})
 	must(r.t, err)
@@ -250,6 +255,12 @@ func (p *person) take(push ipc.Push) {
 		if answer != nil {
 			go answer(p, open)
 		}
+	case ipc.PushPromptClose:
+		var gone ipc.PromptClose
+		_ = json.Unmarshal(push.Data, &gone)
+		p.mu.Lock()
+		p.closed = append(p.closed, gone.Question)
+		p.mu.Unlock()
 	case ipc.PushNotice:
 		var of ipc.NoticeOf
 		_ = json.Unmarshal(push.Data, &of)
@@ -309,7 +320,7 @@ func (p *person) window(epoch uint64, title string) {
 
 // open fetches the question over a connection of its own, as a window does.
 func (p *person) open(o ipc.PromptOpen) (*ipc.Client, ipc.Question, error) {
-	c, err := ipc.Dial(context.Background(), p.r.socket, ipc.Hello{Program: "test"})
+	c, err := p.dial()
 	if err != nil {
 		return nil, ipc.Question{}, err
 	}

@@ -33,6 +33,10 @@ type live struct {
 	stopWait func()          // ends the wait for the process
 	// unconfirmed: after a restart, until its source says that it goes on.
 	unconfirmed bool
+	// lost: after a restart nothing says any more whether it goes on. Nothing of it is
+	// recorded, and its supporter counts as there until its process ends.
+	lost    bool
+	carried bool // of a session that a code opened: a remote tool's was there with it
 }
 
 // begin registers a session and has it decided. A session that is live already
@@ -46,14 +50,15 @@ func (a *Agent) begin(s session.Session) (*live, error) {
 	}
 	l := &live{Session: s}
 	if l.confined() && !a.calm(s.Owner) {
-		return nil, &ipc.Error{Code: ipc.CodeRefused, Message: fmt.Sprintf("more than %d sessions were begun within %d minutes", maxBegins, int(beginsWithin.Minutes())),
-			Hint: "wait a little: every one of them may ask the person a question"}
+		return nil, errTooMany
 	}
 	l.Name = a.unusedName(s.Name)
 	s = l.Session
 	a.sessions[s.Name] = l
 	a.waitFor(l)
 	a.decide(l)
+	a.followRemote(l)
+	a.tendGuest(a.guests[l.Guest])
 	// A supporter is there again: what was asked after they left must wait.
 	a.tellLeaves(consent.EventSessionOver, func(lv *leave) bool { return a.supporterOn(lv.desk.uid) })
 	return l, nil
@@ -184,8 +189,10 @@ func (a *Agent) end(l *live, reason string) {
 	l.release()
 	a.trimSoon()
 	a.askHeld()
+	a.guestEnded(l)
 	a.log.Info("session ended", "session", l.Name, "reason", reason)
 	a.gateAll()
+	a.endUncarried()
 }
 
 // release lets callers go who wait for the question's end.
@@ -264,13 +271,15 @@ func (a *Agent) restore() {
 		case len(k.Grant) > 0:
 			a.resume(l, k)
 		}
-		// What a log said meanwhile was not read, and its program outlives its sessions.
-		if !l.processLives() || l.Watcher == watcherLogs {
+		if !l.processLives() {
 			a.end(l, "lost")
 			continue
 		}
 		a.waitFor(l)
 		switch {
+		case l.Watcher == watcherLogs:
+			// What a log said meanwhile was not read, and its program outlives its sessions.
+			a.loseSight(l)
 		case l.Watcher == watcherTools:
 			l.unconfirmed = true // its process serves others too
 		case l.Tool == toolX11VNC:
@@ -278,6 +287,18 @@ func (a *Agent) restore() {
 		}
 	}
 	a.closeOrphans()
+}
+
+// loseSight ends what is recorded of a session that may go on or not.
+func (a *Agent) loseSight(l *live) {
+	l.lost = true
+	if l.rec != nil {
+		a.finish(l, "lost")
+	}
+	a.letGo(l, "lost")
+	if err := a.keep(l); err != nil {
+		a.log.Error("keep session", "session", l.Name, "err", err)
+	}
 }
 
 // processLives tells whether the process that the session hangs on is still the

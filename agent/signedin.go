@@ -96,12 +96,14 @@ func (a *Agent) helperOf(s watch.LogindSession) *desktop {
 func (a *Agent) followDesktops() {
 	there := map[*desktop]bool{}
 	var back []*desktop
+	came := false
 	for _, s := range a.graphical {
 		d := a.helperOf(s)
 		if d == nil {
 			continue
 		}
 		d.listed, there[d] = true, true
+		came = a.signIn(s.ID, d.uid) || came
 		was := d.locked
 		d.locked = s.Locked || !s.Active
 		switch {
@@ -124,7 +126,7 @@ func (a *Agent) followDesktops() {
 	for _, d := range back {
 		a.cameBack(d)
 	}
-	if len(back) > 0 {
+	if len(back) > 0 || came {
 		a.askHeld()
 	}
 	a.notifyAll()
@@ -175,9 +177,26 @@ func (a *Agent) cameBack(d *desktop) {
 	}
 }
 
+// somebodyCame decides a recording anew that had found nobody at any desktop,
+// once somebody is at one: by what they have set, with a grant that is theirs,
+// to take back too. Until then nothing more is captured.
+func (a *Agent) somebodyCame(l *live) {
+	if l.rec != nil && !l.unconfirmed && a.unknown(l) {
+		a.log.Info("somebody came", "session", l.Name)
+		a.expired(l, l.rec)
+	}
+}
+
+// unknown: somebody whom the recording of l does not know is at a desktop that
+// it may view.
+func (a *Agent) unknown(l *live) bool {
+	return len(l.desktops) == 0 && (a.unreached(l) || len(a.mayView(l)) > 0)
+}
+
 // askAgain decides anew about a session whose person had no chance, if
 // everybody who would have to be asked can be asked now.
 func (a *Agent) askAgain(l *live) {
+	a.somebodyCame(l)
 	if _, state := a.viewed(l); state != consent.DesktopAvailable || !l.missed() {
 		return
 	}
@@ -189,7 +208,7 @@ func (a *Agent) askAgain(l *live) {
 // missed tells whether the session was denied only because nobody could be
 // asked or told. A refusal, silence and a broken window are answers that stand.
 func (l *live) missed() bool {
-	if l.decided == nil || l.rec != nil || l.question != nil || l.unconfirmed || l.asks >= maxAsks {
+	if l.decided == nil || l.rec != nil || l.question != nil || l.unconfirmed || l.lost || l.asks >= maxAsks {
 		return false
 	}
 	switch l.outcome {
@@ -231,7 +250,9 @@ func (a *Agent) viewed(l *live) (targets []*desktop, state consent.Desktop) {
 		return targets, consent.DesktopAvailable
 	case len(all) > 0:
 		return nil, consent.DesktopLocked
-	case a.logind == nil || a.logindFailed || a.unreached(l) || l.Desktop != "":
+	case a.logind == nil || a.logindFailed || l.Desktop != "":
+		return nil, consent.DesktopUnreachable
+	case a.unhelped(l, func(watch.LogindSession) bool { return true }): // locked, or not: somebody has signed in there
 		return nil, consent.DesktopUnreachable
 	}
 	return nil, consent.DesktopNobody
@@ -245,8 +266,14 @@ func (a *Agent) unreached(l *live) bool {
 			return false
 		}
 	}
+	return a.unhelped(l, func(s watch.LogindSession) bool { return !s.Locked && s.Active })
+}
+
+// unhelped tells whether logind lists such a desktop that the session may view
+// and that has no helper.
+func (a *Agent) unhelped(l *live, such func(watch.LogindSession) bool) bool {
 	return slices.ContainsFunc(a.graphical, func(s watch.LogindSession) bool {
-		return a.helperOf(s) == nil && !s.Locked && s.Active && l.mayView(s.UID, s.ID, s.Display)
+		return a.helperOf(s) == nil && such(s) && l.mayView(s.UID, s.ID, s.Display)
 	})
 }
 

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 	}
 	p := c.Peer()
 	l := a.sessions[g.Session]
-	if p.Role() != ipc.RoleAdmin && g.Subject != a.subjectOf(p.UID) {
+	if p.Role() != ipc.RoleAdmin && !g.Concerns(a.subjectOf(p.UID)) {
 		return none, &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no grant %q", r.ID), Hint: "aval consent list shows them"}
 	}
 	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
@@ -97,8 +98,8 @@ func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error
 		rec.writer.wait()
 	}
 	a.tellLeaves(consent.EventStopped, func(lv *leave) bool { return lv.stream == st })
-	if a.company != nil && a.company.link != nil {
-		a.company.link.Fence(st) // not even what is on its way
+	if owner := cmp.Or(a.guests[g.Device], a.company); owner != nil && owner.link != nil {
+		owner.link.Fence(st) // not even what is on its way
 	}
 	if err := a.store.Withdraw(st); err != nil && !errors.Is(err, store.ErrErased) {
 		return none, fmt.Errorf("withdraw: %w", err)

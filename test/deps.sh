@@ -33,6 +33,7 @@ build)
 	want ca-certificates file /etc/ssl/certs/ca-certificates.crt
 	;;
 test)
+	want systemd file /lib/systemd/systemd-journald
 	want xvfb cmd Xvfb
 	want xserver-xephyr cmd Xephyr
 	want openbox cmd openbox
@@ -67,6 +68,9 @@ e2e)
 	want netcat-openbsd file '/bin/nc.openbsd /usr/bin/nc.openbsd'
 	want python3-minimal cmd python3
 	want picom cmd picom
+	want nodejs cmd node
+	want npm cmd npm
+	want libxtst6 file '/usr/lib/*/libXtst.so.6'
 	[ "$(id -u)" != 0 ] || {
 		want debootstrap cmd debootstrap
 		want systemd-container cmd systemd-nspawn
@@ -78,7 +82,29 @@ e2e)
 	;;
 esac
 
-[ -n "$missing" ] || exit 0
+# MeshCentral, server and agent, into the user's cache and without running any of
+# its scripts. Where it cannot be fetched its tests say so and are skipped.
+mesh() {
+	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/meshcentral-1.1.55
+	[ -e "$dir/node_modules/meshcentral/meshcentral.js" ] && return 0
+	echo "Fetching MeshCentral into $dir …" >&2
+	rm -rf "$dir" "$dir.unreachable"
+	mkdir -p "$dir.new"
+	if npm install --prefix "$dir.new" --ignore-scripts --no-audit --no-fund --no-save meshcentral@1.1.55 >"$dir.log" 2>&1; then
+		mv "$dir.new" "$dir"
+	else
+		tail -n 3 "$dir.log" | tee "$dir.unreachable" >&2
+		rm -rf "$dir.new"
+	fi
+	rm -f "$dir.log"
+}
+after=:
+[ "$group" != e2e ] || after=mesh
+
+[ -n "$missing" ] || {
+	$after
+	exit 0
+}
 echo "Missing Debian packages:$missing" >&2
 if ! command -v apt-get >/dev/null 2>&1; then
 	echo "There is no apt-get here: install what these packages hold with your system's own tool, then run make again." >&2
@@ -100,3 +126,4 @@ apt install -y --no-install-recommends $missing >/dev/null 2>&1 || {
 	apt update
 	apt install -y --no-install-recommends $missing
 }
+$after

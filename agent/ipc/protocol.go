@@ -41,6 +41,9 @@ type Error struct {
 	Code    string `json:"code"` // one of the Code constants
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// Why is one word for windows, which have their own sentence for it: one of
+	// the Why constants, of session.join; empty elsewhere.
+	Why string `json:"why,omitempty"`
 }
 
 func (e *Error) Error() string {
@@ -77,6 +80,7 @@ const (
 	MethodSessionBegin Method = "session.begin"
 	MethodSessionEvent Method = "session.event"
 	MethodSessionEnd   Method = "session.end"
+	MethodSessionJoin  Method = "session.join"
 	MethodSessionList  Method = "session.list"
 	MethodSessionPAM   Method = "session.pam"
 
@@ -232,6 +236,28 @@ type SessionBegin struct {
 	// Hold waits with the answer until the question has ended.
 	Hold bool `json:"hold,omitempty"`
 }
+
+// SessionJoin redeems a session code: XXXX-XXXX@server or its link.
+type SessionJoin struct {
+	Code string `json:"code"`
+	// Desktop names the desktop session viewed; empty: all of the caller's.
+	Desktop string `json:"desktop,omitempty"`
+	// Hold waits with the answer until the question has ended.
+	Hold bool `json:"hold,omitempty"`
+}
+
+// Why a session code could not be used.
+const (
+	WhyBad      = "bad"      // it is no code
+	WhyUnknown  = "unknown"  // its server does not know it
+	WhyUsed     = "used"     // it was used already
+	WhyExpired  = "expired"  // its ten minutes are over
+	WhyTries    = "tries"    // too many wrong ones came from this address
+	WhyServer   = "server"   // its server cannot be reached, or is not who it says it is
+	WhyDenied   = "denied"   // nothing is recorded here, so the server was not asked
+	WhyManaged  = "managed"  // the computer is enrolled with that company
+	WhyImpostor = "impostor" // the server says that it is a company which it is not
+)
 
 // SessionBeginResult is what was decided. Outcome is asking while a question is open.
 type SessionBeginResult struct {
@@ -504,13 +530,27 @@ type Status struct {
 	// Required: sessions are recorded even where the person has chosen Denied.
 	Required bool `json:"required"`
 	// Link is none, connecting, connected or refused.
-	Link      string          `json:"link"`
-	LinkError string          `json:"link_error,omitempty"`
-	Waiting   uint64          `json:"waiting"` // events not yet acknowledged
+	Link      string `json:"link"`
+	LinkError string `json:"link_error,omitempty"`
+	Waiting   uint64 `json:"waiting"` // events not yet acknowledged
+	// Guests are companies that ask for one session by a code, while that is open
+	// or something waits for them.
+	Guests    []GuestStatus   `json:"guests,omitempty"`
 	Desktops  []DesktopStatus `json:"desktops"`
 	Sessions  int             `json:"sessions"`
 	Recording int             `json:"recording"`
 	Notes     []string        `json:"notes,omitempty"` // sentences: quarantined files and the like
+}
+
+// GuestStatus is a company that asks for one session by a code.
+type GuestStatus struct {
+	Company   string    `json:"company"` // the name that it gives itself
+	Server    string    `json:"server"`  // host name, as TLS has verified it
+	Supporter string    `json:"supporter"`
+	Open      bool      `json:"open"`  // its session has not ended
+	Until     time.Time `json:"until"` // when its request ends at the latest
+	Link      string    `json:"link"`  // none, connecting, connected or refused
+	LinkError string    `json:"link_error,omitempty"`
 }
 
 // DesktopStatus is one graphical session known to the service.
@@ -537,9 +577,6 @@ type DesktopRegister struct {
 	Locale   string `json:"locale"`
 	// Offers are the groups that this desktop can deliver.
 	Offers []event.Group `json:"offers"`
-	// Server is the process id of the X server, as the kernel names the other
-	// end of the connection to it; 0: there is none, or it cannot be told.
-	Server int `json:"server,omitempty"`
 }
 
 // Listening tells the desktop whether to hear the presses of its devices, and
@@ -580,6 +617,9 @@ type Heard struct {
 	From   consent.Origin `json:"from"`
 	Device string         `json:"device,omitempty"`
 	Doubt  string         `json:"doubt,omitempty"` // why it does not count all the same
+	// Server is the process id of the X server that was heard, as the kernel names
+	// the other end of those very connections; 0: there is none, or it cannot be told.
+	Server int `json:"server,omitempty"`
 }
 
 // DesktopRegisterResult names the desktop as the service knows it.
@@ -656,6 +696,14 @@ type QuestionCompany struct {
 	Engine        string `json:"engine"` // rules, or the name of a model
 	RetentionDays int    `json:"retention_days"`
 	Readers       string `json:"readers,omitempty"`
+	// Host is the name of the server of a company that asks by a session code, as
+	// TLS has verified it; Name is then the company's own choice. Empty: the
+	// computer is enrolled with it.
+	Host string `json:"host,omitempty"`
+	// Pinned: nothing but the fingerprint in the code vouches for Host. First: the
+	// company has never asked on this computer before.
+	Pinned bool `json:"pinned,omitempty"`
+	First  bool `json:"first,omitempty"`
 }
 
 // NoticeOf names the session that a notice is about: the push that has it

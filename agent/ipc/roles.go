@@ -26,6 +26,7 @@ var methods = map[Method]Role{
 	MethodSessionBegin: RoleUser, // desktops of the own user, unless admin
 	MethodSessionEvent: RoleUser, // own sessions
 	MethodSessionEnd:   RoleUser, // own sessions
+	MethodSessionJoin:  RoleUser, // desktops of the own user, unless admin
 	MethodSessionList:  RoleUser, // own sessions and own desktops, unless admin
 	MethodSessionPAM:   RoleAdmin,
 

@@ -7,7 +7,8 @@ import (
 	"aval/agent/memory"
 )
 
-// TestTrim: the program goes on as before, with all its data.
+// TestTrim: the program goes on as before, with all its data. That it gives
+// anything back is for TestTrimGivesBack to see.
 func TestTrim(t *testing.T) {
 	data := bytes.Repeat([]byte("aval"), 1<<20)
 	for range 3 {

@@ -180,8 +180,6 @@ func languageTag(s string) (string, bool) {
 	return allowed, true
 }
 
-// fingerprint checks the form that `ssh-keygen -l` prints: SHA256: and 43
-// characters of unpadded base64 (OpenSSH 6.8 and later).
 // expression: RE2, of bounded size, and not found in every text.
 func expression(s string) (string, bool) {
 	const allowed = "regular expressions (RE2) that do not fit the empty text, with few and small repetitions"
@@ -201,6 +199,8 @@ func expression(s string) (string, bool) {
 // redaction allows them.
 const maxProgram = 4096
 
+// fingerprint checks the form that `ssh-keygen -l` prints: SHA256: and 43
+// characters of unpadded base64 (OpenSSH 6.8 and later).
 func fingerprint(s string) (string, bool) {
 	const allowed = "SSH key fingerprints: SHA256: and 43 characters of base64"
 	body, ok := strings.CutPrefix(s, "SHA256:")

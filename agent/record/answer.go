@@ -21,7 +21,7 @@ func (g Grant) checkAnswer() error {
 	case g.Decision.Verdict != consent.Ask:
 		return fmt.Errorf("%w: consent without a question", ErrMalformed)
 	case g.Answer != "":
-		if g.Ending != consent.EndingEarlier || g.Asked != nil || g.ForMinutes != 0 || g.Answer == g.ID || g.SupporterID == "" || g.Subject == "" || !proven {
+		if len(g.Subjects) > 0 || g.Ending != consent.EndingEarlier || g.Asked != nil || g.ForMinutes != 0 || g.Answer == g.ID || g.SupporterID == "" || g.Subject == "" || !proven {
 			return fmt.Errorf("%w: an earlier answer that cannot be", ErrMalformed)
 		}
 	case g.Ending != consent.EndingAnsweredYes || g.Asked == nil:
@@ -30,6 +30,8 @@ func (g Grant) checkAnswer() error {
 		return fmt.Errorf("%w: an answer for %d minutes", ErrMalformed, g.ForMinutes)
 	case g.ForMinutes > 0 && (g.ForMinutes > g.Asked.OfferedMinutes || g.SupporterID == "" || g.Subject == "" || !proven):
 		return fmt.Errorf("%w: an answer for further sessions that was not offered, or to nobody in particular", ErrMalformed)
+	case g.ForMinutes > 0 && len(g.Subjects) > 0:
+		return fmt.Errorf("%w: an answer of several people for further sessions", ErrMalformed)
 	}
 	return nil
 }

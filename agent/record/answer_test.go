@@ -87,6 +87,8 @@ func TestAnswersThatCannotBe(t *testing.T) {
 		"with a policy": func(g *record.Grant) {
 			g.Basis, g.Decision = consent.BasisPolicy, consent.Decision{Verdict: consent.Allow, Basis: consent.BasisPolicy}
 		},
+		"by several people":              func(g *record.Grant) { g.Subjects = []string{g.Subject, "other"} },
+		"further, of several people":     func(g *record.Grant) { *g = furtherGrant(); g.Subjects = []string{g.Subject, "other"} },
 		"further, and asked":             func(g *record.Grant) { *g = furtherGrant(); g.Asked = firstAnswer().Asked },
 		"further, and for further ones":  func(g *record.Grant) { *g = furtherGrant(); g.ForMinutes = 1 },
 		"further, and answered":          func(g *record.Grant) { *g = furtherGrant(); g.Ending = consent.EndingAnsweredYes },

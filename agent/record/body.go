@@ -36,11 +36,19 @@ type Decided struct {
 	// SupporterID shows that two sessions are of the same supporter: "ssh-key:"
 	// with the key's fingerprint, or "root:" with the name that root's hook gave;
 	// empty: a name that is only claimed.
-	SupporterID   string             `json:"supporter_id,omitempty"`
-	CompanyName   string             `json:"company_name"`
-	Direction     consent.Direction  `json:"direction"`
-	Input         consent.Input      `json:"input"`
-	Decision      consent.Decision   `json:"decision"`
+	SupporterID string `json:"supporter_id,omitempty"`
+	CompanyName string `json:"company_name"`
+	// CompanyHost is the name of the server of a company that asked by a session
+	// code, as TLS verified it, and Request the id of what it asked with; empty:
+	// the computer was enrolled with the company.
+	CompanyHost string            `json:"company_host,omitempty"`
+	Request     string            `json:"request,omitempty"`
+	Direction   consent.Direction `json:"direction"`
+	Input       consent.Input     `json:"input"`
+	Decision    consent.Decision  `json:"decision"`
+	// Narrowed: what consent.Decide made of Input was no denial, and this is why it
+	// became the one that Decision holds.
+	Narrowed      Narrowed           `json:"narrowed,omitempty"`
 	Outcome       consent.Outcome    `json:"outcome"`
 	Ending        consent.Ending     `json:"ending,omitempty"`
 	Provenance    consent.Provenance `json:"provenance,omitempty"`
@@ -49,12 +57,59 @@ type Decided struct {
 	PolicyVersion int64              `json:"policy_version"`
 	// ServerReleases: the company's server may by itself send values that allow
 	// recording without a question, for no separate release key is pinned.
-	ServerReleases   bool      `json:"server_releases,omitempty"`
-	Subject          string    `json:"subject"` // salted hash of the desktop's user
+	ServerReleases bool `json:"server_releases,omitempty"`
+	// Subject is a salted hash of the desktop's user. Subjects are those of all
+	// users where several may be the one that is viewed, and the first is Subject.
+	Subject          string    `json:"subject"`
+	Subjects         []string  `json:"subjects,omitempty"`
 	Desktop          string    `json:"desktop"` // the desktop session that was asked or viewed
 	Asked            *Asked    `json:"asked,omitempty"`
 	SessionStartedAt time.Time `json:"session_started_at"`
 	AgentVersion     string    `json:"agent_version"`
+}
+
+// Narrowed is why what might have been recorded, or asked about, was denied.
+type Narrowed string
+
+// The reasons of Narrowed.
+const (
+	// NarrowedToNothing: of the groups that the desktop can deliver, the policy and
+	// the person's own choice left none.
+	NarrowedToNothing Narrowed = "no-group-left"
+	// NarrowedMeanwhile: a policy that became stricter asks for a question about what
+	// runs without one.
+	NarrowedMeanwhile Narrowed = "policy-now-asks"
+)
+
+// follows tells whether the decision comes out of the input.
+func (d Decided) follows() bool {
+	table := consent.Decide(d.Input)
+	switch d.Narrowed {
+	case "":
+		return table == d.Decision
+	case NarrowedToNothing:
+		return (table.Verdict == consent.Ask || table.Verdict == consent.Allow) && d.denied()
+	case NarrowedMeanwhile:
+		return table.Verdict == consent.Ask && d.denied()
+	}
+	return false
+}
+
+func (d Decided) denied() bool {
+	return d.Decision.Verdict == consent.Deny && d.Decision.Basis == consent.BasisNone && !d.Decision.Notice
+}
+
+// Concerns tells whether a record is about a user, of one or of several.
+func (d Decided) Concerns(subject string) bool {
+	return subject != "" && (d.Subject == subject || slices.Contains(d.Subjects, subject))
+}
+
+// subjects are all whom a record is about.
+func (d Decided) subjects() []string {
+	if len(d.Subjects) == 0 && d.Subject != "" {
+		return []string{d.Subject}
+	}
+	return d.Subjects
 }
 
 // Asked is how a question went.
@@ -118,6 +173,8 @@ type NoAnswer struct {
 type Confirmation struct {
 	Head
 	Grant string `json:"grant"`
+	// Subject is who said so, where the grant is about several; all must.
+	Subject string `json:"subject,omitempty"`
 	// LastSeq is the last event that it is about.
 	LastSeq    uint64             `json:"last_seq"`
 	Provenance consent.Provenance `json:"provenance"`

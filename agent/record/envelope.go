@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"aval/agent/strict"
 )
@@ -36,6 +37,7 @@ const (
 	TypeErasure      Type = "application/vnd.aval.erasure.v1+json"
 	TypePolicy       Type = "application/vnd.aval.policy.v1+json"
 	TypeRelease      Type = "application/vnd.aval.release.v1+json"
+	TypeRequest      Type = "application/vnd.aval.request.v1+json"
 	TypeCheckpoint   Type = "application/vnd.aval.checkpoint.v1+json"
 	// TypeBatch signs a batch of events; its payload is wire.Batch, not JSON.
 	TypeBatch Type = "application/vnd.aval.batch.v1+protobuf"
@@ -95,21 +97,40 @@ func VerifyBytes(pub ed25519.PublicKey, typ Type, payload, sig []byte) bool {
 	return len(pub) == ed25519.PublicKeySize && ed25519.Verify(pub, PAE(typ, payload), sig)
 }
 
-// Sign encodes body as JSON, once, and returns the signed envelope's bytes.
-func Sign(signer crypto.Signer, typ Type, body any) ([]byte, error) {
+// Sign encodes body as JSON, once, and returns the signed envelope's bytes. Each
+// signer adds a signature over the same bytes.
+func Sign(signer crypto.Signer, typ Type, body any, more ...crypto.Signer) ([]byte, error) {
 	payload, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode record: %w", err)
 	}
-	sig, err := SignBytes(signer, typ, payload)
-	if err != nil {
-		return nil, err
+	env := Envelope{PayloadType: typ, Payload: payload}
+	for _, s := range append([]crypto.Signer{signer}, more...) {
+		sig, err := SignBytes(s, typ, payload)
+		if err != nil {
+			return nil, err
+		}
+		env.Signatures = append(env.Signatures, Signature{KeyID: KeyID(s.Public().(ed25519.PublicKey)), Sig: sig})
 	}
-	return json.Marshal(Envelope{
-		PayloadType: typ,
-		Payload:     payload,
-		Signatures:  []Signature{{KeyID: KeyID(signer.Public().(ed25519.PublicKey)), Sig: sig}},
-	})
+	return json.Marshal(env)
+}
+
+// Only returns an envelope with the signature of one key alone, over the same
+// bytes: what leaves for a company shows no key but the one that the company
+// knows. An envelope with one signature is returned as it is.
+func Only(raw []byte, keyID string) ([]byte, error) {
+	var env Envelope
+	if err := strict.Decode(raw, &env); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if len(env.Signatures) == 1 {
+		return raw, nil
+	}
+	env.Signatures = slices.DeleteFunc(env.Signatures, func(s Signature) bool { return s.KeyID != keyID })
+	if len(env.Signatures) != 1 {
+		return nil, ErrUnknownKey
+	}
+	return json.Marshal(env)
 }
 
 // Keys finds a public key by its id. It returns nil for an unknown or revoked key.

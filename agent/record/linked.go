@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -28,7 +29,7 @@ type linkedReceipt struct {
 	Created  string                  `json:"dct:created"`
 	Creator  string                  `json:"dct:creator"`
 	Language string                  `json:"dct:language"`
-	Subject  *linkedThing            `json:"dpv:hasDataSubject,omitempty"`
+	Subject  linkedThings            `json:"dpv:hasDataSubject,omitempty"`
 	Notices  []linkedNotice          `json:"dpv:hasNotice,omitempty"`
 	Process  []linkedProcess         `json:"dpv:hasProcess"`
 	Entities map[string]linkedEntity `json:"dpv:hasEntity"`
@@ -41,6 +42,17 @@ type linkedReceipt struct {
 type linkedThing struct {
 	Type []string `json:"@type"`
 	ID   string   `json:"dpv:hasIdentifier"`
+}
+
+// linkedThings is one as an object, several as an array, as JSON-LD has it.
+type linkedThings []linkedThing
+
+// MarshalJSON implements json.Marshaler.
+func (l linkedThings) MarshalJSON() ([]byte, error) {
+	if len(l) == 1 {
+		return json.Marshal(l[0])
+	}
+	return json.Marshal([]linkedThing(l))
 }
 
 type linkedEntity struct {
@@ -107,6 +119,7 @@ type linkedDecision struct {
 	Direction  consent.Direction  `json:"aval:direction"`
 	Input      consent.Input      `json:"aval:input"`
 	Decision   consent.Decision   `json:"aval:decision"`
+	Narrowed   Narrowed           `json:"aval:narrowed,omitempty"`
 	Outcome    consent.Outcome    `json:"aval:outcome"`
 	Ending     consent.Ending     `json:"aval:ending,omitempty"`
 	Basis      consent.Basis      `json:"aval:basis,omitempty"`
@@ -197,7 +210,7 @@ func (r Receipt) linked() linkedReceipt {
 func (r Receipt) link(out *linkedReceipt, d *Decided) {
 	verified := d.SupporterVerified
 	out.Session = linkedSession{Name: r.head.Session, Tool: d.Tool, Supporter: d.Supporter, Verified: &verified, Started: instant(d.SessionStartedAt), Desktop: d.Desktop}
-	ld := &linkedDecision{Direction: d.Direction, Input: d.Input, Decision: d.Decision, Outcome: d.Outcome, Ending: d.Ending,
+	ld := &linkedDecision{Direction: d.Direction, Input: d.Input, Decision: d.Decision, Narrowed: d.Narrowed, Outcome: d.Outcome, Ending: d.Ending,
 		Provenance: d.Provenance, Origin: d.PolicyOrigin, SHA256: d.PolicySHA256, Version: d.PolicyVersion, Releases: d.ServerReleases, Agent: d.AgentVersion}
 	switch d.Provenance {
 	case consent.P0:
@@ -206,8 +219,8 @@ func (r Receipt) link(out *linkedReceipt, d *Decided) {
 		ld.Answered = "the person at the computer, as far as the provenance reaches"
 	}
 	out.Decision = ld
-	if d.Subject != "" {
-		out.Subject = &linkedThing{Type: []string{"dpv:DataSubject"}, ID: d.Subject}
+	for _, s := range d.subjects() {
+		out.Subject = append(out.Subject, linkedThing{Type: []string{"dpv:DataSubject"}, ID: s})
 	}
 	sought := d.Decision.Verdict == consent.Ask || r.Basis() == consent.BasisStandingSetting || d.Decision.Reason == consent.ReasonDeniedBySetting
 	if sought {

@@ -154,7 +154,8 @@ func openOptions(envelope []byte, t Trust) (Bundle, error) {
 	return b, nil
 }
 
-// vouched refuses what may allow without a question and is not vouched for.
+// vouched refuses what may allow without a question and is not vouched for. A
+// release is one whole: the server may make it stricter, but not drop a value of it.
 func (b *Bundle) vouched(t Trust) error {
 	loose := policy.Loosens(b.Values)
 	if len(loose) == 0 && b.Incoming == consent.IncomingOff || t.ServerReleases() {
@@ -179,6 +180,11 @@ func (b *Bundle) vouched(t Trust) error {
 	for _, v := range loose {
 		if !policy.Vouched(v, values) {
 			return fmt.Errorf("the release does not vouch for %s = %s", v.Name, v)
+		}
+	}
+	for _, v := range values { // nor may the server leave out what makes it stricter
+		if !policy.Vouched(v, b.Values) {
+			return fmt.Errorf("the release says %s = %s, and they do not", v.Name, v)
 		}
 	}
 	if r.Expires.Before(b.Until) {

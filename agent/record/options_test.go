@@ -87,8 +87,28 @@ func TestOpenOptions(t *testing.T) {
 	}
 }
 
+// TestFirstOptions: a device that has taken none yet has no version to hold the
+// first against; what cannot be is refused all the same. To see a case fail,
+// leave its check out of openOptions.
+func TestFirstOptions(t *testing.T) {
+	for want, change := range map[string]func(*record.Options){
+		"have no version":          func(o *record.Options) { o.Version = 0 },
+		"expire before they begin": func(o *record.Options) { o.Expires = o.At },
+		"policy has no id":         func(o *record.Options) { o.Policy.Version = 0 },
+	} {
+		o := options(tight())
+		change(&o)
+		fresh := trust()
+		fresh.Version, fresh.Policies = 0, nil
+		if _, err := record.OpenOptions(signed(t, serverKey, record.TypePolicy, o), fresh); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
 // TestRelease: what can allow without a question counts under the release key
-// alone. To see it fail, leave the call of vouched out of openOptions.
+// alone, and what it says counts as a whole. To see it fail, leave the call of
+// vouched out of openOptions, or one of the two loops out of vouched.
 func TestRelease(t *testing.T) {
 	vouch := func(o record.Options, k ed25519.PrivateKey, change func(*record.Release)) record.Options {
 		r := release(slices.Clone(o.Policy.Settings))
@@ -103,6 +123,19 @@ func TestRelease(t *testing.T) {
 		o.Incoming, o.IncomingEnforced = consent.IncomingAll, enforced
 		return o
 	}
+	// What the release key signed, and what the server sends of it.
+	whole := []policy.Setting{setting(policy.Reporting, `"on"`, true), setting(policy.Insights, `"on"`, true),
+		setting(policy.AccessControl, `"after-confirmation"`, true), setting(policy.RecordGroups, `["windows"]`, true)}
+	of := func(set []policy.Setting) record.Options {
+		o := options(set)
+		o.Incoming, o.IncomingEnforced = consent.IncomingPolicy, true
+		r := release(whole)
+		r.Incoming, r.IncomingEnforced = o.Incoming, true
+		o.Policy.Release = signed(t, releaseKey, record.TypeRelease, r)
+		return o
+	}
+	softer := slices.Clone(whole)
+	softer[2].Enforce = false
 	own, nobody := trust(), trust()
 	own.ReleaseKey, nobody.ReleaseKey = own.ServerKey, nil
 	for name, c := range map[string]struct {
@@ -124,6 +157,11 @@ func TestRelease(t *testing.T) {
 		"another version's release":          {vouch(options(loose()), releaseKey, func(r *record.Release) { r.Version = 2 }), trust(), "another policy"},
 		"release of other values":            {vouch(options(loose()), releaseKey, func(r *record.Release) { r.Settings = tight() }), trust(), "does not vouch for AccessControl = allowed"},
 		"released as a default, sent as law": {vouch(options(loose()), releaseKey, func(r *record.Release) { r.Settings[0].Enforce = false }), trust(), "does not vouch"},
+		"the whole of a release":             {of(whole), trust(), ""},
+		"more than a release, stricter":      {of(append(slices.Clone(whole), setting(policy.QuestionSeconds, `60`, false))), trust(), ""},
+		"the strict half of a release lost":  {of(whole[:2]), trust(), "the release says AccessControl = after-confirmation, and they do not"},
+		"one value of a release lost":        {of(whole[:3]), trust(), "the release says RecordGroups = windows"},
+		"a law of the release as a default":  {of(softer), trust(), "the release says AccessControl"},
 		"release of an invalid value": {vouch(options(loose()), releaseKey, func(r *record.Release) {
 			r.Settings = append(r.Settings, setting("Colour", `"red"`, false))
 		}), trust(), "is not a key"},
@@ -162,6 +200,10 @@ func FuzzOpenOptions(f *testing.F) {
 	o.Policy.Release = signed(f, releaseKey, record.TypeRelease, release(loose()))
 	raw, _ := json.Marshal(o)
 	f.Add(raw, false)
+	part := append(loose(), setting(policy.RecordGroups, `["windows"]`, true))
+	o.Policy.Release = signed(f, releaseKey, record.TypeRelease, release(part))
+	raw, _ = json.Marshal(o)
+	f.Add(raw, false) // the server left out what the release says besides
 	f.Add([]byte(fmt.Sprintf(`{"v":1,"company":"c1","device":"d1","version":%d}`, 1<<62)), false)
 	f.Fuzz(func(t *testing.T, raw []byte, whole bool) {
 		envelope := raw
@@ -189,11 +231,19 @@ func FuzzOpenOptions(f *testing.F) {
 		if e := policy.Merge([]policy.Layer{{Values: b.Values}}); len(e.Problems) > 0 {
 			t.Fatal(e.Problems)
 		}
-		if loose := policy.Loosens(b.Values); len(loose) > 0 {
+		if loose := policy.Loosens(b.Values); len(loose) > 0 || b.Incoming != consent.IncomingOff {
 			_, values, err := record.OpenRelease(b.Policy.Release, by.ReleaseKey)
+			if err != nil {
+				t.Fatal(err)
+			}
 			for _, v := range loose {
-				if err != nil || !policy.Vouched(v, values) {
+				if !policy.Vouched(v, values) {
 					t.Fatalf("%s = %s was not vouched for", v.Name, v)
+				}
+			}
+			for _, v := range values {
+				if !policy.Vouched(v, b.Values) {
+					t.Fatalf("%s = %s of the release was left out", v.Name, v)
 				}
 			}
 		}

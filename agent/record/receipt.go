@@ -258,12 +258,21 @@ func (r Receipt) Basis() consent.Basis {
 }
 
 // Follows tells whether the decision in the record is what consent.Decide says
-// of the facts in the record; known is false where the record is no decision.
+// of the facts in the record, or a denial of it for a reason that the record
+// names; known is false where the record is no decision.
 func (r Receipt) Follows() (follows, known bool) {
 	if r.decided == nil {
 		return false, false
 	}
-	return consent.Decide(r.decided.Input) == r.decided.Decision, true
+	return r.decided.follows(), true
+}
+
+// Narrowed is why the table's verdict became a denial; empty: it did not.
+func (r Receipt) Narrowed() Narrowed {
+	if r.decided == nil {
+		return ""
+	}
+	return r.decided.Narrowed
 }
 
 // SHA256 is the hash, in hex, of the signed envelope that the receipt is about.

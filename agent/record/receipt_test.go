@@ -421,3 +421,71 @@ func FuzzOpenReceipt(f *testing.F) {
 		_ = r.Page(assets.For("pt-BR"))
 	})
 }
+
+// TestReceiptOfSeveral: a record about several people names each of them, and
+// concerns each and nobody else. Let linked take only the first, and it fails.
+func TestReceiptOfSeveral(t *testing.T) {
+	g := grantOf(asks(), consent.BasisConsent)
+	g.Subjects = []string{g.Subject, "0dd"}
+	r, err := record.NewReceipt(fixedPub, fixed(t, record.TypeGrant, g))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := r.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out struct {
+		Subjects []struct {
+			ID string `json:"dpv:hasIdentifier"`
+		} `json:"dpv:hasDataSubject"`
+	}
+	if err := json.Unmarshal(raw, &out); err != nil || len(out.Subjects) != 2 || out.Subjects[0].ID != g.Subject || out.Subjects[1].ID != "0dd" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if _, err := record.OpenReceipt(raw, fixedPub); err != nil {
+		t.Error(err)
+	}
+	for who, want := range map[string]bool{g.Subject: true, "0dd": true, "5e": false, "": false} {
+		if g.Concerns(who) != want {
+			t.Errorf("concerns %q: %v", who, !want)
+		}
+	}
+}
+
+// TestNarrowed: a denial in place of the table's verdict follows where the record
+// names why, and nothing but a denial does.
+func TestNarrowed(t *testing.T) {
+	deny := consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedBySetting}
+	allowed := asks()
+	allowed.Local = consent.AccessAllowed
+	off := asks()
+	off.Outgoing = consent.OutgoingOff
+	for _, tt := range []struct {
+		in       consent.Input
+		decision consent.Decision
+		narrowed record.Narrowed
+		want     bool
+	}{
+		{asks(), deny, record.NarrowedToNothing, true},
+		{allowed, deny, record.NarrowedToNothing, true},
+		{asks(), deny, record.NarrowedMeanwhile, true},
+		{allowed, deny, record.NarrowedMeanwhile, false},
+		{off, deny, record.NarrowedToNothing, false},
+		{asks(), deny, "", false},
+		{asks(), deny, "because", false},
+		{asks(), consent.Decide(asks()), record.NarrowedToNothing, false},
+		{asks(), consent.Decide(allowed), record.NarrowedToNothing, false},
+		{asks(), consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedBySetting, Notice: true}, record.NarrowedToNothing, false},
+	} {
+		d := decidedBy(tt.in)
+		d.Decision, d.Narrowed, d.Outcome = tt.decision, tt.narrowed, consent.OutcomeDenied
+		r, err := record.NewReceipt(fixedPub, fixed(t, record.TypeRefusal, record.Refusal{Head: headOf("01REFUSAL"), Decided: d}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, known := r.Follows(); got != tt.want || !known {
+			t.Errorf("%+v by %q of %+v: %v", tt.decision, tt.narrowed, tt.in, got)
+		}
+	}
+}

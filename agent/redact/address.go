@@ -120,26 +120,33 @@ func ip4(s string) []span {
 			i++
 			continue
 		}
-		j, parts := i, 0
-		ok := i == 0 || !wordByte(s[i-1]) && !(s[i-1] == '.' && i > 1 && wordByte(s[i-2]))
-		for {
-			v, d := 0, j
-			for ; j < len(s) && '0' <= s[j] && s[j] <= '9'; j++ {
-				v = min(v*10+int(s[j]-'0'), 1000)
-			}
-			ok = ok && j > d && j-d <= 3 && v <= 255
-			parts++
-			if j+1 >= len(s) || s[j] != '.' || s[j+1] < '0' || s[j+1] > '9' {
-				break
-			}
-			j++
+		to, ok := ip4At(s, i)
+		if ok {
+			out = append(out, span{i, to, MarkIP})
 		}
-		if ok && parts == 4 && (j == len(s) || !wordByte(s[j]) || s[j] == 'x') && !nobody[s[i:j]] && !netmask(s[i:j]) && !version(s[:i]) {
-			out = append(out, span{i, j, MarkIP})
-		}
-		i = j
+		i = to
 	}
 	return out
+}
+
+// ip4At reads the numbers with dots between them that begin at i: where they
+// end, and whether they are an address that goes.
+func ip4At(s string, i int) (to int, ok bool) {
+	j, parts := i, 0
+	ok = i == 0 || !wordByte(s[i-1]) && !(s[i-1] == '.' && i > 1 && wordByte(s[i-2]))
+	for {
+		v, d := 0, j
+		for ; j < len(s) && '0' <= s[j] && s[j] <= '9'; j++ {
+			v = min(v*10+int(s[j]-'0'), 1000)
+		}
+		ok = ok && j > d && j-d <= 3 && v <= 255
+		parts++
+		if j+1 >= len(s) || s[j] != '.' || s[j+1] < '0' || s[j+1] > '9' {
+			break
+		}
+		j++
+	}
+	return j, ok && parts == 4 && (j == len(s) || !wordByte(s[j]) || s[j] == 'x') && !nobody[s[i:j]] && !netmask(s[i:j]) && !version(s[:i])
 }
 
 // netmask: 255.255.255.0 and the like.
@@ -154,7 +161,8 @@ var nobody = map[string]bool{"0.0.0.0": true, "127.0.0.1": true, "::": true, "::
 
 // version tells whether the text ends in a word after which four numbers are a version.
 func version(before string) bool {
-	before = lower(strings.TrimRight(before, " :=v"))
+	before = strings.TrimRight(before, " :=v")
+	before = lower(before[max(0, len(before)-12):])
 	for _, w := range []string{"version", "versão", "versao", "versión", "ver.", "build", "release", "chrome", "edge", "firefox"} {
 		if strings.HasSuffix(before, w) {
 			return true

@@ -40,7 +40,7 @@ func (r *Redactor) line(s string, max int) (out string, err error) {
 			r.chat.awaited = 0
 		}
 	}
-	out, err = limited(s, max, builtin, scanned, r.more)
+	out, err = limited(s, max, theScanner(), r.more)
 	if err != nil {
 		return "", err
 	}
@@ -83,26 +83,24 @@ func base64Like(w string) bool {
 	return strings.Trim(w, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") == ""
 }
 
-// asks are words of somebody who wants a secret told.
-var asks = set("qual quais cual cuál what whats which tell send give type enter share passa passe manda mande envia envie mandar enviar diga digita digite informe informa " +
-	"dame dime pásame pasame envíame enviame mándame mandame escribe need preciso precisa necesito want quero can could pode poderia puedes puede")
-
 // announcing tells whether a line asks for a secret or says that one comes next:
 // "qual é a senha?", "the password is:", "minha senha".
 func announcing(s string) bool {
-	ws := words(s)
-	for i, w := range ws {
-		isStrong := strong[w.core]
-		if !isStrong && !weak[w.core] || !isStrong && i > 0 && others[ws[i-1].core] {
+	ws := words(s, nil)
+	for i := range ws {
+		w := &ws[i]
+		strong := w.is(isStrong)
+		if !strong && (!w.is(isWeak) || i > 0 && ws[i-1].is(isOther)) {
 			continue
 		}
 		rest := ws[i+1:]
 		open := true // nothing but small words follows
-		for _, n := range rest {
-			if !assigns[n.core] && !assigns[s[n.from:n.to]] && !fillers[n.core] && !announceWords[n.core] && n.core != "" {
+		for k := range rest {
+			n := &rest[k]
+			if !n.is(isAssign|isFiller|isAnnounce) && n.core != "" {
 				open = false
 			}
-			if !isStrong && others[n.core] {
+			if !strong && n.is(isOther) {
 				return false
 			}
 		}
@@ -112,29 +110,18 @@ func announcing(s string) bool {
 		if strings.HasSuffix(s, "?") {
 			return true
 		}
-		for _, b := range ws[:i] {
-			if asks[b.core] {
-				return true
-			}
+		if among(ws[:i], isAsk) {
+			return true
 		}
 	}
 	return false
 }
 
-// announceWords may follow the keyword in a line that announces.
-var announceWords = set("aí ai abaixo below esta está this following siguiente seguinte agora now ahora ok então entonces vai va segue sigue vou mandar te passar passo please por favor pf pls sistema system " +
-	"computador pc servidor server site banco router roteador modem notebook vpn windows dele dela vocês vc você ustedes e and")
-
-// acks answer without being a secret.
-var acks = set("pera peraí ok okay sim não nao no yes si sí claro certo beleza blz perfeito perfecto perfect obrigado obrigada gracias thanks thank valeu espera espere wait momento minuto minute segundo um só so just " +
-	"one uno pronto listo done feito oi olá ola hello hi entendi entiendo understood deu funcionou works funciona aqui here já ya vou ver peraí perai calma pode puede segundos já-já tá ta bom bueno good great " +
-	"errada errado wrong incorreta incorrecta mal de novo otra vez again mandei enviei sent chegou entrou logou conectou conectado connected")
-
 // awaitedSecret takes the secret out of a line that follows its announcement:
 // what looks like one anywhere in it, or a line of one to three words that is no
 // answer of another sort.
 func awaitedSecret(s string) (left string, took bool) {
-	ws := words(s)
+	ws := words(s, nil)
 	var spans []span
 	for _, w := range ws {
 		text := s[w.from:w.to]
@@ -146,8 +133,9 @@ func awaitedSecret(s string) (left string, took bool) {
 		}
 	}
 	if len(spans) == 0 && len(ws) > 0 && len(ws) <= 3 {
-		for _, w := range ws {
-			if acks[w.core] || w.core == "" || strings.HasSuffix(s[w.from:w.to], "?") {
+		for k := range ws {
+			w := &ws[k]
+			if w.is(isAck) || w.core == "" || strings.HasSuffix(s[w.from:w.to], "?") {
 				return s, false
 			}
 		}

@@ -21,7 +21,7 @@ func TestFailClosed(t *testing.T) {
 	}
 	for name, r := range faults {
 		t.Run(name, func(t *testing.T) {
-			got, err := limited("canary text", 100, builtin, scanned, []rule{r, builtin[0]})
+			got, err := limited("canary text", 100, theScanner(), []rule{r, builtin[0]})
 			if strings.Contains(got, "canary") || err == nil && got != MarkCard {
 				t.Errorf("got %q, %v", got, err)
 			}

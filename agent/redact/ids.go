@@ -1,9 +1,6 @@
 package redact
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // number is one kind of identifier that is all digits.
 type number struct {
@@ -14,8 +11,8 @@ type number struct {
 	// stands. Where a random number passes too often it is removed only in one
 	// of its own groupings or near one of its labels.
 	free   bool
-	groups []string // its own groupings, as "3 3 3 2"
-	labels []string // lower case; the beginning of a word nearby
+	groups []shape // its own groupings
+	labels *labelSet
 }
 
 // idNumbers are the identifiers of digits only, longest first. The names of the
@@ -25,16 +22,16 @@ var idNumbers = []number{
 	{mark: MarkID, n: 15, valid: validNIR, free: true},
 	{mark: MarkCNPJ, n: 14, valid: validCNPJ, free: true},
 	{mark: MarkTitulo, n: 12, valid: validTitulo, free: true},
-	{mark: MarkID, n: 12, valid: validMyNumber, labels: []string{"マイナンバー", "個人番号", "my number", "mynumber", "individual number"}},
+	{mark: MarkID, n: 12, valid: validMyNumber, labels: labels("マイナンバー", "個人番号", "my number", "mynumber", "individual number")},
 	{mark: MarkCPF, n: 11, valid: validCPF, free: true},
-	{mark: MarkPIS, n: 11, valid: validPIS, groups: []string{"3 5 2 1", "1 3 3 3 1"}, labels: []string{"pis", "pasep", "nis", "nit", "inss", "cadúnico", "cadunico"}},
-	{mark: MarkCNH, n: 11, valid: validCNH, labels: []string{"cnh", "habilita", "carteira de motorista", "carta de motorista", "motorista", "driver", "renach"}},
-	{mark: MarkID, n: 11, valid: validSteuerID, groups: []string{"2 3 3 3"}, labels: []string{"steuer", "idnr", "tin", "tax id", "identifikationsnummer", "st-id"}},
-	{mark: MarkID, n: 11, valid: validPESEL, labels: []string{"pesel"}},
-	{mark: MarkID, n: 10, valid: validNIP, groups: []string{"3 3 2 2", "3 2 2 3"}, labels: []string{"nip", "vat", "podatk"}},
-	{mark: MarkID, n: 10, valid: validNHS, labels: []string{"nhs"}},
-	{mark: MarkID, n: 9, valid: validSSN, groups: []string{"3 2 4"}, labels: []string{"ssn", "itin", "social security", "taxpayer", "tax id", "tin"}},
-	{mark: MarkID, n: 9, valid: validBSN, labels: []string{"bsn", "burgerservice", "sofi", "sofinummer", "persoonsnummer"}},
+	{mark: MarkPIS, n: 11, valid: validPIS, groups: []shape{in3521, in13331}, labels: labels("pis", "pasep", "nis", "nit", "inss", "cadúnico", "cadunico")},
+	{mark: MarkCNH, n: 11, valid: validCNH, labels: labels("cnh", "habilita", "carteira de motorista", "carta de motorista", "motorista", "driver", "renach")},
+	{mark: MarkID, n: 11, valid: validSteuerID, groups: []shape{in2333}, labels: labels("steuer", "idnr", "tin", "tax id", "identifikationsnummer", "st-id")},
+	{mark: MarkID, n: 11, valid: validPESEL, labels: labels("pesel")},
+	{mark: MarkID, n: 10, valid: validNIP, groups: []shape{in3322, in3223}, labels: labels("nip", "vat", "podatk")},
+	{mark: MarkID, n: 10, valid: validNHS, labels: labels("nhs")},
+	{mark: MarkID, n: 9, valid: validSSN, groups: []shape{in324}, labels: labels("ssn", "itin", "social security", "taxpayer", "tax id", "tin")},
+	{mark: MarkID, n: 9, valid: validBSN, labels: labels("bsn", "burgerservice", "sofi", "sofinummer", "persoonsnummer")},
 }
 
 // maxDigits is the most digits of any number that is looked for.
@@ -222,24 +219,55 @@ func validRIC(d []byte) bool {
 	return d[17] == "10X98765432"[sum%11]
 }
 
-// labelled tells whether one of the labels begins a word near s[from:to]: in the
-// 48 bytes before or the 24 after.
-func labelled(s string, from, to int, labels []string) bool {
-	near := lower(s[max(0, from-48):from]) + "\x00" + lower(s[to:min(len(s), to+24)])
-	for _, l := range labels {
-		for at := 0; ; {
-			i := strings.Index(near[at:], l)
-			if i < 0 {
-				break
-			}
-			i += at
-			if i == 0 || !wordByte(near[i-1]) || l[0] >= 0x80 {
-				return true
-			}
-			at = i + 1
+// labelSet are beginnings of words, lower case, that say what a number near them
+// is, by their first bytes.
+type labelSet [256][]string
+
+func labels(words ...string) *labelSet {
+	l := &labelSet{}
+	for _, w := range words {
+		l[w[0]] = append(l[w[0]], w)
+		if 'a' <= w[0] && w[0] <= 'z' {
+			l[w[0]-'a'+'A'] = l[w[0]]
 		}
 	}
+	return l
+}
+
+// labelled tells whether one of the labels begins a word near s[from:to]: in the
+// 48 bytes before or the 24 after.
+func labelled(s string, from, to int, l *labelSet) bool {
+	return l != nil && (l.in(s[max(0, from-48):from]) || l.in(s[to:min(len(s), to+24)]))
+}
+
+func (l *labelSet) in(near string) bool {
+	begins := true
+	for i := range len(near) {
+		c := near[i]
+		if begins || c >= 0x80 {
+			for _, w := range l[c] {
+				if len(near)-i >= len(w) && foldsTo(near[i:i+len(w)], w) {
+					return true
+				}
+			}
+		}
+		begins = !wordByte(c)
+	}
 	return false
+}
+
+// foldsTo tells whether s, which is as long, is low in lower case, of ASCII letters alone.
+func foldsTo(s, low string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != low[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // lower folds ASCII letters alone, so that no byte moves.

@@ -22,8 +22,8 @@ func lettered(s string) []span {
 				break
 			}
 		}
-		if i < digit-30 { // all of them have a digit among their first thirty bytes
-			i = digit - 30
+		if i < digit-letteredReach {
+			i = digit - letteredReach
 			continue
 		}
 		if !alnum(s[i]) {
@@ -46,6 +46,9 @@ func lettered(s string) []span {
 	}
 	return out
 }
+
+// letteredReach: all of them have a digit among their first thirty bytes.
+const letteredReach = 30
 
 // read collects up to n letters and digits from s[i:], in upper case, over
 // single separators; ends[k] is where character k ends.
@@ -78,7 +81,7 @@ func letteredAt(s string, i int) (to int, mark string) {
 		return 0, ""
 	}
 	whole := func(k int) bool { return !letterAfter(s, ends[k-1]) }
-	if l := ibanLength[string(c[:2])]; l > 0 && l <= n && validIBAN(c[:l]) {
+	if l := ibanLength(c[0], c[1]); l > 0 && l <= n && validIBAN(c[:l]) {
 		return ends[l-1], MarkIBAN
 	}
 	switch {
@@ -88,7 +91,7 @@ func letteredAt(s string, i int) (to int, mark string) {
 		return ends[15], MarkID
 	case n >= 15 && (c[6] == 'A' || c[6] == 'B') && whole(15) && allDigits(c[:6]) && allDigits(c[7:15]) && validNIR(c[:15]):
 		return ends[14], MarkID
-	case n >= 14 && whole(14) && allDigits(c[12:14]) && !allDigits(c[:12]) && (digitsIn(c[:12]) > 0 || s[i] == c[0]) && validCNPJ(c[:14]) && (closely(s[i:ends[13]]) || labelled(s, i, ends[13], []string{"cnpj"})):
+	case n >= 14 && whole(14) && allDigits(c[12:14]) && !allDigits(c[:12]) && (digitsIn(c[:12]) > 0 || s[i] == c[0]) && validCNPJ(c[:14]) && (closely(s[i:ends[13]]) || labelled(s, i, ends[13], cnpjLabels)):
 		return ends[13], MarkCNPJ
 	case n >= 10 && whole(10) && validAusweis(c[:10]) && labelled(s, i, ends[9], ausweisLabels):
 		return ends[9], MarkID
@@ -103,8 +106,9 @@ func letteredAt(s string, i int) (to int, mark string) {
 }
 
 var (
-	ausweisLabels = []string{"personalausweis", "ausweis", "perso", "identity card", "id card"}
-	ninoLabels    = []string{"ni ", "ni:", "nino", "national insurance", "ni number", "ni no"}
+	ausweisLabels = labels("personalausweis", "ausweis", "perso", "identity card", "id card")
+	cnpjLabels    = labels("cnpj")
+	ninoLabels    = labels("ni ", "ni:", "nino", "national insurance", "ni number", "ni no")
 )
 
 // upper: behind a blank, only a capital is the letter of a DNI.
@@ -151,15 +155,21 @@ func digitsIn(c []byte) int {
 }
 
 // ibanLength is how long an IBAN of a country is (SWIFT IBAN Registry, release 99).
-var ibanLength = func() map[string]int {
-	m := map[string]int{}
+func ibanLength(a, b byte) int {
+	if a, b = a&^0x20-'A', b&^0x20-'A'; a < 26 && b < 26 {
+		return int(ibanLengths[int(a)*26+int(b)])
+	}
+	return 0
+}
+
+var ibanLengths = func() (m [26 * 26]uint8) {
 	for w := range strings.FieldsSeq("AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 " +
 		"EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 " +
 		"LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 " +
 		"SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30 " +
 		// Not in the registry, but in use.
 		"AO25 BF28 BJ28 CF27 CG27 CI28 CM27 CV25 DZ26 GA27 GQ27 GW25 IR26 KM27 MA28 MG27 ML28 MZ25 NE28 SN28 TD27 TG28") {
-		m[w[:2]] = int(w[2]-'0')*10 + int(w[3]-'0')
+		m[int(w[0]-'A')*26+int(w[1]-'A')] = (w[2]-'0')*10 + w[3] - '0'
 	}
 	return m
 }()
@@ -238,8 +248,8 @@ func validCodiceFiscale(c []byte) bool {
 				return false
 			}
 		}
-		if i == 15 {
-			return b == byte('A'+sum%26)
+		if i == 15 { // one with letters for all its digits is not looked for: ordinary words are as like one
+			return b == byte('A'+sum%26) && digitsIn(c[:15]) > 0
 		}
 		v := int(b - 'A')
 		if digit {

@@ -25,6 +25,9 @@ func normal(s string) string {
 	if plain(s) {
 		return s
 	}
+	if out, ok := tidied(s); ok {
+		return out
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if strings.ContainsAny(s, "\x1b\u009b\u009d") {
 		s = escapes.ReplaceAllString(s, "")
@@ -34,31 +37,113 @@ func normal(s string) string {
 	return strings.Join(strings.Fields(unmasked(visible(s))), " ")
 }
 
+// tidied is the normal form of a text of ASCII without terminal sequences: it has
+// no control characters and single blanks.
+func tidied(s string) (string, bool) {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf || s[i] == '\x1b' {
+			return "", false
+		}
+	}
+	out := make([]byte, 0, len(s))
+	blank := false
+	for _, c := range []byte(s) {
+		switch {
+		case c == ' ' || '\t' <= c && c <= '\r':
+			blank = true
+		case c > ' ' && c < 0x7f:
+			if blank && len(out) > 0 {
+				out = append(out, ' ')
+			}
+			blank = false
+			out = append(out, c)
+		}
+	}
+	return string(out), true
+}
+
+// Texts are looked at eight bytes a step.
+const (
+	ones = 0x0101010101010101
+	tops = 0x80 * ones // the highest bit of each byte, which holds what is told of it
+)
+
+// load are the bytes s[p:p+8], the first lowest.
+func load(s string, p int) uint64 {
+	b := s[p : p+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+// rest are the fewer than eight bytes s[p:], and '!' behind the end.
+func rest(s string, p int) uint64 {
+	const pad = '!' * ones
+	n := uint(max(len(s)-p, 0)) * 8
+	if n == 0 {
+		return pad
+	}
+	x := uint64(0)
+	if len(s) >= 8 {
+		x = load(s, len(s)-8) >> (64 - n)
+	} else {
+		for i := range len(s) - p {
+			x |= uint64(s[p+i]) << (8 * i)
+		}
+	}
+	return x | pad<<n
+}
+
 // plain tells whether normal would change nothing: printable ASCII and the
 // letters and signs of everyday Portuguese, Spanish, French, German and Italian
 // that have no other form, without blanks at the ends or doubled.
 func plain(s string) bool {
-	blank := true
-	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c > ' ' && c < 0x7f:
-			blank = false
-			i++
-		case c == ' ' && !blank:
-			blank = true
-			i++
-		case c == 0xC3 && i+1 < len(s) && s[i+1] >= 0x80 && s[i+1] <= 0xBF: // U+00C0 to U+00FF
-			blank = false
-			i += 2
-		case c == 0xE2 && i+2 < len(s) && s[i+1] == 0x80 && plainSign(s[i+2]): // U+2013 and the like
-			blank = false
-			i += 3
-		default:
+	if s != "" && s[len(s)-1] == ' ' {
+		return false
+	}
+	blank := uint64(0x80) // the byte before was a blank, or there was none
+	letter := uint64(0)   // the byte before was the first of two of a letter
+	known := 0            // so many bytes are known to be plain
+	for p := 0; p < len(s); p += 8 {
+		var x uint64
+		if p+8 <= len(s) {
+			x = load(s, p)
+		} else {
+			x = rest(s, p)
+		}
+		low, high := x&^tops, x&tops
+		control := (^(low + 0x60*ones) | (low + ones)) &^ x & tops // less than a blank, or DEL
+		blanks := ^((low ^ ' '*ones) + 0x7f*ones) &^ x & tops
+		if control|blanks&(blanks<<8|blank) != 0 {
 			return false
 		}
+		blank = blanks >> 56
+		if high|letter == 0 {
+			continue
+		}
+		second := high &^ (x << 1)                       // 0x80 to 0xBF
+		first := ^((low ^ 0x43*ones) + 0x7f*ones) & high // 0xC3: with a second, U+00C0 to U+00FF
+		if p >= known && second == first<<8|letter && high == first|second {
+			letter = first >> 56
+			continue
+		}
+		from := p
+		if letter != 0 {
+			from--
+		}
+		for i := max(from, known); i < min(p+8, len(s)); i++ {
+			switch {
+			case s[i] < utf8.RuneSelf || i < known:
+			case s[i] == 0xC3 && i+1 < len(s) && s[i+1] >= 0x80 && s[i+1] <= 0xBF:
+				known = i + 2
+			case s[i] == 0xE2 && i+2 < len(s) && s[i+1] == 0x80 && plainSign(s[i+2]): // U+2013 and the like
+				known = i + 3
+			default:
+				return false
+			}
+		}
+		letter = 0
 	}
-	return s == "" || !blank
+	return letter == 0
 }
 
 // plainSign: the third byte of – — ‘ ’ “ ” •.

@@ -2,8 +2,6 @@ package redact
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -21,57 +19,51 @@ type group struct{ from, to int }
 // found, and the surroundings stay.
 func numbers(s string) []span {
 	var out []span
-	for _, chain := range chains(s) {
-		out = append(out, inChain(s, chain)...)
+	var groups [24]group
+	for i := 0; i < len(s); {
+		if !digitAt(s, i) {
+			i++
+			continue
+		}
+		chain, digits, end := chainAt(s, i, groups[:0])
+		if digits >= leastDigits {
+			out = append(out, inChain(s, chain)...)
+		}
+		i = end
 	}
 	return out
 }
 
-// chains splits s into runs of digit groups that are at most maxGap separators
-// apart, and keeps those that hold enough digits for a number. A letter at
-// either end of a run of digits makes it part of a word; inside a chain it
-// cannot occur, so only the ends are looked at.
-func chains(s string) [][]group {
-	var all [][]group
-	var cur []group
-	gap, last, digits := 0, -1, 0 // separators since the last digit; its end; digits so far
-	end := func() {
-		if digits >= leastDigits {
-			all = append(all, cur)
-			cur = nil
-		}
-		cur, last, digits = cur[:0], -1, 0
-	}
-	for i := 0; i < len(s); {
+// chainAt reads the run of digit groups that begins at s[i], at most maxGap
+// separators apart, and where it ends. A letter at either end of a run of digits
+// makes it part of a word; inside a chain it cannot occur, so only the ends are
+// looked at.
+func chainAt(s string, i int, chain []group) (_ []group, digits, end int) {
+	gap, last := 0, -1 // separators since the last digit; its end
+	for i < len(s) {
 		c := s[i]
 		if '0' <= c && c <= '9' {
 			if last == i {
-				cur[len(cur)-1].to = i + 1
+				chain[len(chain)-1].to = i + 1
 			} else {
-				cur = append(cur, group{i, i + 1})
+				chain = append(chain, group{i, i + 1})
 			}
 			i++
 			last, gap = i, 0
 			digits++
 			continue
 		}
-		if len(cur) == 0 {
-			i++
-			continue
-		}
 		r, n := rune(c), 1
 		if c >= utf8.RuneSelf {
 			r, n = utf8.DecodeRuneInString(s[i:])
 		}
-		if (separator(r) || c == ',' && digitAt(s, i+1)) && gap < maxGap {
-			gap++
-		} else {
-			end()
+		if gap == maxGap || !separator(r) && (c != ',' || !digitAt(s, i+1)) {
+			break
 		}
+		gap++
 		i += n
 	}
-	end()
-	return all
+	return chain, digits, i
 }
 
 // leastDigits is the fewest digits of a number that is looked for.
@@ -80,28 +72,32 @@ const leastDigits = 9
 // separator: blanks, dots, dashes, and what CNPJ has. A colon is not among
 // them, and a comma only between digits: times and lists are written with those.
 func separator(r rune) bool {
-	return r == ' ' || r == '.' || r == '*' || r == '(' || r == ')' || r == '"' || r == '_' || r == '/' || r == '·' || r == '•' || unicode.Is(unicode.Pd, r)
+	switch r {
+	case ' ', '.', '*', '(', ')', '"', '_', '/', '-', '·', '•':
+		return true
+	}
+	return r >= utf8.RuneSelf && unicode.Is(unicode.Pd, r)
 }
 
 func inChain(s string, chain []group) []span {
 	var out []span
-	if failedIBAN(s, chain) {
-		return nil
-	}
-	if whole := shapeOf(chain); ownShape[whole] {
-		var digits []byte
+	digits := make([]byte, 0, maxDigits+1)
+	if whole := shapeOf(chain); whole.isOwn() {
 		for _, g := range chain {
 			digits = append(digits, s[g.from:g.to]...)
 		}
-		if mark := identified(s, chain, chain, digits); mark != "" {
+		if mark := identified(s, chain, chain, digits); mark != "" && !failedIBAN(s, chain) {
 			return []span{{chain[0].from, chain[len(chain)-1].to, mark}}
 		}
 		return nil
 	}
 	for i := 0; i < len(chain); i++ {
-		j, mark := longest(s, chain, i)
+		j, mark := longest(s, chain, i, digits)
 		if mark == "" {
 			continue
+		}
+		if out == nil && failedIBAN(s, chain) {
+			return nil
 		}
 		out = append(out, span{chain[i].from, chain[j].to, mark})
 		i = j
@@ -109,9 +105,15 @@ func inChain(s string, chain []group) []span {
 	return out
 }
 
-// ownShape are groupings that say by themselves where a number begins and ends:
-// no part of one is looked at as another number.
-var ownShape = map[string]bool{"2 3 3 4 2": true, "4 4 4 4": true, "3 3 3 2": true, "1 2 2 2 3 3 2": true}
+// isOwn: groupings that say by themselves where a number begins and ends: no
+// part of one is looked at as another number.
+func (h shape) isOwn() bool {
+	switch h {
+	case in23342, in4444, in3332, in1222332:
+		return true
+	}
+	return false
+}
 
 // failedIBAN: the chain is the rest of what is written as an IBAN, and was none:
 // two letters and two digits, then groups of four.
@@ -126,7 +128,7 @@ func failedIBAN(s string, chain []group) bool {
 		for at > 0 && alnum(s[at-1]) {
 			at--
 		}
-		if at+4 <= len(s) && ibanLength[strings.ToUpper(s[at:at+2])] > 0 && digitAt(s, at+2) && digitAt(s, at+3) && (at == 0 || !wordByte(s[at-1])) {
+		if at+4 <= len(s) && ibanLength(s[at], s[at+1]) > 0 && digitAt(s, at+2) && digitAt(s, at+3) && (at == 0 || !wordByte(s[at-1])) {
 			return len(chain) > 2 && (at+4 == len(s) || s[at+4] == ' ' || s[at+4] == '-')
 		}
 		if at < 5 || s[at-1] != ' ' && s[at-1] != '-' {
@@ -137,9 +139,17 @@ func failedIBAN(s string, chain []group) bool {
 	return false
 }
 
-// longest finds the longest number that begins with group i.
-func longest(s string, chain []group, i int) (last int, mark string) {
-	digits := make([]byte, 0, maxDigits+1)
+// longest finds the longest number that begins with group i; digits is room for
+// them.
+func longest(s string, chain []group, i int, digits []byte) (last int, mark string) {
+	left := 0
+	for k := i; k < len(chain) && left < leastDigits; k++ {
+		left += chain[k].to - chain[k].from
+	}
+	if left < leastDigits {
+		return 0, ""
+	}
+	digits = digits[:0]
 	for j := i; j < len(chain) && len(digits)+chain[j].to-chain[j].from <= maxDigits; j++ {
 		digits = append(digits, s[chain[j].from:chain[j].to]...)
 		if len(digits) < leastDigits {
@@ -155,10 +165,9 @@ func longest(s string, chain []group, i int) (last int, mark string) {
 // identified is the mark for the number that the groups of a chain make up, or "".
 func identified(s string, chain, groups []group, digits []byte) string {
 	from, to := groups[0].from, groups[len(groups)-1].to
-	shape := ""
+	shape := shapeOf(groups)
 	if n := len(digits); n >= 13 && luhn(digits) {
-		shape = shapeOf(groups)
-		if branded(digits) && (n == 16 || usual(groups) || issued(digits) && !ownShape[shape]) || shape == "4 4 4 4" || (n == 16 || n == 19) && labelled(s, from, to, cardLabels) {
+		if branded(digits) && (n == 16 || usual(groups) || issued(digits) && !shape.isOwn()) || shape == in4444 || (n == 16 || n == 19) && labelled(s, from, to, cardLabels) {
 			return MarkCard
 		}
 	}
@@ -166,9 +175,6 @@ func identified(s string, chain, groups []group, digits []byte) string {
 		k := &idNumbers[i]
 		if k.n != len(digits) || !k.valid(digits) {
 			continue
-		}
-		if shape == "" {
-			shape = shapeOf(groups)
 		}
 		if glued(s, groups) {
 			continue
@@ -179,7 +185,7 @@ func identified(s string, chain, groups []group, digits []byte) string {
 		if !k.free && len(groups) > 1 && goesOn(chain, from, to) {
 			continue
 		}
-		if k.free && !othersShape[shape] || slices.Contains(k.groups, shape) && sameBlanks(s, groups) || labelled(s, from, to, k.labels) {
+		if k.free && !shape.isOthers() || slices.Contains(k.groups, shape) && sameBlanks(s, groups) || labelled(s, from, to, k.labels) {
 			return k.mark
 		}
 	}
@@ -198,18 +204,18 @@ func goesOn(chain []group, from, to int) bool {
 }
 
 // foreign: eleven digits behind one of these are no CPF.
-var foreign = []string{"pesel", "steuer", "idnr"}
+var foreign = labels("pesel", "steuer", "idnr")
 
 // glued: a number in groups touches a letter, and so is a part of something else.
 func glued(s string, groups []group) bool {
-	return len(groups) > 1 && shapeOf(groups) != "3 3 3 2" && (groups[0].from > 0 && alnum(s[groups[0].from-1]) || groups[len(groups)-1].to < len(s) && alnum(s[groups[len(groups)-1].to]))
+	return len(groups) > 1 && shapeOf(groups) != in3332 && (groups[0].from > 0 && alnum(s[groups[0].from-1]) || groups[len(groups)-1].to < len(s) && alnum(s[groups[len(groups)-1].to]))
 }
 
 // usual: in one piece, in groups of one size but for the last, or as American
 // Express and Diners Club write.
 func usual(groups []group) bool {
 	switch shapeOf(groups) {
-	case "4 6 5", "4 6 4":
+	case in465, in464:
 		return true
 	}
 	for i, g := range groups {
@@ -225,20 +231,46 @@ func issued(d []byte) bool {
 	return d[0] == '3' || d[0] == '4' && len(d) != 13
 }
 
-// othersShape are groupings in which eleven or twelve digits are something else:
-// a telephone number, or a number that has groups of its own.
-var othersShape = map[string]bool{"2 5 4": true, "3 5 2 1": true, "2 3 3 3": true, "2 2 5 4": true, "2 2 4 4": true}
-
-// shapeOf is how many digits each group has, as "3 3 3 2".
-func shapeOf(groups []group) string {
-	b := make([]byte, 0, 2*len(groups))
-	for i, g := range groups {
-		if i > 0 {
-			b = append(b, ' ')
-		}
-		b = strconv.AppendInt(b, int64(g.to-g.from), 10)
+// isOthers: groupings in which eleven or twelve digits are something else: a
+// telephone number, or a number that has groups of its own.
+func (h shape) isOthers() bool {
+	switch h {
+	case in254, in3521, in2333, in2254, in2244:
+		return true
 	}
-	return string(b)
+	return false
+}
+
+// shape is how many digits each group has, five bits for one: in3332 is a number
+// of groups of 3, 3, 3 and 2. 0 is one of more groups than any has.
+type shape uint64
+
+const (
+	in254     = shape(2<<10 | 5<<5 | 4)
+	in324     = shape(3<<10 | 2<<5 | 4)
+	in464     = shape(4<<10 | 6<<5 | 4)
+	in465     = shape(4<<10 | 6<<5 | 5)
+	in2244    = shape(2<<15 | 2<<10 | 4<<5 | 4)
+	in2254    = shape(2<<15 | 2<<10 | 5<<5 | 4)
+	in2333    = shape(2<<15 | 3<<10 | 3<<5 | 3)
+	in3223    = shape(3<<15 | 2<<10 | 2<<5 | 3)
+	in3322    = shape(3<<15 | 3<<10 | 2<<5 | 2)
+	in3332    = shape(3<<15 | 3<<10 | 3<<5 | 2)
+	in3521    = shape(3<<15 | 5<<10 | 2<<5 | 1)
+	in4444    = shape(4<<15 | 4<<10 | 4<<5 | 4)
+	in13331   = shape(1<<20 | 3<<15 | 3<<10 | 3<<5 | 1)
+	in23342   = shape(2<<20 | 3<<15 | 3<<10 | 4<<5 | 2)
+	in1222332 = shape(1<<30 | 2<<25 | 2<<20 | 2<<15 | 3<<10 | 3<<5 | 2)
+)
+
+func shapeOf(groups []group) (h shape) {
+	if len(groups) > 12 {
+		return 0
+	}
+	for _, g := range groups {
+		h = h<<5 | shape(min(g.to-g.from, 31))
+	}
+	return h
 }
 
 // sameBlanks: a number that is told by its grouping alone is written closely.
@@ -284,7 +316,7 @@ func dated(d []byte) bool {
 }
 
 // cardLabels are the beginnings of words that stand near a card's number.
-var cardLabels = []string{"cart", "card", "tarjeta", "karte", "kreditkarte", "credit", "crédito", "débito", "visa", "mastercard", "carta"}
+var cardLabels = labels("cart", "card", "tarjeta", "karte", "kreditkarte", "credit", "crédito", "débito", "visa", "mastercard", "carta")
 
 // luhn checks the Luhn digit (ISO/IEC 7812-1, annex B). A leading zero is no card's.
 func luhn(d []byte) bool {
@@ -372,18 +404,11 @@ func lookalikes(s string) []span {
 			i++
 			continue
 		}
-		j, digits, alike := i, 0, true
-		for ; j < len(b) && (wordByte(b[j]) || b[j] == '|'); j++ {
-			if '0' <= b[j] && b[j] <= '9' {
-				digits++
-			} else if passesFor(b[j]) == 0 {
-				alike = false
-			}
+		j := i
+		for j < len(b) && (wordByte(b[j]) || b[j] == '|') {
+			j++
 		}
-		if j-i == 4 && ibanLength[strings.ToUpper(string(b[i:i+2]))] > 0 && digitAt(s, i+2) && digitAt(s, i+3) {
-			alike = false // the head of an IBAN
-		}
-		if alike && digits < j-i && (2*digits >= j-i || j-i <= 5 && digits > 0) {
+		if passesForDigits(s[i:j]) {
 			for k := i; k < j; k++ {
 				if d := passesFor(b[k]); d != 0 {
 					b[k], changed = d, true
@@ -396,6 +421,22 @@ func lookalikes(s string) []span {
 		return nil
 	}
 	return numbers(string(b))
+}
+
+// passesForDigits tells whether letters in a word stand for digits.
+func passesForDigits(w string) bool {
+	digits := 0
+	for i := range len(w) {
+		if '0' <= w[i] && w[i] <= '9' {
+			digits++
+		} else if passesFor(w[i]) == 0 {
+			return false
+		}
+	}
+	if len(w) == 4 && ibanLength(w[0], w[1]) > 0 && digitAt(w, 2) && digitAt(w, 3) {
+		return false // the head of an IBAN
+	}
+	return digits < len(w) && (2*digits >= len(w) || len(w) <= 5 && digits > 0)
 }
 
 // inWord tells whether a letter or digit touches s[from:to].

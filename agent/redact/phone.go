@@ -16,8 +16,8 @@ var areas = func() (m [100]bool) {
 	return m
 }()
 
-var phoneLabels = []string{"tel", "fone", "phone", "cel", "whats", "wa.me", "zap", "zapp", "ligar", "ligue", "liga ", "call", "mobile", "móvil", "contato", "contacto", "contact",
-	"handy", "rufen", "portable", "appel", "chiama", "llama", "bel ", "komórk", "zadzwo", "電話", "电话", "手机", "fax", "sms", "número dele", "número dela", "meu número"}
+var phoneLabels = labels("tel", "fone", "phone", "cel", "whats", "wa.me", "zap", "zapp", "ligar", "ligue", "liga ", "call", "mobile", "móvil", "contato", "contacto", "contact",
+	"handy", "rufen", "portable", "appel", "chiama", "llama", "bel ", "komórk", "zadzwo", "電話", "电话", "手机", "fax", "sms", "número dele", "número dela", "meu número")
 
 // international finds numbers that begin with + (ITU-T E.164), with or without
 // separators: 8 to 15 digits.
@@ -105,7 +105,7 @@ func brazilian(s string, i int) int {
 func phones(s string) []span {
 	var out []span
 	for i := 0; i+7 < len(s); i++ {
-		if !digitAt(s, i) && s[i] != '(' || i > 0 && (wordByte(s[i-1]) || s[i] != '(' && strings.IndexByte(".,-/ ", s[i-1]) >= 0 && digitAt(s, i-2)) {
+		if !digitAt(s, i) && s[i] != '(' || !phoneBegins(s, i) {
 			continue
 		}
 		if to := phoneAt(s, i); to > 0 {
@@ -120,17 +120,38 @@ func phones(s string) []span {
 	return out
 }
 
+// phoneBegins tells whether a number may begin with the digit or bracket at i.
+func phoneBegins(s string, i int) bool {
+	if i+7 >= len(s) {
+		return false
+	}
+	if i == 0 {
+		return true
+	}
+	switch c := s[i-1]; c {
+	case '.', ',', '-', '/', ' ':
+		return s[i] == '(' || !digitAt(s, i-2)
+	default:
+		return !wordByte(c)
+	}
+}
+
+// phoneAt is where the number that begins at i ends, or 0.
 func phoneAt(s string, i int) int {
 	if s[i] == '(' {
 		return bracketed(s, i)
 	}
-	g, n := groupsAt(s, i)
+	var g [16]group
+	n := groupsAt(s, i, &g)
 	if n == 0 {
 		return 0
 	}
 	total := 0
 	for _, x := range g[:n] {
 		total += x.to - x.from
+	}
+	if total < 6 {
+		return 0
 	}
 	size := func(k int) int {
 		if k >= n {
@@ -173,7 +194,7 @@ func phoneAt(s string, i int) int {
 	case n == 3 && size(0) == 3 && size(1) == 3 && size(2) == 4 && s[i] >= '2' && s[g[0].to] == s[g[1].to] && s[g[0].to] != ' ': // 555-123-4567
 		return g[2].to
 	}
-	if total >= 7 && total <= 15 && labelled(s, i, g[n-1].to, phoneLabels) && !date(s, g[:n]) {
+	if total >= 7 && total <= 15 && !date(s, g[:n]) && labelled(s, i, g[n-1].to, phoneLabels) {
 		return g[n-1].to
 	}
 	return 0
@@ -197,7 +218,8 @@ func bracketed(s string, i int) int {
 	}
 	for j++; j < len(s) && (s[j] == ' ' || s[j] == '-'); j++ {
 	}
-	g, n := groupsAt(s, j)
+	var g [16]group
+	n := groupsAt(s, j, &g)
 	digits := 0
 	for k := range n {
 		digits += g[k].to - g[k].from
@@ -244,7 +266,7 @@ func digitAt(s string, i int) bool { return i >= 0 && i < len(s) && '0' <= s[i] 
 
 // groupsAt reads the groups of digits from i, one to three separators apart; a
 // number that runs on beyond the array, or into a word, is none.
-func groupsAt(s string, i int) (g [16]group, n int) {
+func groupsAt(s string, i int, g *[16]group) (n int) {
 	for n < len(g) {
 		j := i
 		for digitAt(s, j) {
@@ -261,10 +283,10 @@ func groupsAt(s string, i int) (g [16]group, n int) {
 		}
 		if !digitAt(s, i) || i == j {
 			if j < len(s) && wordByte(s[j]) {
-				return g, 0
+				return 0
 			}
 			break
 		}
 	}
-	return g, n
+	return n
 }

@@ -17,7 +17,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -57,8 +57,30 @@ const (
 	maxPasses = 6
 )
 
-// marksRE finds the marks in a text; what is inside one is never looked at.
-var marksRE = regexp.MustCompile(`\[(?:e-mail|card|IBAN|CPF|CNPJ|PIS|CNH|título|id|phone|IP|MAC|secret|token|key|company|name-[1-9]|removed)\]`)
+// allMarks are the marks that can stand in a text, those of names apart.
+var allMarks = []string{MarkEmail, MarkCard, MarkIBAN, MarkCPF, MarkCNPJ, MarkPIS, MarkCNH, MarkTitulo, MarkID, MarkPhone, MarkIP, MarkMAC,
+	MarkSecret, MarkToken, MarkKey, MarkCompany, MarkRemoved}
+
+// nextMark finds the first mark in s that does not begin before from; what is
+// inside one is never looked at. Without any, at is negative.
+func nextMark(s string, from int) (at, end int) {
+	for {
+		i := strings.IndexByte(s[from:], '[')
+		if i < 0 {
+			return -1, -1
+		}
+		at = from + i
+		for _, m := range allMarks {
+			if strings.HasPrefix(s[at:], m) {
+				return at, at + len(m)
+			}
+		}
+		if n := len("[name-1]"); strings.HasPrefix(s[at:], "[name-") && len(s) >= at+n && '1' <= s[at+n-2] && s[at+n-2] <= '9' && s[at+n-1] == ']' {
+			return at, at + n
+		}
+		from = at + 1
+	}
+}
 
 // ErrUnsettled: the search of a text failed or did not come to an end. Nothing
 // of the text may be kept.
@@ -68,7 +90,7 @@ var ErrUnsettled = errors.New("redact: the text cannot be searched")
 // characters, at most 8 KiB of the input's beginning; a text that cannot be
 // searched leaves MarkRemoved. Text(Text(s)) == Text(s).
 func Text(s string) string {
-	out, err := limited(s, maxInput, builtin, scanned, nil)
+	out, err := limited(s, maxInput, theScanner(), nil)
 	if err != nil {
 		return MarkRemoved
 	}
@@ -82,7 +104,7 @@ func Profile() string { return profile() }
 var profile = func() func() string {
 	h := sha256.New()
 	for _, r := range ownRules {
-		fmt.Fprintf(h, "%s\x00%s\x00%v\x00", r.name, r.mark, r.digits)
+		fmt.Fprintf(h, "%s\x00%s\x00", r.name, r.mark)
 		if r.re != nil && r.find == nil {
 			fmt.Fprintf(h, "%d\x00", len(r.on))
 		}
@@ -90,23 +112,27 @@ var profile = func() func() string {
 	for _, l := range leaks {
 		fmt.Fprintf(h, "%s\x00%s\x00%v\x00", l.name, l.expr, l.words)
 	}
-	fmt.Fprintf(h, "%v %v %v %v", strong, weak, benign, fillers)
+	fmt.Fprintf(h, "%v", vocabulary)
 	sum := "2-" + hex.EncodeToString(h.Sum(nil)[:6])
 	return func() string { return sum }
 }()
 
-var theScanner = newScanner(builtin)
+// chooser says which rules may find something.
+type chooser interface {
+	// text chooses for a text without marks.
+	text(s string) ruleSet
+	// pieces chooses for each piece of a text.
+	pieces(ps []piece)
+	// left chooses for what is left of a piece beside a mark.
+	left(p *piece)
+	// rule is number i of the built-in ones.
+	rule(i int) *rule
+}
 
-// chooser says which rules may find something in a text, and whether any can.
-type chooser func(s string) (ruleSet, bool)
-
-// scanned is the chooser in use.
-func scanned(s string) (ruleSet, bool) { return theScanner.scan(s) }
-
-// limited redacts s with rules, of which choose picks those that can count, and
-// with more, and cuts it to max bytes. A cut can make a new value out of the
-// rest of a long one, so the result is looked at again until it settles.
-func limited(s string, max int, rules []rule, choose chooser, more []rule) (out string, err error) {
+// limited redacts s with the built-in rules, of which choose picks those that
+// can count, and with more, and cuts it to max bytes. A cut can make a new value
+// out of the rest of a long one, so the result is looked at again until it settles.
+func limited(s string, max int, choose chooser, more []rule) (out string, err error) {
 	defer func() {
 		if recover() != nil { // the value is not logged: it may be the secret
 			out, err = "", ErrUnsettled
@@ -116,74 +142,123 @@ func limited(s string, max int, rules []rule, choose chooser, more []rule) (out 
 	out = capped(s)
 	for range maxPasses {
 		n := normal(out)
-		set, any := choose(n)
-		if any || len(more) > 0 {
+		var set ruleSet
+		marked := strings.IndexByte(n, '[') >= 0
+		if !marked {
+			set = choose.text(n)
+		}
+		settled := true
+		if marked || !set.empty() || len(more) > 0 {
 			if end.IsZero() {
 				end = time.Now().Add(budget)
 			}
-			if n, err = pass(n, rules, set, more, end); err != nil {
+			ps := []piece{{text: n, set: set}}
+			if marked {
+				ps = split(n)
+				choose.pieces(ps)
+			}
+			if n, settled, err = pass(ps, choose, more, end); err != nil {
 				return "", err
 			}
 		}
 		n = cut(n, max)
-		if n == out {
-			return out, nil
+		if n == out || settled && normal(n) == n && len(n) < max {
+			return n, nil
 		}
 		out = n
 	}
 	return "", ErrUnsettled
 }
 
-// pass runs every rule of the set once, and all of more.
-func pass(s string, rules []rule, set ruleSet, more []rule, end time.Time) (string, error) {
-	ps := split(s)
-	for i := range rules {
-		if !set.has(i) {
-			continue
-		}
-		ps = rules[i].apply(ps)
+// pass runs every rule that was chosen once, and all of more. It is settled if
+// no rule is left that could find something in a second pass.
+func pass(ps []piece, choose chooser, more []rule, end time.Time) (out string, settled bool, err error) {
+	var all ruleSet
+	for i := range ps {
+		all.join(ps[i].set)
+	}
+	for i := all.next(0); i >= 0; i = all.next(i + 1) {
+		ps, _ = choose.rule(i).apply(ps, func(p *piece) bool { return p.set.has(i) }, func(p *piece) {
+			choose.left(p)
+			all.join(p.set)
+		})
 	}
 	if time.Now().After(end) {
-		return "", ErrUnsettled
+		return "", false, ErrUnsettled
+	}
+	settled = true
+	for i := range ps {
+		settled = settled && ps[i].set.empty()
 	}
 	for i := range more {
-		if ps = more[i].apply(ps); time.Now().After(end) {
-			return "", ErrUnsettled
+		var found bool
+		ps, found = more[i].apply(ps, func(*piece) bool { return true }, func(*piece) {})
+		settled = settled && !found
+		if time.Now().After(end) {
+			return "", false, ErrUnsettled
 		}
 	}
 	if len(ps) == 1 {
-		return ps[0].text, nil
+		return ps[0].text, settled, nil
 	}
 	var b strings.Builder
-	for _, p := range ps {
-		b.WriteString(p.text)
+	size := 0
+	for i := range ps {
+		size += len(ps[i].text)
 	}
-	return b.String(), nil
+	b.Grow(size)
+	for i := range ps {
+		b.WriteString(ps[i].text)
+	}
+	return b.String(), settled, nil
 }
 
 // piece is a stretch of text; a mark is opaque to all rules.
 type piece struct {
 	text string
 	mark bool
+	set  ruleSet // the rules that may find something in it
 }
 
-func split(s string) []piece {
-	if strings.IndexByte(s, '[') < 0 {
-		return []piece{{text: s}}
-	}
-	var ps []piece
+// split parts a text from the marks in it.
+func split(s string) (ps []piece) {
 	at := 0
-	for _, m := range marksRE.FindAllStringIndex(s, -1) {
-		if m[0] > at {
-			ps = append(ps, piece{text: s[at:m[0]]})
+	for i, end := nextMark(s, 0); i >= 0; i, end = nextMark(s, end) {
+		if i > at {
+			ps = append(ps, piece{text: s[at:i]})
 		}
-		ps = append(ps, piece{s[m[0]:m[1]], true})
-		at = m[1]
+		ps = append(ps, piece{text: s[i:end], mark: true})
+		at = end
 	}
 	if at < len(s) {
 		ps = append(ps, piece{text: s[at:]})
 	}
 	return ps
+}
+
+// apply runs the rule over the pieces for which it was chosen; left is called
+// for each piece of text that is left beside what it removed.
+func (r *rule) apply(ps []piece, chosen func(*piece) bool, left func(*piece)) (_ []piece, found bool) {
+	for i := 0; i < len(ps); i++ {
+		if ps[i].mark || !chosen(&ps[i]) {
+			continue
+		}
+		spans := r.spans(ps[i].text)
+		if len(spans) == 0 {
+			continue
+		}
+		found = true
+		next := replaced(ps[i].text, spans)
+		for k := range next {
+			if !next[k].mark {
+				next[k].set = ps[i].set
+				left(&next[k])
+			}
+		}
+		ps = slices.Replace(ps, i, i+1, next...)
+		i += len(next) - 1
+	}
+	return ps, found
 }
 
 // span is what a rule wants removed: bytes from to, and the mark that stays.
@@ -203,7 +278,7 @@ func replaced(s string, spans []span) []piece {
 		if sp.from > at {
 			ps = append(ps, piece{text: s[at:sp.from]})
 		}
-		ps = append(ps, piece{sp.mark, true})
+		ps = append(ps, piece{text: sp.mark, mark: true})
 		at = sp.to
 	}
 	if at < len(s) {
@@ -236,9 +311,9 @@ func cut(s string, max int) string {
 	for at > 0 && !utf8.RuneStart(s[at]) {
 		at--
 	}
-	for _, m := range marksRE.FindAllStringIndex(s, -1) {
-		if m[0] < at && at < m[1] {
-			at = m[0]
+	for i, end := nextMark(s, 0); i >= 0 && i < at; i, end = nextMark(s, end) {
+		if at < end {
+			at = i
 		}
 	}
 	return strings.TrimRight(s[:at], " ")

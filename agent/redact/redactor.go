@@ -50,7 +50,7 @@ func New(o Options) (*Redactor, error) {
 			problems = append(problems, err)
 			continue
 		}
-		r.more = append(r.more, rule{name: "company", mark: MarkCompany, re: func() *regexp.Regexp { return re }})
+		r.more = append(r.more, rule{name: "company", mark: MarkCompany, re: func() *expression { return &expression{whole: re} }})
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("add rules: %w", err)
@@ -88,7 +88,7 @@ func compile(p string) (*regexp.Regexp, error) {
 
 // Text redacts one text outside any conversation.
 func (r *Redactor) Text(s string) (string, error) {
-	return limited(s, maxInput, builtin, scanned, r.more)
+	return limited(s, maxInput, theScanner(), r.more)
 }
 
 // Fields redacts the fields of an event of kind d. Fields that d does not know
@@ -110,7 +110,7 @@ func (r *Redactor) Fields(d event.Def, in map[string]string) (map[string]string,
 		if d.Group == event.Chat {
 			v, err = r.line(v, f.Max)
 		} else {
-			v, err = limited(v, f.Max, builtin, scanned, r.more)
+			v, err = limited(v, f.Max, theScanner(), r.more)
 		}
 		if err != nil {
 			return nil, err
@@ -155,13 +155,16 @@ func nameRules(names []string) []rule {
 				exprs = append(exprs, folded(p, false))
 			}
 		}
-		out = append(out, nameRule(mark, regexp.MustCompile(strings.Join(exprs, "|"))))
+		out = append(out, nameRule(mark, regexp.MustCompile(strings.Join(exprs, "|")), openingsOf(parts)))
 	}
 	return out
 }
 
-func nameRule(mark string, re *regexp.Regexp) rule {
-	return rule{name: "name", mark: mark, find: func(s string) []span {
+func nameRule(mark string, re *regexp.Regexp, begins []opening) rule {
+	return rule{name: "name", mark: mark, re: func() *expression { return &expression{whole: re} }, find: func(s string) []span {
+		if !mayHold(s, begins) {
+			return nil
+		}
 		var out []span
 		for _, m := range re.FindAllStringIndex(s, -1) {
 			if !inWord(s, m[0], m[1]) {
@@ -172,21 +175,75 @@ func nameRule(mark string, re *regexp.Regexp) rule {
 	}}
 }
 
+// opening are the bytes with which a part of a name can begin, in each spelling.
+type opening struct{ first, second [256]bool }
+
+func openingsOf(parts []string) (out []opening) {
+	for _, p := range parts {
+		var o opening
+		rs := []rune(p)
+		for _, r := range spellings(rs[0]) {
+			f := string(r)
+			o.first[f[0]] = true
+			if len(f) > 1 {
+				o.second[f[1]] = true
+			}
+		}
+		if len(rs) == 1 { // anything may follow
+			for c := range o.second {
+				o.second[c] = true
+			}
+		} else {
+			for _, r := range spellings(rs[1]) {
+				o.second[string(r)[0]] = true
+			}
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// mayHold tells whether a word in s begins as a name does; searching a text for a
+// name takes much longer.
+func mayHold(s string, begins []opening) bool {
+	inside := false
+	for i := range len(s) {
+		if !inside {
+			for k := range begins {
+				if begins[k].first[s[i]] && (i+1 == len(s) || begins[k].second[s[i+1]]) {
+					return true
+				}
+			}
+		}
+		inside = alnum(s[i])
+	}
+	return false
+}
+
+// spellings are the forms of a letter with and without accents, in both cases.
+func spellings(r rune) []rune {
+	upper, lower := forms(r)
+	return []rune(upper + lower)
+}
+
+func forms(r rune) (upper, lower string) {
+	all := string(r)
+	for _, group := range []string{"aàáâãäå", "cç", "eèéêë", "iìíîï", "nñ", "oòóôõöø", "uùúûü", "yýÿ"} {
+		if strings.ContainsRune(group, unicode.ToLower(r)) {
+			all = group
+		}
+	}
+	return strings.ToUpper(all), strings.ToLower(all)
+}
+
 // folded is an expression for a word with or without accents: in any case, or
 // beginning with a capital.
 func folded(word string, anyCase bool) string {
 	var b strings.Builder
 	for i, r := range []rune(word) {
-		forms := string(r)
-		for _, group := range []string{"aàáâãäå", "cç", "eèéêë", "iìíîï", "nñ", "oòóôõöø", "uùúûü", "yýÿ"} {
-			if strings.ContainsRune(group, unicode.ToLower(r)) {
-				forms = group
-			}
-		}
-		upper := strings.ToUpper(forms)
-		forms = strings.ToLower(forms)
+		upper, lower := forms(r)
 		if anyCase || i > 0 {
-			upper += forms
+			upper += lower
 		}
 		b.WriteString("[" + regexp.QuoteMeta(upper) + "]")
 	}

@@ -1,7 +1,6 @@
 package redact
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,13 +16,12 @@ type rule struct {
 	only []string
 	// on is what a text must hold for the rule to be able to find anything: the
 	// scan looks for all of it at once and only rules that it named run. An on
-	// that asks for too much leaks a secret: TestScanMissesNothing.
+	// that asks for too much leaks a secret: TestScanMissesNothing. The rules for
+	// numbers are chosen by what stands around digits instead: see figures.
 	on []trigger
-	// digits is the least number of digits that a text must hold.
-	digits int
 	// re finds candidates; what its first group that matched holds is removed,
 	// or the whole match if it has no group. It is compiled when first needed.
-	re func() *regexp.Regexp
+	re func() *expression
 	// keep refuses a candidate: whole match, removed part.
 	keep func(whole, part string) bool
 	// find takes the place of re.
@@ -31,8 +29,8 @@ type rule struct {
 }
 
 // lazy compiles an expression when it is first needed: hundreds are never.
-func lazy(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+func lazy(expr string) func() *expression {
+	return sync.OnceValue(func() *expression { return compiled(expr) })
 }
 
 const (
@@ -78,15 +76,16 @@ var ownRules = []rule{
 		keep: func(_, part string) bool { return strings.HasPrefix(part, "--") }},
 	{name: "slash-option", mark: MarkSecret, on: lits("/p:", "/pw:", "/pass:", "/password:", "/pwd:"),
 		re: lazy(`(?i)(?:^|\s)/(?:p|pw|pass|password|pwd):` + value)},
-	{name: "glued-p", mark: MarkSecret, on: guarded(dashLater, "mysql", "mariadb", "sshpass", "7z", "rar"),
+	{name: "glued-p", mark: MarkSecret, on: guarded(later("-p"), "mysql", "mariadb", "sshpass", "7z", "rar"),
 		re: lazy(`\b(?:mysql\w*|mariadb[\w-]*|sshpass|7z|7za|7zr|rar|unrar)\b[^|;]*?\s-p` + value)},
-	{name: "option-value", mark: MarkSecret, on: guarded(dashLater, "sshpass", "rdesktop", "plink", "pscp", "psftp", "putty", "redis-cli", "ldap", "mosquitto", "zip"),
+	{name: "option-value", mark: MarkSecret, on: slices.Concat(guarded(later("-p "), "sshpass", "rdesktop"), guarded(later("-pw "), "plink", "pscp", "psftp", "putty"),
+		guarded(later("-a "), "redis-cli"), guarded(later("-w "), "ldap"), guarded(later("-P "), "mosquitto", "zip")),
 		re: lazy(`\b(?:(?:sshpass|rdesktop)\b[^|;]*?\s-p|(?:plink|pscp|psftp|putty)(?:\.exe)?\b[^|;]*?\s-pw|redis-cli\b[^|;]*?\s-a` +
 			`|ldap\w+\b[^|;]*?\s-w|mosquitto_\w+\b[^|;]*?\s-P|(?:zip|unzip)\b[^|;]*?\s-P)\s+` + value)},
-	{name: "user-and-password", mark: MarkSecret, on: slices.Concat(guarded(optionLater, "curl", "http"), lits("smbclient", "rpcclient")),
+	{name: "user-and-password", mark: MarkSecret, on: slices.Concat(guarded(later("-u", "-U", "-a ", "--user", "--proxy-user"), "curl", "http"), lits("smbclient", "rpcclient")),
 		re: lazy(`\b(?:(?:curl|https?)(?:\.exe)?\b[^|;]*?\s(?:-u\s*|--user[\s=]|--proxy-user[\s=]|-U\s*|-a\s+)["']?[^\s:"']+:` + value +
 			`|(?:smbclient|rpcclient)\b[^|;]*?\s-U\s*["']?[^\s%"']+%` + value + `)`)},
-	{name: "login-p", mark: MarkSecret, on: guarded(dashLater, "login", "mongo"),
+	{name: "login-p", mark: MarkSecret, on: guarded(later("-p ", "-p="), "login", "mongo"),
 		re: lazy(`\b(?:login|mongo(?:sh|dump|restore)?)\b[^|;]*?\s-p[\s=]` + value)},
 	{name: "setx", mark: MarkSecret, on: lits("setx "),
 		re: lazy(`(?i)\bsetx\s+(?:/m\s+)?\w*` + secretName + `\w*\s+` + value)},
@@ -100,25 +99,25 @@ var ownRules = []rule{
 			`\s*\|\s*(?:sudo\s+-\w*S|(?:sudo\s+)?passwd)|htpasswd\s+(?:-\w+\s+)*-\w*b\w*\s+\S+\s+\S+\s+` + value + `)`)},
 
 	{name: "assignment", mark: MarkSecret, on: guarded(assigned, secretWords...),
-		re: lazy(`(?i)[\p{L}\p{N}_.-]*` + secretName + `(?:[_-]\w+)?["']?\s*(?:[:=]+|->|=>|→)\s*` + plainValue),
+		re: named(secretWords, `(?i)[\p{L}\p{N}_.-]*`+secretName+`(?:[_-]\w+)?["']?\s*(?:[:=]+|->|=>|→)\s*`+plainValue),
 		keep: func(whole, part string) bool { // the shell's working directories
 			name, _, _ := strings.Cut(whole, "=")
 			return (name == "PWD" || name == "OLDPWD") && strings.HasPrefix(part, "/")
 		}},
 	{name: "short-assignment", mark: MarkSecret, on: guarded(assigned, "pass", "pin", "pw", "otp", "clave", "cvv", "cvc"),
 		re: lazy(`(?i)(?:^|[^\p{L}\p{N}])(?:pass|pin|pw|otp|clave|passw|cvv|cvc)["']?\s*[:=]+\s*` + plainValue)},
-	{name: "context", mark: MarkSecret, on: append(lits("contrase\u00f1a", "contrase\u00d1a"), guarded(aWord, contextWords...)...), find: contextual},
+	{name: "context", mark: MarkSecret, on: append(lits("contrase\u00f1a", "contrase\u00d1a"), guarded(secretHere, contextWords...)...), find: contextual},
 
 	{name: "e-mail", mark: MarkEmail, on: lits("@"), find: emails},
 	{name: "spoken-e-mail", mark: MarkEmail, on: guarded(dotLater, "(at)", "[at]", "{at}", " at ", "arroba"), re: spokenEmails},
-	{name: "lettered", digits: 2, find: lettered},
-	{name: "mac", mark: MarkMAC, on: []trigger{{lit: "0:0", hexes: true, guard: macHere}, {lit: "0-0", hexes: true, guard: macHere}, {lit: "0.0", hexes: true, guard: macHere}}, find: macs},
+	{name: "lettered", on: lits("cnpj", "ausweis", "perso", "identity card", "id card"), find: lettered},
+	{name: "mac", mark: MarkMAC, on: []trigger{{lit: "00:00", hexes: true, guard: macHere}, {lit: "00-00", hexes: true, guard: macHere}, {lit: "00.00", hexes: true, guard: macHere}}, find: macs},
 	{name: "ipv6", mark: MarkIP, on: []trigger{{lit: "0:0", hexes: true, guard: colons}, {lit: "::"}}, find: ip6},
-	{name: "ipv4", mark: MarkIP, on: []trigger{{lit: "0.0", digits: true, guard: dots}}, find: ip4},
-	{name: "international", mark: MarkPhone, on: []trigger{{lit: "+0", digits: true}, {lit: "+("}}, digits: 8, find: international},
-	{name: "numbers", digits: 9, find: numbers},
-	{name: "lookalikes", digits: 5, find: lookalikes},
-	{name: "phones", digits: 7, find: phones},
+	{name: "ipv4", mark: MarkIP, find: ip4},
+	{name: "international", mark: MarkPhone, on: guarded(plusHere, "+"), find: international},
+	{name: "numbers", find: numbers},
+	{name: "lookalikes", find: lookalikes},
+	{name: "phones", on: guarded(bracketHere, "("), find: phones},
 }
 
 // schemes of an Authorization header; the word alone is no secret.
@@ -130,30 +129,13 @@ var builtin = func() []rule {
 	return slices.Concat(ownRules[:i], gitleaks(), ownRules[i:])
 }()
 
-// apply runs the rule over all pieces that are not marks.
-func (r *rule) apply(ps []piece) []piece {
-	for i := 0; i < len(ps); i++ {
-		if ps[i].mark {
-			continue
-		}
-		spans := r.spans(ps[i].text)
-		if len(spans) == 0 {
-			continue
-		}
-		next := replaced(ps[i].text, spans)
-		rest := append(next, ps[i+1:]...)
-		ps = append(ps[:i:i], rest...)
-		i += len(next) - 1
-	}
-	return ps
-}
-
 func (r *rule) spans(s string) []span {
 	if r.find != nil {
 		return r.find(s)
 	}
 	var out []span
-	for _, m := range r.re().FindAllStringSubmatchIndex(s, -1) {
+	re := r.re()
+	re.each(s, func(m []int) {
 		from, to := m[0], m[1]
 		for g := 2; g < len(m); g += 2 {
 			if m[g] >= 0 {
@@ -161,10 +143,9 @@ func (r *rule) spans(s string) []span {
 				break
 			}
 		}
-		if from == to || r.keep != nil && r.keep(s[m[0]:m[1]], s[from:to]) {
-			continue
+		if from < to && (r.keep == nil || !r.keep(s[m[0]:m[1]], s[from:to])) {
+			out = append(out, span{from, to, r.mark})
 		}
-		out = append(out, span{from, to, r.mark})
-	}
+	})
 	return out
 }

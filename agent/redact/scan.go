@@ -2,21 +2,23 @@ package redact
 
 import (
 	"math/bits"
-	"slices"
-	"strings"
+	"sync"
 )
 
 // trigger is one thing that a text must hold for a rule to be able to find
-// anything: a literal and what its surroundings must look like.
-//
-// A guard looks only at what lies within the rule's own match: a text is cut at
-// marks before later rules see it, and what stood beside the match is then gone.
+// anything: a literal, and what its surroundings must look like. The rules for
+// numbers have none: figures.go looks at each run of digits for them.
 type trigger struct {
-	lit string // lower case ASCII
-	// digits: a 0 in lit stands for any digit; hexes: for any hexadecimal one.
-	digits, hexes bool
-	// guard looks at the place of the literal, s[from:to]; nil: always.
+	lit string // lower case ASCII, or bytes of a letter outside it
+	// hexes: a 0 in lit stands for any hexadecimal digit.
+	hexes bool
+	// guard looks at the place of the literal, s[from:to]; nil: always. It must
+	// be true wherever the rule can find something; where it is true for nothing
+	// only time is lost.
 	guard func(s string, from, to int) bool
+	// anywhere: the literal counts for every stretch of the text, not only for
+	// the one between two marks in which it stands.
+	anywhere bool
 }
 
 func lits(words ...string) []trigger { return guarded(nil, words...) }
@@ -30,30 +32,65 @@ func guarded(g func(s string, from, to int) bool, words ...string) []trigger {
 }
 
 // maxRules bounds the rules that a set of bits can name.
-const maxRules = 384
+const maxRules = 320
 
 type ruleSet [maxRules / 64]uint64
 
 func (r *ruleSet) has(i int) bool { return r[i/64]&(1<<(i%64)) != 0 }
 func (r *ruleSet) add(i int)      { r[i/64] |= 1 << (i % 64) }
+func (r *ruleSet) empty() bool    { return *r == ruleSet{} }
+func (r *ruleSet) join(o ruleSet) {
+	for i := range r {
+		r[i] |= o[i]
+	}
+}
 
-// scanner looks for the triggers of all rules in one pass. Every three bytes of
-// the text, folded to 64 classes, are looked up in a map of bits; the few that
-// stand in a literal are compared with it, and then its guard is asked.
+func (r *ruleSet) meet(o ruleSet) {
+	for i := range r {
+		r[i] &= o[i]
+	}
+}
+
+// next is the first rule of the set that is not before i, or -1.
+func (r *ruleSet) next(i int) int {
+	for w := i / 64; w < len(r); w, i = w+1, 0 {
+		if left := r[w] >> (i % 64); left != 0 {
+			return w*64 + i%64 + bits.TrailingZeros64(left)
+		}
+	}
+	return -1
+}
+
+// scanner looks for the triggers of all rules in one pass of eight bytes a step.
+//
+// Bytes are folded to six bits, in which upper and lower case are the same; two
+// of them are a pair, and pairs begin at even places. Each literal is looked up
+// by two pairs that follow each other: four of its bytes, or fewer and any. The
+// patterns are dealt out to 32 buckets, and a table says for each pair in which
+// buckets it is the first of two (low half) and in which the second (high half).
+// So one and of two look-ups tells whether anything can stand in four bytes.
+// What passes is compared with the literals of its bucket, and then the guard is
+// asked.
 type scanner struct {
-	begins [1 << 12]uint64 // bit for each three classes
-	before [1 << 12]uint16 // how many bits stand in the words before
-	first  []uint16        // for each bit that is set: where its literals begin in list
-	list   []uint16        // indexes into nodes
-	nodes  []node
-	// counted are the rules that only need digits, by how many.
-	counted []int
-	least   int // the fewest digits that one of them needs
+	pairs   [1 << 12]uint64
+	buckets [32][]pattern
+	nodes   []node
+	// What figures.go finds is of these rules.
+	lettered, ipv4, numbers, lookalikes, phones int
+	wide                                        ruleSet // rules with a trigger that counts anywhere
+}
+
+// pattern is where in the text a literal is looked up: by the four bytes that
+// stand off behind its beginning.
+type pattern struct {
+	want, mask uint32 // the four bytes folded, six bits each
+	node       uint16
+	off        int8
 }
 
 type node struct {
-	trigger
-	at    int // where in the literal the three bytes stand that are looked up
+	lit   string
+	hexes bool
 	rules []guardedRule
 }
 
@@ -62,133 +99,180 @@ type guardedRule struct {
 	rule  int
 }
 
-// class folds a byte to 0..63 and tells by bit 6 whether it is a digit.
-var class = func() (m [256]uint8) {
-	for i := range m {
-		switch c := byte(i); {
-		case 'a' <= c && c <= 'z':
-			m[i] = 1 + c - 'a'
-		case 'A' <= c && c <= 'Z':
-			m[i] = 1 + c - 'A'
-		case '0' <= c && c <= '9':
-			m[i] = 27 + c - '0' | 64
-		case c >= 0x80:
-			m[i] = 63
-		case c <= ' ':
-			m[i] = 37
-		default:
-			m[i] = 62
-		}
+// theScanner is made when the first text is redacted.
+var theScanner = sync.OnceValue(func() *scanner { return newScanner(builtin) })
+
+// fold makes six bits of a byte: letters of both cases are the same; some signs
+// are the same as others, which costs only a comparison.
+func fold(c byte) byte { return c&0x1f | c>>1&0x20 }
+
+// commonness is about how many of a thousand bytes of ordinary text fold to a value.
+var commonness = func() (f [64]float64) {
+	for i := range f {
+		f[i] = 1
 	}
-	for i, c := range []byte(`-_./:=+@~<([{"'|\%`) {
-		m[c] = uint8(38 + i)
+	for i, n := range map[byte]float64{' ': 150, 'a': 90, 'e': 95, 'o': 75, 's': 55, 'r': 58, 'i': 52, 'n': 48, 't': 46, 'd': 38, 'm': 32, 'u': 30, 'c': 33, 'l': 30, 'p': 24,
+		'v': 9, 'g': 12, 'h': 11, 'f': 10, 'b': 9, 'q': 5, 'x': 5, 'z': 4, 'j': 4, 'y': 6, 'k': 5, 'w': 6, '.': 9, '-': 11, '/': 9, ':': 5, ',': 4, '0': 5, '1': 5, '2': 5} {
+		f[fold(i)] = n
 	}
-	return m
+	for i := range f {
+		f[i] /= 1000
+	}
+	return f
 }()
 
 func newScanner(rules []rule) *scanner {
-	sc := &scanner{least: 1 << 30}
-	byLit := map[string]int{}
+	sc := &scanner{}
+	type form struct {
+		lit   string
+		hexes bool
+	}
+	byLit := map[form]int{}
 	for i, r := range rules {
+		switch r.name {
+		case "lettered":
+			sc.lettered = i
+		case "ipv4":
+			sc.ipv4 = i
+		case "numbers":
+			sc.numbers = i
+		case "lookalikes":
+			sc.lookalikes = i
+		case "phones":
+			sc.phones = i
+		}
 		for _, t := range r.on {
-			key := t.lit
-			if t.digits || t.hexes {
-				key += "\x00"
-				if t.hexes {
-					key += "x"
-				}
-			}
+			key := form{t.lit, t.hexes}
 			n, ok := byLit[key]
 			if !ok {
 				n = len(sc.nodes)
 				byLit[key] = n
-				sc.nodes = append(sc.nodes, node{trigger: trigger{lit: t.lit, digits: t.digits, hexes: t.hexes}})
+				sc.nodes = append(sc.nodes, node{lit: t.lit, hexes: t.hexes})
 			}
 			sc.nodes[n].rules = append(sc.nodes[n].rules, guardedRule{t.guard, i})
-		}
-		if len(r.on) == 0 {
-			sc.counted = append(sc.counted, i)
-			sc.least = min(sc.least, r.digits)
+			if t.anywhere {
+				sc.wide.add(i)
+			}
 		}
 	}
+	d := dealer{sc: sc}
 	for n := range sc.nodes {
-		sc.nodes[n].at = sc.nodes[n].rarest()
-	}
-	byStart := map[int][]uint16{}
-	for n, nd := range sc.nodes {
-		for _, start := range nd.starts() {
-			byStart[start] = append(byStart[start], uint16(n))
+		for parity := range 2 {
+			d.deal(n, sc.nodes[n].rarest(parity))
 		}
-	}
-	starts := make([]int, 0, len(byStart))
-	for s := range byStart {
-		starts = append(starts, s)
-	}
-	slices.Sort(starts)
-	for _, s := range starts {
-		sc.begins[s>>6] |= 1 << (s & 63)
-		sc.first = append(sc.first, uint16(len(sc.list)))
-		sc.list = append(sc.list, byStart[s]...)
-	}
-	sc.first = append(sc.first, uint16(len(sc.list)))
-	sum := 0
-	for w, b := range sc.begins {
-		sc.before[w] = uint16(sum)
-		sum += bits.OnesCount64(b)
 	}
 	return sc
 }
 
-// frequent are letters and signs by how often they stand in ordinary text, the
-// most frequent last.
-const frequent = "zjkwyxqv0/:gbfh.p-mcultdinrsaoe "
-
-// rarest is where the three bytes of the literal stand that are rarest in
-// ordinary text: "password" is looked for by "ssw", not by "pas".
-func (n node) rarest() int {
-	best, least := 0, 1<<30
-	for i := 0; i+3 <= len(n.lit); i++ {
-		sum := 0
-		for _, c := range []byte(n.lit[i : i+3]) {
-			sum += 1 + strings.IndexByte(frequent, c)
+// bytesAt are the values that the four bytes off behind the beginning of the
+// literal can have; nil: any.
+func (n *node) bytesAt(off int) (some [4][]byte) {
+	for k := range some {
+		i := off + k
+		if i < 0 || i >= len(n.lit) {
+			continue
 		}
-		if sum < least {
-			best, least = i, sum
+		if n.hexes && n.lit[i] == '0' {
+			for _, c := range []byte("0123456789abcdef") {
+				some[k] = append(some[k], fold(c))
+			}
+			continue
+		}
+		some[k] = []byte{fold(n.lit[i])}
+	}
+	return some
+}
+
+// common is how often one of the values stands in a place of ordinary text.
+func common(some []byte) float64 {
+	if some == nil {
+		return 1
+	}
+	sum := 0.0
+	for _, c := range some {
+		sum += commonness[c]
+	}
+	return sum
+}
+
+// rarest is how far behind the beginning of a literal at an even (0) or odd (1)
+// place the four bytes stand that are rarest in ordinary text, so that their own
+// place is even.
+func (n *node) rarest(parity int) int {
+	best, least := 0, 2.0
+	for off := -parity; off < len(n.lit) && off < 100; off += 2 {
+		p := 1.0
+		for _, some := range n.bytesAt(off) {
+			p *= common(some)
+		}
+		if p < least {
+			best, least = off, p
 		}
 	}
 	return best
 }
 
-// starts are the three classes by which the literal is looked up; a shorter one
-// has everything that can follow it.
-func (n node) starts() []int {
-	at := func(i int) []int {
-		i += n.at
-		if i >= len(n.lit) {
-			all := make([]int, 64)
-			for c := range all {
-				all[c] = c
-			}
-			return all
+// dealer deals patterns out to buckets, so that few pairs of ordinary text pass.
+type dealer struct {
+	sc            *scanner
+	first, second [32]float64 // how often a pair of ordinary text is in the bucket
+}
+
+func (d *dealer) deal(n, off int) {
+	some := d.sc.nodes[n].bytesAt(off)
+	p := pattern{node: uint16(n), off: int8(off)}
+	for k, s := range some {
+		if len(s) == 1 {
+			p.want |= uint32(s[0]) << (6 * k)
+			p.mask |= 0x3f << (6 * k)
 		}
-		if c := n.lit[i]; c != '0' || !n.digits && !n.hexes {
-			return []int{int(class[c] & 63)}
-		}
-		var some []int
-		for c := byte('0'); c <= '9'; c++ {
-			some = append(some, int(class[c]&63))
-		}
-		for c := byte('a'); n.hexes && c <= 'f'; c++ {
-			some = append(some, int(class[c]&63))
-		}
-		return some
 	}
-	var out []int
-	for _, a := range at(0) {
-		for _, b := range at(1) {
-			for _, c := range at(2) {
-				out = append(out, a<<12|b<<6|c)
-			}
+	a, b := pairsOf(some[0], some[1]), pairsOf(some[2], some[3])
+	best, least, bestA, bestB := 0, 1e9, 0.0, 0.0
+	for k := range d.sc.buckets {
+		pa, pb := d.first[k]+d.more(a, 1<<k), d.second[k]+d.more(b, 1<<(32+k))
+		if cost := pa*pb - d.first[k]*d.second[k]; cost < least {
+			best, least, bestA, bestB = k, cost, pa, pb
+		}
+	}
+	d.first[best], d.second[best] = bestA, bestB
+	for _, i := range a {
+		d.sc.pairs[i] |= 1 << best
+	}
+	for _, i := range b {
+		d.sc.pairs[i] |= 1 << (32 + best)
+	}
+	d.sc.buckets[best] = append(d.sc.buckets[best], p)
+}
+
+// more is how often a pair of the list stands in ordinary text that is not yet in the bucket.
+func (d *dealer) more(pairs []uint16, bit uint64) float64 {
+	sum := 0.0
+	for _, p := range pairs {
+		if d.sc.pairs[p]&bit == 0 {
+			sum += commonness[p&63] * commonness[p>>6]
+		}
+	}
+	return sum
+}
+
+var anyByte = func() (all []byte) {
+	for c := range byte(64) {
+		all = append(all, c)
+	}
+	return all
+}()
+
+func pairsOf(a, b []byte) (out []uint16) {
+	if a == nil {
+		a = anyByte
+	}
+	if b == nil {
+		b = anyByte
+	}
+	for _, x := range a {
+		for _, y := range b {
+			out = append(out, uint16(x)|uint16(y)<<6)
 		}
 	}
 	return out
@@ -204,210 +288,97 @@ func (n *node) stands(s string, i int) bool {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		if c != w && !(w == '0' && (n.digits && '0' <= c && c <= '9' || n.hexes && hexDigit(c))) {
+		if c != w && !(w == '0' && n.hexes && hexDigit(c)) {
 			return false
 		}
 	}
 	return true
 }
 
-// scan returns the rules that may find something in s, and whether there is any.
-func (sc *scanner) scan(s string) (found ruleSet, any bool) {
-	idx, digits := uint32(0), 0
-	for i := range len(s) {
-		c := class[s[i]]
-		digits += int(c >> 6)
-		idx = (idx<<6 | uint32(c&63)) & (1<<18 - 1)
-		if sc.begins[idx>>6]&(1<<(idx&63)) != 0 && i >= 2 {
-			any = sc.look(s, i-2, idx, &found) || any
+// scan returns the rules that may find something in s.
+func (sc *scanner) scan(s string) (found ruleSet) {
+	var (
+		prev      uint64                  // the last look-up of the step before
+		last      uint32                  // its pair
+		lastDigit uint64                  // the byte before was a digit
+		fig       = figures{sc: sc, s: s} // what the runs of digits so far were
+	)
+	for p := 0; p <= len(s)+1; p += 8 { // one step more where a pair could begin at the end
+		var x uint64
+		if p+8 <= len(s) {
+			x = load(s, p)
+		} else {
+			x = rest(s, p)
 		}
+		low := x &^ tops
+		digit := ^((low ^ '0'*ones) + (0x80-10)*ones) &^ x & tops
+		begins := digit &^ (digit<<8 | lastDigit)
+		lastDigit = digit >> 56
+		for ; begins != 0; begins &= begins - 1 {
+			fig.run(p+bits.TrailingZeros64(begins)/8, &found)
+		}
+
+		six := x&(0x1f*ones) | x>>1&(0x20*ones)
+		two := six&0x003f003f003f003f | six>>2&0x0fc00fc00fc00fc0
+		t0, t1, t2, t3 := sc.pairs[two&0xfff], sc.pairs[two>>16&0xfff], sc.pairs[two>>32&0xfff], sc.pairs[two>>48&0xfff]
+		if prev<<32&t0|t0<<32&t1|t1<<32&t2|t2<<32&t3 != 0 {
+			i := [5]uint32{last, uint32(two & 0xfff), uint32(two >> 16 & 0xfff), uint32(two >> 32 & 0xfff), uint32(two >> 48 & 0xfff)}
+			t := [5]uint64{prev, t0, t1, t2, t3}
+			for k := range 4 {
+				if h := uint32(t[k]) & uint32(t[k+1]>>32); h != 0 {
+					sc.look(s, p+2*k-2, i[k]|i[k+1]<<12, h, &found)
+				}
+			}
+		}
+		prev, last = t3, uint32(two>>48&0xfff)
 	}
-	for i := max(len(s)-2, 0); i < len(s); i++ { // what begins in the last two bytes
-		idx = uint32(class[s[i]]&63) << 12
-		if i+1 < len(s) {
-			idx |= uint32(class[s[i+1]]&63) << 6
-		}
-		if sc.begins[idx>>6]&(1<<(idx&63)) != 0 {
-			any = sc.look(s, i, idx, &found) || any
-		}
-	}
-	if digits >= sc.least {
-		for _, r := range sc.counted {
-			if digits >= builtin[r].digits {
-				found.add(r)
-				any = true
+	return found
+}
+
+// look compares the literals of the buckets with the text around s[p:], whose
+// four bytes are folded in four.
+func (sc *scanner) look(s string, p int, four uint32, buckets uint32, found *ruleSet) {
+	for ; buckets != 0; buckets &= buckets - 1 {
+		for _, pt := range sc.buckets[bits.TrailingZeros32(buckets)] {
+			if four&pt.mask != pt.want {
+				continue
+			}
+			nd, from := &sc.nodes[pt.node], p-int(pt.off)
+			if !nd.stands(s, from) {
+				continue
+			}
+			for _, r := range nd.rules {
+				if !found.has(r.rule) && (r.guard == nil || r.guard(s, from, from+len(nd.lit))) {
+					found.add(r.rule)
+				}
 			}
 		}
 	}
-	return found, any
 }
 
-// look compares the literals that are looked up by idx with the text around s[i:].
-func (sc *scanner) look(s string, i int, idx uint32, found *ruleSet) (any bool) {
-	w := idx >> 6
-	k := int(sc.before[w]) + bits.OnesCount64(sc.begins[w]&(1<<(idx&63)-1))
-	for _, n := range sc.list[sc.first[k]:sc.first[k+1]] {
-		nd := &sc.nodes[n]
-		from := i - nd.at
-		if !nd.stands(s, from) {
-			continue
-		}
-		for _, r := range nd.rules {
-			if !found.has(r.rule) && (r.guard == nil || r.guard(s, from, from+len(nd.lit))) {
-				found.add(r.rule)
-				any = true
-			}
+func (sc *scanner) text(s string) ruleSet { return sc.scan(s) }
+
+func (sc *scanner) rule(i int) *rule { return &builtin[i] }
+
+func (sc *scanner) pieces(ps []piece) {
+	var all ruleSet
+	for i := range ps {
+		if !ps[i].mark {
+			ps[i].set = sc.scan(ps[i].text)
+			all.join(ps[i].set)
 		}
 	}
-	return any
-}
-
-// The guards.
-
-// run: n bytes follow that can be part of a token.
-func run(n int) func(s string, from, to int) bool {
-	return func(s string, _, to int) bool {
-		if len(s)-to < n {
-			return false
-		}
-		for _, c := range []byte(s[to : to+n]) {
-			if c <= ' ' || c >= 0x80 || c == '"' || c == '\'' || c == '`' || c == ';' {
-				return false
-			}
-		}
-		return true
-	}
-}
-
-// upperRun: as run, and the literal is in capitals.
-func upperRun(n int) func(s string, from, to int) bool {
-	follows := run(n)
-	return func(s string, from, to int) bool {
-		return strings.ToUpper(s[from:to]) == s[from:to] && follows(s, from, to)
-	}
-}
-
-// nameByte: a byte of a setting's name.
-func nameByte(c byte) bool { return wordByte(c) || c == '_' || c == '-' }
-
-// option: the word that ends with the literal has a dash in front of it.
-func option(s string, from, _ int) bool {
-	for i := from - 1; i >= 0 && nameByte(s[i]); i-- {
-		if s[i] == '-' {
-			return true
-		}
-	}
-	return false
-}
-
-// assigned: a colon or an equals sign follows the name.
-func assigned(s string, _, to int) bool {
-	for to < len(s) && nameByte(s[to]) {
-		if strings.HasPrefix(s[to:], "→") {
-			return true
-		}
-		to++
-	}
-	if to < len(s) && (s[to] == '"' || s[to] == '\'') {
-		to++
-	}
-	if to < len(s) && s[to] == ' ' {
-		to++
-	}
-	return to < len(s) && (s[to] == ':' || s[to] == '=' || s[to] == '>' || s[to] == '-' || strings.HasPrefix(s[to:], "→"))
-}
-
-// valued: what gitleaks's rules of the form "name, operator, value" need after
-// the name: at most 64 bytes of name, blanks and quotes, an operator, and within
-// 40 bytes eight that can be a value.
-func valued(s string, _, to int) bool {
-	end := min(len(s), to+64)
-	for to < end && (wordByte(s[to]) && s[to] < 0x80 || strings.IndexByte("_.- '\"", s[to]) >= 0) {
-		to++
-	}
-	if to == len(s) || strings.IndexByte("=>:|?,", s[to]) < 0 {
-		return false
-	}
-	n := 0
-	for _, c := range []byte(s[to+1 : min(len(s), to+41)]) {
-		if n++; c <= ' ' || c >= 0x80 || c == '"' || c == '\'' || c == '`' {
-			n = 0
-		}
-		if n == 8 {
-			return true
-		}
-	}
-	return false
-}
-
-// atLater: an @ follows.
-func atLater(s string, _, to int) bool { return strings.IndexByte(s[to:], '@') >= 0 }
-
-// dotLater: what follows is a word and then a dot, or the word for one.
-func dotLater(s string, _, to int) bool {
-	for to < len(s) && strings.IndexByte(" )]", s[to]) >= 0 {
-		to++
-	}
-	for to < len(s) && (wordByte(s[to]) || s[to] == '-') {
-		to++
-	}
-	rest := lower(strings.TrimPrefix(s[to:min(len(s), to+10)], " "))
-	for _, dot := range []string{".", "(", "[", "dot ", "ponto ", "punto "} {
-		if strings.HasPrefix(rest, dot) {
-			return true
-		}
-	}
-	return false
-}
-
-// optionLater: one of the options that take a user, a password or a header follows.
-func optionLater(s string, _, to int) bool {
-	for {
-		i := strings.Index(s[to:], " -")
-		if i < 0 {
-			return false
-		}
-		to += i + 2
-		if to < len(s) && (s[to] == 'u' || s[to] == 'U' || s[to] == 'a' || s[to] == 'H' || s[to] == '-') {
-			return true
+	all.meet(sc.wide)
+	for i := range ps {
+		if !ps[i].mark {
+			ps[i].set.join(all)
 		}
 	}
 }
 
-// dashLater: an option of any sort follows.
-func dashLater(s string, _, to int) bool { return strings.Contains(s[to:], " -") }
-
-// aWord: the literal ends a word, or all but its plural.
-func aWord(s string, _, to int) bool {
-	if to < len(s) && (s[to] == 's' || s[to] == 'S') {
-		to++
-	}
-	return to == len(s) || !wordByte(s[to]) || s[to] >= 0x80
-}
-
-// macHere: a hardware address around its first separator.
-func macHere(s string, from, _ int) bool {
-	return from >= 1 && macForm(s, from-1) > 0 || from >= 3 && macForm(s, from-3) > 0
-}
-
-// colons: so many colons follow that it can be an address written out.
-func colons(s string, from, _ int) bool {
-	n := 0
-	for i := from; i < len(s) && (hexDigit(s[i]) || s[i] == ':' || s[i] == '.'); i++ {
-		if s[i] == ':' {
-			n++
-		}
-	}
-	return n >= 6
-}
-
-// dots: three dots between digits follow.
-func dots(s string, from, _ int) bool {
-	n := 0
-	for i := from; i < len(s) && (s[i] == '.' || '0' <= s[i] && s[i] <= '9'); i++ {
-		if s[i] == '.' {
-			n++
-		}
-	}
-	return n >= 3
+func (sc *scanner) left(p *piece) {
+	above := p.set
+	above.meet(sc.wide)
+	p.set = sc.scan(p.text)
+	p.set.join(above)
 }

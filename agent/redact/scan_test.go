@@ -3,16 +3,21 @@ package redact
 import (
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// every is the plain way, against which the scan is tested: no trigger and no
-// guard, every rule whose words the text holds looks at it.
-func every(s string) (ruleSet, bool) {
+// plainly is the plain way, against which the scan is tested: no trigger and no
+// guard; every rule whose words the text holds looks at all of it, and an
+// expression is tried at each place.
+type plainly struct{}
+
+func (plainly) text(s string) ruleSet {
 	var set ruleSet
 	low := lower(s)
 	for i, r := range builtin {
@@ -24,8 +29,33 @@ func every(s string) (ruleSet, bool) {
 			set.add(i)
 		}
 	}
-	return set, true
+	return set
 }
+
+func (p plainly) pieces(ps []piece) {
+	whole := ""
+	for _, p := range ps {
+		whole += p.text
+	}
+	set := p.text(whole)
+	for i := range ps {
+		ps[i].set = set
+	}
+}
+
+func (plainly) left(*piece) {}
+
+func (plainly) rule(i int) *rule { return &plainRules[i] }
+
+var plainRules = func() []rule {
+	rules := slices.Clone(builtin)
+	for i := range rules {
+		if re := rules[i].re; re != nil {
+			rules[i].re = func() *expression { return &expression{whole: re().whole} }
+		}
+	}
+	return rules
+}()
 
 // same fails when the scan missed a rule that would have found something.
 func same(t interface {
@@ -33,8 +63,16 @@ func same(t interface {
 	Fatalf(string, ...any)
 }, s string) {
 	t.Helper()
-	fast, err1 := limited(s, maxInput, builtin, scanned, nil)
-	slow, err2 := limited(s, maxInput, builtin, every, nil)
+	redacted := func(choose chooser) (out string, err error) {
+		for range 5 { // a computer at a standstill gets to the end of the budget
+			if out, err = limited(s, maxInput, choose, nil); err == nil {
+				break
+			}
+		}
+		return out, err
+	}
+	fast, err1 := redacted(theScanner())
+	slow, err2 := redacted(plainly{})
 	if fast != slow || (err1 == nil) != (err2 == nil) {
 		t.Fatalf("text  %q\nfast  %q %v\nplain %q %v", s, fast, err1, slow, err2)
 	}
@@ -100,7 +138,7 @@ func fitting(r *rand.Rand, re *syntax.Regexp) string {
 // TestScanMissesNothing writes texts that fit the expressions of every rule, in
 // ordinary and in hostile surroundings, and lets the scan and the plain rules
 // redact them. (A guard of run(40) instead of run(6) fails within a second, and
-// so does a scan that leaves out the last two bytes.)
+// so does a scan that leaves out the last step.)
 func TestScanMissesNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	around := []string{"", " ", "abc ", "senha ", "x=", "\"", "é", "12 ", "-", "(", "ghp_0123456789abcdefghijABCDEFGHIJ012345", "a@b.co", "10.0.0.1 "}
@@ -112,7 +150,7 @@ func TestScanMissesNothing(t *testing.T) {
 		if rule.re == nil {
 			continue
 		}
-		tree, err := syntax.Parse(rule.re().String(), syntax.Perl)
+		tree, err := syntax.Parse(rule.re().whole.String(), syntax.Perl)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,13 +160,34 @@ func TestScanMissesNothing(t *testing.T) {
 			if len(rule.only) > 0 && r.IntN(2) == 0 {
 				text = rule.only[r.IntN(len(rule.only))] + " " + text
 			}
-			if rule.re().MatchString(normal(text)) {
+			if rule.re().whole.MatchString(normal(text)) {
 				found++
 			}
 			same(t, around[r.IntN(len(around))]+text+around[r.IntN(len(around))])
 		}
 		if found == 0 {
 			t.Errorf("%s: no text fits its own expression", rule.name)
+		}
+	}
+}
+
+// TestWordsStandInside: what a rule of gitleaks finds holds one of its words, so
+// that the word is looked for in each stretch between marks by itself, unless
+// the rule is known as one whose word stands elsewhere. (Without
+// facebook-access-token in that list it fails.)
+func TestWordsStandInside(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, l := range leaks {
+		re := regexp.MustCompile(l.expr)
+		tree, err := syntax.Parse(l.expr, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			m := re.FindString(normal(fitting(r, tree)))
+			if m != "" && !wide[l.name] && !slices.ContainsFunc(l.words, func(w string) bool { return strings.Contains(lower(m), w) }) {
+				t.Errorf("%s: %q holds none of %q", l.name, m, l.words)
+			}
 		}
 	}
 }
@@ -154,5 +213,5 @@ func FuzzScan(f *testing.F) {
 		f.Add(s)
 	}
 	f.Add("minha senha é Gato2024 e o cartão 4111-1111-1111-1111, tel (11) 91234-5678")
-	f.Fuzz(func(t *testing.T, s string) { same(t, s) })
+	f.Fuzz(func(t *testing.T, s string) { same(t, s[:min(len(s), 600)]) })
 }

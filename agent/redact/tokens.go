@@ -17,6 +17,10 @@ type leak struct {
 // operator and a value.
 const operator = `(?:=|>|:{1,3}=|\|\||:|=>|\?=|,)`
 
+// wide are the rules that need their word somewhere in the text, not in what they
+// find, or that let any sign stand for the dots of their word.
+var wide = set("airtable-personnal-access-token facebook-access-token sidekiq-sensitive-url slack-config-access-token slack-webhook-url sourcegraph-access-token")
+
 // gitleaks makes rules out of the data in gitleaks_rules.go. What gitleaks has
 // beside the expressions is left out: a least entropy and lists of exceptions
 // would keep what is doubtful.
@@ -26,15 +30,15 @@ func gitleaks() []rule {
 		r := rule{name: "gitleaks:" + l.name, mark: MarkToken, only: l.words, re: lazy(l.expr)}
 		name, _, named := strings.Cut(l.expr, operator)
 		for _, w := range l.words {
-			t := trigger{lit: w}
+			t := trigger{lit: w, anywhere: wide[l.name]}
 			switch {
 			case named && w != "mailchimp" && strings.Contains(strings.ToLower(name), w):
 				t.guard = valued
 			case named: // the word stands in the value, or more than blanks may follow it
 			case w == "curl":
-				t.guard = optionLater
-			case w == "sk":
-				t.guard = upperRun(32)
+				t.guard = later("-u", "-U", "-H", "--")
+			case w == "sk": // and 32 hexadecimal digits
+				t.lit, t.hexes, t.guard = "sk000", true, hexRun(29)
 			case w == "s.":
 				t.guard = run(24)
 			case len(w) <= 5 && w != "_mmk" && w != "sgp_": // one stands at the end, the other anywhere

@@ -53,12 +53,19 @@ const (
 // ErrNotInstalled: there is no service to start or stop.
 var ErrNotInstalled = errors.New("the service is not installed: run aval install first")
 
+// SessionChanges tells, while the service runs on Windows, that its desktop
+// sessions have changed (SERVICE_CONTROL_SESSIONCHANGE); several changes may be
+// one. Elsewhere nothing comes.
+func (s *Service) SessionChanges() <-chan struct{} { return s.changes }
+
 // Service is Aval as a service. Make it with New.
 type Service struct {
 	opts Options
 	exe  string
 	prog *program
 	svc  service.Service
+
+	changes chan struct{}
 }
 
 // New makes a service that runs run; run may be nil for a Service that only
@@ -68,7 +75,7 @@ func New(run func(ctx context.Context) error, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{opts: o, prog: &program{run: run, done: make(chan struct{})}}
+	s := &Service{opts: o, prog: &program{run: run, done: make(chan struct{})}, changes: make(chan struct{}, 1)}
 	if s.exe, err = os.Executable(); err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
@@ -132,7 +139,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return errors.New("run service: nothing to run")
 	}
 	s.prog.outer = ctx
-	err := s.svc.Run()
+	err := s.runSystem()
 	select {
 	case <-s.prog.done:
 		return s.prog.err

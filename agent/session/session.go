@@ -38,6 +38,9 @@ type Session struct {
 	// Identity shows that two sessions are of the same supporter; empty: the name
 	// is only claimed. See record.Decided.SupporterID.
 	Identity string `json:"identity,omitempty"`
+	// Guest is the device id under which a company asks about it by a session
+	// code; empty: the company that this computer is enrolled with, if any.
+	Guest string `json:"guest,omitempty"`
 	// Owner is the user who began it; only they may add to it or end it.
 	Owner uint32 `json:"owner"`
 	// Watcher is the name of the watcher that found it; only it may end it.

@@ -2,7 +2,6 @@ package uplink
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -131,7 +130,7 @@ func (c *conn) greet() error {
 		return fmt.Errorf("prove device: %w", err)
 	}
 	err = c.write(&wire.Frame{Body: &wire.Frame_Hello{Hello: &wire.Hello{
-		Version: wire.Version, Company: cfg.Company, Device: cfg.Device, KeyId: record.KeyID(cfg.Key.Public().(ed25519.PublicKey)),
+		Version: wire.Version, Company: cfg.Company, Device: cfg.Device, KeyId: c.l.keyID,
 		Proof: proof, AgentVersion: cfg.Build, ClockUnixNano: cfg.Now().UnixNano(),
 	}}})
 	if err != nil {

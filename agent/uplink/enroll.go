@@ -38,6 +38,11 @@ type Enrolment struct {
 // ErrToken wraps the server's sentence when it refuses a token.
 var ErrToken = errors.New("the summarizer refused to enrol this computer")
 
+// Refusal is why a server refused, in a word and a sentence of its own.
+type Refusal struct{ Code, Sentence string }
+
+func (r *Refusal) Error() string { return r.Sentence }
+
 // Enroll makes this device, by its key, one of the company that gave the token.
 // Its errors wrap ErrUnreachable, ErrProxy, ErrCertificate or ErrToken and are
 // sentences for the person who enrols.
@@ -55,54 +60,68 @@ func enroll(ctx context.Context, server, pin, token string, key crypto.Signer, b
 	if !ok {
 		return none, fmt.Errorf("enrol: device key is %T, not Ed25519", key.Public())
 	}
-	c, err := a.dial(ctx, proxy)
+	host, _ := os.Hostname() // empty is fine: it is a label
+	raw, err := a.post(ctx, proxy, wire.EnrollPath, wire.EnrollLabel, ErrToken, func(exported []byte) (any, error) {
+		proof, err := record.SignBytes(key, record.TypeProof, wire.EnrollPayload(exported, pub, token))
+		return wire.EnrollRequest{Token: token, DevicePublicKey: pub, AgentVersion: build, Hostname: host, Proof: proof}, err
+	})
 	if err != nil {
 		return none, err
+	}
+	return decodeReply(raw)
+}
+
+// post sends one request whose proof is bound to its connection, made by body
+// from what the TLS exporter gives, and returns the answer's bytes. A refusal
+// wraps refused, with the server's sentence.
+func (a address) post(ctx context.Context, proxy func(*http.Request) (*url.URL, error), path, label string, refused error, body func(exported []byte) (any, error)) ([]byte, error) {
+	c, err := a.dial(ctx, proxy)
+	if err != nil {
+		return nil, err
 	}
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	_ = c.SetDeadline(time.Now().Add(dialTimeout))
 	cs := c.ConnectionState()
-	exported, err := cs.ExportKeyingMaterial(wire.EnrollLabel, nil, 32)
+	exported, err := cs.ExportKeyingMaterial(label, nil, 32)
 	if err != nil {
-		return none, fmt.Errorf("enrol: %w", err)
+		return nil, fmt.Errorf("prove key: %w", err)
 	}
-	proof, err := record.SignBytes(key, record.TypeProof, wire.EnrollPayload(exported, pub, token))
+	v, err := body(exported)
 	if err != nil {
-		return none, fmt.Errorf("enrol: %w", err)
+		return nil, fmt.Errorf("prove key: %w", err)
 	}
-	host, _ := os.Hostname() // empty is fine: it is a label
-	body, err := json.Marshal(wire.EnrollRequest{Token: token, DevicePublicKey: pub, AgentVersion: build, Hostname: host, Proof: proof})
+	sent, err := json.Marshal(v)
 	if err != nil {
-		return none, fmt.Errorf("enrol: %w", err)
+		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+a.addr+wire.EnrollPath, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+a.addr+path, bytes.NewReader(sent))
 	if err != nil {
-		return none, fmt.Errorf("enrol: %w", err)
+		return nil, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Close = true
 	if err := req.Write(c); err != nil {
-		return none, fmt.Errorf("%w: %w", ErrUnreachable, plain(err))
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, plain(err))
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(c), req)
 	if err != nil {
-		return none, tlsError(err) // TLS 1.3 reports some refusals with the first read
+		return nil, tlsError(err) // TLS 1.3 reports some refusals with the first read
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err != nil {
-		return none, fmt.Errorf("%w: %w", ErrUnreachable, plain(err))
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, plain(err))
 	}
 	if resp.StatusCode != http.StatusOK {
 		var no wire.EnrollError
 		if json.Unmarshal(raw, &no) != nil || no.Error == "" {
-			return none, fmt.Errorf("%w: %s answered %q; is it an Aval summarizer?", ErrToken, a.addr, resp.Status)
+			return nil, fmt.Errorf("%w: %s answered %q; is it an Aval summarizer?", refused, a.addr, resp.Status)
 		}
-		return none, fmt.Errorf("%w: %s", ErrToken, no.Error)
+		return nil, fmt.Errorf("%w: %w", refused, &Refusal{no.Code, no.Error})
 	}
-	return decodeReply(raw)
+	return raw, nil
 }
 
 // decodeReply reads the answer to an enrolment.

@@ -1,7 +1,7 @@
 package uplink
 
 import (
-	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -85,7 +85,13 @@ func (c *conn) pumpRecords() error {
 			if c.records[e.ID] || c.rejected[e.ID] || len(c.records) >= maxRecords {
 				continue
 			}
-			if err := c.write(&wire.Frame{Body: &wire.Frame_Record{Record: &wire.Record{Id: e.ID, Envelope: e.Envelope}}}); err != nil {
+			envelope, err := record.Only(e.Envelope, c.l.keyID)
+			if err != nil {
+				c.rejected[e.ID] = true
+				c.l.cfg.Log.Error("a record is not signed for this company", "id", e.ID, "err", err)
+				continue
+			}
+			if err := c.write(&wire.Frame{Body: &wire.Frame_Record{Record: &wire.Record{Id: e.ID, Envelope: envelope}}}); err != nil {
 				return err
 			}
 			c.records[e.ID] = true
@@ -146,10 +152,44 @@ func (c *conn) announce(s *stream, info store.StreamInfo, grant string) error {
 		}
 		envelope = e.Envelope
 	}
+	envelope, err := record.Only(envelope, c.l.keyID)
+	if err != nil {
+		s.damaged = true
+		c.l.cfg.Log.Error("a grant is not signed for this company", "session", s.name.Session, "grant", grant, "err", err)
+		return nil
+	}
+	answer, err := c.answer(envelope)
+	if err != nil {
+		s.damaged = true
+		c.l.cfg.Log.Error("read the answer that a grant rests on", "session", s.name.Session, "grant", grant, "err", err)
+		return nil
+	}
 	s.open = grant
 	c.grants[grant] = s
 	// A grant names the session and the supporter: it is payload too.
-	return c.payload(s, 0, &wire.Frame{Body: &wire.Frame_Open{Open: &wire.Open{Grant: envelope}}})
+	return c.payload(s, 0, &wire.Frame{Body: &wire.Frame_Open{Open: &wire.Open{Grant: envelope, Answer: answer}}})
+}
+
+// answer finds the earlier grant on whose answer a grant rests; nil: on its own.
+// It goes along with it: its own stream may have been withdrawn before it was
+// ever announced, and the yes for further sessions was given all the same.
+func (c *conn) answer(envelope []byte) ([]byte, error) {
+	_, payload, err := record.Peek(envelope)
+	if err != nil {
+		return nil, err
+	}
+	var g record.Grant
+	if err := json.Unmarshal(payload, &g); err != nil {
+		return nil, fmt.Errorf("decode grant: %w", err)
+	}
+	if g.Answer == "" {
+		return nil, nil
+	}
+	e, err := c.l.cfg.Source.Record(g.Answer)
+	if err != nil {
+		return nil, err
+	}
+	return record.Only(e.Envelope, c.l.keyID)
 }
 
 // send signs and sends one batch.
@@ -176,7 +216,7 @@ func (c *conn) send(s *stream, items []store.Item) error {
 	if err != nil {
 		return fmt.Errorf("sign batch: %w", err)
 	}
-	sb := &wire.SignedBatch{Batch: raw, KeyId: record.KeyID(c.l.cfg.Key.Public().(ed25519.PublicKey)), Signature: sig}
+	sb := &wire.SignedBatch{Batch: raw, KeyId: c.l.keyID, Signature: sig}
 	if len(b.Events) >= compressFrom {
 		z, err := c.encoder()
 		if err != nil {
@@ -237,6 +277,8 @@ func (c *conn) handle(f *wire.Frame) error {
 		c.l.cfg.OnOptions(b.Options.GetEnvelope())
 	case *wire.Frame_Summary:
 		return c.onSummary(b.Summary)
+	case *wire.Frame_Hint:
+		c.l.cfg.OnHint(b.Hint)
 	case *wire.Frame_Refused:
 		return &refusedError{code: b.Refused.GetCode(), sentence: b.Refused.GetSentence(), retry: b.Refused.GetRetry()}
 	}

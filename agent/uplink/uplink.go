@@ -19,7 +19,9 @@ import (
 	"sync"
 	"time"
 
+	"aval/agent/record"
 	"aval/agent/store"
+	"aval/agent/wire"
 )
 
 // Source is what a link needs of the store; *store.Store is one.
@@ -58,9 +60,12 @@ type Config struct {
 	OnState   func(State)
 	// OnSummary is told, like them, when a session's summary came or went.
 	OnSummary func(session string)
-	Log       *slog.Logger     // nil: nothing is logged
-	Now       func() time.Time // nil: time.Now
-	Backoff   Backoff
+	// OnHint is given, like them, what the server was told of a connection to this
+	// computer. It is the server's word and nothing more.
+	OnHint  func(*wire.Hint)
+	Log     *slog.Logger     // nil: nothing is logged
+	Now     func() time.Time // nil: time.Now
+	Backoff Backoff
 	// Proxy chooses an HTTP proxy for CONNECT; nil: from the environment.
 	Proxy func(*http.Request) (*url.URL, error)
 }
@@ -87,8 +92,9 @@ type State struct {
 
 // Link is the connection to one company's summarizer.
 type Link struct {
-	cfg  Config
-	addr address
+	cfg   Config
+	addr  address
+	keyID string // of cfg.Key: what leaves is signed by it and by no other
 
 	// state belongs to Run's goroutine.
 	state State
@@ -107,7 +113,8 @@ func New(cfg Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := cfg.Key.Public().(ed25519.PublicKey); !ok {
+	pub, ok := cfg.Key.Public().(ed25519.PublicKey)
+	if !ok {
 		return nil, fmt.Errorf("open uplink: device key is %T, not Ed25519", cfg.Key.Public())
 	}
 	if cfg.Company == "" || cfg.Device == "" || cfg.Source == nil {
@@ -128,13 +135,16 @@ func New(cfg Config) (*Link, error) {
 	if cfg.OnSummary == nil {
 		cfg.OnSummary = func(string) {}
 	}
+	if cfg.OnHint == nil {
+		cfg.OnHint = func(*wire.Hint) {}
+	}
 	if cfg.OnState == nil {
 		cfg.OnState = func(State) {}
 	}
 	cfg.Backoff.First = orElse(cfg.Backoff.First, time.Second)
 	cfg.Backoff.Max = orElse(cfg.Backoff.Max, 5*time.Minute)
 	cfg.Backoff.Refused = orElse(cfg.Backoff.Refused, time.Hour)
-	return &Link{cfg: cfg, addr: addr, blocked: map[store.Stream]string{}, fenced: map[store.Stream]bool{},
+	return &Link{cfg: cfg, addr: addr, keyID: record.KeyID(pub), blocked: map[store.Stream]string{}, fenced: map[store.Stream]bool{},
 		sending: map[store.Stream]int{}}, nil
 }
 

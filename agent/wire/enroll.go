@@ -12,6 +12,10 @@ const EnrollPath = "/enroll"
 // AgentPath is where the WebSocket of an enrolled device connects.
 const AgentPath = "/agent"
 
+// RustDeskPath is where the RustDesk clients of devices report their connections,
+// followed by the device, a secret, and RustDesk's own path.
+const RustDeskPath = "/rustdesk/"
+
 // EnrollLabel is the label of the TLS exporter that binds an enrolment's proof
 // to its connection; its context is empty and its length 32.
 const EnrollLabel = "EXPORTER-aval-enroll-proof"

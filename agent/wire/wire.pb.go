@@ -77,6 +77,55 @@ func (Compression) EnumDescriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{0}
 }
 
+type Hint_State int32
+
+const (
+	Hint_UNKNOWN   Hint_State = 0
+	Hint_LOGGED_IN Hint_State = 1
+	Hint_CLOSED    Hint_State = 2
+)
+
+// Enum value maps for Hint_State.
+var (
+	Hint_State_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "LOGGED_IN",
+		2: "CLOSED",
+	}
+	Hint_State_value = map[string]int32{
+		"UNKNOWN":   0,
+		"LOGGED_IN": 1,
+		"CLOSED":    2,
+	}
+)
+
+func (x Hint_State) Enum() *Hint_State {
+	p := new(Hint_State)
+	*p = x
+	return p
+}
+
+func (x Hint_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Hint_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[1].Descriptor()
+}
+
+func (Hint_State) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[1]
+}
+
+func (x Hint_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Hint_State.Descriptor instead.
+func (Hint_State) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{19, 0}
+}
+
 type Frame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Body:
@@ -95,6 +144,7 @@ type Frame struct {
 	//	*Frame_Options
 	//	*Frame_Summary
 	//	*Frame_SummaryAck
+	//	*Frame_Hint
 	Body          isFrame_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -263,6 +313,15 @@ func (x *Frame) GetSummaryAck() *SummaryAck {
 	return nil
 }
 
+func (x *Frame) GetHint() *Hint {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Hint); ok {
+			return x.Hint
+		}
+	}
+	return nil
+}
+
 type isFrame_Body interface {
 	isFrame_Body()
 }
@@ -323,6 +382,10 @@ type Frame_SummaryAck struct {
 	SummaryAck *SummaryAck `protobuf:"bytes,14,opt,name=summary_ack,json=summaryAck,proto3,oneof"`
 }
 
+type Frame_Hint struct {
+	Hint *Hint `protobuf:"bytes,15,opt,name=hint,proto3,oneof"`
+}
+
 func (*Frame_Challenge) isFrame_Body() {}
 
 func (*Frame_Hello) isFrame_Body() {}
@@ -350,6 +413,8 @@ func (*Frame_Options) isFrame_Body() {}
 func (*Frame_Summary) isFrame_Body() {}
 
 func (*Frame_SummaryAck) isFrame_Body() {}
+
+func (*Frame_Hint) isFrame_Body() {}
 
 // Challenge opens every connection: 32 random bytes.
 type Challenge struct {
@@ -622,8 +687,11 @@ func (x *Refused) GetRetry() bool {
 
 // Open announces a stream by the signed envelope of its grant (JSON bytes).
 type Open struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Grant         []byte                 `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Grant []byte                 `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
+	// Where the grant rests on an earlier answer: the envelope of the grant that was
+	// answered, whose own stream may have been withdrawn before it was ever sent.
+	Answer        []byte `protobuf:"bytes,2,opt,name=answer,proto3" json:"answer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -661,6 +729,13 @@ func (*Open) Descriptor() ([]byte, []int) {
 func (x *Open) GetGrant() []byte {
 	if x != nil {
 		return x.Grant
+	}
+	return nil
+}
+
+func (x *Open) GetAnswer() []byte {
+	if x != nil {
+		return x.Answer
 	}
 	return nil
 }
@@ -1514,12 +1589,99 @@ func (x *SummaryAck) GetVersion() uint64 {
 	return 0
 }
 
+// Hint tells the device that one of its remote tools has told the company's
+// server of a connection. It proves nothing, and is lost where the device is not
+// connected: the device looks whether its own tool knows that connection.
+type Hint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tool          string                 `protobuf:"bytes,1,opt,name=tool,proto3" json:"tool,omitempty"`             // rustdesk
+	Connection    string                 `protobuf:"bytes,2,opt,name=connection,proto3" json:"connection,omitempty"` // its number, as the tool's log has it
+	State         Hint_State             `protobuf:"varint,3,opt,name=state,proto3,enum=aval.wire.v1.Hint_State" json:"state,omitempty"`
+	Peer          string                 `protobuf:"bytes,4,opt,name=peer,proto3" json:"peer,omitempty"`   // the supporter's id, as the tool has it
+	Name          string                 `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`   // what the supporter calls themselves
+	Kinds         []string               `protobuf:"bytes,6,rep,name=kinds,proto3" json:"kinds,omitempty"` // view, control, terminal, files
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hint) Reset() {
+	*x = Hint{}
+	mi := &file_wire_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hint) ProtoMessage() {}
+
+func (x *Hint) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hint.ProtoReflect.Descriptor instead.
+func (*Hint) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Hint) GetTool() string {
+	if x != nil {
+		return x.Tool
+	}
+	return ""
+}
+
+func (x *Hint) GetConnection() string {
+	if x != nil {
+		return x.Connection
+	}
+	return ""
+}
+
+func (x *Hint) GetState() Hint_State {
+	if x != nil {
+		return x.State
+	}
+	return Hint_UNKNOWN
+}
+
+func (x *Hint) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *Hint) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Hint) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
 var File_wire_proto protoreflect.FileDescriptor
 
 const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"wire.proto\x12\faval.wire.v1\"\xcc\x05\n" +
+	"wire.proto\x12\faval.wire.v1\"\xf6\x05\n" +
 	"\x05Frame\x127\n" +
 	"\tchallenge\x18\x01 \x01(\v2\x17.aval.wire.v1.ChallengeH\x00R\tchallenge\x12+\n" +
 	"\x05hello\x18\x02 \x01(\v2\x13.aval.wire.v1.HelloH\x00R\x05hello\x121\n" +
@@ -1537,7 +1699,8 @@ const file_wire_proto_rawDesc = "" +
 	"\aoptions\x18\f \x01(\v2\x15.aval.wire.v1.OptionsH\x00R\aoptions\x121\n" +
 	"\asummary\x18\r \x01(\v2\x15.aval.wire.v1.SummaryH\x00R\asummary\x12;\n" +
 	"\vsummary_ack\x18\x0e \x01(\v2\x18.aval.wire.v1.SummaryAckH\x00R\n" +
-	"summaryAckB\x06\n" +
+	"summaryAck\x12(\n" +
+	"\x04hint\x18\x0f \x01(\v2\x12.aval.wire.v1.HintH\x00R\x04hintB\x06\n" +
 	"\x04body\"H\n" +
 	"\tChallenge\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12%\n" +
@@ -1557,9 +1720,10 @@ const file_wire_proto_rawDesc = "" +
 	"\aRefused\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1a\n" +
 	"\bsentence\x18\x02 \x01(\tR\bsentence\x12\x14\n" +
-	"\x05retry\x18\x03 \x01(\bR\x05retry\"\x1c\n" +
+	"\x05retry\x18\x03 \x01(\bR\x05retry\"4\n" +
 	"\x04Open\x12\x14\n" +
-	"\x05grant\x18\x01 \x01(\fR\x05grant\"X\n" +
+	"\x05grant\x18\x01 \x01(\fR\x05grant\x12\x16\n" +
+	"\x06answer\x18\x02 \x01(\fR\x06answer\"X\n" +
 	"\x06Opened\x12\x19\n" +
 	"\bgrant_id\x18\x01 \x01(\tR\agrantId\x12\x14\n" +
 	"\x05acked\x18\x02 \x01(\x04R\x05acked\x12\x1d\n" +
@@ -1625,7 +1789,21 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"SummaryAck\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion*!\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"\xd9\x01\n" +
+	"\x04Hint\x12\x12\n" +
+	"\x04tool\x18\x01 \x01(\tR\x04tool\x12\x1e\n" +
+	"\n" +
+	"connection\x18\x02 \x01(\tR\n" +
+	"connection\x12.\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x18.aval.wire.v1.Hint.StateR\x05state\x12\x12\n" +
+	"\x04peer\x18\x04 \x01(\tR\x04peer\x12\x12\n" +
+	"\x04name\x18\x05 \x01(\tR\x04name\x12\x14\n" +
+	"\x05kinds\x18\x06 \x03(\tR\x05kinds\"/\n" +
+	"\x05State\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\r\n" +
+	"\tLOGGED_IN\x10\x01\x12\n" +
+	"\n" +
+	"\x06CLOSED\x10\x02*!\n" +
 	"\vCompression\x12\b\n" +
 	"\x04NONE\x10\x00\x12\b\n" +
 	"\x04ZSTD\x10\x01B\x11Z\x0faval/agent/wireb\x06proto3"
@@ -1642,54 +1820,58 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_wire_proto_goTypes = []any{
 	(Compression)(0),    // 0: aval.wire.v1.Compression
-	(*Frame)(nil),       // 1: aval.wire.v1.Frame
-	(*Challenge)(nil),   // 2: aval.wire.v1.Challenge
-	(*Hello)(nil),       // 3: aval.wire.v1.Hello
-	(*Welcome)(nil),     // 4: aval.wire.v1.Welcome
-	(*Refused)(nil),     // 5: aval.wire.v1.Refused
-	(*Open)(nil),        // 6: aval.wire.v1.Open
-	(*Opened)(nil),      // 7: aval.wire.v1.Opened
-	(*Batch)(nil),       // 8: aval.wire.v1.Batch
-	(*Event)(nil),       // 9: aval.wire.v1.Event
-	(*Field)(nil),       // 10: aval.wire.v1.Field
-	(*SignedBatch)(nil), // 11: aval.wire.v1.SignedBatch
-	(*Ack)(nil),         // 12: aval.wire.v1.Ack
-	(*Reject)(nil),      // 13: aval.wire.v1.Reject
-	(*Record)(nil),      // 14: aval.wire.v1.Record
-	(*RecordAck)(nil),   // 15: aval.wire.v1.RecordAck
-	(*Options)(nil),     // 16: aval.wire.v1.Options
-	(*Summary)(nil),     // 17: aval.wire.v1.Summary
-	(*Step)(nil),        // 18: aval.wire.v1.Step
-	(*SummaryAck)(nil),  // 19: aval.wire.v1.SummaryAck
+	(Hint_State)(0),     // 1: aval.wire.v1.Hint.State
+	(*Frame)(nil),       // 2: aval.wire.v1.Frame
+	(*Challenge)(nil),   // 3: aval.wire.v1.Challenge
+	(*Hello)(nil),       // 4: aval.wire.v1.Hello
+	(*Welcome)(nil),     // 5: aval.wire.v1.Welcome
+	(*Refused)(nil),     // 6: aval.wire.v1.Refused
+	(*Open)(nil),        // 7: aval.wire.v1.Open
+	(*Opened)(nil),      // 8: aval.wire.v1.Opened
+	(*Batch)(nil),       // 9: aval.wire.v1.Batch
+	(*Event)(nil),       // 10: aval.wire.v1.Event
+	(*Field)(nil),       // 11: aval.wire.v1.Field
+	(*SignedBatch)(nil), // 12: aval.wire.v1.SignedBatch
+	(*Ack)(nil),         // 13: aval.wire.v1.Ack
+	(*Reject)(nil),      // 14: aval.wire.v1.Reject
+	(*Record)(nil),      // 15: aval.wire.v1.Record
+	(*RecordAck)(nil),   // 16: aval.wire.v1.RecordAck
+	(*Options)(nil),     // 17: aval.wire.v1.Options
+	(*Summary)(nil),     // 18: aval.wire.v1.Summary
+	(*Step)(nil),        // 19: aval.wire.v1.Step
+	(*SummaryAck)(nil),  // 20: aval.wire.v1.SummaryAck
+	(*Hint)(nil),        // 21: aval.wire.v1.Hint
 }
 var file_wire_proto_depIdxs = []int32{
-	2,  // 0: aval.wire.v1.Frame.challenge:type_name -> aval.wire.v1.Challenge
-	3,  // 1: aval.wire.v1.Frame.hello:type_name -> aval.wire.v1.Hello
-	4,  // 2: aval.wire.v1.Frame.welcome:type_name -> aval.wire.v1.Welcome
-	5,  // 3: aval.wire.v1.Frame.refused:type_name -> aval.wire.v1.Refused
-	6,  // 4: aval.wire.v1.Frame.open:type_name -> aval.wire.v1.Open
-	7,  // 5: aval.wire.v1.Frame.opened:type_name -> aval.wire.v1.Opened
-	11, // 6: aval.wire.v1.Frame.batch:type_name -> aval.wire.v1.SignedBatch
-	12, // 7: aval.wire.v1.Frame.ack:type_name -> aval.wire.v1.Ack
-	13, // 8: aval.wire.v1.Frame.reject:type_name -> aval.wire.v1.Reject
-	14, // 9: aval.wire.v1.Frame.record:type_name -> aval.wire.v1.Record
-	15, // 10: aval.wire.v1.Frame.record_ack:type_name -> aval.wire.v1.RecordAck
-	16, // 11: aval.wire.v1.Frame.options:type_name -> aval.wire.v1.Options
-	17, // 12: aval.wire.v1.Frame.summary:type_name -> aval.wire.v1.Summary
-	19, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
-	9,  // 14: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
-	10, // 15: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
-	0,  // 16: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
-	18, // 17: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	3,  // 0: aval.wire.v1.Frame.challenge:type_name -> aval.wire.v1.Challenge
+	4,  // 1: aval.wire.v1.Frame.hello:type_name -> aval.wire.v1.Hello
+	5,  // 2: aval.wire.v1.Frame.welcome:type_name -> aval.wire.v1.Welcome
+	6,  // 3: aval.wire.v1.Frame.refused:type_name -> aval.wire.v1.Refused
+	7,  // 4: aval.wire.v1.Frame.open:type_name -> aval.wire.v1.Open
+	8,  // 5: aval.wire.v1.Frame.opened:type_name -> aval.wire.v1.Opened
+	12, // 6: aval.wire.v1.Frame.batch:type_name -> aval.wire.v1.SignedBatch
+	13, // 7: aval.wire.v1.Frame.ack:type_name -> aval.wire.v1.Ack
+	14, // 8: aval.wire.v1.Frame.reject:type_name -> aval.wire.v1.Reject
+	15, // 9: aval.wire.v1.Frame.record:type_name -> aval.wire.v1.Record
+	16, // 10: aval.wire.v1.Frame.record_ack:type_name -> aval.wire.v1.RecordAck
+	17, // 11: aval.wire.v1.Frame.options:type_name -> aval.wire.v1.Options
+	18, // 12: aval.wire.v1.Frame.summary:type_name -> aval.wire.v1.Summary
+	20, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
+	21, // 14: aval.wire.v1.Frame.hint:type_name -> aval.wire.v1.Hint
+	10, // 15: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
+	11, // 16: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
+	0,  // 17: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
+	19, // 18: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
+	1,  // 19: aval.wire.v1.Hint.state:type_name -> aval.wire.v1.Hint.State
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -1712,14 +1894,15 @@ func file_wire_proto_init() {
 		(*Frame_Options)(nil),
 		(*Frame_Summary)(nil),
 		(*Frame_SummaryAck)(nil),
+		(*Frame_Hint)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   19,
+			NumEnums:      2,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -82,6 +82,10 @@ func Dial(display string) (*Conn, error) {
 	return c, nil
 }
 
+// Server is the process id of the X server at the other end, by the kernel; 0:
+// it cannot be told.
+func (c *Conn) Server() int { return ServerPID(c.wire) }
+
 // Close cuts the connection, whatever the server is doing. Calls that wait for
 // it return an error. It may be called more than once and from any goroutine.
 func (c *Conn) Close() { c.wire.Close() }

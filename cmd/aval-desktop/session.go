@@ -63,7 +63,7 @@ func (s session) name() string {
 // register is what the service is told. Nothing is offered where the bar cannot
 // be shown: without it nothing may be recorded, so nobody is asked for it.
 func (s session) register(bar bool) ipc.DesktopRegister {
-	r := ipc.DesktopRegister{Display: s.name(), Type: s.kind, LogindID: s.logind, Locale: s.locale, Offers: []event.Group{}, Server: s.xserver()}
+	r := ipc.DesktopRegister{Display: s.name(), Type: s.kind, LogindID: s.logind, Locale: s.locale, Offers: []event.Group{}}
 	if bar {
 		r.Offers = s.offers()
 	}

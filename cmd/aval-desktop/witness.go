@@ -6,19 +6,8 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
-	"aval/agent/x11"
 	"aval/agent/x11/witness"
 )
-
-// xserver is the process of the X server that this desktop is on; 0: unknown.
-func (s session) xserver() int {
-	conn, _, err := x11.Socket(s.display)
-	if err != nil {
-		return 0
-	}
-	defer conn.Close()
-	return x11.ServerPID(conn)
-}
 
 // ears is the hearing of presses, as long as the service wants it. Opening it
 // takes a moment, and a hanging X server for ever: nobody waits for that here.
@@ -32,6 +21,8 @@ type ears struct {
 type hearer interface {
 	Watch(pid int, window uint32)
 	Hear(witness.Claim) witness.Heard
+	// Server is the process id of the X server that is heard, by the kernel; 0: unknown.
+	Server() int
 }
 
 // listen begins or ends the hearing of presses, as the service asks: it is
@@ -81,6 +72,7 @@ func (d *desktop) hear(h ipc.Hear) {
 			if <-e.ready; e.w != nil {
 				heard := e.w.Hear(claim(h))
 				out.From, out.Device, out.Doubt = heard.From, heard.Device, heard.Doubt
+				out.Server = e.w.Server()
 			}
 		}
 		d.log.Info("an answer", "from", out.From, "device", out.Device, "doubt", out.Doubt)

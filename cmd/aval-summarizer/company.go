@@ -24,7 +24,7 @@ as incoming first, and recorded once.
 
 Connected devices have it within seconds.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.companyShow(), a.companySet())
+	cmd.AddCommand(a.companyShow(), a.companySet(), a.companyRustDesk())
 	return cmd
 }
 
@@ -50,6 +50,12 @@ func (a *app) choices(ctx context.Context, co *company.Service) error {
 			how += " (counts with incoming=all; with incoming=policy, the policy's own enforce says it)"
 		}
 		fmt.Fprintf(w, "incoming_enforced = %v: %s\n", c.IncomingEnforced, how)
+		if r := c.RustDesk; r.On {
+			fmt.Fprintln(w, "rustdesk = on: RustDesk clients that were given an address by company rustdesk report their connections")
+			if r.Forward != "" {
+				fmt.Fprintf(w, "rustdesk_forward = %s: their reports are passed on\n", r.Forward)
+			}
+		}
 		if c.Releases == "release-key" {
 			fmt.Fprintln(w, "Asking about incoming sessions needs the company's release key: policy draft, policy sign, policy publish --signed.")
 		}
@@ -78,7 +84,9 @@ func (a *app) companySet() *cobra.Command {
 	return a.companyStep("set KEY=VALUE… --data DIR", "Change about which sessions the company asks",
 		`The keys: outgoing=off|all|modules, incoming=off|all|policy, and
 incoming_enforced=true|false: whether people at managed devices may not refuse
-under incoming=all. All is done, or nothing.
+under incoming=all. rustdesk=on|off: whether RustDesk clients may report their
+connections here, with rustdesk_forward=https://HOST (or nothing) for the server
+that has their reports otherwise. All is done, or nothing.
 
 What lets sessions be recorded without a question counts only under the key that
 devices pinned when they were enrolled: the server's own, as it begins, or the
@@ -105,13 +113,37 @@ company's release key (policy release-key).`, cobra.MinimumNArgs(1),
 					}
 					on := value == "true"
 					ch.IncomingEnforced = &on
+				case "rustdesk":
+					if value != "on" && value != "off" {
+						return usageError{errors.New("rustdesk is on or off")}
+					}
+					on := value == "on"
+					ch.RustDesk = &on
+				case "rustdesk_forward":
+					ch.RustDeskForward = &value
 				default:
-					return usageError{fmt.Errorf("there is no option %q: outgoing, incoming, incoming_enforced", key)}
+					return usageError{fmt.Errorf("there is no option %q: outgoing, incoming, incoming_enforced, rustdesk, rustdesk_forward", key)}
 				}
 			}
 			if err := co.SetOptions(ctx, ch); err != nil {
 				return err
 			}
 			return a.choices(ctx, co)
+		})
+}
+
+func (a *app) companyRustDesk() *cobra.Command {
+	return a.companyStep("rustdesk DEVICE --data DIR", "Show the address to which a device's RustDesk reports its connections",
+		`The address is for this device alone, and a secret: who has it, speaks for the
+device. rustdesk=off ends all addresses, and rustdesk=on makes new ones.`, cobra.ExactArgs(1),
+		func(ctx context.Context, co *company.Service, args []string) error {
+			server, err := co.RustDeskServer(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(map[string]string{"device": args[0], "api_server": server}, func(w io.Writer) {
+				fmt.Fprintln(w, "As administrator on that computer:")
+				fmt.Fprintln(w, "  rustdesk --option api-server", server)
+			})
 		})
 }

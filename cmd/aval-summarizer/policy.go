@@ -17,6 +17,7 @@ import (
 	"aval/agent/policy"
 	"aval/agent/record"
 	"aval/agent/strict"
+	"aval/cmd/internal/command"
 	"aval/summarizer/company"
 )
 
@@ -253,7 +254,7 @@ func (a *app) policyPublish() *cobra.Command {
 			var release []byte
 			if signed != "" {
 				var err error
-				if release, err = readUpTo(signed, record.MaxEnvelope); err != nil {
+				if release, err = command.ReadFile(signed, os.Stdin, record.MaxEnvelope); err != nil {
 					return err
 				}
 			}
@@ -301,7 +302,7 @@ on a computer of its own.`,
 			if err != nil {
 				return err
 			}
-			raw, err := readUpTo(args[0], record.MaxEnvelope)
+			raw, err := command.ReadFile(args[0], os.Stdin, record.MaxEnvelope)
 			if err != nil {
 				return err
 			}
@@ -369,21 +370,4 @@ that are enrolled already keep the key that they have: enrol them again.`, cobra
 				fmt.Fprintln(w, "Done. Devices that are enrolled from now on pin it.")
 			})
 		})
-}
-
-// readUpTo reads a file of at most limit bytes.
-func readUpTo(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("read file: %w", err)
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	if int64(len(raw)) > limit {
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
-	}
-	return raw, nil
 }

@@ -181,9 +181,11 @@ func (a *app) routes(s *server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.AgentPath, s.ingest)
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
+	mux.Handle(wire.RustDeskPath, s.ingest.RustDesk())
+	mux.Handle(wire.RedeemPath, s.co.Redeem())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 

@@ -1,6 +1,6 @@
 // Command aval-ui shows Aval's windows to one user, one window to a process:
 // without arguments the main window, with "settings" the settings, with
-// "activity" what was decided and sent, with "notice" what a policy records, with
+// "join -" that with a session code, "activity" what was decided and sent, with "notice" what a policy records, with
 // "consent" one question.
 //
 // The one rule that must not be broken: it carries no authority and no answer
@@ -8,12 +8,14 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"aval/agent/ipc"
 	"aval/agent/prompt/launch"
@@ -33,12 +35,15 @@ const (
 )
 
 const usage = `usage: aval-ui [--socket PATH] [--locale LOCALE]
+       aval-ui join - [--socket PATH] [--locale LOCALE]
        aval-ui settings [--socket PATH] [--locale LOCALE]
        aval-ui activity [--session TOOL/ID] [--socket PATH] [--locale LOCALE]
        aval-ui notice --session TOOL/ID [--socket PATH] [--locale LOCALE]
        aval-ui consent --question ID [--last] [--socket PATH] [--locale LOCALE]
 
-Without arguments it shows what Aval is doing. "settings" shows what happens when
+Without arguments it shows what Aval is doing. "join -" does so with a session
+code in its field, which it reads from standard input; the person sends it off.
+"settings" shows what happens when
 a session may be recorded, and why, and changes it. "activity" shows what was decided
 on this computer and everything that left it. "notice" tells of a session that a
 policy has recorded. "consent" shows one question; the
@@ -51,20 +56,41 @@ could not be shown.
 
 type options struct {
 	socket, locale, question, session string
+	code                              string
 	last                              bool
 }
 
 func main() {
 	launch.Clean()
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-func run(args []string, out, errs io.Writer) int {
+// maxCode is the longest session code that is read, in bytes.
+const maxCode = 512
+
+// readCode reads a session code: one line.
+func readCode(in io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(in, maxCode)).ReadString('\n')
+	if line = strings.TrimSpace(line); line == "" && (err == nil || errors.Is(err, io.EOF)) {
+		err = errors.New("it is empty")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read code from standard input: %w", err)
+	}
+	return line, nil
+}
+
+func run(args []string, in io.Reader, out, errs io.Writer) int {
 	consent := len(args) > 0 && args[0] == "consent"
 	settings := len(args) > 0 && args[0] == "settings"
 	activity := len(args) > 0 && args[0] == "activity"
 	notice := len(args) > 0 && args[0] == "notice"
-	if consent || settings || activity || notice {
+	join := len(args) > 0 && args[0] == "join"
+	if consent || settings || activity || notice || join {
+		args = args[1:]
+	}
+	fromInput := join && len(args) > 0 && args[0] == "-"
+	if fromInput {
 		args = args[1:]
 	}
 	var o options
@@ -85,6 +111,8 @@ func run(args []string, out, errs io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(out, usage)
 		return exitDone
+	case err == nil && join && (!fromInput || flags.NArg() > 0) && !*showVersion:
+		err = errors.New("a code is read from standard input, never from the command line, where every user of this computer could read it: aval-ui join -")
 	case err == nil && flags.NArg() > 0:
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case err == nil && consent && o.question == "" && !*showVersion:
@@ -102,6 +130,12 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	if o.locale == "" {
 		o.locale = assets.Locale()
+	}
+	if join {
+		if o.code, err = readCode(in); err != nil {
+			fmt.Fprintf(errs, "aval-ui: %v\n", err)
+			return exitUsage
+		}
 	}
 	log := slog.New(slog.NewTextHandler(errs, nil))
 	switch {

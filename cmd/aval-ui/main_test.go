@@ -25,6 +25,11 @@ func TestUsage(t *testing.T) {
 		{"activity --version", 0, "aval-ui ", ""},
 		{"activity x11vnc/1", 2, "", `unexpected argument "x11vnc/1"`},
 		{"--session s", 2, "", "-session"},
+		{"join", 2, "", "a code is read from standard input"},
+		{"join 7K3M-Q9TD@support.example.com", 2, "", "a code is read from standard input"},
+		{"join - 7K3M-Q9TD@support.example.com", 2, "", "a code is read from standard input"},
+		{"join -", 2, "", "it is empty"},
+		{"join --help", 0, "aval-ui join -", ""},
 		{"consent", 2, "", "--question is missing"},
 		{"consent --question q --nonce n", 2, "", "-nonce"},
 		{"--question q", 2, "", "-question"},
@@ -32,7 +37,7 @@ func TestUsage(t *testing.T) {
 		{"--no-such-flag", 2, "", "no-such-flag"},
 	} {
 		var out, errs bytes.Buffer
-		if code := run(strings.Fields(c.args), &out, &errs); code != c.code {
+		if code := run(strings.Fields(c.args), strings.NewReader(""), &out, &errs); code != c.code {
 			t.Errorf("%s: exit status %d, want %d", c.args, code, c.code)
 		}
 		if !strings.Contains(out.String(), c.out) || !strings.Contains(errs.String(), c.error) {

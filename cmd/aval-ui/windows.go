@@ -128,7 +128,7 @@ func showMain(o options, settingsFirst bool) error {
 				s.openSettings(&settings, page, back)
 				s.changed(nil)
 			},
-			Activity: s.openActivity})
+			Activity: s.openActivity, Join: s.join, Code: s.o.code})
 		s.win.SetTitle(s.cat.T("app.name", nil))
 		s.win.SetContent(main.Content())
 	}
@@ -152,8 +152,18 @@ func showMain(o options, settingsFirst bool) error {
 			main.Refresh()
 		}
 	}
-	s.run(fyne.NewSize(560, 560))
+	if s.o.code != "" {
+		s.shown = func() { fyne.Do(main.FocusCode) }
+	}
+	s.run(fyne.NewSize(560, 580))
 	return nil
+}
+
+// join has the service redeem a session code. The window has no further use of it.
+func (s *shell) join(ctx context.Context, code string) (r ipc.SessionBeginResult, err error) {
+	s.o.code = ""
+	err = s.call(ctx, ipc.MethodSessionJoin, ipc.SessionJoin{Code: code}, &r)
+	return r, err
 }
 
 func (s *shell) openSettings(view **settingsview.View, page settingsview.Page, back func()) {

@@ -16,6 +16,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/cmd/internal/command"
 )
 
 func (a *app) consentCmd() *cobra.Command {
@@ -316,21 +317,7 @@ func readToken(path string) (tokenFile, error) {
 	return t, nil
 }
 
-func readSmall(path string) ([]byte, error) { return readUpTo(path, 64<<10) }
-
-// readUpTo reads a file, or standard input for -, but no more than max bytes.
-func readUpTo(path string, max int64) ([]byte, error) {
-	f := io.NopCloser(os.Stdin)
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		f = file
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, max))
-}
+func readSmall(path string) ([]byte, error) { return command.ReadFile(path, os.Stdin, 64<<10) }
 
 func (a *app) unenrollCmd() *cobra.Command {
 	return &cobra.Command{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,14 +50,7 @@ type checkup struct {
 	status ipc.Status
 	policy ipc.PolicyResult
 	newest ipc.ConsentEntry // the newest decision; zero: there is none
-	heard  []heard          // the remote tools that run, as far as can be seen
-}
-
-// heard is one running remote tool, and whether Aval hears of its sessions.
-type heard struct {
-	what string
-	hook bool
-	do   string // what to do where it is not heard
+	tools  []watch.Hearing  // the remote tools, as far as can be seen
 }
 
 // checks is the page of doctor, in this order. A check looks and changes
@@ -84,9 +79,10 @@ finding says what to do. Exit status 1 if something is wrong.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c := a.examine(cmd.Context())
 			report := struct {
-				OK     bool      `json:"ok"`
-				Checks []finding `json:"checks"`
-			}{OK: true}
+				OK     bool            `json:"ok"`
+				Checks []finding       `json:"checks"`
+				Tools  []watch.Hearing `json:"tools"`
+			}{OK: true, Tools: c.tools}
 			for _, k := range checks {
 				for _, f := range k.look(c) {
 					f.Check = k.name
@@ -94,7 +90,14 @@ finding says what to do. Exit status 1 if something is wrong.`,
 					report.OK = report.OK && f.State != findWrong
 				}
 			}
-			if err := a.print(report, func(w io.Writer) { printFindings(w, report.Checks, report.OK) }); err != nil {
+			if err := a.print(report, func(w io.Writer) {
+				printFindings(w, report.Checks)
+				fmt.Fprintln(w)
+				printTools(w, report.Tools)
+				if report.OK {
+					fmt.Fprintln(w, "\nNothing is wrong.")
+				}
+			}); err != nil {
 				return err
 			}
 			if !report.OK {
@@ -108,7 +111,7 @@ finding says what to do. Exit status 1 if something is wrong.`,
 // examine asks the service for what the checks need. What it does not answer
 // stays empty, and the check of the service says why.
 func (a *app) examine(ctx context.Context) *checkup {
-	c := &checkup{app: a, now: time.Now(), heard: append(toolsHeard(), logsHeard()...)}
+	c := &checkup{app: a, now: time.Now(), tools: watch.Hearings()}
 	if c.client, c.dial = a.dial(ctx); c.dial != nil {
 		return c
 	}
@@ -129,15 +132,12 @@ func (a *app) examine(ctx context.Context) *checkup {
 
 var marks = map[string]string{findOK: "ok  ", findNote: "note", findWrong: "!!  "}
 
-func printFindings(w io.Writer, all []finding, ok bool) {
+func printFindings(w io.Writer, all []finding) {
 	for _, f := range all {
 		fmt.Fprintf(w, "%s  %-9s %s\n", marks[f.State], f.Check, printable(f.Found))
 		for _, d := range f.Do {
 			fmt.Fprintf(w, "                → %s\n", printable(d))
 		}
-	}
-	if ok {
-		fmt.Fprintln(w, "\nNothing is wrong.")
 	}
 }
 
@@ -282,33 +282,55 @@ func startSentence(d ipc.DesktopStatus) string {
 }
 
 func checkTools(c *checkup) []finding {
-	if len(c.heard) == 0 {
-		return one(findNote, "no remote tool that Aval knows runs now, as far as this user can see", "docs/remote-tools.md has the lines for each tool")
-	}
 	var out []finding
-	for _, h := range c.heard {
-		f := finding{State: findOK, Found: h.what + ": its sessions are heard"}
-		if !h.hook {
-			f = finding{State: findWrong, Found: h.what + ": its sessions are not heard", Do: []string{h.do}}
+	var heard []string
+	for _, h := range c.tools {
+		switch {
+		case h.Found == "":
+		case len(h.Hears) > 0:
+			if !slices.Contains(heard, h.Tool) {
+				heard = append(heard, h.Tool)
+			}
+		default:
+			f := finding{State: findWrong, Found: fmt.Sprintf("%s, %s: its sessions are not heard: %s", h.Tool, h.Found, h.Missing), Do: []string{h.Do}}
+			if h.Chosen {
+				f.State = findNote
+			}
+			out = append(out, f)
 		}
-		out = append(out, f)
 	}
-	slices.SortFunc(out, func(x, y finding) int { return strings.Compare(x.Found, y.Found) })
+	if len(heard) > 0 {
+		out = append(one(findOK, "sessions are heard of "+strings.Join(heard, ", ")), out...)
+	}
+	if len(out) == 0 {
+		return one(findNote, "no remote tool that Aval knows is on this computer, as far as this user can see", "docs/remote-tools.md has the lines for each tool")
+	}
 	return out
 }
 
-// logsHeard lists the tools that have written a log here, by which they are heard.
-func logsHeard() []heard {
-	var out []heard
-	for _, f := range watch.WrittenLogs() {
-		out = append(out, heard{what: fmt.Sprintf("%s, by its log %s", f.Tool, f.Path), hook: true})
-	}
-	for _, f := range watch.Feeds(watch.JournalTools()) {
-		for _, t := range f.Tools {
-			out = append(out, heard{what: fmt.Sprintf("%s, by the %s", t, f.Name), hook: true})
+// printTools is the table of the remote tools: what is here, a line each, and
+// then the names of those that are not.
+func printTools(w io.Writer, all []watch.Hearing) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var missing []string
+	for _, h := range all {
+		if h.Found == "" {
+			missing = append(missing, h.Tool)
+			continue
+		}
+		fmt.Fprintf(t, "%s\tfound\t%s\n", h.Tool, printable(h.Found))
+		fmt.Fprintf(t, "\thears\t%s\n", cmp.Or(strings.Join(h.Hears, ", "), "nothing"))
+		if h.Missing != "" {
+			fmt.Fprintf(t, "\tmissing\t%s\n", printable(h.Missing))
+		}
+		if h.Do != "" {
+			fmt.Fprintf(t, "\tdo\t%s\n", printable(h.Do))
 		}
 	}
-	return out
+	t.Flush()
+	if len(missing) > 0 {
+		fmt.Fprintf(w, "Not here, but would be heard: %s.\n", strings.Join(missing, ", "))
+	}
 }
 
 // checkQuestion looks at each rung on which a question could be shown.

@@ -4,6 +4,3 @@ package main
 
 // clockSynchronised is not known here.
 func clockSynchronised() (yes, known bool) { return false, false }
-
-// toolsHeard lists none: there is no watcher of remote tools here.
-func toolsHeard() []heard { return nil }

@@ -12,6 +12,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/agent/session/watch"
 )
 
 // healthy is a checkup that finds nothing wrong.
@@ -21,7 +22,7 @@ func healthy() *checkup {
 			Desktops: []ipc.DesktopStatus{{Desktop: "2", User: "maria", State: consent.DesktopAvailable, Helper: true}}},
 		policy: ipc.PolicyResult{State: consent.PolicyFresh},
 		newest: ipc.ConsentEntry{At: time.Now().Add(-time.Hour)},
-		heard:  []heard{{what: "x11vnc on :0 (process 7)", hook: true, do: "see docs/remote-tools.md"}}}
+		tools:  []watch.Hearing{{Tool: "x11vnc", Found: "on :0 (process 7)", Hears: []string{"begin", "end"}}, {Tool: "xrdp"}}}
 }
 
 // TestChecks: each thing that can be wrong is found, said with what to do, and
@@ -55,9 +56,14 @@ func TestChecks(t *testing.T) {
 		{"xinit", func(c *checkup) {
 			c.status.Desktops[0] = ipc.DesktopStatus{Desktop: "3", User: "maria", State: consent.DesktopUnreachable, StartFile: "~/.xinitrc", StartLine: "aval-desktop &"}
 		}, checkDesktops, findWrong, []string{"in ~/.xinitrc of maria, before the line that starts the window manager: aval-desktop &"}},
-		{"tools", func(*checkup) {}, checkTools, findOK, []string{"x11vnc on :0"}},
-		{"deaf to a tool", func(c *checkup) { c.heard[0].hook = false }, checkTools, findWrong, []string{"not heard", "docs/remote-tools.md"}},
-		{"no tools", func(c *checkup) { c.heard = nil }, checkTools, findNote, nil},
+		{"tools", func(*checkup) {}, checkTools, findOK, []string{"heard of x11vnc\n"}},
+		{"deaf to a tool", func(c *checkup) {
+			c.tools = append(c.tools, watch.Hearing{Tool: "tigervnc", Found: "on :1 (process 8)", Missing: "it writes no log file", Do: "let it write one"})
+		}, checkTools, findWrong, []string{"heard of x11vnc\n", "tigervnc, on :1 (process 8): its sessions are not heard: it writes no log file", "let it write one"}},
+		{"deaf where a policy chooses", func(c *checkup) {
+			c.tools = []watch.Hearing{{Tool: "ssh", Found: "/usr/sbin/sshd", Missing: "nothing announces its logins", Do: "add a line", Chosen: true}}
+		}, checkTools, findNote, []string{"not heard", "add a line"}},
+		{"no tools", func(c *checkup) { c.tools = c.tools[1:] }, checkTools, findNote, []string{"no remote tool"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := healthy()
@@ -76,7 +82,7 @@ func TestChecks(t *testing.T) {
 				t.Errorf("%+v, want %s", found, tt.state)
 			}
 			var page bytes.Buffer
-			printFindings(&page, found, worst != findWrong)
+			printFindings(&page, found)
 			for _, s := range tt.says {
 				if !strings.Contains(page.String(), s) {
 					t.Errorf("%q is not said:\n%s", s, page.String())
@@ -120,4 +126,26 @@ func TestCheckSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("a file", findWrong)
+}
+
+// TestPrintTools: what is here in lines, what is not in one. Fault planted once:
+// what is missing printed for tools that are heard alone.
+func TestPrintTools(t *testing.T) {
+	var b bytes.Buffer
+	printTools(&b, []watch.Hearing{
+		{Tool: "meshcentral", Found: "process 7", Hears: []string{"begin", "end"}},
+		{Tool: "xrdp", Found: "process\x1b[31m 8", Missing: "it writes no log file", Do: "let it write one"},
+		{Tool: "anydesk"}, {Tool: "rustdesk"},
+	})
+	want := `meshcentral  found    process 7
+             hears    begin, end
+xrdp         found    process�[31m 8
+             hears    nothing
+             missing  it writes no log file
+             do       let it write one
+Not here, but would be heard: anydesk, rustdesk.
+`
+	if got := b.String(); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
 }

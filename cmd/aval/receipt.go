@@ -19,6 +19,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/record"
 	"aval/assets"
+	"aval/cmd/internal/command"
 )
 
 func (a *app) consentReceipt() *cobra.Command {
@@ -165,10 +166,7 @@ always needs --key. KEY is the public key in hex or base64, or a file with it.`,
 }
 
 func (a *app) readInput(path string) ([]byte, error) {
-	if path == "-" {
-		return io.ReadAll(io.LimitReader(a.in, record.MaxReceipt+1))
-	}
-	return readUpTo(path, record.MaxReceipt+1)
+	return command.ReadFile(path, a.in, record.MaxReceipt)
 }
 
 // check verifies a receipt or a bare envelope.
@@ -209,9 +207,12 @@ func check(raw []byte, key ed25519.PublicKey) (checked, error) {
 	}
 	if ok, known := r.Follows(); known {
 		v.Follows = &ok
-		if ok {
+		switch {
+		case ok && r.Narrowed() != "":
+			v.Proven = append(v.Proven, "this version's table would have let it be asked or recorded, and the record names why it was denied: "+string(r.Narrowed()))
+		case ok:
 			v.Proven = append(v.Proven, "the decision is what this version's table says of the recorded facts")
-		} else {
+		default:
 			v.NotProven = append(v.NotProven, "that the decision follows from the recorded facts: this version's table decides otherwise")
 		}
 	}

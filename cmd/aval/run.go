@@ -48,7 +48,8 @@ func (a *app) runCmd() *cobra.Command {
 To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --policy-dir DIR/policies`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f) }, service.Options{}) // the paths concern install alone
+			var s *service.Service
+			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f, s.SessionChanges()) }, service.Options{}) // the paths concern install alone
 			if err != nil {
 				return err
 			}
@@ -56,12 +57,12 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringSliceVar(&f.tools, "tools", watch.ToolNames, "remote tools whose logs it follows; none: \"\"")
+	cmd.Flags().StringSliceVar(&f.tools, "tools", watch.ToolNames, "remote tools that it follows by itself; none: \"\"")
 	cmd.Flags().StringVar(&f.group, "group", "", "group of the installed programs that ask people (default "+service.Group+" with the system's state folder, else none)")
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, f runFlags) error {
+func (a *app) serve(ctx context.Context, f runFlags, changes <-chan struct{}) error {
 	for _, t := range f.tools {
 		if !slices.Contains(watch.ToolNames, t) {
 			return fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))
@@ -72,7 +73,7 @@ func (a *app) serve(ctx context.Context, f runFlags) error {
 		f.group = service.Group
 	}
 	return agent.Run(ctx, agent.Config{
-		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log,
+		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log, SessionChanges: changes,
 		Ready: func() { service.Ready() },
 	})
 }
@@ -138,7 +139,7 @@ func printStatus(w io.Writer, s ipc.Status) {
 	fmt.Fprintf(w, "Aval %s is running since %s (process %d).\n", s.Build, s.StartedAt.Local().Format("2006-01-02 15:04"), s.PID)
 	if s.Company == "" {
 		fmt.Fprintln(w, "Company:   none. Nobody can ask for a summary on this computer yet.")
-		fmt.Fprintln(w, "           With the file that a company gives: aval enroll --token-file FILE. Session codes do not work in this version.")
+		fmt.Fprintln(w, "           With the file that a company gives: aval enroll --token-file FILE. With a code from the support: aval session join -")
 	} else {
 		fmt.Fprintf(w, "Company:   %s (%s), %s\n", s.Company, s.Server, s.Link)
 		if s.LinkError != "" {
@@ -146,6 +147,13 @@ func printStatus(w io.Writer, s ipc.Status) {
 		}
 		fmt.Fprintf(w, "Asks for:  %s\n", asksFor(s))
 		fmt.Fprintf(w, "Waiting:   %d events\n", s.Waiting)
+	}
+	for i, g := range s.Guests {
+		name := "           "
+		if i == 0 {
+			name = "By a code: "
+		}
+		fmt.Fprintf(w, "%s%s, which calls itself %s, for a session with %s: %s\n", name, printable(g.Server), printable(g.Company), printable(g.Supporter), g.Link)
 	}
 	fmt.Fprintf(w, "Sessions:  %d, %d of them recorded now\n", s.Sessions, s.Recording)
 	if len(s.Desktops) == 0 {

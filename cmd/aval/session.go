@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -22,9 +23,11 @@ import (
 func (a *app) sessionCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "session", Short: "Remote sessions: what is going on, and the hook for any remote tool", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.sessionList(), a.sessionBegin(), a.sessionEvent(), a.sessionEnd(), a.sessionPAM(),
-		a.control("pause", "Pause the recording of a session", "paused"),
-		a.control("resume", "Go on with a paused recording", "resumed"))
+	cmd.AddCommand(a.sessionList(), a.sessionBegin(), a.sessionJoin(), a.sessionEvent(), a.sessionEnd(), a.sessionPAM(),
+		a.control("pause", "Pause the recording of a session", "", "paused"),
+		a.control("resume", "Go on with a paused recording",
+			"Goes on with a paused recording. Where the programs of Aval are installed (aval install) this is refused, also\n"+
+				"for root: nobody can tell whose hand typed it. Use the bar, with this computer's own mouse.", "resumed"))
 	return cmd
 }
 
@@ -76,14 +79,14 @@ wait, so that the person is asked before the supporter holds the mouse.`,
       --supporter "$RFB_CLIENT_IP" --pid "$RFB_X11VNC_PID" --hold || :'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if r.Code == "-" {
-				raw, err := io.ReadAll(io.LimitReader(a.in, 256))
-				if err != nil {
-					return fmt.Errorf("read code: %w", err)
+			if r.Code != "" {
+				if r.Code != "-" {
+					return usageError{errors.New("a code is read from standard input (--code -), never from the command line, where every user of this computer could read it")}
 				}
-				r.Code = strings.TrimSpace(string(raw))
-			} else if r.Code != "" {
-				return usageError{errors.New("a code is read from standard input, never from the command line: --code -")}
+				var err error
+				if r.Code, err = a.readCode(); err != nil {
+					return err
+				}
 			}
 			ctx := cmd.Context()
 			c, err := a.dial(ctx)
@@ -91,7 +94,7 @@ wait, so that the person is asked before the supporter holds the mouse.`,
 				return err
 			}
 			defer c.Close()
-			if !r.Hold {
+			if !r.Hold && r.Code == "" {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, answerWithin)
 				defer cancel()
@@ -100,13 +103,7 @@ wait, so that the person is asked before the supporter holds the mouse.`,
 			if err := c.Call(ctx, ipc.MethodSessionBegin, r, &res); err != nil {
 				return err
 			}
-			return a.print(res, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: %s (%s)", res.Session, res.Verdict, res.Reason)
-				if res.Verdict == consent.Ask {
-					fmt.Fprintf(w, ", %s", res.Outcome)
-				}
-				fmt.Fprintln(w)
-			})
+			return a.printBegun(res)
 		},
 	}
 	f := cmd.Flags()
@@ -123,6 +120,89 @@ wait, so that the person is asked before the supporter holds the mouse.`,
 		_ = cmd.MarkFlagRequired(n)
 	}
 	return cmd
+}
+
+// printBegun says what was decided.
+func (a *app) printBegun(res ipc.SessionBeginResult) error {
+	return a.print(res, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: %s (%s)", res.Session, res.Verdict, res.Reason)
+		if res.Verdict == consent.Ask {
+			fmt.Fprintf(w, ", %s", res.Outcome)
+		}
+		fmt.Fprintln(w)
+	})
+}
+
+// maxCode is the longest session code that is read, in bytes.
+const maxCode = 512
+
+// readCode reads a session code from standard input: one line.
+func (a *app) readCode() (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(a.in, maxCode)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read code: %w", err)
+	}
+	if line = strings.TrimSpace(line); line == "" {
+		return "", usageError{errors.New("no code came from standard input: type it, or pipe it in")}
+	}
+	return line, nil
+}
+
+func (a *app) sessionJoin() *cobra.Command {
+	var r ipc.SessionJoin
+	cmd := &cobra.Command{
+		Use:   "join -",
+		Short: "Enter a code that you got from the support",
+		Long: `Reads a session code from standard input: XXXX-XXXX@server as the support says
+it, or the link that they sent. The company that made it may then ask, once,
+whether this session may be recorded for a summary; the code itself allows
+nothing. It is never given as an argument, for every user of this computer can
+read the arguments of a running program.
+
+Where one session is open on your desktop that nobody asks about yet, the code
+is for that one. Otherwise it opens a session of its own, which ends with the
+remote connection that follows it, or with aval session end.`,
+		Example: `  aval session join -
+  aval session join - < code.txt`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 && args[0] == "-" {
+				return nil
+			}
+			return usageError{errors.New("a code is read from standard input, never from the command line, where every user of this computer could read it: run aval session join - and type the code then")}
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.onTerminal() && !a.json {
+				fmt.Fprint(a.errOut, "Code: ")
+			}
+			var err error
+			if r.Code, err = a.readCode(); err != nil {
+				return err
+			}
+			c, err := a.dial(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			var res ipc.SessionBeginResult
+			if err := c.Call(cmd.Context(), ipc.MethodSessionJoin, r, &res); err != nil {
+				return err
+			}
+			return a.printBegun(res)
+		},
+	}
+	cmd.Flags().StringVar(&r.Desktop, "desktop", "", "the desktop viewed: a display (:10) or a session id of logind")
+	cmd.Flags().BoolVar(&r.Hold, "hold", false, "wait until the question has ended")
+	return cmd
+}
+
+// onTerminal tells whether somebody types what is read.
+func (a *app) onTerminal() bool {
+	f, ok := a.in.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
 
 func (a *app) sessionEvent() *cobra.Command {
@@ -271,9 +351,9 @@ func (a *app) sessionPAM() *cobra.Command {
 	}
 }
 
-func (a *app) control(action, short, done string) *cobra.Command {
+func (a *app) control(action, short, long, done string) *cobra.Command {
 	return &cobra.Command{
-		Use: action + " TOOL/ID", Short: short, Args: cobra.ExactArgs(1),
+		Use: action + " TOOL/ID", Short: short, Long: long, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r ipc.WithdrawResult
 			if err := a.call(cmd.Context(), ipc.MethodRecordingControl, ipc.RecordingControl{Session: args[0], Action: action}, &r); err != nil {

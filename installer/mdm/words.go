@@ -101,7 +101,7 @@ var texts = map[string]text{
 			policy.AlsoRemove: {"O que mais é retirado do texto capturado",
 				"Expressões regulares (RE2) do que é retirado do texto capturado antes de ser guardado, além do que sempre é retirado. As listas de todas as origens valem juntas; nenhuma retira proteção."},
 			policy.Languages: {"Idiomas da pergunta",
-				"Idiomas da pergunta, o melhor primeiro, como códigos BCP 47. Vazio: o idioma da área de trabalho da pessoa."},
+				"Idiomas da pergunta quando o da área de trabalho não é um dos nossos, o melhor primeiro, como códigos BCP 47; ficam primeiro no menu de idiomas."},
 			policy.SSHAccounts: {"Contas SSH usadas para suporte",
 				"Contas deste dispositivo cujos acessos OpenSSH com terminal contam como sessões de suporte."},
 			policy.SSHGroups: {"Grupos SSH usados para suporte",

@@ -28,6 +28,7 @@ type Settings struct {
 	// ReleaseKey is the key, kept elsewhere, that vouches for values which can
 	// allow without a question; empty: the server's own key does.
 	ReleaseKey ed25519.PublicKey `json:"release_key,omitempty"`
+	RustDesk   RustDesk          `json:"rustdesk,omitzero"`
 }
 
 func defaultSettings() Settings {
@@ -72,6 +73,8 @@ type Change struct {
 	Outgoing         *consent.OutgoingOption
 	Incoming         *consent.IncomingOption
 	IncomingEnforced *bool
+	RustDesk         *bool
+	RustDeskForward  *string
 }
 
 // Choices are the company's choices as commands show them.
@@ -152,8 +155,15 @@ func (s *Service) SetOptions(ctx context.Context, ch Change) error {
 		case !slices.Contains([]consent.IncomingOption{consent.IncomingOff, consent.IncomingAll, consent.IncomingPolicy}, set.Incoming):
 			return fmt.Errorf("incoming cannot be %q: off, all or policy", set.Incoming)
 		}
+		if err := set.RustDesk.change(ch.RustDesk, ch.RustDeskForward); err != nil {
+			return err
+		}
 		c.Settings = set.encode()
-		if err := s.audit(tx, "options-set", "", fmt.Sprintf("outgoing %s, incoming %s, enforced %v", set.Outgoing, set.Incoming, set.IncomingEnforced)); err != nil {
+		said := fmt.Sprintf("outgoing %s, incoming %s, enforced %v", set.Outgoing, set.Incoming, set.IncomingEnforced)
+		if ch.RustDesk != nil || ch.RustDeskForward != nil {
+			said += fmt.Sprintf(", rustdesk %v, passed on to %q", set.RustDesk.On, set.RustDesk.Forward)
+		}
+		if err := s.audit(tx, "options-set", "", said); err != nil {
 			return err
 		}
 		return tx.UpdateCompany(c)

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"aval/agent/wire"
 	"aval/assets"
 	"aval/summarizer/store"
 )
@@ -40,6 +41,8 @@ type Options struct {
 	// Enrol gives the commands that make a computer known to this server; the
 	// empty list shows them to who is signed in. nil: none are shown.
 	Enrol func() string
+	// Codes makes session codes; nil: there are none, and no page for them.
+	Codes Codes
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger     // nil: slog.Default
 	// Zone is the time zone of all times shown; nil: the server's own.
@@ -77,6 +80,11 @@ func New(db *store.DB, o Options) *Console {
 	mux.HandleFunc("GET /{$}", c.signedIn(c.list))
 	mux.HandleFunc("GET /s/{ref}", c.signedIn(c.session))
 	mux.HandleFunc("POST /s/{ref}/retry", c.signedIn(c.retry))
+	if o.Codes != nil {
+		mux.HandleFunc("GET /codes", c.signedIn(c.codes))
+		mux.HandleFunc("POST /codes", c.signedIn(c.newCode))
+		mux.HandleFunc("GET "+wire.JoinPath+"{code}", c.join)
+	}
 	mux.HandleFunc("GET /sign-in", c.signIn)
 	mux.HandleFunc("POST /sign-out", c.signOut)
 	mux.HandleFunc("GET /lang", c.language)
@@ -174,6 +182,7 @@ type frame struct {
 	Zone     string
 	T        func(key string) string
 	Selected string // the ref of the session that is shown
+	HasCodes bool
 }
 
 type choice struct {
@@ -185,7 +194,7 @@ type choice struct {
 var langNames = map[string]string{"en": "English", "pt-BR": "Português"}
 
 func (c *Console) frame(r *http.Request, cat *assets.Catalog, title string) frame {
-	f := frame{Lang: cat.Lang, Title: title, Back: r.URL.RequestURI(), T: func(k string) string { return cat.T(k, nil) }}
+	f := frame{HasCodes: c.o.Codes != nil, Lang: cat.Lang, Title: title, Back: r.URL.RequestURI(), T: func(k string) string { return cat.T(k, nil) }}
 	for _, l := range assets.LangsOf("console") {
 		name := langNames[l]
 		if name == "" {

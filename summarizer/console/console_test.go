@@ -34,7 +34,9 @@ type site struct {
 	srv *httptest.Server
 }
 
-func start(t *testing.T) *site {
+func start(t *testing.T) *site { return startWith(t, nil) }
+
+func startWith(t *testing.T, codes console.Codes) *site {
 	t.Helper()
 	db, err := store.Open(t.Context(), t.TempDir())
 	if err != nil {
@@ -43,7 +45,7 @@ func start(t *testing.T) *site {
 	if err := sample.Fill(t.Context(), db, "pt-BR"); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Enrol: func() string { return "aval enroll --token-file T" }}))
+	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Codes: codes, Enrol: func() string { return "aval enroll --token-file T" }}))
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
 	return &site{t, db, srv.URL, srv}
 }
@@ -90,10 +92,15 @@ func (s *site) signedIn(lang string) *browser {
 
 func (b *browser) do(method, u string, head ...string) (*http.Response, string) {
 	b.s.t.Helper()
+	return b.send(method, u, nil, head...)
+}
+
+func (b *browser) send(method, u string, body io.Reader, head ...string) (*http.Response, string) {
+	b.s.t.Helper()
 	if strings.HasPrefix(u, "/") {
 		u = b.s.url + u
 	}
-	req, err := http.NewRequestWithContext(b.s.t.Context(), method, u, nil)
+	req, err := http.NewRequestWithContext(b.s.t.Context(), method, u, body)
 	if err != nil {
 		b.s.t.Fatal(err)
 	}
@@ -106,11 +113,11 @@ func (b *browser) do(method, u string, head ...string) (*http.Response, string) 
 		b.s.t.Fatal(err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	got, err := io.ReadAll(res.Body)
 	if err != nil {
 		b.s.t.Fatal(err)
 	}
-	return res, string(body)
+	return res, string(got)
 }
 
 func (b *browser) get(u string) (int, string) {

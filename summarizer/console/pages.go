@@ -88,7 +88,11 @@ func (c *Console) listPage(r *http.Request, v visitor) (p listPage, err error) {
 		if err != nil {
 			return err
 		}
-		p.Devices = len(devices)
+		for _, d := range devices {
+			if d.Code == "" {
+				p.Devices++
+			}
+		}
 		left, err := t.Balance(v.company.ID, now)
 		p.Credits = v.cat.T("console.credits", assets.Args{"n": left})
 		return err

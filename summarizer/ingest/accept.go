@@ -41,7 +41,7 @@ type grant struct {
 func (c *conn) handle(f *wire.Frame) error {
 	switch b := f.GetBody().(type) {
 	case *wire.Frame_Open:
-		return c.onOpen(b.Open.GetGrant())
+		return c.onOpen(b.Open.GetGrant(), b.Open.GetAnswer())
 	case *wire.Frame_Batch:
 		return c.onBatch(b.Batch)
 	case *wire.Frame_Record:
@@ -98,7 +98,8 @@ func openError(err error, other Code) error {
 }
 
 // onOpen verifies and keeps a grant and answers how far its stream has come.
-func (c *conn) onOpen(raw []byte) error {
+// answer is the earlier grant on which it rests, where it rests on one.
+func (c *conn) onOpen(raw, answer []byte) error {
 	var g record.Grant
 	var s store.Stream
 	now := c.s.o.Now()
@@ -111,7 +112,7 @@ func (c *conn) onOpen(raw []byte) error {
 		if g, keyID, err = record.OpenGrant(raw, keys); err != nil {
 			return openError(err, CodeBadGrant)
 		}
-		if err := c.checkGrant(tx, g); err != nil {
+		if err := c.checkGrant(tx, g, answer); err != nil {
 			return err
 		}
 		k := store.Key{Company: g.Company, Device: g.Device, Session: g.Session}
@@ -143,7 +144,7 @@ func (c *conn) onOpen(raw []byte) error {
 
 // checkGrant: of this company and device, with names that can be kept, resting
 // on options that were published, not withdrawn.
-func (c *conn) checkGrant(tx *store.Tx, g record.Grant) error {
+func (c *conn) checkGrant(tx *store.Tx, g record.Grant, answer []byte) error {
 	switch {
 	case g.Company != c.company:
 		return no(CodeOtherCompany)
@@ -151,6 +152,9 @@ func (c *conn) checkGrant(tx *store.Tx, g record.Grant) error {
 		return no(CodeOtherDevice)
 	case !isID(g.ID) || !isName(g.Session):
 		return no(CodeBadGrant)
+	}
+	if err := c.checkRequest(tx, g); err != nil {
+		return err
 	}
 	if err := c.checkPolicy(tx, g); err != nil {
 		return err
@@ -162,33 +166,37 @@ func (c *conn) checkGrant(tx *store.Tx, g record.Grant) error {
 	if withdrawn {
 		return no(CodeWithdrawn)
 	}
-	return c.checkAnswer(tx, g)
+	return c.checkAnswer(tx, g, answer)
 }
 
-// checkAnswer: a grant that rests on an earlier answer names a grant that was
-// kept here, which says so itself, and which was not withdrawn before. An agent
-// announces streams in their order, so the earlier one has come.
-func (c *conn) checkAnswer(tx *store.Tx, g record.Grant) error {
+// checkAnswer: a grant that rests on an earlier answer names a grant of this
+// device which says so itself, and which was not withdrawn before. It is the one
+// that was kept here, or, where its own stream was withdrawn before it was ever
+// announced, the one that came along: signed by the device just as well.
+func (c *conn) checkAnswer(tx *store.Tx, g record.Grant, answer []byte) error {
 	if g.Answer == "" {
 		return nil
 	}
 	old, err := tx.Grant(g.Company, g.Device, g.Answer)
-	if errors.Is(err, store.ErrNotFound) {
-		return no(CodeBadAnswer)
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		answer = old.Envelope
+	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
 	keys, err := c.keys(tx)
 	if err != nil {
 		return err
 	}
-	first, _, err := record.OpenGrant(old.Envelope, keys)
-	if err != nil || g.RestsOn(first) != nil {
+	first, _, err := record.OpenGrant(answer, keys)
+	if err != nil || g.RestsOn(first) != nil || !isName(first.Session) {
 		return no(CodeBadAnswer)
 	}
+	if err := c.checkPolicy(tx, first); err != nil {
+		return err
+	}
 	// A withdrawal carries the device's time, as the grant does.
-	list, err := tx.Records(old.Key)
+	list, err := tx.Records(store.Key{Company: first.Company, Device: first.Device, Session: first.Session})
 	if err != nil {
 		return err
 	}
@@ -249,6 +257,9 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 // says went into it, and where the server's is the only policy, or there is
 // none, that is what the policy says.
 func incomingFollows(g record.Grant, o record.Options) bool {
+	if o.Policy != nil && !strings.HasSuffix(g.PolicyOrigin, originServer+o.Policy.String()) {
+		return false // the policy that they hold is one of the sources, whatever others there are
+	}
 	in := g.Input
 	if o.Incoming == consent.IncomingOff || in.Direction != g.Direction || in.Incoming != o.Incoming || in.IncomingEnforced != o.IncomingEnforced ||
 		consent.Decide(in) != g.Decision {

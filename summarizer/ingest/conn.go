@@ -35,7 +35,8 @@ type conn struct {
 
 	company string
 	device  string
-	skew    time.Duration // the device's clock minus the server's, at the hello
+	skew    time.Duration      // the device's clock minus the server's, at the hello
+	code    *store.SessionCode // what certified the key, where it is one session's; nil: an enrolled computer
 	grants  map[string]*grant
 
 	leaving atomic.Bool
@@ -194,6 +195,14 @@ func (c *conn) greet() bool {
 		if err := tx.SeenDevice(h.GetDevice(), printable(h.GetAgentVersion(), 64), now, skew); err != nil {
 			return err
 		}
+		code, err := tx.CodeOf(h.GetDevice())
+		switch {
+		case err == nil:
+			c.code = &code // it has its request, and is given no options
+			return nil
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
 		options, err = c.s.co.OptionsIn(tx, h.GetDevice())
 		return err
 	})
@@ -208,7 +217,7 @@ func (c *conn) greet() bool {
 	c.extend()
 	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{ClockUnixNano: now.UnixNano(),
 		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents}}}) == nil &&
-		c.send(optionsFrame(options)) == nil
+		(c.code != nil || c.send(optionsFrame(options)) == nil)
 }
 
 func optionsFrame(env []byte) *wire.Frame {
@@ -236,6 +245,9 @@ func (c *conn) watch() {
 				return err
 			}
 			revoked = len(keys) == 0
+			if c.code != nil {
+				return nil
+			}
 			stale, err = c.s.co.OptionsStale(tx, c.device)
 			return err
 		})

@@ -71,19 +71,22 @@ type Device struct {
 	// ClockSkew is the device's clock minus the server's at the last connection.
 	ClockSkew time.Duration
 	RevokedAt time.Time
+	// Code: the key was certified by a session code and is one session's; the
+	// holder is no computer of the company's. Empty: an enrolled computer.
+	Code string
 }
 
-const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at FROM devices`
+const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code FROM devices`
 
 func (d *Device) into() []any {
 	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
-		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}}
+		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code}
 }
 
 // InsertDevice adds a device with its first key.
 func (t *Tx) InsertDevice(d Device, keyID string, key ed25519.PublicKey) error {
-	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at)
-		VALUES ($1, $2, $3, $4, $5, 0, 0, 0)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt))
+	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code)
+		VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt), d.Code)
 	if err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ func (t *Tx) Device(company, id string) (d Device, err error) {
 	return d, err
 }
 
-// Devices lists a company's devices, newest first.
+// Devices lists a company's devices, those of single sessions too, newest first.
 func (t *Tx) Devices(company string) (list []Device, err error) {
 	err = t.each(deviceColumns+` WHERE company = $1 ORDER BY enrolled_at DESC, id`, []any{company}, func(scan func(...any) error) error {
 		var d Device
@@ -234,10 +237,10 @@ func (t *Tx) AdminSignedIn(company string) (bool, error) {
 	return n > 0, err
 }
 
-// HasDevices tells whether any device was ever enrolled with the company.
+// HasDevices tells whether any computer was ever enrolled with the company.
 func (t *Tx) HasDevices(company string) (bool, error) {
 	var n int64
-	err := t.one(`SELECT COUNT(*) FROM devices WHERE company = $1`, []any{company}, &n)
+	err := t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND code = ''`, []any{company}, &n)
 	return n > 0, err
 }
 

@@ -100,7 +100,7 @@ func TestTigerVNC(t *testing.T) {
 	doc, err := w.agent.CLI("doctor")
 	w.must(err)
 	for _, d := range []string{a.Name, own.Name} {
-		if !strings.Contains(doc.Stdout, "tigervnc on "+d+" (process ") {
+		if !strings.Contains(doc.Stdout, "tigervnc ") || !strings.Contains(doc.Stdout, "on "+d+" (process ") {
 			t.Errorf("doctor does not name the server on %s:\n%s", d, doc.Stdout)
 		}
 	}

@@ -43,6 +43,14 @@ func newWorld(t *testing.T, policy string) *world { return newWorldOf(t, policy,
 // newWorldOf is newWorld with something done to the rig before anything starts.
 func newWorldOf(t *testing.T, policy string, first func(*rig.Rig) error) *world {
 	t.Helper()
+	w := newStrangers(t, policy, first)
+	w.must(w.agent.Enroll(w.summarizer))
+	return w
+}
+
+// newStrangers is newWorldOf with a computer that the company does not manage.
+func newStrangers(t *testing.T, policy string, first func(*rig.Rig) error) *world {
+	t.Helper()
 	if err := rig.Need("Xvfb", "Xephyr", "openbox", "x11vnc", "xtigervncviewer", "xterm", "xmessage"); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +85,6 @@ func newWorldOf(t *testing.T, policy string, first func(*rig.Rig) error) *world 
 		w.must(os.RemoveAll(w.agent.State))
 		w.must(w.agent.Restart())
 	}
-	w.must(w.agent.Enroll(w.summarizer))
 	return w
 }
 

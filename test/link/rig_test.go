@@ -131,6 +131,8 @@ func listen(dir, addr string, now func() time.Time, ping time.Duration) (*server
 	mux := http.NewServeMux()
 	mux.Handle(wire.AgentPath, s.in)
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
+	mux.Handle(wire.RustDeskPath, s.in.RustDesk())
+	mux.Handle(wire.RedeemPath, s.co.Redeem())
 	s.http = &http.Server{Handler: mux, TLSConfig: s.co.TLS(), ReadHeaderTimeout: 10 * time.Second}
 	s.http.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
 	go func() { _ = s.http.ServeTLS(l, "", "") }()

@@ -42,6 +42,7 @@ var Attacks = []Attack{
 	{Name: "piggyback", Try: piggyback},
 	{Name: "pointer-moved", Try: pointerMoved},
 	{Name: "led-by-xtest", Reaches: true, Try: ledByXTest},
+	{Name: "grabbed-keys", Reaches: true, Try: grabbedKeys},
 	{Name: "typing", Try: typing},
 }
 
@@ -134,6 +135,89 @@ func ledByXTest(s *Scene) error {
 		return err
 	}
 	return toAllow(s.D, outer)
+}
+
+// grabbedKeys has a program take the keyboard while the question has the focus, as
+// for a terminal to which it hands on what it gets. The person types there, Tab and
+// Space among it; the program sends the question a Shift+Tab and a Space of its own.
+func grabbedKeys(s *Scene) error {
+	outer, _, err := s.D.hand()
+	if err != nil {
+		return err
+	}
+	if err := s.D.Focus(s.Q.Window); err != nil {
+		return err
+	}
+	r, err := xproto.GrabKeyboard(s.D.conn, false, s.D.root, xproto.TimeCurrentTime, xproto.GrabModeAsync, xproto.GrabModeAsync).Reply()
+	if err != nil {
+		return fmt.Errorf("grab the keyboard: %w", err)
+	}
+	if r.Status != xproto.GrabStatusSuccess {
+		return fmt.Errorf("grab the keyboard: status %d", r.Status)
+	}
+	time.Sleep(1200 * time.Millisecond)                // the grab itself makes the question deaf for a second
+	for _, k := range []rune{KeyTab, ' ', KeyReturn} { // the person types on where they were
+		if err = outer.Press(k); err != nil {
+			break
+		}
+		var at xproto.Timestamp
+		if at, err = s.D.takenKey(); err != nil {
+			break
+		}
+		if err = s.D.SendKey(s.Q.Window, k, k == KeyTab, at); err != nil {
+			break
+		}
+	}
+	time.Sleep(4 * handPause)
+	return errors.Join(err, xproto.UngrabKeyboardChecked(s.D.conn, xproto.TimeCurrentTime).Check())
+}
+
+// takenKey waits for the press of a key that a grab has brought here.
+func (d *Display) takenKey() (xproto.Timestamp, error) {
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(handPause / 5) {
+		for {
+			e, err := d.conn.PollForEvent()
+			if err != nil {
+				return 0, fmt.Errorf("take the person's key: %w", err)
+			}
+			if e == nil {
+				break
+			}
+			if k, ok := e.(xproto.KeyPressEvent); ok {
+				return k.Time, nil
+			}
+		}
+	}
+	return 0, errors.New("take the person's key: none came")
+}
+
+// SendKey sends a key to a window by XSendEvent: no device is involved. Programs
+// leave out keys that are not later than the one before.
+func (d *Display) SendKey(w Window, r rune, shift bool, at xproto.Timestamp) error {
+	if d.keys == nil {
+		if err := d.readKeys(); err != nil {
+			return err
+		}
+	}
+	k, ok := d.keys[r]
+	if !ok {
+		return fmt.Errorf("send %q: no such key on display %s", r, d.Name)
+	}
+	down := xproto.KeyPressEvent{Detail: k.code, Time: at, Root: d.root, Event: w.ID, SameScreen: true}
+	if shift {
+		down.State = xproto.ModMaskShift
+	}
+	up := xproto.KeyReleaseEvent(down)
+	for _, e := range []struct {
+		mask uint32
+		raw  xgb.Event
+	}{{xproto.EventMaskKeyPress, down}, {xproto.EventMaskKeyRelease, up}} {
+		if err := xproto.SendEventChecked(d.conn, false, w.ID, e.mask, string(e.raw.Bytes())).Check(); err != nil {
+			return fmt.Errorf("send event: %w", err)
+		}
+		time.Sleep(handPause)
+	}
+	return nil
 }
 
 // typing types a text at fifty keys a second on the person's own keyboard.

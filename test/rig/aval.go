@@ -145,6 +145,20 @@ func (s *Summarizer) Page(c *http.Client, url string) (string, error) {
 	return string(body), nil
 }
 
+// Code makes a session code, beside the running server.
+func (s *Summarizer) Code(supporter string) (code string, err error) {
+	res, err := s.r.Run(30*time.Second, Cmd{Name: "aval-summarizer", Path: s.r.Program("aval-summarizer"),
+		Args: []string{"session", "code", "--supporter", supporter, "--data", s.Data, "--json"}})
+	if err != nil {
+		return "", err
+	}
+	var made struct{ Code string }
+	if err := json.Unmarshal([]byte(res.Stdout), &made); err != nil || made.Code == "" {
+		return "", fmt.Errorf("make session code: status %d: %s%s", res.Code, res.Stdout, res.Stderr)
+	}
+	return made.Code, nil
+}
+
 // Export is what `aval-summarizer export` gives.
 type Export struct {
 	Sessions []ExportSession `json:"sessions"`
@@ -277,6 +291,11 @@ func (a *Agent) SetPolicy(folder, file, text string) error {
 // CLI runs one `aval` command against this agent.
 func (a *Agent) CLI(args ...string) (Result, error) {
 	return a.r.Run(60*time.Second, Cmd{Name: "aval", Path: a.r.Program("aval"), Args: append(args, "--socket", a.Socket)})
+}
+
+// Join enters a session code, on standard input.
+func (a *Agent) Join(code string) (Result, error) {
+	return a.r.Run(60*time.Second, Cmd{Name: "aval", Path: a.r.Program("aval"), Args: []string{"session", "join", "-", "--json", "--socket", a.Socket}, In: code + "\n"})
 }
 
 // JSON runs one `aval` command with --json and decodes what it prints.

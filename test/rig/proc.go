@@ -35,6 +35,7 @@ type Cmd struct {
 	Args []string
 	Env  []string   // whole environment; nil: Rig.Env()
 	FDs  []*os.File // further descriptors, from 3 on
+	In   string     // standard input, of Run
 }
 
 type launch struct {
@@ -182,6 +183,7 @@ func (r *Rig) Run(limit time.Duration, c Cmd) (Result, error) {
 		cmd.Env = r.Env()
 	}
 	cmd.Dir = r.Path("home")
+	cmd.Stdin = strings.NewReader(c.In)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = time.Second
 	start := time.Now()

@@ -61,9 +61,12 @@ func New(ctx context.Context, bin, locale string) (*Rig, error) {
 	return r, nil
 }
 
+// Programs are Aval's programs, by name.
+var Programs = []string{"aval", "aval-desktop", "aval-ui", "aval-summarizer"}
+
 // CheckBin reports a program of Aval's that is not there.
 func (r *Rig) CheckBin() error {
-	for _, name := range []string{"aval", "aval-desktop", "aval-ui", "aval-summarizer"} {
+	for _, name := range Programs {
 		if _, err := os.Stat(r.Program(name)); err != nil {
 			return fmt.Errorf("find %s: %w: run make build first", name, err)
 		}

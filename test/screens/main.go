@@ -120,6 +120,11 @@ func shots() []shot {
 	more("ask-address-ai-verified", "light", shot{question: address()})
 	more("ask-verified-ai", "dark", shot{question: verified()})
 	more("ask-two-companies", "light", shot{question: two()})
+	more("ask-code-first", "light", shot{question: guest()})
+	more("ask-code-first-de-dark", "dark", shot{locale: "de_DE.UTF-8", question: guest()})
+	more("ask-code-small", "light", shot{width: 1024, height: 600, question: guest()})
+	more("main-code", "dark", shot{mainWindow: true, settings: &settings{}})
+	more("main-code-200", "light", shot{mainWindow: true, settings: &settings{}, scale: "2", width: 2200, height: 1600})
 	more("ask-few-groups", "light", shot{question: few()})
 	more("ask-further", "light", shot{question: further()})
 	more("ask-further-small-dark", "dark", shot{width: 1024, height: 600, question: further()})
@@ -230,6 +235,14 @@ func long() ipc.Question {
 func address() ipc.Question {
 	q := stage.Question(30)
 	q.Supporter, q.Companies[0].Engine = "203.0.113.7", "qwen2.5-7b-instruct"
+	return q
+}
+
+// guest is a company that asks by a session code, for the first time.
+func guest() ipc.Question {
+	q := stage.Question(30)
+	q.Tool, q.Address, q.Supporter, q.SupporterVerified = "support", "", "Ana Souza", true
+	q.Companies = []ipc.QuestionCompany{{Name: "Example Support", Host: "support.example.com", Pinned: true, First: true, Engine: "rules", RetentionDays: 90}}
 	return q
 }
 

@@ -47,8 +47,9 @@ func open(t *testing.T, compositor string) *Field {
 	return f
 }
 
-// fight makes attempts of each vector, on several fields side by side, and keeps
-// the report. AVAL_VECTORS=a,b leaves out the others.
+// fight makes attempts of each vector, on several fields side by side, keeps the
+// report, and judges it: what the lanes did together. AVAL_VECTORS=a,b leaves out
+// the others.
 func fight(t *testing.T, name, compositor string, attempts, lanes int) {
 	i, n, err := Shard()
 	if err != nil {
@@ -58,7 +59,7 @@ func fight(t *testing.T, name, compositor string, attempts, lanes int) {
 	reports := make([]Report, lanes) // guarded by mu
 	// Saved after each vector: a campaign that is ended early has found something, too.
 	save := func() Report {
-		all := Report{At: time.Now().UTC(), Shard: fmt.Sprintf("%d/%d", i, n), Compositor: compositor, Tallies: Sum(reports)}
+		all := Report{At: time.Now().UTC(), Programs: programs(t), Shard: fmt.Sprintf("%d/%d", i, n), Compositor: compositor, Tallies: Sum(reports)}
 		if err := all.Save("../../out/torture", fmt.Sprintf("%s-%d-of-%d", name, i, n)); err != nil {
 			t.Error(err)
 		}
@@ -82,7 +83,11 @@ func fight(t *testing.T, name, compositor string, attempts, lanes int) {
 						if v.Installed && f.Group == "" {
 							t.Skip("only root can give programs to a group")
 						}
-						tally, err := Fight(f, v, Share(Share(attempts, i, n), lane+1, lanes))
+						share := Share(Share(attempts, i, n), lane+1, lanes)
+						if share == 0 {
+							return // the lanes before this one do all of it
+						}
+						tally, err := Fight(f, v, share)
 						mu.Lock()
 						reports[lane].Tallies = append(reports[lane].Tallies, tally)
 						save()
@@ -90,15 +95,27 @@ func fight(t *testing.T, name, compositor string, attempts, lanes int) {
 						if err != nil {
 							t.Error(err)
 						}
-						if w := tally.Wrong(); w != "" {
-							t.Error(w)
-						}
 					})
 				}
 			})
 		}
 	})
-	t.Log("\n" + Table([]Report{save()}))
+	all := save()
+	for _, tally := range all.Tallies {
+		if w := tally.Wrong(); w != "" {
+			t.Errorf("%s: %s", tally.Vector, w)
+		}
+	}
+	t.Log("\n" + Table([]Report{all}))
+}
+
+// programs tells the programs of this run from those of another.
+func programs(t *testing.T) string {
+	sum, err := Programs(cmp.Or(os.Getenv("AVAL_BIN"), "../../bin"))
+	if err != nil {
+		t.Skip(err)
+	}
+	return sum
 }
 
 // Nothing that a program or a supporter does is an answer, and what a hand does is.

@@ -1,10 +1,13 @@
 package torture
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -216,11 +219,41 @@ func (f *Field) settled(session string) (rig.Consent, error) {
 
 // Report is what one run, or one shard of it, found.
 type Report struct {
-	At         time.Time `json:"at"`
-	Shard      string    `json:"shard"`
-	Compositor string    `json:"compositor,omitempty"`
-	Tallies    []Tally   `json:"tallies"`
-	Kills      *Deaths   `json:"kills,omitempty"`
+	At time.Time `json:"at"`
+	// Programs is the SHA-256 of the programs that were attacked.
+	Programs   string  `json:"programs"`
+	Shard      string  `json:"shard"`
+	Compositor string  `json:"compositor,omitempty"`
+	Tallies    []Tally `json:"tallies"`
+	Kills      *Deaths `json:"kills,omitempty"`
+}
+
+// Programs is the SHA-256 of Aval's four programs in a folder, in hex: the same
+// code gives the same ones.
+func Programs(bin string) (string, error) {
+	h := sha256.New()
+	for _, name := range rig.Programs {
+		f, err := os.Open(filepath.Join(bin, name))
+		if err != nil {
+			return "", fmt.Errorf("find %s: %w: run make build first", name, err)
+		}
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", name, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Newest are the reports of the programs that the newest of them is of: what older
+// programs did says nothing of these.
+func Newest(reports []Report) []Report {
+	if len(reports) == 0 {
+		return nil
+	}
+	last := slices.MaxFunc(reports, func(x, y Report) int { return x.At.Compare(y.At) })
+	return slices.DeleteFunc(slices.Clone(reports), func(r Report) bool { return r.Programs != last.Programs })
 }
 
 // Save writes a report as JSON into out/torture.

@@ -3,6 +3,7 @@ package torture
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // The comparison finds each kind of damage: planted here, one at a time.
@@ -38,6 +39,39 @@ func TestShare(t *testing.T) {
 			if sum != total {
 				t.Errorf("%d in %d shards: %d", total, n, sum)
 			}
+		}
+	}
+}
+
+// What was found with other programs is not added to what these did. (With Newest
+// giving all, a grant of the fixed programs' forebears would be theirs.)
+func TestNewest(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	of := func(programs, shard string, after time.Duration) Report {
+		return Report{At: at.Add(after), Programs: programs, Shard: shard}
+	}
+	got := Newest([]Report{of("b", "1/2", time.Hour), of("a", "1/1", 0), of("b", "2/2", 2*time.Hour), of("a", "2/4", time.Minute)})
+	if len(got) != 2 || got[0].Shard != "1/2" || got[1].Shard != "2/2" {
+		t.Errorf("%+v", got)
+	}
+	if Newest(nil) != nil {
+		t.Error("there is a newest of none")
+	}
+}
+
+// A lane's part of a run is judged with the others': where each has lost one of 125
+// questions, or ten first clicks of twenty did nothing, the whole is right or wrong.
+func TestWrongTogether(t *testing.T) {
+	lane := func(t Tally) Report { t.Vector, t.Hand = "hand", true; return Report{Tallies: []Tally{t}} }
+	for name, c := range map[string]struct {
+		lanes []Report
+		ok    bool
+	}{
+		"one lost of 500": {[]Report{lane(Tally{Attempts: 250, Grants: 249, First: 249}), lane(Tally{Attempts: 250, Grants: 250, First: 250})}, true},
+		"too few at once": {[]Report{lane(Tally{Attempts: 10, Grants: 10, First: 7}), lane(Tally{Attempts: 10, Grants: 10, First: 7})}, false},
+	} {
+		if got := Sum(c.lanes)[0].Wrong(); (got == "") != c.ok {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestDeaths(t *testing.T) {
 			})
 		}
 	})
-	report := Report{At: time.Now().UTC(), Shard: fmt.Sprintf("%d/%d", i, n), Kills: sum}
+	report := Report{At: time.Now().UTC(), Programs: programs(t), Shard: fmt.Sprintf("%d/%d", i, n), Kills: sum}
 	if err := report.Save("../../out/torture", fmt.Sprintf("deaths-%d-of-%d", i, n)); err != nil {
 		t.Error(err)
 	}

@@ -35,6 +35,7 @@ var Vectors = []Vector{
 		return f.StartTigerVNC(f.Person)
 	})},
 	{Name: "led-by-xtest", PerWindow: 10, Open: tried("led-by-xtest")},
+	{Name: "grabbed-keys", PerWindow: 10, Open: tried("grabbed-keys")},
 	{Name: "pointer-moved", PerWindow: 10, Open: tried("pointer-moved")},
 	{Name: "typing", PerWindow: 10, Open: func(*Field) (Play, error) { return Play{Opening: typing}, nil }},
 	{Name: "covered", PerWindow: 10, Open: fixed(clickCovered)},

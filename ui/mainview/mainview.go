@@ -41,6 +41,9 @@ type Config struct {
 	Ask func(context.Context) (Now, error)
 	// Settings and Activity open these windows.
 	Settings, Activity func()
+	// Join has the service redeem a session code; Code stands in the field already.
+	Join control.Join
+	Code string
 }
 
 // View is the content of the main window.
@@ -53,10 +56,12 @@ type View struct {
 
 	root     *fyne.Container
 	state    *fyne.Container
-	scroll   *container.Scroll // of state
+	page     *fyne.Container   // state, and where a code is entered
+	scroll   *container.Scroll // of page
 	refresh  *control.Button
 	gear     *control.Button // opens the settings
 	activity *control.Button
+	code     *control.Code
 }
 
 // New composes the view; Refresh fills it.
@@ -78,10 +83,14 @@ func New(c Config) *View {
 	now.TextStyle.Bold = true
 	foot := control.NewParagraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
-	v.scroll = container.NewVScroll(v.state)
+	v.code = control.NewCode(cat, c.Join, c.Code)
+	v.page = container.NewVBox(v.state, widget.NewSeparator(), v.code.Content())
+	v.scroll = container.NewVScroll(v.page)
+	v.code.Reveal = v.reveal
 	v.root = container.NewPadded(control.Frame(
 		container.NewVBox(head, what, widget.NewSeparator(), now), v.scroll,
 		container.NewVBox(container.NewHBox(v.refresh), foot)))
+	v.code.Said = v.root.Refresh
 	v.say(control.NewParagraph(cat.T("app.loading", nil)))
 	return v
 }
@@ -90,7 +99,14 @@ func New(c Config) *View {
 func (v *View) Content() fyne.CanvasObject { return v.root }
 
 // Size is what the window should open with.
-func (v *View) Size() fyne.Size { return fyne.NewSize(520, 540) }
+func (v *View) Size() fyne.Size { return fyne.NewSize(520, 580) }
+
+// FocusCode puts the keyboard where a code is entered, or sent off.
+func (v *View) FocusCode() {
+	if c := fyne.CurrentApp().Driver().CanvasForObject(v.root); c != nil {
+		c.Focus(v.code.First())
+	}
+}
 
 // Refresh asks the service once, in the background.
 func (v *View) Refresh() {
@@ -158,7 +174,7 @@ func (v *View) device(text string) *control.Button {
 // reveal scrolls o into sight.
 func (v *View) reveal(o fyne.CanvasObject) {
 	place := fyne.CurrentApp().Driver().AbsolutePositionForObject
-	top := place(o).Y - place(v.state).Y
+	top := place(o).Y - place(v.page).Y
 	v.scroll.ScrollToOffset(fyne.NewPos(0, min(top, max(v.scroll.Offset.Y, top+o.Size().Height-v.scroll.Size().Height))))
 }
 

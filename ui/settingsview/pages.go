@@ -1,15 +1,18 @@
 package settingsview
 
 import (
+	"context"
 	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/layout"
 	fynetheme "fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/consent"
 	"aval/agent/event"
+	"aval/agent/ipc"
 	"aval/ui/control"
 	"aval/ui/theme"
 	"aval/ui/viewmodel"
@@ -66,6 +69,8 @@ type parts struct {
 	toRecord                                []*control.Row
 	toLanguage, toCompanies, toInsights     *control.Row
 	access, computer, companies, groupsNote *control.Paragraph
+
+	code *control.Code
 }
 
 func (v *View) composePages() {
@@ -97,7 +102,12 @@ func (v *View) composePages() {
 	v.composeInsights()
 	v.composeRecord()
 	v.composeLanguage()
-	v.pages[PageCompanies] = column(control.NewParagraph(v.cat.T("settings.companies.what", nil)), v.companies)
+	v.code = control.NewCode(v.cat, func(ctx context.Context, code string) (r ipc.SessionBeginResult, err error) {
+		err = v.call(ctx, ipc.MethodSessionJoin, ipc.SessionJoin{Code: code}, &r)
+		return r, err
+	}, "")
+	v.pages[PageCompanies] = column(control.NewParagraph(v.cat.T("settings.companies.what", nil)), v.companies, widget.NewSeparator(), v.code.Content())
+	v.first[PageCompanies], v.code.Reveal = v.code.First(), v.reveal
 }
 
 func (v *View) composeInsights() {

@@ -151,6 +151,7 @@ func NewSettings(s SettingsState, cat *assets.Catalog, zone *time.Location) Sett
 		v.Company = name
 		v.Companies = append([]string{cat.T("settings.companies.managed", assets.Args{"company": name})}, company(s.Status, cat)[1:]...)
 	}
+	v.Companies = append(v.Companies, guests(s.Status, cat)...)
 	for _, l := range s.Settings.Lasting {
 		v.Lasting = append(v.Lasting, Lasting{l.ID, cat.T("settings.lasting.row", assets.Args{
 			"supporter": Clean(l.Supporter, maxName), "company": Clean(l.Company, maxName),

@@ -28,6 +28,7 @@ func NewStatus(s ipc.Status, open []ipc.SessionInfo, cat *assets.Catalog, zone *
 		v.Lines = append(v.Lines, cat.T("app.sessions.none", nil))
 	}
 	v.Lines = append(v.Lines, company(s, cat)...)
+	v.Lines = append(v.Lines, guests(s, cat)...)
 	if s.Waiting > 0 {
 		v.Lines = append(v.Lines, cat.N("app.waiting", int(s.Waiting), nil))
 	}
@@ -78,6 +79,14 @@ func company(s ipc.Status, cat *assets.Catalog) []string {
 		key = "app.link.refused"
 	}
 	return []string{cat.T("app.company", assets.Args{"company": name}), cat.T(key, assets.Args{"server": server})}
+}
+
+// guests are the companies that asked for a session by a code.
+func guests(s ipc.Status, cat *assets.Catalog) (lines []string) {
+	for _, g := range s.Guests {
+		lines = append(lines, cat.T("app.guest", assets.Args{"server": Clean(g.Server, maxName), "company": Clean(g.Company, maxName), "supporter": Clean(g.Supporter, maxName)}))
+	}
+	return lines
 }
 
 // device is the computer's name at the company; empty: it has none.

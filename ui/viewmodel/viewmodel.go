@@ -164,6 +164,10 @@ func (a *Ask) who(q ipc.Question, cat *assets.Catalog) {
 	company, companyVerified := cat.T("consent.company.unnamed", nil), false
 	if len(q.Companies) > 0 {
 		company, companyVerified = companyName(q.Companies[0], cat), q.Companies[0].Verified
+		if q.Companies[0].Host != "" {
+			a.guest(q, q.Companies[0], cat)
+			return
+		}
 	}
 	name := Clean(q.Supporter, maxName)
 	args := assets.Args{"supporter": name, "company": company}
@@ -191,6 +195,28 @@ func (a *Ask) who(q ipc.Question, cat *assets.Catalog) {
 	}
 }
 
+// guest says who asks by a session code: the server, whose name TLS has verified,
+// stands first, and the name that the company gives itself after it, as given.
+func (a *Ask) guest(q ipc.Question, c ipc.QuestionCompany, cat *assets.Catalog) {
+	args := assets.Args{"supporter": Clean(q.Supporter, maxName), "company": companyName(c, cat)}
+	a.Who = cat.T("consent.who", args)
+	if args["supporter"] == "" {
+		a.Who = cat.T("consent.who.unnamed", args)
+	}
+	key := "consent.guest"
+	if c.First {
+		key = "consent.guest.first"
+	}
+	given := Clean(c.Name, maxName)
+	if given == "" {
+		given = cat.T("consent.company.unnamed", nil)
+	}
+	a.Vouch = cat.T(key, assets.Args{"company": given})
+	if c.Pinned {
+		a.Vouch += "; " + cat.T("consent.guest.pinned", assets.Args{"host": companyName(c, cat)})
+	}
+}
+
 // isAddress tells whether a tool gave an address where a name belongs, as x11vnc does.
 func isAddress(s string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
@@ -200,7 +226,12 @@ func isAddress(s string) bool {
 	return err == nil
 }
 
+// companyName is what a company is called: one that asks by a session code by its
+// server, for its name is only its own word.
 func companyName(c ipc.QuestionCompany, cat *assets.Catalog) string {
+	if host := Clean(c.Host, maxName); host != "" {
+		return host
+	}
 	if name := Clean(c.Name, maxName); name != "" {
 		return name
 	}
@@ -222,7 +253,7 @@ func since(cat *assets.Catalog, d time.Duration, unknown bool) string {
 }
 
 // toolKeys are the tools whose everyday name is known.
-var toolKeys = map[string]string{"x11vnc": "consent.tool.x11vnc", "sshd": "consent.tool.sshd"}
+var toolKeys = map[string]string{"x11vnc": "consent.tool.x11vnc", "sshd": "consent.tool.sshd", "support": "consent.tool.support"}
 
 func via(cat *assets.Catalog, q ipc.Question) string {
 	tool := Clean(q.Tool, maxTool)

@@ -368,7 +368,7 @@ func TestStatus(t *testing.T) {
 		want []string
 	}{
 		"fresh": {ipc.Status{Link: "none"}, []string{"Nothing is being recorded.", "No support session is open.",
-			"Nobody can ask for a summary on this computer yet: no company is connected to it.", "Did the company give you a connection file? Whoever administers this computer uses it like this: aval enroll --token-file FILE. Session codes from support do not work in this version: give them to nobody."}},
+			"Nobody can ask for a summary on this computer yet: no company is connected to it.", "Did the company give you a connection file? Whoever administers this computer uses it like this: aval enroll --token-file FILE."}},
 		"busy": {ipc.Status{Company: "Example Support", Server: "support.example.com", Link: "connected", Sessions: 2, Recording: 1, Waiting: 1},
 			[]string{"1 session is being recorded for a summary.", "2 support sessions are open.", "This computer is connected to Example Support.",
 				"Connected to the summary server support.example.com.", "1 item waits to be sent."}},
@@ -376,11 +376,60 @@ func TestStatus(t *testing.T) {
 			[]string{"Nothing is being recorded.", "No support session is open.", "This computer is connected to C.", "No summary server is set up."}},
 		"notes": {ipc.Status{Notes: []string{"A damaged\nfile was put aside.", "\u200b"}},
 			[]string{"Nothing is being recorded.", "No support session is open.",
-				"Nobody can ask for a summary on this computer yet: no company is connected to it.", "Did the company give you a connection file? Whoever administers this computer uses it like this: aval enroll --token-file FILE. Session codes from support do not work in this version: give them to nobody.", "A damaged file was put aside."}},
+				"Nobody can ask for a summary on this computer yet: no company is connected to it.", "Did the company give you a connection file? Whoever administers this computer uses it like this: aval enroll --token-file FILE.", "A damaged file was put aside."}},
 	} {
 		s := viewmodel.NewStatus(c.in, nil, cat, time.UTC)
 		if got := append([]string{s.Recording}, s.Lines...); !slices.Equal(got, c.want) {
 			t.Errorf("%s:\n got %q\nwant %q", name, got, c.want)
+		}
+	}
+}
+
+// Who asks by a code is called by the server that TLS has verified, everywhere;
+// the name that it gives itself stands once, as given. Planted: with Name before
+// Host in companyName the purposes named "Banco do Brasil", which is caught here.
+func TestGuest(t *testing.T) {
+	q := ipc.Question{Supporter: "Ana", SupporterVerified: true, Tool: "support", AnswerSeconds: 30, Companies: []ipc.QuestionCompany{
+		{Name: "Banco do Brasil", Host: "support.example.com", First: true, Pinned: true, Engine: "rules", RetentionDays: 90}}}
+	for _, lang := range assets.Langs() {
+		cat := assets.For(lang)
+		a := viewmodel.New(q, cat, time.Now())
+		if a.Verified || !strings.Contains(a.Who, "support.example.com") || strings.Contains(a.Who, "Banco") {
+			t.Errorf("%s: %q, verified %v", lang, a.Who, a.Verified)
+		}
+		if n := strings.Count(a.Window(), "Banco do Brasil"); n != 1 || !strings.Contains(a.Vouch, "Banco do Brasil") {
+			t.Errorf("%s: the name as given stands %d times; %q", lang, n, a.Vouch)
+		}
+		first := a.Vouch
+		q.Companies[0].First = false
+		if again := viewmodel.New(q, cat, time.Now()).Vouch; again == first {
+			t.Errorf("%s: the second time is told as the first: %q", lang, again)
+		}
+		q.Companies[0].First = true
+	}
+	a := viewmodel.New(q, assets.For("pt-BR"), time.Now())
+	if a.Who != "Ana, de support.example.com" || !strings.HasPrefix(a.Vouch, "primeira vez neste computador; apresenta-se como “Banco do Brasil” (nome informado)") {
+		t.Errorf("%q\n%q", a.Who, a.Vouch)
+	}
+}
+
+// Each reason of a code has a sentence of its own in every language.
+func TestJoined(t *testing.T) {
+	for _, lang := range assets.Langs() {
+		cat, seen := assets.For(lang), map[string]bool{}
+		for _, why := range []string{ipc.WhyBad, ipc.WhyUnknown, ipc.WhyUsed, ipc.WhyExpired, ipc.WhyTries, ipc.WhyServer, ipc.WhyDenied, ipc.WhyManaged, ipc.WhyImpostor, ""} {
+			text, done := viewmodel.Joined(cat, ipc.SessionBeginResult{}, &ipc.Error{Why: why, Message: "english"})
+			if done || text == "" || strings.Contains(text, "english") || strings.HasPrefix(text, "[") || seen[text] {
+				t.Errorf("%s, %q: %q, %v", lang, why, text, done)
+			}
+			seen[text] = true
+		}
+		for _, o := range []consent.Outcome{consent.OutcomeAsking, consent.OutcomeAllowed, consent.OutcomeDenied} {
+			if text, done := viewmodel.Joined(cat, ipc.SessionBeginResult{Outcome: o}, nil); !done || seen[text] {
+				t.Errorf("%s, %s: %q, %v", lang, o, text, done)
+			} else {
+				seen[text] = true
+			}
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 // ToolAnyDesk is the name of sessions that AnyDesk's trace tells of.
 const ToolAnyDesk = "anydesk"
 
+var anyDeskFacts = facts{hears: []string{"begin", "end", "name and number"}, missing: "the desktop: every unlocked one is asked"}
+
 // anyDesk reads AnyDesk's trace, whose times are UTC. Sources: the lines in
 // LOLRMM's yaml/anydesk.yaml, Velociraptor's Windows.Applications.AnyDesk and
 // dissect.target's anydesk.py.

@@ -10,6 +10,8 @@ import (
 // ToolChrome is the name of sessions of Chrome Remote Desktop.
 const ToolChrome = "chrome-remote-desktop"
 
+var chromeFacts = facts{hears: []string{"begin", "end", "account"}, missing: "files that are sent"}
+
 // chromeIdent is the name under which its host writes to the system's log.
 const chromeIdent = "chromoting"
 

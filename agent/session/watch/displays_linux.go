@@ -56,16 +56,7 @@ func listener(path string) (*unix.Ucred, error) {
 		return nil, err
 	}
 	defer c.Close()
-	raw, err := c.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var cred *unix.Ucred
-	var cerr error
-	if err := raw.Control(func(fd uintptr) { cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
-		return nil, err
-	}
-	return cred, cerr
+	return peerOf(c)
 }
 
 // Programs names the programs that a user runs, as the kernel cuts them: 15

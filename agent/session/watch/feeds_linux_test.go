@@ -63,7 +63,7 @@ func TestJournalMatches(t *testing.T) {
 	if fmt.Sprint(journalMatches) != "[SYSLOG_IDENTIFIER=chromoting + _COMM=gnome-remote-de]" || j.tools[ToolChrome] || !j.tools[ToolGNOME] {
 		t.Error(journalMatches, j.tools)
 	}
-	if got := Feeds([]string{ToolAnyDesk}); got != nil {
+	if got := Feeds([]string{ToolAnyDesk}, nil); got != nil {
 		t.Errorf("%+v: AnyDesk writes no journal", got)
 	}
 }

@@ -9,6 +9,8 @@ import (
 // ToolGNOME is the name of sessions of GNOME Remote Desktop.
 const ToolGNOME = "gnome-remote-desktop"
 
+var gnomeFacts = facts{hears: []string{"begin", "end", "account shown"}, missing: "who connects, and the end of one connection among several"}
+
 // gnomeComm is its program, as the kernel shortens it (proc(5), comm).
 const gnomeComm = "gnome-remote-de"
 

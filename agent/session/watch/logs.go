@@ -54,23 +54,72 @@ type Logs struct {
 	files []LogFile
 	feeds []Feed
 	inbox chan func()
+	// readers by whose files they read: the files of a tool repeat each other.
+	readers map[logOwner]logReader
+	hints   []Hint // that wait for their line, oldest first
 	// started is called when all files are followed; nil: nobody asks.
 	started func()
 }
 
 // NewLogs makes a watcher of these files and feeds; sink is called by Run's goroutine.
 func NewLogs(log *slog.Logger, sink Sink, files []LogFile, feeds []Feed) *Logs {
-	return &Logs{log: log, sink: sink, files: files, feeds: feeds, inbox: make(chan func(), 64)}
+	return &Logs{log: log, sink: sink, files: files, feeds: feeds, inbox: make(chan func(), 64), readers: map[logOwner]logReader{}}
+}
+
+type logOwner struct {
+	tool  string
+	owner uint32
+}
+
+// Hint takes a server's word about a connection. It counts where exactly one
+// tool's log knows that connection, and is dropped otherwise, or while Run is busy
+// or over. Any goroutine may call it.
+func (l *Logs) Hint(h Hint) {
+	select {
+	case l.inbox <- func() { l.hint(h) }:
+	default:
+	}
+}
+
+func (l *Logs) hint(h Hint) {
+	if !l.apply(h) && !h.Closed {
+		if len(l.hints) >= maxHints {
+			l.hints = l.hints[1:]
+		}
+		l.hints = append(l.hints, h)
+	}
+}
+
+// apply has the hint used where it is known whom it concerns.
+func (l *Logs) apply(h Hint) bool {
+	var known hinted
+	for k, r := range l.readers {
+		if r, ok := r.(hinted); ok && k.tool == h.Tool && r.knows(h) {
+			if known != nil {
+				return false // two logs have that number: it cannot be told
+			}
+			known = r
+		}
+	}
+	if known != nil {
+		known.hint(h)
+	}
+	return known != nil
+}
+
+// again tries the hints that wait, after a line that may be theirs.
+func (l *Logs) again(tool string, now time.Time) {
+	l.hints = slices.DeleteFunc(l.hints, func(h Hint) bool {
+		if d := now.Sub(h.At); d < 0 || d > hintWaits {
+			return true
+		}
+		return h.Tool == tool && l.apply(h)
+	})
 }
 
 // Run watches until ctx ends. What the files hold by now is left out: it was
 // before Aval was there. It calls no End for what still goes on.
 func (l *Logs) Run(ctx context.Context) error {
-	type who struct {
-		tool  string
-		owner uint32
-	}
-	readers := map[who]logReader{} // the files of a tool repeat each other
 	var work sync.WaitGroup
 	ctx, cancel := context.WithCancel(ctx)
 	defer work.Wait()
@@ -91,16 +140,21 @@ func (l *Logs) Run(ctx context.Context) error {
 			l.log.Warn("follow log of a remote tool", "tool", f.Tool, "path", f.Path, "err", err)
 			continue
 		}
-		k := who{f.Tool, f.Owner}
-		if readers[k] == nil {
-			readers[k] = read(owned{l.sink, f.Owner})
+		k := logOwner{f.Tool, f.Owner}
+		if l.readers[k] == nil {
+			l.readers[k] = read(owned{l.sink, f.Owner})
 		}
-		r := readers[k]
+		r := l.readers[k]
 		work.Go(func() {
 			defer tail.Close()
 			err := tail.Run(ctx, func(text string, _ Position) {
 				now := time.Now()
-				take(func() { r.line(f.Path, text, now) })
+				take(func() {
+					r.line(f.Path, text, now)
+					if len(l.hints) > 0 {
+						l.again(f.Tool, now)
+					}
+				})
 			})
 			if err != nil && ctx.Err() == nil {
 				l.log.Error("follow log of a remote tool", "tool", f.Tool, "path", f.Path, "err", err)
@@ -152,6 +206,8 @@ func (o owned) Begin(f Found) {
 	}
 	o.Sink.Begin(f)
 }
+
+func (o owned) Kinds(tool, id string, kinds []string) { o.Sink.Kinds(tool, o.id(id), kinds) }
 
 func (o owned) End(tool, id, reason string) { o.Sink.End(tool, o.id(id), reason) }
 

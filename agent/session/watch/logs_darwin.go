@@ -27,7 +27,7 @@ func systemLogs() []LogFile {
 func JournalTools() []string { return nil }
 
 // Feeds: all that is read here are files.
-func Feeds([]string) []Feed { return nil }
+func Feeds([]string, <-chan struct{}) []Feed { return nil }
 
 // chromeHosts are the users whose host of Chrome Remote Desktop runs
 // (remoting/host/mac/me2me_host.sh in chromium/chromium starts

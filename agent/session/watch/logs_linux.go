@@ -68,7 +68,7 @@ func JournalTools() []string {
 }
 
 // Feeds are the system's logs that tell of these tools: the journal.
-func Feeds(tools []string) []Feed {
+func Feeds(tools []string, _ <-chan struct{}) []Feed {
 	tools = slices.DeleteFunc(slices.Clone(tools), func(t string) bool { return journalPrograms[t] == nil })
 	if len(tools) == 0 || !journal.Available() {
 		return nil

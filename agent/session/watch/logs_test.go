@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ type story struct {
 	open  map[string]bool
 	each  func(string)
 }
+
+var ofUser = regexp.MustCompile(`^u(\d+):`)
 
 func newStory(t testing.TB) *story { return &story{t: t, open: map[string]bool{}} }
 
@@ -38,11 +41,26 @@ func (s *story) Begin(f Found) {
 		s.t.Errorf("begin of %+v", f)
 	}
 	s.open[f.ID] = true
+	whose := uint32(0) // their own name space of ids is that of their own desktops, too
+	if m := ofUser.FindStringSubmatch(f.ID); m != nil {
+		n, _ := strconv.ParseUint(m[1], 10, 32)
+		whose = uint32(n)
+	}
+	if f.Owner != whose {
+		s.t.Errorf("%s is user %d's word", f.ID, f.Owner)
+	}
 	derived := ""
 	if f.TimeDerived {
 		derived = " derived"
 	}
 	s.tell("begin %s/%s %q %s%s", f.Tool, f.ID, f.Supporter, f.StartedAt.UTC().Format(time.RFC3339Nano), derived)
+}
+
+func (s *story) Kinds(tool, id string, kinds []string) {
+	if !s.open[id] {
+		s.t.Errorf("kinds of %s/%s, which never began", tool, id)
+	}
+	s.tell("kinds %s/%s %s", tool, id, strings.Join(kinds, "+"))
 }
 
 func (s *story) End(tool, id, reason string) {
@@ -84,6 +102,10 @@ var feedTools = map[string]func(s Sink, now time.Time) func(string){
 			}
 		}
 	},
+	"events": func(s Sink, now time.Time) func(string) {
+		w := newWinEvents(s, ToolNames)
+		return func(raw string) { w.event(raw, now) }
+	},
 }
 
 // The host of Chrome Remote Desktop runs as user 1000 in these tests.
@@ -117,6 +139,15 @@ var replays = []struct {
 		`begin chrome-remote-desktop/u1000:1770812140501877000 "helper@example.com" 2026-02-11T12:15:40.501877Z`, `end chrome-remote-desktop/u1000:1770812140501877000 left`}},
 	{"journal", "chrome.journal", []string{
 		`begin chrome-remote-desktop/u1001:1770811298501877000 "helper@example.com" 2026-02-11T12:01:38.501877Z`, `end chrome-remote-desktop/u1001:1770811298501877000 left`}},
+	{"events", "rdp.events", []string{
+		`begin rdp/3-1770811205921290000 "192.0.2.7" 2026-02-11T12:00:05.92129Z`, `end rdp/3-1770811205921290000 left`,
+		`begin rdp/3-1770811800000000000 "192.0.2.8" 2026-02-11T12:10:00Z`, `end rdp/3-1770811800000000000 left`}},
+	{"events", "splashtop.events", []string{
+		`begin splashtop/1770811205500000000 "helper@example.com" 2026-02-11T12:00:05.5Z`, `end splashtop/1770811205500000000 left`}},
+	{"events", "screenconnect.events", []string{
+		`begin screenconnect/1770811205679134700 "Example Support" 2026-02-11T12:00:05.6791347Z`, `end screenconnect/1770811205679134700 left`}},
+	{"events", "chrome.events", []string{
+		`begin chrome-remote-desktop/1770811205250000000 "helper@example.com" 2026-02-11T12:00:05.25Z`, `end chrome-remote-desktop/1770811205250000000 left`}},
 	{"journal", "gnome.journal", []string{
 		`begin gnome-remote-desktop/u1001:2338-1770811209500123 "" 2026-02-11T12:00:09.500123Z`, `end gnome-remote-desktop/u1001:2338-1770811209500123 left`}},
 }
@@ -136,7 +167,8 @@ func TestReplay(t *testing.T) {
 
 // TestLoginProven: what is before the login begins nothing, and where a line does
 // not say whose login it is, nobody's session begins. Faults planted once: anyDesk
-// began at the request; rustDesk let the last connection in.
+// began at the request, or took any of several that wait; teamViewer took the first of
+// several sessions; rustDesk let the last connection in.
 func TestLoginProven(t *testing.T) {
 	for name, tt := range map[string]struct{ tool, text string }{
 		"teamviewer, password not given": {ToolTeamViewer, upTo(sample(t, "teamviewer.log"), "AuthenticationPasswordLogin")},
@@ -144,11 +176,20 @@ func TestLoginProven(t *testing.T) {
 		"anydesk, request alone":         {ToolAnyDesk, upTo(sample(t, "anydesk.trace"), "Authenticated")},
 		"anydesk, refused":               {ToolAnyDesk, without(sample(t, "anydesk.trace"), "Authenticated")},
 		"anydesk, no request":            {ToolAnyDesk, without(sample(t, "anydesk.trace"), "Incoming session")},
-		"chrome, refused":                {ToolChrome, without(sample(t, "chrome.syslog"), "Client connected")},
-		"gnome, never logged in":         {"journal", without(sample(t, "gnome.journal"), "CapsAdvertise")},
-		"chrome, nobody's word":          {"journal", strings.ReplaceAll(sample(t, "chrome.journal"), `"_UID"`, `"UID"`)},
-		"gnome, another program":         {"journal", strings.ReplaceAll(sample(t, "gnome.journal"), `"_COMM": "gnome-remote-de"`, `"_COMM": "logger"`)},
-		"rustdesk, connection alone":     {ToolRustDesk, without(sample(t, "rustdesk.log"), "supported_encoding")},
+		"anydesk, two wait": {ToolAnyDesk, strings.NewReplacer("   info 2024-02-16 20:29:04.310",
+			"   info 2024-02-16 20:29:04.305       back   4700   4701                   app.backend_session - Incoming session request: Other (100000009)\n   info 2024-02-16 20:29:04.310",
+			"4668   6440                   app.session -", "9999   6440                   app.session -").Replace(sample(t, "anydesk.trace"))},
+		"teamviewer, two sessions": {ToolTeamViewer, upTo(sample(t, "teamviewer.log"), "CParticipantManagerBase") +
+			"2024/02/16 06:16:40.000  1084       3644 D1   SessionManagerDesktop::IncomingConnection: Connection incoming, sessionID = 126302904\n" +
+			"2024/02/16 06:16:47.499  2216       2492 S0   CParticipantManagerBase participant Example Support (ID [1000000001,115469523]) was added with the role 6\n"},
+		"chrome, refused":              {ToolChrome, without(sample(t, "chrome.syslog"), "Client connected")},
+		"gnome, never logged in":       {"journal", without(sample(t, "gnome.journal"), "CapsAdvertise")},
+		"chrome, nobody's word":        {"journal", strings.ReplaceAll(sample(t, "chrome.journal"), `"_UID"`, `"UID"`)},
+		"gnome, another program":       {"journal", strings.ReplaceAll(sample(t, "gnome.journal"), `"_COMM": "gnome-remote-de"`, `"_COMM": "logger"`)},
+		"rdp, at the console":          {"events", strings.NewReplacer("192.0.2.7", "LOCAL", "192.0.2.8", "LOCAL").Replace(sample(t, "rdp.events"))},
+		"screenconnect, other channel": {"events", strings.ReplaceAll(sample(t, "screenconnect.events"), "Application<", "Setup<")},
+		"chrome, refused, event":       {"events", without(sample(t, "chrome.events"), "<EventID Qualifiers='16384'>1<")},
+		"rustdesk, connection alone":   {ToolRustDesk, without(sample(t, "rustdesk.log"), "supported_encoding")},
 		"rustdesk, two wait": {ToolRustDesk, "[2025-01-01 13:04:08.000000 +00:00] DEBUG [src\\server\\connection.rs:983] #1361 Connection opened from 192.0.2.8:6075.\n" +
 			sample(t, "rustdesk.log")},
 	} {
@@ -203,6 +244,8 @@ func TestLogZones(t *testing.T) {
 		"old, last year": {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), "2026-02-11T09:15:40Z derived"},
 		"old, ahead":     {ToolChrome, oldSyslog(sample(t, "chrome.syslog")), time.Date(2026, 2, 11, 9, 0, 0, 0, time.UTC), "2026-02-11T09:00:00Z derived"},
 		"journal, ahead": {"journal", sample(t, "gnome.journal"), time.Date(2026, 2, 11, 12, 0, 0, 0, time.UTC), "2026-02-11T12:00:00Z"},
+		"event, ahead":   {"events", sample(t, "splashtop.events"), time.Date(2026, 2, 11, 12, 0, 0, 0, time.UTC), "2026-02-11T12:00:00Z"},
+		"event, zone":    {"events", strings.ReplaceAll(sample(t, "splashtop.events"), "Z'/>", "+02:00'/>"), later, "2026-02-11T10:00:05.5Z"},
 		"own zone":       {ToolRustDesk, strings.ReplaceAll(sample(t, "rustdesk.log"), "+00:00", "+08:00"), later, "2025-01-01T05:04:08.350802Z"},
 	} {
 		got := hear(t, tt.tool, tt.text, tt.now)
@@ -330,14 +373,14 @@ func TestLogsFollowed(t *testing.T) {
 				}
 				begin, _, _ := strings.Cut(r.want[0], " \"")
 				end := r.want[1]
-				ofUser := strings.NewReplacer(r.tool+"/", r.tool+"/u1000:")
+				usersOwn := strings.NewReplacer(r.tool+"/", r.tool+"/u1000:")
 				half := text[:strings.LastIndex(text[:strings.Index(text, lastBefore[r.tool])], "\n")+1]
 				write(path, half)
 				want(begin)
 				write(users, half)
-				want(ofUser.Replace(begin))
+				want(usersOwn.Replace(begin))
 				write(users, text[len(half):])
-				want(ofUser.Replace(end))
+				want(usersOwn.Replace(end))
 				if how == "rotated" {
 					if err := os.Rename(path, filepath.Join(dir, "tool_OLD.log")); err != nil {
 						t.Fatal(err)
@@ -398,4 +441,10 @@ func FuzzTeamViewer(f *testing.F) { fuzzLog(f, ToolTeamViewer, "teamviewer.log")
 func FuzzAnyDesk(f *testing.F)    { fuzzLog(f, ToolAnyDesk, "anydesk.trace") }
 func FuzzChrome(f *testing.F)     { fuzzLog(f, ToolChrome, "chrome.syslog") }
 func FuzzJournal(f *testing.F)    { fuzzLog(f, "journal", "gnome.journal") }
-func FuzzRustDesk(f *testing.F)   { fuzzLog(f, ToolRustDesk, "rustdesk.log") }
+func FuzzEvents(f *testing.F) {
+	for _, more := range []string{"splashtop.events", "screenconnect.events", "chrome.events"} {
+		f.Add(sample(f, more))
+	}
+	fuzzLog(f, "events", "rdp.events")
+}
+func FuzzRustDesk(f *testing.F) { fuzzLog(f, ToolRustDesk, "rustdesk.log") }

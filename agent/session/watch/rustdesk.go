@@ -10,6 +10,8 @@ import (
 // ToolRustDesk is the name of sessions that RustDesk's log tells of.
 const ToolRustDesk = "rustdesk"
 
+var rustDeskFacts = facts{hears: []string{"begin", "end", "address"}, missing: "transfers of files, terminals, and which of two logins at the same moment; the desktop: every unlocked one is asked"}
+
 // rustDesk reads the log of RustDesk's server process. The lines are those that
 // src/server/connection.rs of rustdesk/rustdesk writes (on_open, on_close,
 // send_logon_response).
@@ -17,10 +19,62 @@ const ToolRustDesk = "rustdesk"
 // "Connection opened" is before the login. What proves one is the line about the
 // encodings, which is written when a desktop is handed out after the login; it
 // has no number. So while several connections wait for their login, none of them
-// begins. Transfers of files and terminals write no such line and are not heard.
+// begins. Transfers of files and terminals write no such line and are heard by a
+// hint alone: what the company's server was told of a connection that is open here.
 type rustDesk struct {
 	sink  Sink
 	conns []*rdConn // oldest first
+}
+
+// Hint is what a server says of a connection of a tool on this computer. It is
+// the server's word: it never stands for a connection that the tool itself does
+// not know of.
+type Hint struct {
+	Tool       string
+	Connection string // its number, as the tool's log has it
+	Closed     bool   // it is over; otherwise somebody has logged in
+	Supporter  string
+	Kinds      []string // as in Found
+	At         time.Time
+}
+
+// hintWaits is how long a hint waits for the line of the log that it is about:
+// the two come by different ways.
+const hintWaits = 10 * time.Second
+
+// maxHints that wait.
+const maxHints = 64
+
+// hinted is a reader that can use hints.
+type hinted interface {
+	// knows tells whether the connection is open by the tool's own log and the
+	// hint says something new of it.
+	knows(Hint) bool
+	hint(Hint)
+}
+
+func (r *rustDesk) knows(h Hint) bool {
+	for _, c := range r.conns {
+		if c.number == h.Connection {
+			return c.begun == h.Closed
+		}
+	}
+	return false
+}
+
+// hint begins or ends a connection that is open by the log. The log does not say
+// whose login has succeeded, nor who it is; its lines still end what a hint began.
+func (r *rustDesk) hint(h Hint) {
+	if h.Closed {
+		r.closed(h.Connection)
+		return
+	}
+	for _, c := range r.conns {
+		if c.number == h.Connection && !c.begun {
+			r.begin(c, h.Supporter, h.Kinds)
+			return
+		}
+	}
 }
 
 type rdConn struct {
@@ -93,8 +147,15 @@ func (r *rustDesk) login() {
 	if waiting == nil {
 		return
 	}
-	waiting.begun = true
-	r.sink.Begin(Found{Tool: ToolRustDesk, ID: waiting.id, Supporter: waiting.address, Address: waiting.address, StartedAt: waiting.at})
+	r.begin(waiting, "", nil)
+}
+
+func (r *rustDesk) begin(c *rdConn, who string, kinds []string) {
+	c.begun = true
+	if who == "" {
+		who = c.address
+	}
+	r.sink.Begin(Found{Tool: ToolRustDesk, ID: c.id, Supporter: who, Address: c.address, Kinds: kinds, StartedAt: c.at})
 }
 
 func (r *rustDesk) closed(number string) {

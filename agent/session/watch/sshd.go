@@ -15,6 +15,9 @@ import (
 // ToolSSH is the name of sessions that SSH finds.
 const ToolSSH = "ssh"
 
+var sshFacts = facts{hears: []string{"begin", "end", "address", "account", "commands"},
+	missing: "the key, by which a policy may choose logins", do: "add at the end of /etc/pam.d/sshd: " + HookLine}
+
 const (
 	// A terminal is allocated a moment after the login was announced: it is
 	// looked for at growing intervals, and then again whenever the system makes

@@ -49,6 +49,9 @@ type told struct{ lines []string }
 func (s *told) Begin(f Found) {
 	s.lines = append(s.lines, fmt.Sprintf("begin %s/%s %s@%s %s %s", f.Tool, f.ID, f.User, f.Address, f.TTY, f.KeyFingerprint))
 }
+func (s *told) Kinds(tool, id string, kinds []string) {
+	s.lines = append(s.lines, fmt.Sprintf("kinds %s/%s %v", tool, id, kinds))
+}
 func (s *told) End(tool, id, reason string) {
 	s.lines = append(s.lines, fmt.Sprintf("end %s/%s %s", tool, id, reason))
 }

@@ -10,6 +10,8 @@ import (
 // ToolTeamViewer is the name of sessions that TeamViewer's log tells of.
 const ToolTeamViewer = "teamviewer"
 
+var teamViewerFacts = facts{hears: []string{"begin", "end", "name and number"}, missing: "the desktop: every unlocked one is asked"}
+
 // teamViewer reads TeamViewer15_Logfile.log. The format is that of a log of
 // 15.50.5 in the test data of log2timeline/plaso
 // (test_data/teamviewer/TeamViewer15_Logfile.log, Apache-2.0).

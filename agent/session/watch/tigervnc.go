@@ -11,6 +11,8 @@ import (
 // ToolTigerVNC is the name of sessions of Xvnc and x0vncserver.
 const ToolTigerVNC = "tigervnc"
 
+var tigerVNCFacts = facts{hears: []string{"begin", "end", "address", "display", "view only"}, missing: "what a viewer copies or sends"}
+
 // maxVNCClients bounds what a server's log can make us keep.
 const maxVNCClients = 256
 

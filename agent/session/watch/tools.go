@@ -5,10 +5,11 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // ToolNames are the tools that Tools and Logs can watch.
-var ToolNames = []string{ToolTigerVNC, ToolXrdp, ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome, ToolGNOME}
+var ToolNames = []string{ToolMeshCentral, ToolTigerVNC, ToolXrdp, ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome, ToolGNOME, ToolSplashtop, ToolScreenConnect, ToolRDP}
 
 // Server is a program of a remote tool that runs here.
 type Server struct {
@@ -20,10 +21,14 @@ type Server struct {
 	Display string // empty: it has more than one
 	Log     string // the file that it writes to; empty: none that can be followed
 	View    bool   // it takes no keys and no mouse
+	// Owner is whose word it is: anybody may start a program of such a name, and
+	// have it write and say what they like; 0: the system's.
+	Owner  uint32
+	Socket string // on which it tells of its sessions; empty: it has none, or not yet
 }
 
-// Tools watches the remote tools that write a log: it finds their programs,
-// also those that are started later, and follows what they write.
+// Tools watches the remote tools whose programs can be followed: it finds them,
+// also those that are started later, and takes what they write or say.
 type Tools struct {
 	log   *slog.Logger
 	sink  Sink
@@ -32,11 +37,14 @@ type Tools struct {
 	inbox chan func()
 	known map[int]uint64 // the programs that are followed, with their start
 	live  map[string]bool
+	waits map[int]time.Duration // of those that did not answer, by process
+	near  func(pid int)         // what is new in the folder of this program is told
 }
 
 // NewTools makes a watcher of the tools with these names.
 func NewTools(log *slog.Logger, sink Sink, names []string) *Tools {
-	return &Tools{log: log, sink: sink, names: slices.Clone(names), inbox: make(chan func(), 64), known: map[int]uint64{}, live: map[string]bool{}}
+	return &Tools{log: log, sink: sink, names: slices.Clone(names), inbox: make(chan func(), 64), known: map[int]uint64{}, live: map[string]bool{},
+		waits: map[int]time.Duration{}, near: func(int) {}}
 }
 
 // look follows the programs that are new. The log of each is read from its
@@ -45,10 +53,15 @@ func (t *Tools) look(ctx context.Context) {
 	for pid, start := range t.known {
 		if now, ok := ProcStart(pid); !ok || now != start {
 			delete(t.known, pid)
+			delete(t.waits, pid)
 		}
 	}
 	for _, s := range Servers() {
 		if t.known[s.PID] == s.Start || !slices.Contains(t.names, s.Tool) {
+			continue
+		}
+		if s.Tool == ToolMeshCentral {
+			t.lookMesh(ctx, s)
 			continue
 		}
 		t.known[s.PID] = s.Start
@@ -62,6 +75,23 @@ func (t *Tools) look(ctx context.Context) {
 		}
 		t.log.Info("remote tool is heard", "tool", s.Tool, "pid", s.PID, "display", s.Display)
 	}
+}
+
+// lookMesh follows an agent of MeshCentral, once it has its socket: that is only
+// after it has spoken with its server.
+func (t *Tools) lookMesh(ctx context.Context, s Server) {
+	t.near(s.PID)
+	if s.Socket = meshSocketOf(s.PID); s.Socket == "" { // what comes from here on is told
+		return
+	}
+	t.known[s.PID] = s.Start
+	if err := t.followMesh(ctx, s); err != nil {
+		t.log.Warn("remote tool is not heard", "tool", s.Tool, "pid", s.PID, "err", err)
+		delete(t.known, s.PID)
+		t.again(ctx, s.PID)
+		return
+	}
+	t.log.Info("remote tool is heard", "tool", s.Tool, "pid", s.PID)
 }
 
 // follow reads what a program has written, and then what it will write, until

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -21,7 +22,13 @@ var toolPrograms = []string{
 	"/usr/bin/Xtigervnc", "/usr/bin/Xvnc", "/usr/bin/X0tigervnc", "/usr/bin/x0vncserver",
 	"/usr/local/bin/Xvnc", "/usr/local/bin/x0vncserver",
 	"/usr/sbin/xrdp", "/usr/local/sbin/xrdp",
+	meshProgram,
 }
+
+// meshProgram is where MeshCentral's own script installs its agent
+// (agents/meshinstall-linux.sh). One that runs elsewhere is followed from the
+// start of the service.
+const meshProgram = "/usr/local/mesh_services/meshagent/meshagent"
 
 // A program is looked for a moment after its file was opened, and once more
 // when it has surely begun.
@@ -30,10 +37,12 @@ var lookAfter = []time.Duration{150 * time.Millisecond, 2 * time.Second}
 // Run watches until ctx ends. ready is called once all that goes on already has
 // been told. It calls no End for what still goes on when it ends.
 func (t *Tools) Run(ctx context.Context, ready func()) error {
-	started, err := programsStarted(ctx)
+	programs, err := watchPrograms(ctx)
 	if err != nil {
 		return err
 	}
+	started := programs.started
+	t.near = programs.near
 	t.look(ctx)
 	ready()
 	timer := time.NewTimer(time.Hour)
@@ -58,61 +67,101 @@ func (t *Tools) Run(ctx context.Context, ready func()) error {
 	}
 }
 
-// programsStarted tells when one of the programs may have been started or
-// installed. The kernel tells of it when a file is opened, as exec does
-// (inotify(7), IN_OPEN), so that nothing is asked while nothing happens.
-func programsStarted(ctx context.Context) (<-chan struct{}, error) {
+// programs tells when one of the programs may have been started or installed,
+// or when an agent has opened its socket. The kernel tells of it when a file is
+// opened, as exec does, or appears in a folder (inotify(7)), so that nothing is
+// asked while nothing happens.
+type programs struct {
+	started chan struct{}
+	fd      int
+	mu      sync.Mutex
+	folders map[int]bool // guarded by mu
+}
+
+func watchPrograms(ctx context.Context) (*programs, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("watch the programs of remote tools: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "inotify") // non-blocking: its Read waits in the poller
-	files := func() {
-		for _, p := range toolPrograms {
-			_, _ = unix.InotifyAddWatch(fd, p, unix.IN_OPEN) // most are not installed
+	p := &programs{started: make(chan struct{}, 1), fd: fd, folders: map[int]bool{}}
+	p.arrange()
+	context.AfterFunc(ctx, func() { p.mu.Lock(); defer p.mu.Unlock(); p.fd = -1; f.Close() })
+	go p.run(f)
+	return p, nil
+}
+
+// arrange watches the programs that are there, and the folders in which the
+// others would appear: where those are missing too, the nearest above.
+func (p *programs) arrange() {
+	for _, path := range toolPrograms {
+		p.file(path)
+		for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+			if p.folder(dir) || dir == "/" {
+				break
+			}
 		}
 	}
-	folders := map[int]bool{}
-	for _, p := range toolPrograms {
-		if wd, err := unix.InotifyAddWatch(fd, filepath.Dir(p), unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR); err == nil {
-			folders[wd] = true
+}
+
+func (p *programs) file(path string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = unix.InotifyAddWatch(p.fd, path, unix.IN_OPEN) // most are not installed
+}
+
+func (p *programs) folder(path string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wd, err := unix.InotifyAddWatch(p.fd, path, unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+	if err == nil {
+		p.folders[wd] = true
+	}
+	return err == nil
+}
+
+// near has the socket of a process be told of, when it opens one or the next
+// process in its place does.
+func (p *programs) near(pid int) { p.folder("/proc/" + strconv.Itoa(pid) + "/cwd") }
+
+// told tells whether something of that name is of interest, in a folder or as a file.
+func (p *programs) told(wd int, name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.folders[wd] || name == meshSocket || slices.ContainsFunc(toolPrograms, func(path string) bool { return slices.Contains(strings.Split(path, "/"), name) })
+}
+
+func (p *programs) run(f *os.File) {
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := f.Read(buf)
+		if err != nil {
+			return // closed
+		}
+		tell := false
+		for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
+			e := (*unix.InotifyEvent)(unsafe.Pointer(&b[0]))
+			end := unix.SizeofInotifyEvent + int(e.Len)
+			if end > len(b) {
+				break
+			}
+			if e.Mask&unix.IN_IGNORED == 0 {
+				tell = p.told(int(e.Wd), strings.TrimRight(string(b[unix.SizeofInotifyEvent:end]), "\x00")) || tell
+			} else {
+				p.mu.Lock()
+				delete(p.folders, int(e.Wd)) // the folder is gone
+				p.mu.Unlock()
+			}
+			b = b[end:]
+		}
+		if tell {
+			p.arrange()
+			select {
+			case p.started <- struct{}{}:
+			default: // one is waiting already
+			}
 		}
 	}
-	files()
-	out := make(chan struct{}, 1)
-	context.AfterFunc(ctx, func() { f.Close() })
-	go func() {
-		buf := make([]byte, 16<<10)
-		for {
-			n, err := f.Read(buf)
-			if err != nil {
-				return // closed
-			}
-			tell := false
-			for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
-				e := (*unix.InotifyEvent)(unsafe.Pointer(&b[0]))
-				end := unix.SizeofInotifyEvent + int(e.Len)
-				if end > len(b) {
-					break
-				}
-				name := strings.TrimRight(string(b[unix.SizeofInotifyEvent:end]), "\x00")
-				b = b[end:]
-				if !folders[int(e.Wd)] {
-					tell = true
-				} else if toolProgram(name) {
-					files()
-					tell = true
-				}
-			}
-			if tell {
-				select {
-				case out <- struct{}{}:
-				default: // one is waiting already
-				}
-			}
-		}
-	}()
-	return out, nil
 }
 
 func toolProgram(name string) bool {
@@ -124,7 +173,7 @@ func toolProgram(name string) bool {
 	return false
 }
 
-// Servers lists the TigerVNC and xrdp programs that the caller may look at:
+// Servers lists the MeshCentral, TigerVNC and xrdp programs that the caller may look at:
 // root sees all, others their own. An Xvnc that xrdp has started is xrdp's.
 func Servers() []Server {
 	dirs, err := os.ReadDir("/proc")
@@ -159,12 +208,19 @@ func server(pid int) (Server, bool) {
 	}
 	parent, _ := readProc(st.ppid, "comm") // gone: nobody's
 	args := nulStrings(cmdline)
-	s := Server{PID: pid, Start: st.start, UID: uid}
-	if name := strings.TrimSpace(string(comm)); name == "xrdp" {
+	s := Server{PID: pid, Start: st.start, UID: uid, Owner: uid}
+	name := strings.TrimSpace(string(comm))
+	if name == "meshagent" {
+		return meshAgent(pid, strings.TrimSpace(string(parent)), s)
+	}
+	if name == "xrdp" {
 		if strings.TrimSpace(string(parent)) == "xrdp" {
 			return Server{}, false // a connection's process
 		}
 		s.Tool, s.Log = ToolXrdp, XrdpLog
+		if userName(uid) == "xrdp" { // the account that Debian's xrdp.service runs it with
+			s.Owner = 0
+		}
 		ini := "/etc/xrdp/xrdp.ini"
 		if c := option(args, "config"); c != "" {
 			ini = c
@@ -223,7 +279,7 @@ func (t *Tools) reader(ctx context.Context, s Server) func(string) {
 				kinds = kinds[:1]
 			}
 			t.begin(ctx, Found{Tool: ToolTigerVNC, ID: id(c), Supporter: address(c.addr), Address: address(c.addr), UID: s.UID, User: userName(s.UID),
-				Leader: s.PID, LeaderStart: s.Start, Display: s.Display, Kinds: kinds, StartedAt: time.Now().UTC()}, func() string { return Exited })
+				Leader: s.PID, LeaderStart: s.Start, Display: s.Display, Kinds: kinds, StartedAt: time.Now().UTC(), Owner: s.Owner}, func() string { return Exited })
 		},
 		end: func(c *vncClient) { t.end(ToolTigerVNC, id(c), Left) },
 	}
@@ -251,7 +307,7 @@ func (t *Tools) xrdp(ctx context.Context, daemon Server, c xrdpConn) {
 		return
 	}
 	f := Found{Tool: ToolXrdp, ID: fmt.Sprintf("%d-%d", c.pid, st.start), UID: uid, User: userName(uid), Address: address(c.addr), Supporter: address(c.addr),
-		Leader: c.pid, LeaderStart: st.start, Kinds: []string{View, Control}, StartedAt: time.Now().UTC()}
+		Leader: c.pid, LeaderStart: st.start, Kinds: []string{View, Control}, StartedAt: time.Now().UTC(), Owner: daemon.Owner}
 	for _, a := range nulStrings(cmdline) {
 		if isDisplay(a) {
 			f.Display = a

@@ -16,3 +16,9 @@ func (t *Tools) Run(ctx context.Context, ready func()) error {
 }
 
 func (t *Tools) reader(context.Context, Server) func(string) { return func(string) {} }
+
+func (t *Tools) followMesh(context.Context, Server) error { return nil }
+
+func (t *Tools) again(context.Context, int) {}
+
+func meshSocketOf(int) string { return "" }

@@ -1,6 +1,7 @@
 // Package watch hears of sessions from the remote tools and the system: logind,
-// OpenSSH with its PAM hook, x11vnc, TigerVNC, xrdp, the logs of TeamViewer,
-// AnyDesk and RustDesk, and the journal for Chrome's and GNOME's Remote Desktop.
+// OpenSSH with its PAM hook, x11vnc, TigerVNC, xrdp, MeshCentral's agent, the
+// logs of TeamViewer, AnyDesk and RustDesk, the journal for Chrome's and GNOME's
+// Remote Desktop, and on Windows the event log and the service's session changes.
 //
 // The one rule that must not be broken: a session begins at the first sign that
 // proves a login, and ends at the first sign that it is over; where a source
@@ -35,7 +36,8 @@ type Found struct {
 	// was used or the PAM hook is not installed.
 	KeyFingerprint string
 	LogindID       string // empty: not from logind
-	// Display is the X display that is shown, ":0"; empty: a terminal, or unknown.
+	// Display is the X display that is shown, ":0"; on Windows the number of the
+	// desktop session, "2"; empty: a terminal, or unknown.
 	Display string
 	// Kinds are what the supporter may do, out of View, Control, Terminal and
 	// Files, as far as the tool says it.
@@ -62,6 +64,8 @@ const (
 // the watcher started is told like a new one, with its own StartedAt.
 type Sink interface {
 	Begin(Found)
+	// Kinds says what the supporter of a session that has begun may do now.
+	Kinds(tool, id string, kinds []string)
 	// End says that a session is over: closed, removed, exited or left.
 	End(tool, id, reason string)
 }
@@ -71,5 +75,6 @@ const (
 	Closed  = "closed"  // PAM closed the session
 	Removed = "removed" // logind removed the session
 	Exited  = "exited"  // the session's process ended
-	Left    = "left"    // the supporter left, by the tool's log; they may come back
+	Left    = "left"    // the supporter left, by the tool's word; they may come back
+	Unheard = "unheard" // the tool no longer says whether it goes on
 )

@@ -12,6 +12,8 @@ import (
 // ToolX11VNC is the name under which the hooks of x11vnc report sessions.
 const ToolX11VNC = "x11vnc"
 
+var x11vncFacts = facts{hears: []string{"begin before the login", "end", "address", "display"}, missing: "files that a viewer sends"}
+
 // ErrX11VNCID: the id does not have the form that the documented hook lines give it.
 var ErrX11VNCID = errors.New("id is not PID-CLIENTID-LOGINTIME as the x11vnc hook lines make it")
 

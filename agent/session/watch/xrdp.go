@@ -10,6 +10,8 @@ import (
 // ToolXrdp is the name of sessions of xrdp.
 const ToolXrdp = "xrdp"
 
+var xrdpFacts = facts{hears: []string{"begin", "left", "back again", "end", "address", "account", "display"}, missing: "shared drives and the clipboard; desktops with Xvnc instead of Xorg"}
+
 // XrdpLog is where xrdp writes unless its configuration says otherwise
 // (xrdp.ini(5), section Logging).
 const XrdpLog = "/var/log/xrdp.log"

@@ -36,7 +36,7 @@ type machine struct {
 
 	began time.Time // of our clock, for late
 	timed bool
-	least time.Duration
+	least uint32 // milliseconds, of clocks that both come round after 2³² of them
 
 	major     byte
 	root      uint32
@@ -317,11 +317,12 @@ func (m *machine) pressed(e raw, p Press, pointer uint16) error {
 // late is how long ago something happened at the server. How its clock and ours
 // differ is taken from the event that was read soonest after it happened.
 func (m *machine) late(server uint32) time.Duration {
-	behind := time.Since(m.began) - time.Duration(server)*time.Millisecond
-	if !m.timed || behind < m.least {
+	// The server's clock comes round after 49.7 days: only differences say anything.
+	behind := uint32(time.Since(m.began).Milliseconds()) - server
+	if !m.timed || int32(behind-m.least) < 0 {
 		m.timed, m.least = true, behind
 	}
-	return behind - m.least
+	return time.Duration(behind-m.least) * time.Millisecond
 }
 
 // trust is what is known of the device of an event.

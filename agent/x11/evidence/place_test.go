@@ -3,6 +3,7 @@ package evidence
 import (
 	"image"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -84,4 +85,37 @@ func TestSpot(t *testing.T) {
 	if p.tell(image.Pt(500, 499), true); p.points != 9 {
 		t.Errorf("%v is not seen as a place", p.spot)
 	}
+}
+
+// TestLate: how late an event was told is right while the server's clock comes
+// round, 49.7 days after the server began, and after that. (With times that go on,
+// everything after it is 49.7 days late, and no place of the pointer is certain.)
+func TestLate(t *testing.T) {
+	const ms = time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		m := standing()
+		clock := uint32(1<<32 - 3000) // of the server, now
+		pass := func(d time.Duration) {
+			time.Sleep(d)
+			clock += uint32(d.Milliseconds())
+		}
+		m.late(clock - 5) // 5 ms under way, the least so far
+		for i, c := range []struct {
+			pass, under, want time.Duration
+		}{
+			{time.Second, 5 * ms, 0},
+			{time.Second, 25 * ms, 20 * ms},
+			{2 * time.Second, 5 * ms, 0}, // come round
+			{time.Second, 65 * ms, 60 * ms},
+			{ms, 2 * ms, 0},
+			{time.Hour, 12 * ms, 10 * ms},
+			{24 * 24 * time.Hour, 3 * ms, ms},
+			{40 * 24 * time.Hour, 3 * ms, ms}, // once more
+		} {
+			pass(c.pass)
+			if got := m.late(clock - uint32(c.under.Milliseconds())); got != c.want {
+				t.Errorf("%d: %v late, not %v", i, got, c.want)
+			}
+		}
+	})
 }

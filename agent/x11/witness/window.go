@@ -16,6 +16,7 @@ type window struct {
 	place image.Rectangle // on the root window
 	clear time.Time       // since when nothing covers it and it stands still; zero: not so now
 	focus time.Time       // since when it has the keyboard; zero: it does not
+	taken bool            // another program has grabbed the keyboard: the focus says nothing of where keys go
 }
 
 var errGone = errors.New("the window is gone")
@@ -30,13 +31,17 @@ func (w *Witness) take(e xgb.Event, now time.Time) {
 			delete(w.fences, key)
 		}
 	case xproto.FocusInEvent:
-		if s := w.windows[e.Event]; s != nil && s.focus.IsZero() && w.focused(e.Event) {
-			s.focus = now
+		if s := w.windows[e.Event]; s != nil {
+			s.taken = grabbed(e.Mode)
+			if s.focus.IsZero() && !s.taken && w.focused(e.Event) {
+				s.focus = now
+			}
 		}
 	case xproto.FocusOutEvent:
 		// To a child, or the pointer's focus only: the window keeps the keyboard.
 		if s := w.windows[e.Event]; s != nil && e.Detail != xproto.NotifyDetailInferior && e.Detail != xproto.NotifyDetailPointer {
 			s.focus, s.clear = time.Time{}, time.Time{}
+			s.taken = grabbed(e.Mode)
 			w.look(e.Event, s, now)
 		}
 	case xproto.VisibilityNotifyEvent:
@@ -55,6 +60,13 @@ func (w *Witness) take(e xgb.Event, now time.Time) {
 	case xproto.ConfigureNotifyEvent, xproto.ReparentNotifyEvent, xproto.CirculateNotifyEvent, xproto.UnmapNotifyEvent:
 		w.lookAll(now)
 	}
+}
+
+// grabbed tells whether a change of the focus was told of because of a grab of the
+// keyboard that begins or goes on (X11 protocol, FocusIn). One that ends is
+// Ungrab, and gives the keys back to the window with the focus.
+func grabbed(mode byte) bool {
+	return mode == xproto.NotifyModeGrab || mode == xproto.NotifyModeWhileGrabbed
 }
 
 func (w *Witness) lookAll(now time.Time) {
@@ -93,7 +105,7 @@ func (w *Witness) look(id xproto.Window, s *window, now time.Time) {
 	case s.clear.IsZero():
 		s.clear = now
 	}
-	if s.focus.IsZero() && w.focused(id) {
+	if s.focus.IsZero() && !s.taken && w.focused(id) {
 		s.focus = now
 	}
 }

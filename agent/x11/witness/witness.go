@@ -9,6 +9,7 @@ package witness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"math/rand/v2"
@@ -73,6 +74,12 @@ func Open(ctx context.Context, display string, devices []string) (*Witness, erro
 		ears.Close()
 		return nil, fmt.Errorf("watch windows: %w", err)
 	}
+	// Who owns the socket may have put another one in its place in between.
+	if s := x.Server(); s == 0 || s != ears.Server() {
+		ears.Close()
+		x.Close()
+		return nil, errors.New("watch windows: it cannot be told that the X server is the one whose presses are heard")
+	}
 	w := &Witness{ears: ears, x: x, windows: map[xproto.Window]*window{}, fences: map[[2]uint32]chan struct{}{}}
 	if w.self, err = xproto.NewWindowId(x.X); err == nil {
 		err = xproto.CreateWindowChecked(x.X, 0, w.self, x.Root, 0, 0, 1, 1, 0, xproto.WindowClassInputOnly, 0, 0, nil).Check()
@@ -94,7 +101,7 @@ func Open(ctx context.Context, display string, devices []string) (*Witness, erro
 	return w, nil
 }
 
-// Server is the process id of the X server, by the kernel; 0: unknown.
+// Server is the process id of the X server that is heard, by the kernel; 0: unknown.
 func (w *Witness) Server() int { return w.ears.Server() }
 
 // Done is closed when nothing is heard any more.
@@ -117,11 +124,17 @@ func (w *Witness) Watch(pid int, id uint32) {
 	if _, known := w.windows[win]; known || len(w.windows) >= maxWindows {
 		return
 	}
+	// Of a grab from before no event tells; and that of a moment reaches no window yet.
+	g, err := xproto.GrabKeyboard(w.x.X, true, w.x.Root, xproto.TimeCurrentTime, xproto.GrabModeAsync, xproto.GrabModeAsync).Reply()
+	taken := err != nil || g.Status != xproto.GrabStatusSuccess
+	if !taken {
+		xproto.UngrabKeyboard(w.x.X, xproto.TimeCurrentTime)
+	}
 	const mask = xproto.EventMaskStructureNotify | xproto.EventMaskVisibilityChange | xproto.EventMaskFocusChange | xproto.EventMaskSubstructureNotify
 	if xproto.ChangeWindowAttributesChecked(w.x.X, win, xproto.CwEventMask, []uint32{mask}).Check() != nil {
 		return // gone already: nothing of it counts
 	}
-	s := &window{pid: pid}
+	s := &window{pid: pid, taken: taken}
 	w.windows[win] = s
 	w.look(win, s, time.Now())
 }

@@ -82,6 +82,12 @@ func (s *world) window(parent xproto.Window, at image.Rectangle) xproto.Window {
 func (s *world) settled() {
 	s.t.Helper()
 	s.w.Watch(os.Getpid(), uint32(s.win))
+	s.inSight()
+}
+
+// inSight waits until the window that is watched has been in sight long enough.
+func (s *world) inSight() {
+	s.t.Helper()
 	xtest.Wait(s.t, "the window to have been in sight", func() bool {
 		s.w.mu.Lock()
 		defer s.w.mu.Unlock()
@@ -253,6 +259,59 @@ func TestKey(t *testing.T) {
 			claim := s.claim()
 			claim.Key = true
 			s.hears(c.from, c.doubt, claim)
+		})
+	}
+}
+
+// TestGrabbed: while another program has grabbed the keyboard, what the person types
+// goes to it, whatever has the focus: no Tab and no Space of then is an answer here.
+// Let look or FocusIn forget taken, and the first three are a yes; let Watch not ask,
+// and the third is.
+func TestGrabbed(t *testing.T) {
+	const notLed = "the keyboard was not led to the answer by hand"
+	for name, c := range map[string]struct {
+		before, own, over bool // before it is watched; on the question's own window; let go again
+		doubt             string
+	}{
+		"on the root window": {doubt: notLed},
+		"on the question":    {own: true, doubt: notLed},
+		"before the watch":   {before: true, doubt: notLed},
+		"let go":             {over: true},
+		"let go after all":   {before: true, over: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newWorld(t)
+			s.point(s.outer, image.Pt(20, 20))
+			if err := xproto.SetInputFocusChecked(s.x, xproto.InputFocusParent, s.win, xproto.TimeCurrentTime).Check(); err != nil {
+				t.Fatal(err)
+			}
+			if !c.before {
+				s.settled()
+			}
+			on := s.root
+			if c.own {
+				on = s.win
+			}
+			r, err := xproto.GrabKeyboard(s.x, true, on, xproto.TimeCurrentTime, xproto.GrabModeAsync, xproto.GrabModeAsync).Reply()
+			if err != nil || r.Status != xproto.GrabStatusSuccess {
+				t.Fatal(r, err)
+			}
+			if c.before {
+				s.settled()
+			}
+			if c.over {
+				if err := xproto.UngrabKeyboardChecked(s.x, xproto.TimeCurrentTime).Check(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !s.w.catchUp() {
+				t.Fatal("the server does not tell")
+			}
+			s.inSight()
+			s.outer.Run(t, "xdotool", "key", "Tab", "space")
+			claim := s.claim()
+			claim.Key = true
+			s.hears(consent.FromTest, c.doubt, claim)
 		})
 	}
 }

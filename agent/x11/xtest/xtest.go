@@ -122,6 +122,9 @@ func spawn(t testing.TB, cmd *exec.Cmd) {
 	})
 }
 
+// PID is the server's process id.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Freeze stops the server with SIGSTOP, as a hang does; Thaw lets it go on.
 func (s *Server) Freeze() { freeze(s.cmd.Process) }
 

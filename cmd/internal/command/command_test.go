@@ -3,6 +3,8 @@ package command
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -33,5 +35,25 @@ func TestPrint(t *testing.T) {
 	}
 	if !Wrong(errors.New("unknown flag: --x")) || Wrong(errors.New("the disk is full")) {
 		t.Error("wrong words are not told from failures")
+	}
+}
+
+// TestReadFile: as much as may be is read, and a byte more is no half of a file.
+// Cut at the limit, and it fails.
+func TestReadFile(t *testing.T) {
+	for text, fits := range map[string]bool{"": true, "four": true, "fives": false} {
+		path := filepath.Join(t.TempDir(), "f")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{path, "-"} {
+			got, err := ReadFile(name, strings.NewReader(text), 4)
+			if fits != (err == nil) || fits && string(got) != text || !fits && got != nil {
+				t.Errorf("%q from %s: %q, %v", text, name, got, err)
+			}
+		}
+	}
+	if _, err := ReadFile(filepath.Join(t.TempDir(), "none"), nil, 4); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
 	}
 }

@@ -1,0 +1,335 @@
+package redact
+
+import "strings"
+
+// figures looks at the runs of digits of one text in their order and tells which
+// of the rules for numbers would find something: it asks the rules themselves,
+// at the places where they can, and first what is cheap to ask.
+type figures struct {
+	sc     *scanner
+	s      string
+	chain  int  // end of the last chain of groups
+	digits int  // how many it holds
+	alike  bool // letters that pass for digits were looked at
+}
+
+// fewest is how many digits the shortest number has that is looked for: a
+// telephone number's, and the digits in a row of an identifier with letters that
+// has no form of its own.
+const fewest = 6
+
+// run looks at the run of digits that begins at i.
+func (f *figures) run(i int, found *ruleSet) {
+	s, j := f.s, i+1
+	for j < len(s) && '0' <= s[j] && s[j] <= '9' {
+		j++
+	}
+	if i >= f.chain && j-i < fewest && (j == len(s) || !mayGap[s[j]] || j+1 < len(s) && alnum(s[j+1]) && !digitAt(s, j+1)) {
+		f.chain, f.digits = j, j-i // the usual case
+	} else if i >= f.chain {
+		var groups [24]group
+		chain, digits, end := chainAt(s, i, groups[:0])
+		f.chain, f.digits = end, digits
+		if digits >= leastDigits && !found.has(f.sc.numbers) && len(inChain(s, chain)) > 0 {
+			found.add(f.sc.numbers)
+		}
+	}
+	if !found.has(f.sc.lettered) && f.lettered(i, j) {
+		found.add(f.sc.lettered)
+	}
+	if !f.alike && (i > 0 && passesFor(s[i-1]) != 0 || j < len(s) && passesFor(s[j]) != 0) && alikeWord(s, i) {
+		f.alike = true
+		if len(lookalikes(s)) > 0 {
+			found.add(f.sc.lookalikes)
+		}
+	}
+	if j+1 < len(s) && s[j] == '.' && digitAt(s, j+1) && !found.has(f.sc.ipv4) {
+		if _, ok := ip4At(s, i); ok {
+			found.add(f.sc.ipv4)
+		}
+	}
+	if f.digits >= fewest && !found.has(f.sc.phones) && phoneBegins(s, i) && phoneAt(s, i) > 0 {
+		found.add(f.sc.phones)
+	}
+}
+
+// mayGap are bytes with which a separator within a number can begin.
+var mayGap = func() (m [256]bool) {
+	for c := range m {
+		m[c] = c >= 0x80 || c == ',' || separator(rune(c))
+	}
+	return m
+}()
+
+// The sorts of bytes of identifiers that hold letters.
+const (
+	otherByte uint8 = iota
+	letterByte
+	digitByte
+	gapByte
+)
+
+var sorts = func() (m [256]uint8) {
+	for i := range m {
+		switch c := byte(i); {
+		case '0' <= c && c <= '9':
+			m[i] = digitByte
+		case alnum(c):
+			m[i] = letterByte
+		case strings.IndexByte(" .-/", c) >= 0:
+			m[i] = gapByte
+		}
+	}
+	return m
+}()
+
+// back is where the character stands that is before the one at i, over at most
+// one gap, or -1.
+func back(s string, i int) int {
+	if i--; i >= 0 && sorts[s[i]] == gapByte {
+		i--
+	}
+	if i < 0 || sorts[s[i]] != letterByte && sorts[s[i]] != digitByte {
+		return -1
+	}
+	return i
+}
+
+// lettered tells whether an identifier with letters is one of whose characters
+// are the digits s[i:j]. It begins at a place that the sort of identifier tells:
+// as many characters before its first digits, or before its last.
+func (f *figures) lettered(i, j int) bool {
+	s := f.s
+	at := func(k int) bool {
+		if letterBefore(s, k) {
+			return false
+		}
+		to, _ := letteredAt(s, k)
+		return to > 0
+	}
+	first := back(s, i)
+	if f.digits >= fewest {
+		// So many digits, and then a letter: DNI and China's, NIR, NIE, NINO.
+		switch figuresBeforeLetter(s, i) {
+		case 8, 17:
+			if at(i) {
+				return true
+			}
+		case 7:
+			if first >= 0 && at(first) {
+				return true
+			}
+		case 6:
+			if at(i) {
+				return true
+			}
+			if first >= 0 {
+				if second := back(s, first); second >= 0 && at(second) {
+					return true
+				}
+			}
+		}
+	}
+	if first >= 0 && sorts[s[first]] == letterByte {
+		second := back(s, first)
+		if second >= 0 && ibanLength(s[second], s[first]) > 0 && at(second) {
+			return true
+		}
+		if second >= 0 && f.taxCode(i, j, first, at) {
+			return true
+		}
+	}
+	return (j-i >= 14 || i > 0 && s[i-1] != ' ') && f.company(j, at)
+}
+
+// figuresBeforeLetter is how many digits stand from i on, over single gaps,
+// before a letter, or 0.
+func figuresBeforeLetter(s string, i int) int {
+	n, gap := 0, false
+	for ; i < len(s); i++ {
+		switch sorts[s[i]] {
+		case digitByte:
+			n++
+			gap = false
+		case letterByte:
+			return n
+		case gapByte:
+			if gap {
+				return 0
+			}
+			gap = true
+		default:
+			return 0
+		}
+	}
+	return 0
+}
+
+// firstFigures are the places of a codice fiscale at which its first digits can
+// stand, by how many they are.
+var firstFigures = [...][]int{1: {6, 7, 9, 10, 12, 13, 14}, 2: {6, 9, 12, 13}, 3: {12}}
+
+// taxCode tells whether the digits s[i:j] are the first of a codice fiscale;
+// first is the character before them.
+func (f *figures) taxCode(i, j, first int, at func(int) bool) bool {
+	if j-i >= len(firstFigures) || !letterSoon(f.s, j) {
+		return false
+	}
+	s, fits := f.s, 0
+	for _, n := range firstFigures[j-i] {
+		if endsTaxCode(s, i, n) {
+			fits |= 1 << n
+		}
+	}
+	if fits == 0 {
+		return false
+	}
+	for n := 1; n <= 14; n++ {
+		if fits>>n&1 != 0 && !letterBefore(s, first) && at(first) {
+			return true
+		}
+		if first = back(s, first); first < 0 || sorts[s[first]] != letterByte {
+			return false
+		}
+	}
+	return false
+}
+
+// letterSoon: one of the next two characters is a letter.
+func letterSoon(s string, j int) bool {
+	gap := false
+	for n := 0; n < 2 && j < len(s); j++ {
+		switch sorts[s[j]] {
+		case letterByte:
+			return true
+		case digitByte:
+			n++
+			gap = false
+		case gapByte:
+			if gap {
+				return false
+			}
+			gap = true
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// The letters that stand for digits in a codice fiscale, and for months.
+const (
+	omocodia = letterL | letterM | letterN | letterP | letterQ | letterR | letterS | letterT | letterU | letterV
+	months   = letterA | letterB | letterC | letterD | letterE | letterH | letterL | letterM | letterP | letterR | letterS | letterT
+)
+
+const (
+	letterA = 1 << iota
+	letterB
+	letterC
+	letterD
+	letterE
+	_
+	_
+	letterH
+	_
+	_
+	_
+	letterL
+	letterM
+	letterN
+	_
+	letterP
+	letterQ
+	letterR
+	letterS
+	letterT
+	letterU
+	letterV
+)
+
+// endsTaxCode tells whether what stands from i on is of the form of a codice
+// fiscale from its character n on.
+func endsTaxCode(s string, i, n int) bool {
+	gap := false
+	for ; n < 16; i++ {
+		if i >= len(s) {
+			return false
+		}
+		c := s[i]
+		switch sorts[c] {
+		case gapByte:
+			if gap {
+				return false
+			}
+			gap = true
+			continue
+		case otherByte:
+			return false
+		case digitByte:
+			if n == 8 || n == 11 || n == 15 {
+				return false
+			}
+		case letterByte:
+			letters := uint32(1<<26 - 1)
+			switch n {
+			case 8:
+				letters = months
+			case 6, 7, 9, 10, 12, 13, 14:
+				letters = omocodia
+			}
+			if letters>>(c&^0x20-'A')&1 == 0 {
+				return false
+			}
+		}
+		n++
+		gap = false
+	}
+	return !letterAfter(s, i)
+}
+
+// company tells whether a CNPJ with letters and without blanks ends with the
+// digits before s[j:]: they are the last of fourteen characters. One with blanks
+// is found by the word that names it.
+func (f *figures) company(j int, at func(int) bool) bool {
+	s := f.s
+	if letterAfter(s, j) {
+		return false
+	}
+	k, gap, letters := j, false, false
+	for n := 0; n < 14; {
+		if k--; k < 0 {
+			return false
+		}
+		switch c := s[k]; sorts[c] {
+		case digitByte:
+			n++
+			gap = false
+		case letterByte:
+			if n < 2 {
+				return false
+			}
+			letters = true
+			n++
+			gap = false
+		default:
+			if gap || c == ' ' || sorts[c] == otherByte {
+				return false
+			}
+			gap = true
+		}
+	}
+	return letters && at(k)
+}
+
+// alikeWord tells whether the word around i counts as digits, as lookalikes does.
+func alikeWord(s string, i int) bool {
+	from, to := i, i
+	for from > 0 && (wordByte(s[from-1]) || s[from-1] == '|') {
+		from--
+	}
+	for to < len(s) && (wordByte(s[to]) || s[to] == '|') {
+		to++
+	}
+	return passesForDigits(s[from:to])
+}

@@ -1,0 +1,284 @@
+package watch
+
+import (
+	"encoding/xml"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The tools that the event log of Windows tells of.
+const (
+	ToolSplashtop     = "splashtop"
+	ToolScreenConnect = "screenconnect"
+	ToolRDP           = "rdp"
+)
+
+var (
+	splashtopFacts     = facts{hears: []string{"begin", "end", "e-mail and device"}, missing: "the desktop: every unlocked one is asked"}
+	screenConnectFacts = facts{hears: []string{"begin", "end", "user"}, missing: "the desktop: every unlocked one is asked"}
+	rdpFacts           = facts{hears: []string{"begin", "left", "end", "client and address", "account"}, missing: "drives and the clipboard"}
+)
+
+// EventQuery is a channel of the event log, and the events in it that count, in
+// the event log's XPath.
+type EventQuery struct{ Channel, Query string }
+
+// eventQueries are all that are read. Numbers and fields: the maps with sample
+// events in EricZimmerman/evtx (evtx/Maps); for Chrome Remote Desktop
+// remoting/host/host_event_logger_win.cc and its messages in chromium/chromium.
+var eventQueries = []EventQuery{
+	{rdpChannel, "*[System[EventID=21 or EventID=23 or EventID=24 or EventID=25 or EventID=40]]"},
+	{splashtopChannel, "*[System[EventID=1000 or EventID=1001]]"},
+	{classicChannel, "*[System[EventID=1 or EventID=2 or EventID=5 or EventID=30 or EventID=100 or EventID=101]]"},
+}
+
+const (
+	rdpChannel       = "Microsoft-Windows-TerminalServices-LocalSessionManager/Operational"
+	splashtopChannel = "Splashtop-Splashtop Streamer-Remote Session/Operational"
+	classicChannel   = "Application"
+)
+
+// maxEvent is the largest event that is read, in bytes of XML.
+const maxEvent = 64 << 10
+
+// winEvent is an event as the system renders it in XML (EvtRender,
+// EvtRenderEventXml).
+type winEvent struct {
+	System struct {
+		Provider struct {
+			Name            string `xml:"Name,attr"`
+			EventSourceName string `xml:"EventSourceName,attr"`
+		}
+		EventID     int
+		TimeCreated struct {
+			SystemTime string `xml:"SystemTime,attr"` // RFC 3339, UTC
+		}
+		Channel string
+	}
+	EventData struct {
+		Data []struct {
+			Name string `xml:"Name,attr"`
+			Text string `xml:",chardata"`
+		}
+	}
+	UserData struct {
+		Any struct {
+			Fields []struct {
+				XMLName xml.Name
+				Text    string `xml:",chardata"`
+			} `xml:",any"`
+		} `xml:",any"`
+	}
+	at time.Time
+}
+
+var errEvent = errors.New("not an event")
+
+// decodeEvent reads one event.
+func decodeEvent(raw string) (*winEvent, error) {
+	if len(raw) > maxEvent {
+		return nil, errEvent
+	}
+	var e winEvent
+	if err := xml.Unmarshal([]byte(raw), &e); err != nil {
+		return nil, errEvent
+	}
+	at, err := time.Parse(time.RFC3339Nano, e.System.TimeCreated.SystemTime)
+	if err != nil {
+		return nil, errEvent
+	}
+	e.at = at.UTC()
+	return &e, nil
+}
+
+// field is a value of the event by its name, as either form has it.
+func (e *winEvent) field(name string) string {
+	for _, d := range e.EventData.Data {
+		if d.Name == name {
+			return strings.TrimSpace(d.Text)
+		}
+	}
+	for _, f := range e.UserData.Any.Fields {
+		if f.XMLName.Local == name {
+			return strings.TrimSpace(f.Text)
+		}
+	}
+	return ""
+}
+
+// text is the first value of an event whose values have no names.
+func (e *winEvent) text() string {
+	if len(e.EventData.Data) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(e.EventData.Data[0].Text)
+}
+
+// Any program may write to the channel Application under any name. So many
+// sessions within this time may begin by its word: nobody is to be worn down by
+// questions.
+const (
+	maxClassic    = 10
+	classicWithin = 10 * time.Minute
+)
+
+// calmed begins sessions only while there were not too many.
+type calmed struct {
+	Sink
+	recent []time.Time
+	begun  map[string]bool
+}
+
+func (c *calmed) Begin(f Found) {
+	now := f.StartedAt
+	c.recent = slices.DeleteFunc(c.recent, func(t time.Time) bool { return now.Sub(t) > classicWithin })
+	if len(c.recent) >= maxClassic {
+		return
+	}
+	c.recent = append(c.recent, now)
+	c.begun[f.Tool+"/"+f.ID] = true
+	c.Sink.Begin(f)
+}
+
+func (c *calmed) End(tool, id, reason string) {
+	if c.begun[tool+"/"+id] {
+		delete(c.begun, tool+"/"+id)
+		c.Sink.End(tool, id, reason)
+	}
+}
+
+// winEvents turns events into sessions.
+type winEvents struct {
+	tools         map[string]bool
+	rdp           *rdp
+	chrome        chrome
+	splashtop     keyed
+	screenConnect keyed
+}
+
+func newWinEvents(s Sink, tools []string) *winEvents {
+	classic := &calmed{Sink: s, begun: map[string]bool{}}
+	w := &winEvents{tools: map[string]bool{}, rdp: newRDP(s), chrome: chrome{sink: classic},
+		splashtop: keyed{sink: s, tool: ToolSplashtop}, screenConnect: keyed{sink: classic, tool: ToolScreenConnect}}
+	for _, t := range tools {
+		w.tools[t] = true
+	}
+	return w
+}
+
+// event takes one event; now is when it was read.
+func (w *winEvents) event(raw string, now time.Time) {
+	e, err := decodeEvent(raw)
+	if err != nil {
+		return
+	}
+	e.at = earlier(e.at, now)
+	switch provider := e.System.Provider.Name; {
+	case e.System.Channel == rdpChannel && w.tools[ToolRDP]:
+		w.rdp.event(e)
+	case e.System.Channel == splashtopChannel && w.tools[ToolSplashtop]:
+		w.ofSplashtop(e)
+	case e.System.Channel != classicChannel:
+	case strings.EqualFold(provider, "ScreenConnect") && w.tools[ToolScreenConnect]:
+		w.ofScreenConnect(e)
+	case strings.Contains(provider+" "+e.System.Provider.EventSourceName, chromeIdent) && w.tools[ToolChrome]:
+		// The numbers of chromium's messages, and the texts of its other systems.
+		if what := map[int]string{1: "Client connected", 2: "Client disconnected", 5: "Host started for user"}[e.System.EventID]; what != "" {
+			w.chrome.message(0, 0, what+": "+e.text(), e.at, false)
+		}
+	}
+}
+
+// ofSplashtop: 1000 has the supporter's address in SPID and the name of their
+// device in SRC_Name; 1001 the same Session_ID.
+func (w *winEvents) ofSplashtop(e *winEvent) {
+	switch id := e.field("Session_ID"); e.System.EventID {
+	case 1000:
+		who := e.field("SPID")
+		if who == "" {
+			who = e.field("SRC_Name")
+		}
+		w.splashtop.begin(id, who, e.at)
+	case 1001:
+		w.splashtop.end(id)
+	}
+}
+
+// screenConnectOver begins the text of its event 30 when the host has ended the
+// session; the same number has other errors.
+const screenConnectOver = "Your host has ended the remote session"
+
+// ofScreenConnect: the text's first line says who, its others version and path of
+// the client. A computer may have clients of several companies.
+func (w *winEvents) ofScreenConnect(e *winEvent) {
+	first, rest, _ := strings.Cut(e.text(), "\n")
+	first = strings.TrimSpace(first)
+	_, path, _ := strings.Cut(rest, "Executable Path: ")
+	path, _, _ = strings.Cut(path, "\n")
+	path = strings.TrimSpace(path)
+	switch e.System.EventID {
+	case 100:
+		if who, ok := strings.CutSuffix(first, " Connected"); ok && who != "" {
+			w.screenConnect.begin(path+"|"+who, who, e.at)
+		}
+	case 101:
+		if who, ok := strings.CutSuffix(first, " Disconnected"); ok {
+			w.screenConnect.end(path + "|" + who)
+		}
+	case 30:
+		if strings.HasPrefix(first, screenConnectOver) {
+			w.screenConnect.endAll(path + "|")
+		}
+	}
+}
+
+// keyed keeps the sessions of a tool whose events name each by a key of its own,
+// which may come again.
+type keyed struct {
+	sink Sink
+	tool string
+	open []keyedSession // oldest first
+}
+
+type keyedSession struct{ key, id string }
+
+// maxKey bounds a key, in bytes.
+const maxKey = 1024
+
+func (k *keyed) begin(key, who string, at time.Time) {
+	if key == "" || len(key) > maxKey {
+		return
+	}
+	s := keyedSession{key, strconv.FormatInt(at.UnixNano(), 10)}
+	for _, o := range k.open {
+		if o.key == key || o.id == s.id {
+			return
+		}
+	}
+	if len(k.open) >= maxOpen {
+		k.end(k.open[0].key)
+	}
+	k.open = append(k.open, s)
+	k.sink.Begin(Found{Tool: k.tool, ID: s.id, Supporter: who, StartedAt: at})
+}
+
+func (k *keyed) end(key string) {
+	for i, o := range k.open {
+		if o.key == key {
+			k.open = append(k.open[:i:i], k.open[i+1:]...)
+			k.sink.End(k.tool, o.id, Left)
+			return
+		}
+	}
+}
+
+func (k *keyed) endAll(prefix string) {
+	for _, o := range slices.Clone(k.open) {
+		if strings.HasPrefix(o.key, prefix) {
+			k.end(o.key)
+		}
+	}
+}

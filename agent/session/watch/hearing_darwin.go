@@ -1,0 +1,4 @@
+package watch
+
+// hearable are the tools whose logs are followed on this system.
+var hearable = []string{ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome}

@@ -1,0 +1,84 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"aval/agent/wire"
+	"aval/summarizer/company"
+	"aval/summarizer/store"
+)
+
+func startCodes(t *testing.T) *site {
+	t.Helper()
+	db, err := store.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	co, err := company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startWith(t, co)
+}
+
+func (b *browser) post(u string, form url.Values) (int, string) {
+	b.s.t.Helper()
+	res, page := b.send(http.MethodPost, u, strings.NewReader(form.Encode()), "Content-Type", "application/x-www-form-urlencoded")
+	return res.StatusCode, page
+}
+
+// An administrator makes a code and sees it once, with its link; a form without
+// a name says so beside the field; who has not signed in makes none.
+func TestCodesPage(t *testing.T) {
+	s := startCodes(t)
+	b := s.signedIn("en")
+	if code, page := b.get(s.url + "/"); code != 200 || !strings.Contains(page, `href="/codes"`) {
+		t.Errorf("the list does not lead to the codes: %d", code)
+	}
+	if code, page := b.get(s.url + "/codes"); code != 200 || !strings.Contains(page, "Who will connect") || strings.Contains(page, "<pre") {
+		t.Errorf("%d\n%s", code, page)
+	}
+	code, page := b.post(s.url+"/codes", url.Values{"supporter": {"Ana <b>"}})
+	if code != 200 || !strings.Contains(page, "Code for Ana &lt;b&gt;") || !strings.Contains(page, "send it whole") {
+		t.Fatalf("%d\n%s", code, page)
+	}
+	var found []wire.Code
+	for _, part := range strings.Split(page, "<pre class=\"command\"><code>")[1:] {
+		text, _, _ := strings.Cut(part, "</code>")
+		c, err := wire.ParseCode(strings.ReplaceAll(text, "&#43;", "+"))
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		found = append(found, c)
+	}
+	if len(found) != 2 || found[0] != found[1] || found[0].Server != "https://support.example.com:8443" || found[0].Pin == "" {
+		t.Errorf("%+v", found)
+	}
+	if code, page := b.post(s.url+"/codes", url.Values{"supporter": {" "}, "module": {"Help desk"}}); code != 422 ||
+		!strings.Contains(page, "Say who will connect") || !strings.Contains(page, `value="Help desk"`) || strings.Contains(page, "<pre") {
+		t.Errorf("without a name: %d\n%s", code, page)
+	}
+	if code, _ := s.browser("en").post(s.url+"/codes", url.Values{"supporter": {"Mallory"}}); code != http.StatusForbidden {
+		t.Errorf("who has not signed in: %d", code)
+	}
+	// Planted: with POST /codes not wrapped in signedIn it was 200.
+}
+
+// The page behind a code's link says what it is, to anybody, in their language,
+// and does not look the code up.
+func TestJoinPage(t *testing.T) {
+	s := startCodes(t)
+	code, page := s.browser("pt-BR").get(s.url + "/join/7k3mq9td")
+	for _, want := range []string{"Um código de sessão do suporte", "7K3M-Q9TD@support.example.com:8443#sha256:", "não permitiu nada"} {
+		if code != 200 || !strings.Contains(page, want) {
+			t.Errorf("%q is missing (%d)\n%s", want, code, page)
+		}
+	}
+	if code, _ := s.browser("en").get(s.url + "/join/nothing"); code != http.StatusNotFound {
+		t.Errorf("what is no code: %d", code)
+	}
+}
