@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,13 +35,18 @@ type programWatch struct {
 	// missed is told how many programs could not be told whole.
 	missed  func(n int)
 	flushed time.Time
+	// strangers are programs that nothing of the session started; of those that
+	// are of its desktop all the same, guests tells. To read what belongs to
+	// another process may take as long as that one is busy, and what the session's
+	// own programs are called must not wait for it.
+	strangers, guests chan int
 }
 
 // newProgramWatch begins to listen and takes note of what is there: all that
 // starts from its return on is seen.
 func newProgramWatch(scope Scope, started func(program), ended func(ending), missed func(int)) (*programWatch, error) {
 	scope.Display = display(scope.Display)
-	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, flushed: time.Now()}
+	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, strangers: make(chan int, 1024), guests: make(chan int, 64), flushed: time.Now()}
 	if scope.Leader > 0 {
 		if _, err := procStat(scope.Leader); err != nil {
 			return nil, fmt.Errorf("find the login's process: %w", err)
@@ -110,6 +116,13 @@ func (w *programWatch) announced(ctx context.Context) error {
 	// First come, first read: a program may be gone in a millisecond. Best effort.
 	runtime.LockOSThread()
 	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -15)
+	if w.scope.Display != "" {
+		var all sync.WaitGroup
+		defer all.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		all.Go(func() { w.meet(ctx) })
+	}
 	fds := []int{w.conn.fd, w.wake.fd}
 	if w.ends != nil {
 		fds = append(fds, w.ends.fd)
@@ -119,6 +132,10 @@ func (w *programWatch) announced(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if ready[1] {
+			w.wake.slept()
+		}
+		w.greet()
 		for n := 0; ready[0] && ctx.Err() == nil; n++ {
 			events, err := w.conn.read()
 			if err == errLost {
@@ -151,10 +168,14 @@ func (w *programWatch) announce(e procEvent) {
 	case procFork:
 		w.tree.fork(e.pid, e.parent)
 	case procExec:
-		if w.scope.Display != "" && w.tree.procs[e.pid] == nil && w.outside(e.pid) {
-			w.tree.outside(e.pid)
+		if w.scope.Display != "" && w.tree.procs[e.pid] == nil {
+			select {
+			case w.strangers <- e.pid:
+			default: // a storm of others
+			}
+			return
 		}
-		w.tree.exec(e.pid, time.Now(), func() (seen, bool) { return look(e.pid, w.scope.Display != "") })
+		w.exec(e.pid)
 	case procExit:
 		code := int(e.code>>8) & 0xff
 		if sig := int(e.code) & 0x7f; sig != 0 {
@@ -316,15 +337,43 @@ func look(pid int, env bool) (seen, bool) {
 	return s, true
 }
 
-// outside tells whether a process that nothing of the session started is of its
-// desktop all the same, by its own environment: what started it is a stranger.
-// This is asked for every program of the computer, so it reads one file.
-func (w *programWatch) outside(pid int) bool {
-	if display(lookup(procStrings(pid, "environ"), "DISPLAY")) != w.scope.Display {
-		return false
+func (w *programWatch) exec(pid int) {
+	w.tree.exec(pid, time.Now(), func() (seen, bool) { return look(pid, w.scope.Display != "") })
+}
+
+// meet looks at strangers: a program is of the desktop all the same if its own
+// environment says so, such as one that the bus started.
+func (w *programWatch) meet(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case pid := <-w.strangers:
+			if display(lookup(procStrings(pid, "environ"), "DISPLAY")) != w.scope.Display {
+				continue
+			}
+			select {
+			case w.guests <- pid:
+				w.wake.wake()
+			default:
+			}
+		}
 	}
-	st, err := procStat(pid)
-	return err == nil && w.inScope(pid, st)
+}
+
+// greet takes in the guests that have come.
+func (w *programWatch) greet() {
+	for {
+		select {
+		case pid := <-w.guests:
+			if st, err := procStat(pid); err == nil && w.tree.procs[pid] == nil && w.inScope(pid, st) {
+				w.tree.outside(pid)
+				w.exec(pid)
+			}
+		default:
+			return
+		}
+	}
 }
 
 // inScope tells whether a process belongs to the session: by its own
