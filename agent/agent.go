@@ -13,7 +13,8 @@
 // answers for further sessions; recording.go what a grant starts, writer.go its
 // way to the disk; withdraw.go what ends it early; company.go the enrolment and
 // the uplink, feed.go what each connection sees of the store, bundle.go what it
-// brings; guest.go companies that ask for one session by a code; policy.go what is in force and what a
+// brings; guest.go companies that ask for one session by a code, announce.go sessions that
+// the company announced; policy.go what is in force and what a
 // change of it ends; queries.go what people look up; settings.go what they
 // choose; watch.go tells open windows of changes.
 package agent
@@ -32,6 +33,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/memory"
 	"aval/agent/policy/source"
+	"aval/agent/record"
 	"aval/agent/session/watch"
 	"aval/agent/store"
 )
@@ -85,6 +87,8 @@ type Agent struct {
 	company      *company               // nil: not enrolled
 	guests       map[string]*company    // that ask for one session by a code, by device id
 	feeds        feeds
+	announced    []record.Request           // sessions that the company announced and that have not begun
+	taken        []string                   // the last announcements that a session was found for, by id
 	leaving      map[store.Stream]*leave    // questions after leaving that are open
 	putOff       map[store.Stream]time.Time // when such a question ended without an answer
 	signedIn     map[string]bool            // sessions of logind whose person was there

@@ -69,11 +69,14 @@ func (a *Agent) startUplink(c *company) {
 		Source: source, Log: a.log,
 		OnOptions: func(env []byte) { a.post(func() { a.takeOptions(c, env) }) },
 		OnState:   func(s uplink.State) { a.post(func() { c.state = s }) },
+		OnRequest: func(env []byte) { a.post(func() { a.takeRequest(c, env) }) },
 		OnSummary: func(string) { a.post(func() { a.summaries++ }) },
 		OnHint: func(h *wire.Hint) {
-			if h.GetState() != wire.Hint_UNKNOWN {
-				a.hint(h)
-			}
+			a.post(func() {
+				if hint, ok := a.hintOf(c, h); ok {
+					a.logs.Hint(hint)
+				}
+			})
 		},
 	})
 	if err != nil {

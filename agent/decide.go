@@ -69,6 +69,8 @@ func (a *Agent) decide(l *live) {
 		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
 		d.ServerReleases = c.trust().ServerReleases()
 		c.fill(&in, d.At)
+		l.asAnnounced(&in)
+		d.Request = l.Request
 		if g := c.guest; g != nil {
 			d.CompanyHost, d.Request = g.host, g.request.ID
 		}
@@ -166,12 +168,16 @@ func (a *Agent) people(l *live, targets []*desktop) []uint32 {
 
 // subjects are whom the record is about; where nobody is, who began the session.
 func (a *Agent) subjects(l *live, targets []*desktop) []string {
+	var of record.Decided
+	if c := a.guests[l.Guest]; c != nil {
+		of.CompanyHost, of.Request = c.guest.host, c.guest.request.ID
+	}
 	var out []string
 	for _, uid := range a.people(l, targets) {
-		out = append(out, a.subjectOf(uid))
+		out = append(out, a.subjectIn(uid, of))
 	}
 	if len(out) == 0 {
-		out = append(out, a.subjectOf(l.Owner))
+		out = append(out, a.subjectIn(l.Owner, of))
 	}
 	return out
 }
@@ -317,9 +323,16 @@ func (a *Agent) subjectSalt() ([]byte, error) {
 }
 
 // subjectOf names a user in records without naming them.
-func (a *Agent) subjectOf(uid uint32) string {
+func (a *Agent) subjectOf(uid uint32) string { return a.subjectIn(uid, record.Decided{}) }
+
+// subjectIn is subjectOf in one decision. In each of a guest's it is another one:
+// companies must not be able to tell by it that it is the same person.
+func (a *Agent) subjectIn(uid uint32, d record.Decided) string {
 	m := hmac.New(sha256.New, a.subject)
 	m.Write([]byte(strconv.Itoa(int(uid))))
+	if d.CompanyHost != "" {
+		m.Write([]byte("\x00" + d.Request))
+	}
 	return hex.EncodeToString(m.Sum(nil)[:16])
 }
 

@@ -295,7 +295,11 @@ func (a *Agent) joinSession(p ipc.Peer, c *company, desktop string) (*live, erro
 
 // beginFor begins a session about which c asks.
 func (a *Agent) beginFor(s session.Session, c *company) (*live, error) {
-	s.Guest, s.Supporter, s.Verified, s.Identity = c.Device, session.Clean(c.guest.request.Supporter, session.MaxSupporter), true, ""
+	s.Guest, s.Verified, s.Identity = c.Device, true, ""
+	if s.Address == "" {
+		s.Address = s.Supporter
+	}
+	s.Supporter = session.Clean(c.guest.request.Supporter, session.MaxSupporter)
 	l, err := a.begin(s)
 	if err != nil {
 		a.leaveGuest(c)
@@ -338,7 +342,8 @@ func (a *Agent) openFor(p ipc.Peer, desktop string) *live {
 
 // askFor has an open session decided for the company whose code was entered.
 func (a *Agent) askFor(l *live, c *company) {
-	l.Guest, l.Supporter, l.Verified, l.Identity = c.Device, session.Clean(c.guest.request.Supporter, session.MaxSupporter), true, ""
+	l.Guest, l.Identity = c.Device, ""
+	l.vouch(c.guest.request.Supporter)
 	l.asks, l.ending = 0, consent.EndingNone
 	a.decide(l)
 	a.tendGuest(c)
@@ -455,8 +460,8 @@ func (a *Agent) waitsFor(c *company) (waits, held bool, err error) {
 	}
 	for _, s := range streams {
 		live := !s.Withdrawn && !s.Erased
-		held = held || live && s.Held
-		waits = waits || live && !s.Held && s.Last > s.Acked
+		held = held || live && s.Held || !s.Erased && s.DeleteAsked
+		waits = waits || live && !s.Held && !s.DeleteAsked && s.Last > s.Acked
 	}
 	records, err := f.PendingRecords(c.Company, 1)
 	return waits || len(records) > 0, held, err

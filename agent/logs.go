@@ -24,18 +24,21 @@ func (a *Agent) watchLogs() {
 	})
 }
 
-// hint passes on what the company's server was told of a connection. It is a hint
-// that a session is there: the tool's own log must know the connection, nothing is
-// decided by it, and the name in it is as unverified as any.
-func (a *Agent) hint(h *wire.Hint) {
-	a.logs.Hint(watch.Hint{Tool: h.GetTool(), Connection: h.GetConnection(), Closed: h.GetState() == wire.Hint_CLOSED,
-		Supporter: supporterOf(h.GetName(), h.GetPeer()), Kinds: kindsOf(h.GetKinds()), At: time.Now()})
+// hintOf reads what a company's server was told of a connection. It is a hint that
+// a session is there: the tool's own log must know the connection, nothing is
+// decided by it, and the name in it is as unverified as any. Only the company whose
+// device this is may give one.
+func (a *Agent) hintOf(c *company, h *wire.Hint) (watch.Hint, bool) {
+	if a.company == nil || c != a.company || h.GetState() != wire.Hint_LOGGED_IN && h.GetState() != wire.Hint_CLOSED {
+		return watch.Hint{}, false
+	}
+	return watch.Hint{Tool: h.GetTool(), Connection: h.GetConnection(), Closed: h.GetState() == wire.Hint_CLOSED,
+		Supporter: supporterOf(h.GetName(), h.GetPeer()), Kinds: kindsOf(h.GetKinds()), At: time.Now()}, true
 }
 
 // supporterOf joins a name and an id that the other side gave.
 func supporterOf(name, id string) string {
-	switch {
-	case name == "" || id == "":
+	if name == "" || id == "" {
 		return name + id
 	}
 	return name + " (" + id + ")"

@@ -147,6 +147,7 @@ func (a *Agent) again(l *live) decided {
 	switch {
 	case c != nil && c.Company == d.Company:
 		c.fill(&d.Input, d.At)
+		l.asAnnounced(&d.Input)
 		d.PolicyVersion, d.ServerReleases = c.options.Version, c.trust().ServerReleases()
 	default: // the computer has left the company that asked
 		d.Input.Outgoing, d.Input.Incoming = consent.OutgoingOff, consent.IncomingOff

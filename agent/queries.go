@@ -149,15 +149,15 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			return nil
 		}
 	}
-	waiting := map[string]bool{} // by grant
+	waiting, toDelete := map[string]bool{}, map[string]bool{} // by grant
 	if streams, err := a.store.Streams(); err == nil {
 		for _, s := range streams {
-			waiting[s.GrantID] = s.Held && !s.Withdrawn && !s.Erased
+			waiting[s.GrantID] = awaitsWord(s)
+			toDelete[s.GrantID] = awaitsWord(s) && s.DeleteAsked
 		}
 	}
 	later := map[string]consent.Outcome{} // by grant: what came after it
 	var bad error
-	mine := a.subjectOf(p.UID)
 	err := a.store.Records(func(e store.Entry) bool {
 		switch e.Type {
 		case record.TypeWithdrawal, record.TypeErasure, record.TypeObjection:
@@ -182,10 +182,13 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			bad = err
 			return true
 		}
-		if p.Role() != ipc.RoleAdmin && !of.Concerns(mine) {
+		if p.Role() != ipc.RoleAdmin && !of.Concerns(a.subjectIn(p.UID, of)) {
 			return true
 		}
 		r.Held = waiting[e.ID]
+		if toDelete[e.ID] {
+			r.Outcome = consent.OutcomeWithdrawn
+		}
 		if o, ok := later[e.ID]; ok {
 			r.Outcome = o
 		} else if e.Type == record.TypeGrant && now.Sub(e.At) > record.MaxGrantAge && r.Outcome == consent.OutcomeAllowed {
@@ -387,5 +390,5 @@ func (a *Agent) mySubject(p ipc.Peer, st store.StreamInfo) bool {
 		return false
 	}
 	var g record.Decided
-	return json.Unmarshal(payload, &g) == nil && g.Concerns(a.subjectOf(p.UID))
+	return json.Unmarshal(payload, &g) == nil && g.Concerns(a.subjectIn(p.UID, g))
 }

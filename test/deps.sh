@@ -60,6 +60,7 @@ e2e)
 	want util-linux cmd unshare
 	want openssh-client cmd ssh
 	want openssh-server cmd sshd
+	want libpam-modules file '/usr/lib/*/security/pam_exec.so'
 	want tigervnc-standalone-server cmd Xtigervnc
 	want tigervnc-scraping-server cmd X0tigervnc
 	want xrdp cmd xrdp

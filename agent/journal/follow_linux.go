@@ -57,6 +57,11 @@ func Follow(ctx context.Context, o Options, each func(Entry)) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	id, err := os.ReadFile("/etc/machine-id") // machine-id(5)
+	machine := strings.TrimSpace(string(id))
+	if err != nil || machine == "" {
+		return fmt.Errorf("follow the journal: this computer has no machine-id: %w", ErrNone)
+	}
 	cursor, err := last(ctx, o)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -69,7 +74,7 @@ func Follow(ctx context.Context, o Options, each func(Entry)) error {
 	}
 	for wait := againFirst; ; wait = min(2*wait, againMax) {
 		began := time.Now()
-		err := follow(ctx, o, &cursor, each)
+		err := follow(ctx, o, machine, &cursor, each)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -88,7 +93,10 @@ func Follow(ctx context.Context, o Options, each func(Entry)) error {
 }
 
 func command(ctx context.Context, o Options, args ...string) *exec.Cmd {
-	args = append([]string{"--quiet", "--no-pager", "--output=json"}, args...)
+	// --merge, for --follow alone shows those entries only whose boot is the running
+	// one, which a unit in a container is told wrongly: ProtectKernelTunables shows
+	// it the file of the host. What is merged from other computers is left out.
+	args = append([]string{"--quiet", "--no-pager", "--output=json", "--merge"}, args...)
 	if o.Namespace != "" {
 		args = append(args, "--namespace="+o.Namespace)
 	}
@@ -123,10 +131,10 @@ func detail(err error) error {
 	return err
 }
 
-func follow(ctx context.Context, o Options, cursor *string, each func(Entry)) error {
+func follow(ctx context.Context, o Options, machine string, cursor *string, each func(Entry)) error {
 	args := []string{"--follow", "--no-tail"}
 	if len(o.Fields) > 0 {
-		args = append(args, "--output-fields="+strings.Join(o.Fields, ","))
+		args = append(args, "--output-fields="+strings.Join(o.Fields, ",")+",_MACHINE_ID")
 	}
 	if *cursor != "" {
 		args = append(args, "--after-cursor="+*cursor)
@@ -146,7 +154,9 @@ func follow(ctx context.Context, o Options, cursor *string, each func(Entry)) er
 			break
 		}
 		if e, err := Decode(line); err == nil {
-			each(e)
+			if e.Fields["_MACHINE_ID"] == machine {
+				each(e)
+			}
 			*cursor = e.Cursor
 		}
 	}

@@ -41,6 +41,10 @@ type Session struct {
 	// Guest is the device id under which a company asks about it by a session
 	// code; empty: the company that this computer is enrolled with, if any.
 	Guest string `json:"guest,omitempty"`
+	// Request is the id of the company's announcement that it is; empty: none.
+	// Unlogged: that says that the supporter's sessions are not summarised.
+	Request  string `json:"request,omitempty"`
+	Unlogged bool   `json:"unlogged,omitempty"`
 	// Owner is the user who began it; only they may add to it or end it.
 	Owner uint32 `json:"owner"`
 	// Watcher is the name of the watcher that found it; only it may end it.

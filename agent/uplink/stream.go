@@ -53,7 +53,7 @@ func (c *conn) pump() error {
 		return fmt.Errorf("list streams: %w", err)
 	}
 	for _, info := range streams {
-		if info.Company != c.l.cfg.Company || info.Withdrawn || info.Erased || info.Held || c.l.blocked[info.Stream] != "" {
+		if info.Company != c.l.cfg.Company || info.Withdrawn || info.Erased || info.Held || info.DeleteAsked || c.l.blocked[info.Stream] != "" {
 			continue
 		}
 		if err := c.pumpStream(info); err != nil {
@@ -277,6 +277,9 @@ func (c *conn) handle(f *wire.Frame) error {
 		c.l.cfg.OnOptions(b.Options.GetEnvelope())
 	case *wire.Frame_Summary:
 		return c.onSummary(b.Summary)
+	case *wire.Frame_Request:
+		c.l.cfg.OnRequest(b.Request.GetEnvelope())
+		return c.write(&wire.Frame{Body: &wire.Frame_RequestAck{RequestAck: &wire.RequestAck{Id: b.Request.GetId()}}})
 	case *wire.Frame_Hint:
 		c.l.cfg.OnHint(b.Hint)
 	case *wire.Frame_Refused:

@@ -60,6 +60,9 @@ type Config struct {
 	OnState   func(State)
 	// OnSummary is told, like them, when a session's summary came or went.
 	OnSummary func(session string)
+	// OnRequest is given, like them, each announced session's envelope, not
+	// verified. The same one may come again.
+	OnRequest func(envelope []byte)
 	// OnHint is given, like them, what the server was told of a connection to this
 	// computer. It is the server's word and nothing more.
 	OnHint  func(*wire.Hint)
@@ -134,6 +137,9 @@ func New(cfg Config) (*Link, error) {
 	}
 	if cfg.OnSummary == nil {
 		cfg.OnSummary = func(string) {}
+	}
+	if cfg.OnRequest == nil {
+		cfg.OnRequest = func([]byte) {}
 	}
 	if cfg.OnHint == nil {
 		cfg.OnHint = func(*wire.Hint) {}
@@ -222,6 +228,21 @@ func (l *Link) Fence(st store.Stream) {
 	l.mu.Unlock()
 	if cut != nil {
 		cut.reset()
+	}
+}
+
+// Lift takes a Fence back: what was held may leave again. The link begins anew,
+// since what it knew of the stream ended with the fence.
+func (l *Link) Lift(st store.Stream) {
+	l.mu.Lock()
+	var anew *conn
+	if l.fenced[st] {
+		anew = l.current
+	}
+	delete(l.fenced, st)
+	l.mu.Unlock()
+	if anew != nil {
+		anew.reset()
 	}
 }
 

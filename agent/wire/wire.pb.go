@@ -123,7 +123,7 @@ func (x Hint_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Hint_State.Descriptor instead.
 func (Hint_State) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19, 0}
+	return file_wire_proto_rawDescGZIP(), []int{21, 0}
 }
 
 type Frame struct {
@@ -145,6 +145,8 @@ type Frame struct {
 	//	*Frame_Summary
 	//	*Frame_SummaryAck
 	//	*Frame_Hint
+	//	*Frame_Request
+	//	*Frame_RequestAck
 	Body          isFrame_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -322,6 +324,24 @@ func (x *Frame) GetHint() *Hint {
 	return nil
 }
 
+func (x *Frame) GetRequest() *Request {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Request); ok {
+			return x.Request
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetRequestAck() *RequestAck {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_RequestAck); ok {
+			return x.RequestAck
+		}
+	}
+	return nil
+}
+
 type isFrame_Body interface {
 	isFrame_Body()
 }
@@ -386,6 +406,14 @@ type Frame_Hint struct {
 	Hint *Hint `protobuf:"bytes,15,opt,name=hint,proto3,oneof"`
 }
 
+type Frame_Request struct {
+	Request *Request `protobuf:"bytes,16,opt,name=request,proto3,oneof"`
+}
+
+type Frame_RequestAck struct {
+	RequestAck *RequestAck `protobuf:"bytes,17,opt,name=request_ack,json=requestAck,proto3,oneof"`
+}
+
 func (*Frame_Challenge) isFrame_Body() {}
 
 func (*Frame_Hello) isFrame_Body() {}
@@ -415,6 +443,10 @@ func (*Frame_Summary) isFrame_Body() {}
 func (*Frame_SummaryAck) isFrame_Body() {}
 
 func (*Frame_Hint) isFrame_Body() {}
+
+func (*Frame_Request) isFrame_Body() {}
+
+func (*Frame_RequestAck) isFrame_Body() {}
 
 // Challenge opens every connection: 32 random bytes.
 type Challenge struct {
@@ -1535,6 +1567,105 @@ func (x *Step) GetCommands() []string {
 	return nil
 }
 
+// Request announces a session to an enrolled device: the signed envelope of a
+// Request (TypeRequest). It is sent until it is acknowledged, or its time is over.
+type Request struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Envelope      []byte                 `protobuf:"bytes,2,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Request) Reset() {
+	*x = Request{}
+	mi := &file_wire_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Request) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Request) ProtoMessage() {}
+
+func (x *Request) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Request.ProtoReflect.Descriptor instead.
+func (*Request) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Request) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Request) GetEnvelope() []byte {
+	if x != nil {
+		return x.Envelope
+	}
+	return nil
+}
+
+// RequestAck: the device has the request, taken or refused.
+type RequestAck struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestAck) Reset() {
+	*x = RequestAck{}
+	mi := &file_wire_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestAck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestAck) ProtoMessage() {}
+
+func (x *RequestAck) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestAck.ProtoReflect.Descriptor instead.
+func (*RequestAck) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RequestAck) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // SummaryAck: the device keeps this version, or has nothing to keep it with: its
 // part of the session was erased.
 type SummaryAck struct {
@@ -1547,7 +1678,7 @@ type SummaryAck struct {
 
 func (x *SummaryAck) Reset() {
 	*x = SummaryAck{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1690,7 @@ func (x *SummaryAck) String() string {
 func (*SummaryAck) ProtoMessage() {}
 
 func (x *SummaryAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1703,7 @@ func (x *SummaryAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummaryAck.ProtoReflect.Descriptor instead.
 func (*SummaryAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SummaryAck) GetSession() string {
@@ -1606,7 +1737,7 @@ type Hint struct {
 
 func (x *Hint) Reset() {
 	*x = Hint{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1749,7 @@ func (x *Hint) String() string {
 func (*Hint) ProtoMessage() {}
 
 func (x *Hint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1762,7 @@ func (x *Hint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hint.ProtoReflect.Descriptor instead.
 func (*Hint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Hint) GetTool() string {
@@ -1681,7 +1812,7 @@ var File_wire_proto protoreflect.FileDescriptor
 const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"wire.proto\x12\faval.wire.v1\"\xf6\x05\n" +
+	"wire.proto\x12\faval.wire.v1\"\xe6\x06\n" +
 	"\x05Frame\x127\n" +
 	"\tchallenge\x18\x01 \x01(\v2\x17.aval.wire.v1.ChallengeH\x00R\tchallenge\x12+\n" +
 	"\x05hello\x18\x02 \x01(\v2\x13.aval.wire.v1.HelloH\x00R\x05hello\x121\n" +
@@ -1700,7 +1831,10 @@ const file_wire_proto_rawDesc = "" +
 	"\asummary\x18\r \x01(\v2\x15.aval.wire.v1.SummaryH\x00R\asummary\x12;\n" +
 	"\vsummary_ack\x18\x0e \x01(\v2\x18.aval.wire.v1.SummaryAckH\x00R\n" +
 	"summaryAck\x12(\n" +
-	"\x04hint\x18\x0f \x01(\v2\x12.aval.wire.v1.HintH\x00R\x04hintB\x06\n" +
+	"\x04hint\x18\x0f \x01(\v2\x12.aval.wire.v1.HintH\x00R\x04hint\x121\n" +
+	"\arequest\x18\x10 \x01(\v2\x15.aval.wire.v1.RequestH\x00R\arequest\x12;\n" +
+	"\vrequest_ack\x18\x11 \x01(\v2\x18.aval.wire.v1.RequestAckH\x00R\n" +
+	"requestAckB\x06\n" +
 	"\x04body\"H\n" +
 	"\tChallenge\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12%\n" +
@@ -1785,7 +1919,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x04Step\x12 \n" +
 	"\vapplication\x18\x01 \x01(\tR\vapplication\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x1a\n" +
-	"\bcommands\x18\x03 \x03(\tR\bcommands\"@\n" +
+	"\bcommands\x18\x03 \x03(\tR\bcommands\"5\n" +
+	"\aRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\benvelope\x18\x02 \x01(\fR\benvelope\"\x1c\n" +
+	"\n" +
+	"RequestAck\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"@\n" +
 	"\n" +
 	"SummaryAck\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
@@ -1821,7 +1961,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_wire_proto_goTypes = []any{
 	(Compression)(0),    // 0: aval.wire.v1.Compression
 	(Hint_State)(0),     // 1: aval.wire.v1.Hint.State
@@ -1843,8 +1983,10 @@ var file_wire_proto_goTypes = []any{
 	(*Options)(nil),     // 17: aval.wire.v1.Options
 	(*Summary)(nil),     // 18: aval.wire.v1.Summary
 	(*Step)(nil),        // 19: aval.wire.v1.Step
-	(*SummaryAck)(nil),  // 20: aval.wire.v1.SummaryAck
-	(*Hint)(nil),        // 21: aval.wire.v1.Hint
+	(*Request)(nil),     // 20: aval.wire.v1.Request
+	(*RequestAck)(nil),  // 21: aval.wire.v1.RequestAck
+	(*SummaryAck)(nil),  // 22: aval.wire.v1.SummaryAck
+	(*Hint)(nil),        // 23: aval.wire.v1.Hint
 }
 var file_wire_proto_depIdxs = []int32{
 	3,  // 0: aval.wire.v1.Frame.challenge:type_name -> aval.wire.v1.Challenge
@@ -1860,18 +2002,20 @@ var file_wire_proto_depIdxs = []int32{
 	16, // 10: aval.wire.v1.Frame.record_ack:type_name -> aval.wire.v1.RecordAck
 	17, // 11: aval.wire.v1.Frame.options:type_name -> aval.wire.v1.Options
 	18, // 12: aval.wire.v1.Frame.summary:type_name -> aval.wire.v1.Summary
-	20, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
-	21, // 14: aval.wire.v1.Frame.hint:type_name -> aval.wire.v1.Hint
-	10, // 15: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
-	11, // 16: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
-	0,  // 17: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
-	19, // 18: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
-	1,  // 19: aval.wire.v1.Hint.state:type_name -> aval.wire.v1.Hint.State
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	22, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
+	23, // 14: aval.wire.v1.Frame.hint:type_name -> aval.wire.v1.Hint
+	20, // 15: aval.wire.v1.Frame.request:type_name -> aval.wire.v1.Request
+	21, // 16: aval.wire.v1.Frame.request_ack:type_name -> aval.wire.v1.RequestAck
+	10, // 17: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
+	11, // 18: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
+	0,  // 19: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
+	19, // 20: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
+	1,  // 21: aval.wire.v1.Hint.state:type_name -> aval.wire.v1.Hint.State
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -1895,6 +2039,8 @@ func file_wire_proto_init() {
 		(*Frame_Summary)(nil),
 		(*Frame_SummaryAck)(nil),
 		(*Frame_Hint)(nil),
+		(*Frame_Request)(nil),
+		(*Frame_RequestAck)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1902,7 +2048,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -53,18 +53,21 @@ func (a *app) tokenCmd() *cobra.Command {
 type created struct {
 	File string `json:"file,omitempty"`
 	Link string `json:"link,omitempty"`
+	// Token of a user.
+	Token string `json:"token,omitempty"`
 }
 
 func (a *app) tokenCreate() *cobra.Command {
 	var admin bool
-	var out string
+	var out, user string
 	var life time.Duration
 	cmd := &cobra.Command{
-		Use: "create --data DIR [--out FILE | --admin]", Short: "Make an enrolment token, or with --admin a link to sign in",
+		Use: "create --data DIR [--out FILE | --admin | --user ID]", Short: "Make an enrolment token, a link to sign in, or a user's token",
 		Long: `Makes a token that enrols one computer, once, and prints it as a token file for
 'aval enroll --token-file FILE'; with --out it is written to a file that only you
 can read. With --admin it makes a link that signs one browser in to the console,
-once. Works while the server runs.`,
+once. With --user it makes a token with which that user's programs make session
+codes and announce sessions. Works while the server runs.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := a.beside(cmd.Context())
@@ -82,6 +85,13 @@ once. Works while the server runs.`,
 					return err
 				}
 				return a.print(created{Link: link}, func(w io.Writer) { fmt.Fprintln(w, link) })
+			}
+			if user != "" {
+				secret, err := co.NewUserToken(cmd.Context(), user)
+				if err != nil {
+					return err
+				}
+				return a.print(created{Token: secret}, func(w io.Writer) { fmt.Fprintln(w, secret) })
 			}
 			if life < 0 || life > company.TokenLife {
 				return usageError{fmt.Errorf("--life %s is longer than a token may live (%s)", life, company.TokenLife)}
@@ -117,7 +127,8 @@ once. Works while the server runs.`,
 	cmd.Flags().BoolVar(&admin, "admin", false, "make a link that signs one browser in to the console")
 	cmd.Flags().StringVar(&out, "out", "", "write the token to this new file")
 	cmd.Flags().DurationVar(&life, "life", company.TokenLife, "how long the token can be used")
-	cmd.MarkFlagsMutuallyExclusive("admin", "out")
+	cmd.Flags().StringVar(&user, "user", "", "make a token of this user, by id")
+	cmd.MarkFlagsMutuallyExclusive("admin", "out", "user")
 	return cmd
 }
 

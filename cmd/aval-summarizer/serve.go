@@ -33,6 +33,7 @@ const stopWithin = 10 * time.Second
 
 type serveFlags struct {
 	listen, url, company, lang, database string
+	cert, key                            string
 }
 
 func (a *app) serveCmd() *cobra.Command {
@@ -53,6 +54,9 @@ and a token that enrols one computer, and says what to do next.`,
 	a.dataFlag(cmd)
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address and port to listen on")
 	cmd.Flags().StringVar(&f.url, "url", "", "address under which computers reach this server, https://HOST:PORT (default: made from --listen)")
+	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate of an authority (PEM, the whole chain); read again when it is renewed (default: one of its own)")
+	cmd.Flags().StringVar(&f.key, "key", "", "the key of --cert (PEM)")
+	cmd.MarkFlagsRequiredTogether("cert", "key")
 	cmd.Flags().StringVar(&f.company, "company", "", `the company's name, at the first start (default "My company")`)
 	cmd.Flags().StringVar(&f.lang, "lang", "", "language of the summaries, at the first start: "+strings.Join(assets.LangsOf("summary"), " or ")+" (default en)")
 	cmd.Flags().StringVar(&f.database, "database", "", "database; this version has the embedded one only, in the data folder")
@@ -137,7 +141,8 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if url == "" {
 		url = "https://" + reachable(s.listen.Addr())
 	}
-	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(url, "/"), Log: a.log})
+	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(url, "/"),
+		CertFile: f.cert, KeyFile: f.key, Log: a.log})
 	if err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
@@ -183,6 +188,8 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
 	mux.Handle(wire.RustDeskPath, s.ingest.RustDesk())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
+	mux.Handle(company.CodesPath, s.co.CodesAPI())
+	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
 	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
@@ -274,7 +281,9 @@ func (a *app) greet(ctx context.Context, s *server) error {
 		fmt.Fprintf(w, "Company: %s. Data: %s\n\n", c.Name, a.data)
 		if r.Link != "" {
 			fmt.Fprintf(w, "Open the console in your browser with this link (it works once):\n  %s\n  also in %s\n\n", r.Link, r.LinkFile)
-			fmt.Fprintf(w, "The browser warns, because the certificate is the server's own. Its SHA-256 fingerprint:\n  %s\n\n", r.Cert)
+			if s.co.Pin() != "" {
+				fmt.Fprintf(w, "The browser warns, because the certificate is the server's own. Its SHA-256 fingerprint:\n  %s\n\n", r.Cert)
+			}
 		} else {
 			fmt.Fprintf(w, "Console: %s (a new link to sign in: aval-summarizer token create --admin --data %s)\n\n", r.URL, quoteArg(a.data))
 		}

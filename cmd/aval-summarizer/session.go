@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,9 +12,9 @@ import (
 )
 
 func (a *app) sessionCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "session", Short: "Ask for a session on a computer that is not managed", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "session", Short: "Ask for a session: by a code, or announce one", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.sessionCode())
+	cmd.AddCommand(a.sessionCode(), a.sessionAnnounce())
 	return cmd
 }
 
@@ -46,5 +47,46 @@ and types it there. They are then asked as always: a code allows nothing.`, cobr
 	cmd.Flags().BoolVar(&f.ModuleEnabled, "module-insights", false, "the module's own switch for summaries is on")
 	cmd.Flags().BoolVar(&unlogged, "no-log", false, "the supporter's sessions are not to be summarised")
 	_ = cmd.MarkFlagRequired("supporter")
+	return cmd
+}
+
+// deliverWithin is how long an announcement waits for the computer's word.
+const deliverWithin = 8 * time.Second
+
+func (a *app) sessionAnnounce() *cobra.Command {
+	var user, device string
+	cmd := a.companyStep("announce --device ID --user ID --data DIR", "Tell a computer who is about to connect",
+		`Tells a computer that is enrolled here, signed, which of the company's people is
+about to connect: the question then names them as verified, and whether their
+sessions are to be summarised counts. The next session that begins there within
+ten minutes is theirs. ID is the Aval ID that the computer shows in its main
+window and in aval status; user list shows the users.`, cobra.NoArgs,
+		func(ctx context.Context, co *company.Service, _ []string) error {
+			an, err := co.Announce(ctx, user, device)
+			if err != nil {
+				return err
+			}
+			for end := time.Now().Add(deliverWithin); !an.Delivered && time.Now().Before(end); {
+				select {
+				case <-time.After(200 * time.Millisecond):
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				if an.Delivered, err = co.Delivered(ctx, an.ID); err != nil {
+					return err
+				}
+			}
+			return a.print(an, func(w io.Writer) {
+				if an.Delivered {
+					fmt.Fprintf(w, "The computer knows that %s is about to connect, until %s.\n", an.Supporter, an.ExpiresAt.Local().Format("15:04"))
+					return
+				}
+				fmt.Fprintf(w, "The computer is not connected to this server now. It is told if it connects before %s.\n", an.ExpiresAt.Local().Format("15:04"))
+			})
+		})
+	cmd.Flags().StringVar(&device, "device", "", "the computer's Aval ID")
+	cmd.Flags().StringVar(&user, "user", "", "who is about to connect: a user's id")
+	_ = cmd.MarkFlagRequired("device")
+	_ = cmd.MarkFlagRequired("user")
 	return cmd
 }

@@ -155,6 +155,9 @@ func printStatus(w io.Writer, s ipc.Status) {
 		}
 		fmt.Fprintf(w, "%s%s, which calls itself %s, for a session with %s: %s\n", name, printable(g.Server), printable(g.Company), printable(g.Supporter), g.Link)
 	}
+	if s.Device != "" {
+		fmt.Fprintf(w, "Aval ID:   %s\n", s.Device)
+	}
 	fmt.Fprintf(w, "Sessions:  %d, %d of them recorded now\n", s.Sessions, s.Recording)
 	if len(s.Desktops) == 0 {
 		fmt.Fprintln(w, "Desktops:  none; nobody can be asked until aval-desktop runs in a desktop session")

@@ -151,14 +151,29 @@ func (c *certificate) renew(now time.Time) error {
 
 // Pin is what enrolled agents compare: sha256:HEX over the certificate key's
 // SubjectPublicKeyInfo. It stays when the certificate is renewed.
-func (s *Service) Pin() string { return s.cert.pin }
+// Empty where the server has a certificate of an authority: agents then trust
+// that, by the roots of their systems.
+func (s *Service) Pin() string {
+	if s.authority {
+		return ""
+	}
+	return s.cert.pin
+}
 
-// TLS is the server's configuration: TLS 1.3 only, with the self-made
-// certificate, which is renewed in time while the server runs.
+// TLS is the server's configuration: TLS 1.3 only, with the authority's
+// certificate where there is one, else the self-made one, which is renewed in time
+// while the server runs.
 func (s *Service) TLS() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if s.public != nil {
+				cert, err := s.public.get()
+				if err != nil {
+					s.log.Error("renew certificate", "err", err)
+				}
+				return cert, nil
+			}
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if err := s.cert.renew(s.now()); err != nil {

@@ -37,8 +37,11 @@ type Options struct {
 	// Server is the address under which agents reach this server,
 	// https://host:port; empty: the one of the last start.
 	Server string
-	Now    func() time.Time // nil: time.Now
-	Log    *slog.Logger     // nil: nothing is logged
+	// CertFile and KeyFile are a certificate of an authority and its key, in PEM;
+	// both empty: the server makes its own.
+	CertFile, KeyFile string
+	Now               func() time.Time // nil: time.Now
+	Log               *slog.Logger     // nil: nothing is logged
 }
 
 // Service is the one company of this server.
@@ -50,6 +53,9 @@ type Service struct {
 	now    func() time.Time
 	log    *slog.Logger
 	first  *FirstStart
+	public *public // nil: the self-made certificate is in service
+	// authority: the server runs with a certificate of an authority.
+	authority bool
 
 	mu   sync.Mutex // guards cert
 	cert *certificate
@@ -65,6 +71,11 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Service, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if s.public, err = loadPublic(o.CertFile, o.KeyFile); err != nil {
+		return nil, err
+	}
+	s.authority = s.public != nil
 	list, err := companies(ctx, db)
 	if err != nil {
 		return nil, err
@@ -100,8 +111,10 @@ func Load(ctx context.Context, db *store.DB, o Options) (*Service, error) {
 		return nil, err
 	}
 	s.id = list[0].ID
+	set := decodeSettings(list[0].Settings)
+	s.authority = set.Authority
 	if s.server == "" {
-		s.server = decodeSettings(list[0].Settings).Server
+		s.server = set.Server
 	}
 	s.cert, err = loadCertificate(s.dir("tls"), s.server, s.now())
 	return s, err
@@ -137,7 +150,7 @@ func (s *Service) create(ctx context.Context, o Options) error {
 		c.Lang = "en"
 	}
 	set := defaultSettings()
-	set.Server = s.server
+	set.Server, set.Authority = s.server, s.authority
 	c.Settings = set.encode()
 	// The key must be on the disk before anything refers to it.
 	var err error
@@ -161,10 +174,10 @@ func (s *Service) load(ctx context.Context, c store.Company) (err error) {
 	if s.server == "" {
 		s.server = set.Server
 	}
-	if set.Server == s.server {
+	if set.Server == s.server && set.Authority == s.authority {
 		return nil
 	}
-	set.Server = s.server
+	set.Server, set.Authority = s.server, s.authority
 	c.Settings = set.encode()
 	return s.db.Tx(ctx, func(tx *store.Tx) error { return tx.UpdateCompany(c) })
 }

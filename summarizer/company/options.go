@@ -17,7 +17,10 @@ import (
 
 // Settings are the company's choices for Session Insights.
 type Settings struct {
-	Server           string                 `json:"server,omitempty"`
+	Server string `json:"server,omitempty"`
+	// Authority: the server runs with a certificate of an authority, so that its
+	// codes and tokens carry no pin.
+	Authority        bool                   `json:"authority,omitempty"`
 	Outgoing         consent.OutgoingOption `json:"outgoing"`
 	Incoming         consent.IncomingOption `json:"incoming"`
 	IncomingEnforced bool                   `json:"incoming_enforced"`

@@ -12,9 +12,11 @@ import (
 	"aval/summarizer/summary"
 )
 
-// Codes makes session codes, and knows how computers reach the server.
+// Codes makes session codes, announces sessions, and knows how computers reach the server.
 type Codes interface {
 	NewCode(context.Context, company.CodeFor) (company.NewCode, error)
+	Users(context.Context) ([]company.User, error)
+	Announce(ctx context.Context, user, device string) (company.Announced, error)
 	Server() string // https://HOST:PORT
 	Pin() string    // of its own certificate; empty: an authority vouches for it
 }
@@ -26,6 +28,12 @@ type codesPage struct {
 	Unlogged, Enabled bool
 	Missing           bool // the supporter's name is
 	Made              *madeCode
+
+	Users     []company.User // who are not disabled
+	User      string         // as chosen
+	Device    string         // as entered
+	NoDevice  bool           // there is none with this Aval ID
+	Announced string         // what became of it
 }
 
 type madeCode struct {
@@ -35,20 +43,59 @@ type madeCode struct {
 
 // codes shows the form.
 func (c *Console) codes(w http.ResponseWriter, r *http.Request, v visitor) {
-	c.show(w, r, http.StatusOK, "codes", c.codesPage(r, v))
+	p, err := c.codesPage(r, v)
+	if err != nil {
+		c.broken(w, r, err)
+		return
+	}
+	c.show(w, r, http.StatusOK, "codes", p)
 }
 
-func (c *Console) codesPage(r *http.Request, v visitor) codesPage {
+func (c *Console) codesPage(r *http.Request, v visitor) (codesPage, error) {
 	p := codesPage{frame: c.frame(r, v.cat, v.cat.T("console.codes", nil))}
-	p.Company = summary.Clean(v.company.Name, 60)
-	return p
+	p.Company, p.Back = summary.Clean(v.company.Name, 60), "/codes"
+	all, err := c.o.Codes.Users(r.Context())
+	for _, u := range all {
+		if u.DisabledAt.IsZero() {
+			u.Name = summary.Clean(u.Name, 60)
+			p.Users = append(p.Users, u)
+		}
+	}
+	return p, err
+}
+
+// announce tells a computer who is about to connect.
+func (c *Console) announce(w http.ResponseWriter, r *http.Request, v visitor) {
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	p, err := c.codesPage(r, v)
+	if err != nil {
+		c.broken(w, r, err)
+		return
+	}
+	p.User, p.Device = r.PostFormValue("user"), strings.TrimSpace(r.PostFormValue("device"))
+	a, err := c.o.Codes.Announce(r.Context(), p.User, p.Device)
+	switch {
+	case errors.Is(err, company.ErrNoDevice), errors.Is(err, company.ErrNoUser):
+		p.NoDevice = true
+		c.show(w, r, http.StatusUnprocessableEntity, "codes", p)
+		return
+	case err != nil:
+		c.broken(w, r, err)
+		return
+	}
+	p.Device = ""
+	p.Announced = v.cat.T("console.announce.done", assets.Args{"supporter": a.Supporter, "time": a.ExpiresAt.In(c.o.Zone).Format("15:04")})
+	c.show(w, r, http.StatusOK, "codes", p)
 }
 
 // newCode makes a code and shows it, once: reloading the page makes another.
 func (c *Console) newCode(w http.ResponseWriter, r *http.Request, v visitor) {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	p := c.codesPage(r, v)
-	p.Back = "/codes"
+	p, err := c.codesPage(r, v)
+	if err != nil {
+		c.broken(w, r, err)
+		return
+	}
 	p.Supporter, p.Module = strings.TrimSpace(r.PostFormValue("supporter")), strings.TrimSpace(r.PostFormValue("module"))
 	p.Unlogged, p.Enabled = r.PostFormValue("unlogged") != "", r.PostFormValue("enabled") != ""
 	made, err := c.o.Codes.NewCode(r.Context(), company.CodeFor{Supporter: p.Supporter, LogSessions: !p.Unlogged, Module: p.Module, ModuleEnabled: p.Enabled, By: "admin"})

@@ -13,6 +13,12 @@ import (
 
 func startCodes(t *testing.T) *site {
 	t.Helper()
+	s, _ := startAnnounce(t)
+	return s
+}
+
+func startAnnounce(t *testing.T) (*site, *company.Service) {
+	t.Helper()
 	db, err := store.Open(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +28,30 @@ func startCodes(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startWith(t, co)
+	return startWith(t, co), co
+}
+
+// A session is announced by a user whom the company knows, to a computer that it
+// knows; anything else is said beside the field.
+func TestAnnouncePage(t *testing.T) {
+	s, co := startAnnounce(t)
+	b := s.signedIn("en")
+	if _, page := b.get(s.url + "/codes"); !strings.Contains(page, "user create NAME") || strings.Contains(page, `id="device"`) {
+		t.Errorf("without a user:\n%s", page)
+	}
+	u, err := co.CreateUser(t.Context(), "Ana <b>", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, page := b.get(s.url + "/codes"); !strings.Contains(page, `<option value="`+u.ID+`">Ana &lt;b&gt;</option>`) {
+		t.Errorf("%s", page)
+	}
+	if code, page := b.post(s.url+"/codes/announce", url.Values{"user": {u.ID}, "device": {"nothing"}}); code != 422 || !strings.Contains(page, "No computer connected") || !strings.Contains(page, `value="nothing"`) {
+		t.Errorf("%d\n%s", code, page)
+	}
+	if code, _ := s.browser("en").post(s.url+"/codes/announce", url.Values{"user": {u.ID}, "device": {"nothing"}}); code != http.StatusForbidden {
+		t.Errorf("who has not signed in: %d", code)
+	}
 }
 
 func (b *browser) post(u string, form url.Values) (int, string) {
@@ -39,7 +68,7 @@ func TestCodesPage(t *testing.T) {
 	if code, page := b.get(s.url + "/"); code != 200 || !strings.Contains(page, `href="/codes"`) {
 		t.Errorf("the list does not lead to the codes: %d", code)
 	}
-	if code, page := b.get(s.url + "/codes"); code != 200 || !strings.Contains(page, "Who will connect") || strings.Contains(page, "<pre") {
+	if code, page := b.get(s.url + "/codes"); code != 200 || !strings.Contains(page, "Who will connect") || strings.Contains(page, `class="made"`) {
 		t.Errorf("%d\n%s", code, page)
 	}
 	code, page := b.post(s.url+"/codes", url.Values{"supporter": {"Ana <b>"}})
@@ -47,7 +76,8 @@ func TestCodesPage(t *testing.T) {
 		t.Fatalf("%d\n%s", code, page)
 	}
 	var found []wire.Code
-	for _, part := range strings.Split(page, "<pre class=\"command\"><code>")[1:] {
+	made, _, _ := strings.Cut(page, "</section>")
+	for _, part := range strings.Split(made, "<pre class=\"command\"><code>")[1:] {
 		text, _, _ := strings.Cut(part, "</code>")
 		c, err := wire.ParseCode(strings.ReplaceAll(text, "&#43;", "+"))
 		if err != nil {
@@ -59,7 +89,7 @@ func TestCodesPage(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 	if code, page := b.post(s.url+"/codes", url.Values{"supporter": {" "}, "module": {"Help desk"}}); code != 422 ||
-		!strings.Contains(page, "Say who will connect") || !strings.Contains(page, `value="Help desk"`) || strings.Contains(page, "<pre") {
+		!strings.Contains(page, "Say who will connect") || !strings.Contains(page, `value="Help desk"`) || strings.Contains(page, `class="made"`) {
 		t.Errorf("without a name: %d\n%s", code, page)
 	}
 	if code, _ := s.browser("en").post(s.url+"/codes", url.Values{"supporter": {"Mallory"}}); code != http.StatusForbidden {

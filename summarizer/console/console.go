@@ -83,6 +83,7 @@ func New(db *store.DB, o Options) *Console {
 	if o.Codes != nil {
 		mux.HandleFunc("GET /codes", c.signedIn(c.codes))
 		mux.HandleFunc("POST /codes", c.signedIn(c.newCode))
+		mux.HandleFunc("POST /codes/announce", c.signedIn(c.announce))
 		mux.HandleFunc("GET "+wire.JoinPath+"{code}", c.join)
 	}
 	mux.HandleFunc("GET /sign-in", c.signIn)

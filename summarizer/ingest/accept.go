@@ -48,6 +48,8 @@ func (c *conn) handle(f *wire.Frame) error {
 		return c.onRecord(b.Record)
 	case *wire.Frame_SummaryAck:
 		return c.onSummaryAck(b.SummaryAck)
+	case *wire.Frame_RequestAck:
+		return c.onRequestAck(b.RequestAck.GetId())
 	}
 	c.refuse(CodeProtocol)
 	return errGone

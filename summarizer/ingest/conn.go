@@ -72,6 +72,7 @@ func (c *conn) loop() {
 	}
 	c.greeted.Store(true)
 	c.tell()
+	c.tellRequests()
 	for !c.leaving.Load() {
 		f, err := c.next()
 		if err == nil {

@@ -136,17 +136,26 @@ func (s *Server) gone(c *conn) {
 }
 
 // look has every connected device looked at as soon as options or policies have
-// changed: by this server, another on the same store, or a command.
+// changed, and told of the sessions that are announced to it: by this server, another on the same store, or a command.
 func (s *Server) look() {
 	tick := time.NewTicker(s.o.Look)
 	defer tick.Stop()
 	for {
 		var version int64
+		var announced []string
 		err := s.db.View(s.ctx, func(tx *store.Tx) error {
 			c, err := tx.Company(s.co.ID())
 			version = c.SettingsVersion
+			if err == nil {
+				announced, err = tx.AnnouncedDevices(s.co.ID(), s.o.Now())
+			}
 			return err
 		})
+		for _, device := range announced {
+			for _, c := range s.connsOf(device) {
+				c.tellRequests()
+			}
+		}
 		switch {
 		case s.ctx.Err() != nil:
 			return
@@ -165,6 +174,18 @@ func (s *Server) look() {
 			return
 		}
 	}
+}
+
+// connsOf are the connections of a device that have greeted it.
+func (s *Server) connsOf(device string) (out []*conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.greeted.Load() && c.device == device {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // Connected is the number of connections, for the state of the server.

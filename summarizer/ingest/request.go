@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"context"
 	"time"
 
 	"aval/agent/consent"
 	"aval/agent/record"
+	"aval/agent/wire"
 	"aval/summarizer/store"
 )
 
@@ -41,6 +43,39 @@ func (c *conn) checkRequest(tx *store.Tx, g record.Grant) error {
 	}
 	if session != "" && session != g.Session {
 		return no(CodeOtherSession)
+	}
+	return nil
+}
+
+// tellRequests sends the device the sessions that were announced to it. Sent
+// twice is harmless; what counts is the acknowledgement.
+func (c *conn) tellRequests() {
+	ctx, cancel := context.WithTimeout(c.s.ctx, storeWithin)
+	defer cancel()
+	var list []store.Announcement
+	err := c.s.db.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = tx.Announcements(c.company, c.device, c.s.o.Now())
+		return err
+	})
+	if err != nil && c.s.ctx.Err() == nil {
+		c.s.o.Log.Error("read announced sessions", "device", c.device, "err", err)
+	}
+	for _, a := range list {
+		if c.send(&wire.Frame{Body: &wire.Frame_Request{Request: &wire.Request{Id: a.ID, Envelope: a.Envelope}}}) != nil {
+			return
+		}
+	}
+}
+
+// onRequestAck notes that the device has an announced session.
+func (c *conn) onRequestAck(id string) error {
+	if !isID(id) {
+		c.refuse(CodeProtocol)
+		return errGone
+	}
+	_, err := c.inTx(func(tx *store.Tx) error { return tx.ToldOf(c.company, c.device, id, c.s.o.Now()) })
+	if err != nil {
+		c.s.o.Log.Error("note announced session", "device", c.device, "err", err)
 	}
 	return nil
 }

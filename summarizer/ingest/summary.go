@@ -25,15 +25,7 @@ func (s *Server) spread() {
 		case <-s.ctx.Done():
 			return
 		case device := <-s.db.NewsFor():
-			s.mu.Lock()
-			var to []*conn
-			for c := range s.conns {
-				if c.greeted.Load() && c.device == device {
-					to = append(to, c)
-				}
-			}
-			s.mu.Unlock()
-			for _, c := range to {
+			for _, c := range s.connsOf(device) {
 				c.tell()
 			}
 		}

@@ -98,7 +98,7 @@ func TestMeshCentral(t *testing.T) {
 	shell := w.decided(20 * time.Second)
 	w.recording(shell.Session, true, 20*time.Second)
 	w.kinds(shell.Session, "terminal")
-	w.must(terminal.Type("printf CANARY-MESH-%s COMMAND | tee mesh-canary.txt\n"))
+	w.must(terminal.Type("printf CANARY-MESH-%s COMMAND >mesh-canary.txt; tail -f mesh-canary.txt\n"))
 	w.must(w.Wait("the terminal's answer", 20*time.Second, func() (bool, error) { return strings.Contains(terminal.Said(), "CANARY-MESH-COMMAND"), nil }))
 	w.until(shell.Session, "mesh-canary.txt")
 	w.show(d, "CANARY-MESH-NOT-OF-THE-TERMINAL")

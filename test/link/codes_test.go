@@ -87,8 +87,8 @@ func TestCodeOnce(t *testing.T) {
 
 // Of many tries at the same time, on two servers of one store, five are looked
 // at and no more; a right code is then refused too. After ten minutes it goes on.
-// Planted: with the count read before it is written (a SELECT, then an UPDATE in
-// a transaction of its own) more than five got an answer about the code.
+// Planted: without the comparison with CodeTries all twenty were looked at, and
+// with CodeTryBack for wrong codes too seven of them.
 func TestCodeTries(t *testing.T) {
 	c := &clock{}
 	s := startServer(t, c.now)
@@ -203,5 +203,19 @@ func TestCodeSession(t *testing.T) {
 	}
 	if asked := d.questions(); len(asked) != 3 || asked[2].Companies[0].First {
 		t.Errorf("asked %+v", asked)
+	}
+	// Nothing in the two grants says that they are about the same person.
+	// Planted: with subjectOf in decide the two subjects were the same.
+	subject := func(session string) string {
+		shown, err := say[ipc.ConsentShow](d, ipc.MethodConsentShow, ipc.ByID{ID: session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var g record.Grant
+		decodeRecord(t, shown.Envelope, &g)
+		return g.Subject
+	}
+	if a, b := subject(res.Session), subject(again.Session); a == "" || a == b {
+		t.Errorf("subjects %q and %q", a, b)
 	}
 }

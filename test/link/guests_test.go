@@ -20,7 +20,8 @@ import (
 
 // A key that a code certified can send one outgoing session of the supporter
 // whom the code names, decided as the code asked and soon; nothing else. Each
-// row was seen to fail with its condition taken out of ingest.checkRequest.
+// row was seen to fail with its condition taken out of ingest.checkRequest, except
+// "decided as incoming" and "under options of a computer", which two refuse.
 func TestCodeGrants(t *testing.T) {
 	clk := &clock{}
 	s := startServer(t, clk.now)

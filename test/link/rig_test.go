@@ -109,6 +109,10 @@ type server struct {
 
 // listen starts a server in dir. addr may be 127.0.0.1:0.
 func listen(dir, addr string, now func() time.Time, ping time.Duration) (*server, error) {
+	return listenWith(dir, addr, company.Options{Now: now}, ping)
+}
+
+func listenWith(dir, addr string, o company.Options, ping time.Duration) (*server, error) {
 	ctx := context.Background()
 	db, err := store.Open(ctx, dir)
 	if err != nil {
@@ -124,10 +128,11 @@ func listen(dir, addr string, now func() time.Time, ping time.Duration) (*server
 		return nil, err
 	}
 	s := &server{dir: dir, addr: l.Addr().String(), db: db}
-	if s.co, err = company.Open(ctx, db, company.Options{Name: "Example Support", Server: "https://" + s.addr, Now: now}); err != nil {
+	o.Name, o.Server = "Example Support", "https://"+s.addr
+	if s.co, err = company.Open(ctx, db, o); err != nil {
 		return nil, err
 	}
-	s.in = ingest.New(db, s.co, ingest.Options{Now: now, Ping: ping})
+	s.in = ingest.New(db, s.co, ingest.Options{Now: o.Now, Ping: ping})
 	mux := http.NewServeMux()
 	mux.Handle(wire.AgentPath, s.in)
 	mux.Handle(wire.EnrollPath, s.co.Enroll())

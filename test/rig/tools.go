@@ -2,6 +2,7 @@ package rig
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -154,6 +155,18 @@ func endAll(uid int) {
 func (d *RDP) Client(screen *Display) (*Proc, error) {
 	return d.r.Start(Cmd{Name: "xfreerdp", Path: "xfreerdp", Env: d.r.Env("DISPLAY=" + screen.Name),
 		Args: []string{fmt.Sprintf("/v:127.0.0.1:%d", d.Port), "/u:" + d.User, "/p:" + d.password, "/cert:ignore", "/client-hostname:HELPDESK01", "/size:800x600"}})
+}
+
+// Show opens a titled window on the session's display and waits until it is there.
+func (d *RDP) Show(display, title string) error {
+	env := d.r.Env("DISPLAY="+display, "XAUTHORITY="+d.home+"/.Xauthority")
+	if _, err := d.r.Start(Cmd{Name: "person", Path: "xmessage", Env: env, Args: []string{"-title", title, "-buttons", "", "text"}}); err != nil {
+		return err
+	}
+	return d.r.Wait(title, 20*time.Second, func() (bool, error) {
+		res, err := d.r.Run(10*time.Second, Cmd{Name: "xwininfo", Path: "xwininfo", Env: env, Args: []string{"-name", title}})
+		return err == nil && res.Code == 0, errors.Join(err, errors.New(res.Stderr))
+	})
 }
 
 // LogOff ends the session as its user's log-off does: the window manager ends.

@@ -122,6 +122,27 @@ until_ "its end is heard, with the hook" 20 is_open 0
 check "with the service away, a login goes on" bash -c "systemctl stop aval && ${SSH[*]@Q} maria@127.0.0.1 true; r=\$?; systemctl start aval; exit \$r"
 echo '{"SSHAccounts": ["maria"], "QuestionSeconds": 10}' >/etc/aval/policies/managed/ssh.json
 
+# --- a tool in the journal: lines of the host of Chrome Remote Desktop ---------------
+# The service reads the journal with the rights of its unit, once the tool is there.
+crd() { aval session list --json | jq -r "[.[] | select(.tool==\"chrome-remote-desktop\")] | $1"; }
+crd_is() { is "$(crd length)" "$1"; }
+# host USER LINE: a process of USER that writes LINE, and again each second until it is killed.
+host() { runuser -u "$1" -- systemd-cat -t chromoting bash -c 'while echo "$1"; do sleep 1; done' - "$2" & }
+says() { runuser -u "$1" -- logger -t chromoting "$2"; }
+install -D -m 755 /bin/true /opt/google/chrome-remote-desktop/chrome-remote-desktop-host
+host maria "Client connected: helper@example.com/1"
+until_ "a login in the journal is a session" 30 crd_is 1
+check "of the one who connected" is "$(crd '.[0].supporter')" helper@example.com
+host joao "Client connected: other@example.com/1"
+until_ "another user's line is another session" 30 crd_is 2
+pkill -u joao -f 'Client connected'
+until_ "its program's end ends it" 30 crd_is 1
+says joao "Client disconnected: helper@example.com/1"
+sleep 2 # what must not happen would have
+check "nobody else's word ends a session" is "$(crd 'map(.supporter) | index("helper@example.com") != null')" true
+pkill -u maria -f 'Client connected'
+until_ "hers ends with its program" 30 crd_is 0
+
 # --- a desktop ------------------------------------------------------------------
 if [ -x /usr/bin/aval-desktop ]; then
 	runuser -u maria -- Xvfb :7 -screen 0 1024x768x24 >/root/xvfb.log 2>&1 &

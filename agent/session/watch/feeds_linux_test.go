@@ -13,7 +13,7 @@ import (
 )
 
 // TestJournalFollowed plays lines of Chrome Remote Desktop's host into a real
-// journal, which is rotated in between: one session, this process's user's, and
+// journal, which is rotated and emptied in between: one session, this process's user's, and
 // nothing of what was there before. Fault planted once: Follow without the place
 // of the last entry began the old session.
 func TestJournalFollowed(t *testing.T) {
@@ -45,6 +45,7 @@ func TestJournalFollowed(t *testing.T) {
 	j.Write(chromeIdent, "Client connected: helper@example.com/1")
 	want("begin chrome-remote-desktop/")
 	j.Control("--rotate")
+	j.Control("--vacuum-files=1") // what was read is deleted under the reader
 	j.Write(chromeIdent, "Client disconnected: other@example.com/1")
 	j.Write(chromeIdent, "Client disconnected: helper@example.com/1")
 	want("end chrome-remote-desktop/")
@@ -93,5 +94,15 @@ func TestUntilInstalled(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOneSource: where there is a journal, the syslog file with the same lines is
+// not read.
+func TestOneSource(t *testing.T) {
+	for _, f := range LogFiles() {
+		if f.Tool == ToolChrome && len(Feeds([]string{ToolChrome}, nil)) > 0 {
+			t.Errorf("%+v and the journal", f)
+		}
 	}
 }

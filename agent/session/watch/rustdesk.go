@@ -10,7 +10,8 @@ import (
 // ToolRustDesk is the name of sessions that RustDesk's log tells of.
 const ToolRustDesk = "rustdesk"
 
-var rustDeskFacts = facts{hears: []string{"begin", "end", "address"}, missing: "transfers of files, terminals, and which of two logins at the same moment; the desktop: every unlocked one is asked"}
+var rustDeskFacts = facts{hears: []string{"begin", "end", "address"}, missing: "transfers of files, terminals, and which of two logins at the same moment; the desktop: every unlocked one is asked",
+	do: "the company's server may receive what it reports of its connections: docs/remote-tools.md"}
 
 // rustDesk reads the log of RustDesk's server process. The lines are those that
 // src/server/connection.rs of rustdesk/rustdesk writes (on_open, on_close,

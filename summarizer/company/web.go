@@ -1,0 +1,106 @@
+package company
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"aval/agent/strict"
+	"aval/agent/wire"
+)
+
+// The addresses of what a supporter's programs ask for, each a POST with JSON
+// and with the user's token as "Authorization: Bearer".
+const (
+	CodesPath    = "/api/v1/session-codes"
+	AnnouncePath = "/api/v1/announcements"
+)
+
+// maxAsk is the longest such request, in bytes.
+const maxAsk = 16 << 10
+
+type askCode struct {
+	Module         string `json:"module,omitempty"`
+	ModuleInsights bool   `json:"module_insights,omitempty"`
+}
+
+type askAnnounce struct {
+	Device string `json:"device"`
+}
+
+// CodesAPI makes session codes of the user whose token it is: see NewCode.
+func (s *Service) CodesAPI() http.Handler {
+	return s.forUser(func(r *http.Request, u User, raw []byte) (any, error) {
+		var ask askCode
+		if err := strict.Decode(raw, &ask); err != nil {
+			return nil, refuse(http.StatusBadRequest, "malformed", "The body is JSON with module and module_insights, or {}.")
+		}
+		return s.NewCode(r.Context(), CodeFor{Supporter: u.Name, LogSessions: u.LogSessions, Module: ask.Module, ModuleEnabled: ask.ModuleInsights, By: "user:" + u.ID})
+	})
+}
+
+// AnnounceAPI announces sessions of the user whose token it is: see Announce.
+func (s *Service) AnnounceAPI() http.Handler {
+	return s.forUser(func(r *http.Request, u User, raw []byte) (any, error) {
+		var ask askAnnounce
+		if err := strict.Decode(raw, &ask); err != nil || ask.Device == "" {
+			return nil, refuse(http.StatusBadRequest, "malformed", "The body is JSON with device: the computer's Aval ID.")
+		}
+		a, err := s.Announce(r.Context(), u.ID, ask.Device)
+		if errors.Is(err, ErrNoDevice) {
+			return nil, refuse(http.StatusNotFound, "device-unknown", "There is no computer with this Aval ID.")
+		}
+		return a, err
+	})
+}
+
+// forUser lets f answer a POST that carries a user's token.
+func (s *Service) forUser(f func(r *http.Request, u User, raw []byte) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, err := s.asked(r, f)
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		var no *refusal
+		switch {
+		case errors.As(err, &no):
+			if no.status == http.StatusUnauthorized {
+				h.Set("WWW-Authenticate", "Bearer")
+			}
+			w.WriteHeader(no.status)
+			_ = json.NewEncoder(w).Encode(no.EnrollError)
+		case err != nil:
+			s.log.Error("answer a user's program", "path", r.URL.Path, "err", err)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not do this now; try again in a minute."})
+		default:
+			w.WriteHeader(http.StatusCreated)
+			_ = json.NewEncoder(w).Encode(v)
+		}
+	})
+}
+
+func (s *Service) asked(r *http.Request, f func(*http.Request, User, []byte) (any, error)) (any, error) {
+	if r.Method != http.MethodPost {
+		return nil, refuse(http.StatusMethodNotAllowed, "method", "This is a POST.")
+	}
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || token == "" {
+		return nil, refuse(http.StatusUnauthorized, "token-missing", "A user's token is needed: Authorization: Bearer.")
+	}
+	u, err := s.UserOf(r.Context(), token)
+	if errors.Is(err, ErrNoUser) {
+		return nil, refuse(http.StatusUnauthorized, "token-unknown", "This token is not known, or its user is disabled.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxAsk+1))
+	if err != nil || len(raw) > maxAsk {
+		return nil, refuse(http.StatusBadRequest, "malformed", "The request is too long or was cut off.")
+	}
+	return f(r, u, raw)
+}
