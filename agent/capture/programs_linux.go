@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -110,12 +109,26 @@ func (w *programWatch) run(ctx context.Context) error {
 	return w.scanned(ctx)
 }
 
+// hurry lets this process be scheduled before others: a program may be gone in a
+// millisecond, and whatever thread of Go's run time is made to wait may hold what
+// the reading one needs. It does little, so it takes little from others. Best
+// effort: the unit allows it (LimitNICE), root may.
+func hurry() {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return
+	}
+	for _, t := range tasks {
+		if tid, err := strconv.Atoi(t.Name()); err == nil {
+			unix.Setpriority(unix.PRIO_PROCESS, tid, -15) // what it starts later inherits it
+		}
+	}
+}
+
 // announced follows the kernel's announcements until ctx ends or they fail.
 func (w *programWatch) announced(ctx context.Context) error {
 	defer context.AfterFunc(ctx, w.wake.wake)()
-	// First come, first read: a program may be gone in a millisecond. Best effort.
-	runtime.LockOSThread()
-	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -15)
+	hurry()
 	if w.scope.Display != "" {
 		var all sync.WaitGroup
 		defer all.Wait()
