@@ -314,22 +314,23 @@ func TestTwoDesktops(t *testing.T) {
 
 func TestWithdrawAndDelete(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, map[string]string{"recommended/test.json": `{"AcceptUnproven": "on"}`})
+	r := newRig(t, map[string]string{"managed/test.json": testMouse})
 	c := r.dial()
-	p := r.sit(":77", says(true))
+	p := r.sit(":77", hand(true))
+	p.hears(ipc.Heard{From: consent.FromTest, Device: "mouse"})
 	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
 	r.note(c, "1", "canary")
-	_, err := call[ipc.WithdrawResult](r, p.c, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: "pause"})
+	_, err := call[ipc.WithdrawResult](r, r.dial(), ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: "pause", Press: press})
 	must(t, err)
 	if res := r.note(c, "1", "canary paused"); res.Recorded || res.Reason != "paused" {
 		t.Errorf("note while paused: %+v", res)
 	}
-	_, err = call[ipc.WithdrawResult](r, p.c, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: "resume"})
+	_, err = call[ipc.WithdrawResult](r, r.dial(), ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: "resume", Press: press})
 	must(t, err)
 	if res := r.note(c, "1", "canary again"); !res.Recorded {
 		t.Errorf("note after resume: %+v", res)
 	}
-	out, err := call[ipc.WithdrawResult](r, p.c, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: "stop-and-delete"})
+	out, err := call[ipc.WithdrawResult](r, r.dial(), ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: "stop-and-delete", Press: press})
 	must(t, err)
 	if out.Outcome != consent.OutcomeErased || !slices.Contains(out.Copies, consent.Copy{Where: consent.CopyHere, Fate: consent.FateErased}) {
 		t.Errorf("delete: %+v", out)

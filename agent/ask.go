@@ -287,19 +287,19 @@ func (a *Agent) answer(c *ipc.Conn, r ipc.QuestionAnswer, h ipc.Heard) (ipc.Ques
 	if r.ForMinutes != 0 && (!r.Allow || r.ForMinutes != l.decided.AllowMinutes || ask.Rung() != prompt.Window) {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeBadRequest, Message: "the question did not offer that"}
 	}
-	by, counts := consent.P0, true
+	by, counts := hand{Provenance: consent.P0}, true
 	if ask.Rung() == prompt.Window {
-		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(d, c, h.Server))
+		by, counts = a.weigh(d, c, h)
 	}
 	if r.Allow && !counts && ask.Holds(c) {
 		l.question.remote++
 		a.log.Warn("a yes that does not count", "session", l.Name, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
-		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: refusal(h, by)}, nil
+		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: refusal(h, by.Provenance)}, nil
 	}
-	if err := ask.Answer(c, r.Allow, r.Groups, by, time.Now()); err != nil {
+	if err := ask.Answer(c, r.Allow, r.Groups, by.Provenance, time.Now()); err != nil {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
 	}
-	l.question.test = l.question.test || r.Allow && h.From == consent.FromTest
+	l.question.test = l.question.test || r.Allow && by.test
 	if ask.Over() && ask.Question().Outcome == consent.OutcomeAllowed {
 		l.question.minutes = r.ForMinutes
 	}

@@ -60,9 +60,10 @@ func TestObjection(t *testing.T) {
 // there is no server. Planted bug: waits is always false.
 func TestEndedBar(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
+	r := newRig(t, map[string]string{"managed/test.json": testMouse})
 	c := r.dial()
-	p := r.sit(":75", says(true))
+	p := r.sit(":75", hand(true))
+	p.hears(ipc.Heard{From: consent.FromTest, Device: "mouse"})
 	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
 	_, err := call[ipc.Empty](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
 	must(t, err)
@@ -70,9 +71,17 @@ func TestEndedBar(t *testing.T) {
 		return s.Session == "test/1" && s.Ended && !s.Erased && s.Items > 0 && s.Waiting
 	})
 	r.begin(c, ipc.SessionBegin{ID: "2", Hold: true})
-	_, err = call[ipc.WithdrawResult](r, p.c, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/2", Action: "stop-and-delete"})
+	_, err = call[ipc.WithdrawResult](r, r.dial(), ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/2", Action: "stop-and-delete", Press: press})
 	must(t, err)
-	p.shows("the deletion", func(s ipc.IndicatorSession) bool { return s.Session == "test/2" && s.Ended && s.Erased })
+	p.shows("the deletion", func(s ipc.IndicatorSession) bool {
+		return s.Session == "test/2" && s.Ended && s.Erased && !s.DeleteAsked
+	})
+	r.begin(c, ipc.SessionBegin{ID: "3", Hold: true})
+	_, err = call[ipc.WithdrawResult](r, r.dial(), ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/3", Action: "stop-and-delete"})
+	must(t, err)
+	p.shows("that it is asked about later", func(s ipc.IndicatorSession) bool {
+		return s.Session == "test/3" && s.Ended && !s.Erased && s.DeleteAsked
+	})
 }
 
 // TestEndedBarMakesRoom: a session that is over leaves the bar when somebody is

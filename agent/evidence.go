@@ -54,9 +54,11 @@ func (a *Agent) seated(d *desktop, server int) bool {
 	})
 }
 
-// listenOn has the desktop hear presses while a supporter may be there.
+// listenOn has the desktop hear presses while a supporter may be there, or a
+// window is open in which something can be stopped or deleted.
 func (a *Agent) listenOn(d *desktop) {
-	want := ipc.Listening{On: len(a.onDesktop(d)) > 0}
+	windows := a.windowsOn(d)
+	want := ipc.Listening{On: len(a.onDesktop(d)) > 0 || len(windows) > 0}
 	for _, lv := range a.leaving {
 		want.On = want.On || lv.desk == d
 	}
@@ -68,6 +70,11 @@ func (a *Agent) listenOn(d *desktop) {
 	}
 	d.listening = want
 	d.conn.Push(ipc.PushListen, want)
+	if want.On { // it begins anew, and knows of no window
+		for _, w := range windows {
+			d.follow(w)
+		}
+	}
 }
 
 // hear asks a desktop where a press of a peer's window came from, and returns
@@ -137,52 +144,102 @@ func (a *Agent) await(ctx context.Context, got <-chan ipc.Heard) (ipc.Heard, err
 	}
 }
 
+// hand is whose hand pressed, as far as is known.
+type hand struct {
+	consent.Provenance
+	test bool // a device that a policy names for tests
+}
+
+// weigh says whose hand a press was that came over c, by what the desktop d
+// heard of it, and whether a yes counts by it; d nil: none is known.
+func (a *Agent) weigh(d *desktop, c *ipc.Conn, h ipc.Heard) (by hand, counts bool) {
+	s := consent.Surroundings{Tests: len(a.policy.Effective.TestAnswerDevices()) > 0}
+	if d != nil {
+		s = a.surroundings(d, c, h.Server)
+	}
+	by.Provenance, counts = consent.Weigh(h.From, h.Doubt != "", s)
+	by.test = by.Proven() && h.From == consent.FromTest
+	return by, counts
+}
+
+// pressedOn is the desktop on which a peer's windows are: the one whose helper
+// the peer is, or else the only one of its user's. among, where there are any,
+// bounds the choice. A barred program's presses are not asked about: each press
+// counts once, and it would take them from the others.
+func (a *Agent) pressedOn(c *ipc.Conn, among []string) *desktop {
+	if a.barred(c.Peer()) != nil {
+		return nil
+	}
+	var of []*desktop
+	for _, d := range a.desktops {
+		p := d.conn.Peer()
+		if p.UID != c.Peer().UID || len(among) > 0 && !slices.Contains(among, d.id) {
+			continue
+		}
+		if p.PID == c.Peer().PID { // the bar is its helper's own
+			return d
+		}
+		of = append(of, d)
+	}
+	if len(of) == 1 {
+		return of[0]
+	}
+	return nil
+}
+
+// viewedIn are the desktops that an open session views, as far as known.
+func (a *Agent) viewedIn(session string) []string {
+	if l, ok := a.sessions[session]; ok {
+		return l.desktops
+	}
+	return nil
+}
+
+// whenHeard has f do the rest in the loop once a desktop's word is there: now,
+// where there was nothing to ask it. If the service stops before, f is not called.
+func (a *Agent) whenHeard(got <-chan ipc.Heard, f func(ipc.Heard)) {
+	select {
+	case h := <-got:
+		f(h)
+		return
+	default:
+	}
+	a.work.Go(func() {
+		select {
+		case h := <-got:
+			a.post(func() { f(h) })
+		case <-a.ctx.Done():
+		}
+	})
+}
+
 // handleControl does at once what lets less be recorded. Resume lets more be
 // recorded while the supporter holds the mouse: it needs the evidence that a yes
 // needs, and a program that is not barred; where there are installed programs, it
 // needs the bar.
 func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawMessage) (any, error) {
-	var r ipc.RecordingControl
-	if err := ipc.Decode(params, &r); err != nil {
-		return nil, err
-	}
-	if r.Action != actionResume {
-		return loop(ctx, a, params, func(r ipc.RecordingControl) (ipc.WithdrawResult, error) { return a.control(c, r) })
-	}
-	var d *desktop
-	var got <-chan ipc.Heard
-	var refused error
-	if err := a.do(ctx, func() {
+	return later(ctx, a, params, func(r ipc.RecordingControl, done func(ipc.WithdrawResult, error)) {
 		l, ok := a.sessions[r.Session]
-		if refused = a.barred(c.Peer()); refused == nil && (!ok || !a.mine(c.Peer(), l)) {
-			_, refused = a.control(c, r) // which says why not
+		if r.Action != actionResume || !ok || !a.mine(c.Peer(), l) {
+			a.control(c, r, done) // which says why not
+			return
 		}
-		for _, one := range a.desktops {
-			if p := one.conn.Peer(); ok && slices.Contains(l.desktops, one.id) && p.UID == c.Peer().UID && p.PID == c.Peer().PID {
-				d = one // the bar is its helper's own
+		if err := a.barred(c.Peer()); err != nil {
+			done(ipc.WithdrawResult{}, err)
+			return
+		}
+		d := a.pressedOn(c, l.desktops)
+		if d != nil && (d.conn.Peer().PID != c.Peer().PID || !slices.Contains(l.desktops, d.id)) {
+			d = nil // only the bar resumes
+		}
+		a.whenHeard(a.hear(d, c, r.Press), func(h ipc.Heard) {
+			if _, counts := a.weigh(d, c, h); !counts || d == nil && a.cfg.Group != "" {
+				a.log.Warn("a resume that does not count", "session", r.Session, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
+				done(ipc.WithdrawResult{}, errRemoteHand)
+				return
 			}
-		}
-		got = a.hear(d, c, r.Press)
-	}); err != nil {
-		return nil, err
-	}
-	if refused != nil {
-		return nil, refused
-	}
-	h, err := a.await(ctx, got)
-	if err != nil {
-		return nil, err
-	}
-	return loop(ctx, a, params, func(r ipc.RecordingControl) (ipc.WithdrawResult, error) {
-		s := consent.Surroundings{Tests: len(a.policy.Effective.TestAnswerDevices()) > 0}
-		if d != nil {
-			s = a.surroundings(d, c, h.Server)
-		}
-		if _, counts := consent.Weigh(h.From, h.Doubt != "", s); !counts || d == nil && a.cfg.Group != "" {
-			a.log.Warn("a resume that does not count", "session", r.Session, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
-			return ipc.WithdrawResult{}, errRemoteHand
-		}
-		return a.control(c, r)
+			a.control(c, r, done)
+		})
 	})
 }
 

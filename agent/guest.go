@@ -460,8 +460,8 @@ func (a *Agent) waitsFor(c *company) (waits, held bool, err error) {
 	}
 	for _, s := range streams {
 		live := !s.Withdrawn && !s.Erased
-		held = held || live && s.Held
-		waits = waits || live && !s.Held && s.Last > s.Acked
+		held = held || live && s.Held || !s.Erased && s.DeleteAsked
+		waits = waits || live && !s.Held && !s.DeleteAsked && s.Last > s.Acked
 	}
 	records, err := f.PendingRecords(c.Company, 1)
 	return waits || len(records) > 0, held, err

@@ -30,11 +30,11 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 	case ipc.MethodSettingsGet:
 		return loop(ctx, a, params, func(ipc.Empty) (ipc.SettingsResult, error) { return a.settings(c.Peer().UID), nil })
 	case ipc.MethodSettingsSet:
-		return loop(ctx, a, params, func(r ipc.SettingsSet) (ipc.SettingsResult, error) { return a.setSettings(c.Peer().UID, r) })
+		return later(ctx, a, params, func(r ipc.SettingsSet, done func(ipc.SettingsResult, error)) { a.changeSettings(c, r, done) })
 	case ipc.MethodPolicyShow:
 		return loop(ctx, a, params, func(ipc.Empty) (any, error) { return a.policyShow(), nil })
 	case ipc.MethodWatch:
-		return loop(ctx, a, params, func(ipc.Empty) (ipc.Empty, error) { return a.watch(c) })
+		return loop(ctx, a, params, func(r ipc.Watching) (ipc.Empty, error) { return a.watch(c, r) })
 	case ipc.MethodWelcome:
 		return loop(ctx, a, params, func(ipc.Empty) (ipc.Welcome, error) { return a.welcome(c.Peer().UID) })
 	case ipc.MethodSessionBegin:
@@ -60,7 +60,7 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 	case ipc.MethodConsentReceipt:
 		return loop(ctx, a, params, func(r ipc.ReceiptOf) (ipc.Receipt, error) { return a.receipt(c.Peer(), r) })
 	case ipc.MethodConsentWithdraw:
-		return loop(ctx, a, params, func(r ipc.Withdraw) (ipc.WithdrawResult, error) { return a.withdraw(c, r) })
+		return later(ctx, a, params, func(r ipc.Withdraw, done func(ipc.WithdrawResult, error)) { a.withdraw(c, r, done) })
 	case ipc.MethodSent:
 		return loop(ctx, a, params, func(r ipc.Sent) (ipc.SentResult, error) { return a.sent(c.Peer(), r) })
 	case ipc.MethodEnroll:
@@ -96,6 +96,10 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 // Closed implements ipc.Handler.
 func (a *Agent) Closed(c *ipc.Conn) {
 	a.post(func() {
+		if d := a.pressedOn(c, nil); a.watchers[c] != nil && d != nil {
+			delete(a.watchers, c)
+			a.listenOn(d)
+		}
 		delete(a.watchers, c)
 		now := time.Now()
 		for _, l := range a.sessions {
@@ -130,6 +134,31 @@ func loop[P, R any](ctx context.Context, a *Agent, params json.RawMessage, f fun
 		return nil, err
 	}
 	return r, ferr
+}
+
+// later is loop for what is answered only when something else was heard of: f
+// calls done once. Where the caller does not wait for it, it is done all the same.
+func later[P, R any](ctx context.Context, a *Agent, params json.RawMessage, f func(P, func(R, error))) (any, error) {
+	var p P
+	if err := ipc.Decode(params, &p); err != nil {
+		return nil, err
+	}
+	type result struct {
+		r   R
+		err error
+	}
+	got := make(chan result, 1)
+	if err := a.do(ctx, func() { f(p, func(r R, err error) { got <- result{r, err} }) }); err != nil {
+		return nil, err
+	}
+	select {
+	case x := <-got:
+		return x.r, x.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-a.ctx.Done():
+		return nil, errStopping
+	}
 }
 
 // onDesktop runs f in the loop for the desktop whose helper calls.

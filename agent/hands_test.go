@@ -44,6 +44,9 @@ func hand(yes bool) func(*person, ipc.PromptOpen) {
 	}
 }
 
+// press is a place in a window of the bar's.
+var press = &ipc.Press{Window: 8, Width: 10, Height: 10}
+
 const testMouse = `{"TestAnswerDevices": ["mouse"], "QuestionSeconds": 10}`
 
 // TestHand: where a policy names devices a yes counts only with one of them, and
@@ -339,7 +342,6 @@ func TestResumeByHand(t *testing.T) {
 	p := r.sit(":77", hand(true))
 	p.hears(ipc.Heard{From: consent.FromTest, Device: "mouse"})
 	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
-	press := &ipc.Press{Window: 8, Width: 10, Height: 10}
 	control := func(action string, at *ipc.Press) error {
 		_, err := call[ipc.WithdrawResult](r, bar, ipc.MethodRecordingControl, ipc.RecordingControl{Session: "test/1", Action: action, Press: at})
 		return err

@@ -16,16 +16,19 @@ import (
 )
 
 // leave is the question after the supporter has left, about a recording of which
-// nobody knows whose hand allowed it: send it, or delete it? Until then it is
-// sealed on this computer, and without an answer it is deleted.
+// nobody knows whose hand allowed it, or asked to delete it: send it, or delete
+// it? Until then it is sealed on this computer, and without an answer it is deleted.
 type leave struct {
 	grant  record.Grant
 	stream store.Stream
 	items  uint64
 	until  time.Time // without an answer it is deleted then
-	desk   *desktop
-	ask    *prompt.Ask
-	timer  *time.Timer
+	// deleteAsked: it was allowed; somebody asked to delete it.
+	deleteAsked bool
+	desk        *desktop
+	ask         *prompt.Ask
+	test        bool // the answer came from a device that a policy names for tests
+	timer       *time.Timer
 }
 
 // leaveAgain is after how long a question that was put off is asked again.
@@ -51,14 +54,14 @@ func (a *Agent) held(st store.Stream) (bool, error) {
 // askHeld asks about the recordings that wait, where somebody can be asked and
 // no supporter is there; and deletes those that have waited for too long.
 func (a *Agent) askHeld() {
-	streams, err := a.store.Streams()
+	streams, err := a.beginWaiting()
 	if err != nil {
 		a.log.Error("read streams", "err", err)
 		return
 	}
 	now, next := time.Now(), time.Time{}
 	for _, s := range streams {
-		if !s.Held || !s.Closed || s.Withdrawn || s.Erased {
+		if !awaitsWord(s) || s.HeldUntil.IsZero() {
 			continue
 		}
 		g, err := a.findGrant(s.GrantID)
@@ -67,7 +70,7 @@ func (a *Agent) askHeld() {
 			continue
 		}
 		if !now.Before(s.HeldUntil) {
-			if err := a.dropHeld(g, s.Stream, "agent", ""); err != nil {
+			if err := a.dropHeld(g, s.Stream, "agent", hand{}); err != nil {
 				a.log.Error("delete a recording that nobody confirmed", "session", s.Session, "err", err)
 			}
 			continue
@@ -81,7 +84,7 @@ func (a *Agent) askHeld() {
 		}
 		if a.leaving[s.Stream] == nil && now.Sub(a.putOff[s.Stream]) >= leaveAgain {
 			if d := a.freeDesktop(g); d != nil {
-				a.openLeave(&leave{grant: g, stream: s.Stream, items: s.Last, until: s.HeldUntil, desk: d})
+				a.openLeave(&leave{grant: g, stream: s.Stream, items: s.Last, until: s.HeldUntil, deleteAsked: s.DeleteAsked, desk: d})
 			}
 		}
 	}
@@ -91,6 +94,74 @@ func (a *Agent) askHeld() {
 	if !next.IsZero() {
 		a.heldTimer = a.after(time.Until(next), a.askHeld)
 	}
+}
+
+// awaitsWord tells whether a stream waits for the person's word, now or once its
+// session is over.
+func awaitsWord(s store.StreamInfo) bool {
+	return !s.Erased && (s.DeleteAsked || s.Held && !s.Withdrawn)
+}
+
+// beginWaiting ends the streams that somebody asked to delete and whose person
+// no supporter is with any more: their time begins now. It lists all streams.
+func (a *Agent) beginWaiting() ([]store.StreamInfo, error) {
+	streams, err := a.store.Streams()
+	if err != nil {
+		return nil, err
+	}
+	begun := false
+	for _, s := range streams {
+		if !awaitsWord(s) || !s.DeleteAsked || !s.HeldUntil.IsZero() {
+			continue
+		}
+		g, err := a.findGrant(s.GrantID)
+		if err != nil {
+			a.log.Error("find the grant of a recording that is to be deleted", "session", s.Session, "err", err)
+			continue
+		}
+		if a.supporterFor(g) {
+			continue
+		}
+		begun = true
+		if !s.Closed && !s.Withdrawn {
+			a.closeStream(s.Stream, s.Last, "stopped")
+		} else if err := a.store.CloseStream(s.Stream); err != nil {
+			a.log.Error("close stream", "session", s.Session, "err", err)
+		}
+	}
+	if !begun {
+		return streams, nil
+	}
+	return a.store.Streams()
+}
+
+// supporterFor tells whether a supporter is with the person whom a grant is
+// about, or its own session goes on.
+func (a *Agent) supporterFor(g record.Grant) bool {
+	for _, l := range a.sessions {
+		if l.Name == g.Session || slices.ContainsFunc(a.viewers(l), func(uid uint32) bool { return g.Concerns(a.subjectIn(uid, g.Decided)) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// askToDelete leaves a stream held that somebody asked to delete while a
+// supporter was there: the person is asked once they have left.
+func (a *Agent) askToDelete(s stopped, by hand) (ipc.WithdrawResult, error) {
+	out := ipc.WithdrawResult{Outcome: consent.OutcomeWithdrawn, Held: true}
+	last, err := a.lastOf(s.stream)
+	if err != nil {
+		return out, err
+	}
+	a.log.Warn("a deletion that is asked about again", "session", s.grant.Session, "provenance", string(by.Provenance))
+	a.over(s, out, last)
+	a.overThere(s.grant.Session)
+	if err := a.withdrawFurther(s.grant.ID, by); err != nil {
+		return out, err
+	}
+	a.askHeld()
+	return out, nil
 }
 
 // freeDesktop is a desktop of the person whom a grant is about, at which they
@@ -148,7 +219,7 @@ func (a *Agent) signIn(session string, uid uint32) (came bool) {
 	}
 	a.signedIn[session] = true
 	for st := range a.putOff {
-		if g, err := a.findGrant(st.Session); err == nil && g.Concerns(a.subjectOf(uid)) {
+		if g, err := a.findGrant(st.Session); err == nil && g.Concerns(a.subjectIn(uid, g.Decided)) {
 			delete(a.putOff, st)
 		}
 	}
@@ -187,7 +258,7 @@ func (a *Agent) settleLeave(lv *leave) {
 	case consent.OutcomeAllowed:
 		err = a.sendHeld(lv)
 	case consent.OutcomeRefused:
-		err = a.dropHeld(lv.grant, lv.stream, "person", end.Provenance)
+		err = a.dropHeld(lv.grant, lv.stream, "person", hand{end.Provenance, lv.test})
 	default: // asked again, until its time is up
 		switch end.Ending {
 		case consent.EndingLocked, consent.EndingSwitched, consent.EndingLoggedOff, consent.EndingSessionOver:
@@ -210,7 +281,7 @@ func (a *Agent) sendHeld(lv *leave) error {
 	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: lv.grant.Company, Device: lv.grant.Device, Session: lv.stream.Session}
 	end := lv.ask.Question()
 	rung, locale, hash := lv.ask.ShownOn()
-	c := record.Confirmation{Head: h, Grant: lv.grant.ID, LastSeq: lv.items, Provenance: end.Provenance, Asked: record.Asked{
+	c := record.Confirmation{Head: h, Grant: lv.grant.ID, LastSeq: lv.items, Provenance: end.Provenance, DeleteAsked: lv.deleteAsked, Asked: record.Asked{
 		AskedAt: end.AskedAt.UTC(), ShownAt: end.ShownAt.UTC(), EndedAt: end.EndedAt.UTC(), Rung: string(rung), Locale: locale, TextHash: hash,
 		Offered: lv.grant.Groups,
 	}}
@@ -226,13 +297,20 @@ func (a *Agent) sendHeld(lv *leave) error {
 	if err := a.store.Release(lv.stream); err != nil {
 		return fmt.Errorf("let the recording go: %w", err)
 	}
+	if owner := a.ownerOf(lv.grant); owner != nil && owner.link != nil {
+		owner.link.Lift(lv.stream)
+	}
 	a.tendGuest(a.guests[lv.grant.Device])
 	return nil
 }
 
-// dropHeld deletes a recording that waited: never sent, then the record of why,
-// then the key.
-func (a *Agent) dropHeld(g record.Grant, st store.Stream, by string, hand consent.Provenance) error {
+// dropHeld deletes a recording that waited: the mark that it is to be deleted,
+// by which the next start goes on, never sent, then the record of why, then the
+// key. A company that has some of it hears of it.
+func (a *Agent) dropHeld(g record.Grant, st store.Stream, by string, whose hand) error {
+	if err := a.store.Hold(st); err != nil {
+		return err
+	}
 	if err := a.store.Withdraw(st); err != nil {
 		return fmt.Errorf("withdraw: %w", err)
 	}
@@ -240,8 +318,8 @@ func (a *Agent) dropHeld(g record.Grant, st store.Stream, by string, hand consen
 	if err != nil {
 		return err
 	}
-	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
-	w := record.Withdrawal{Head: h, Grant: g.ID, LastSeq: last, Erase: true, By: by, Provenance: hand}
+	h := a.headAfter(g)
+	w := record.Withdrawal{Head: h, Grant: g.ID, LastSeq: last, Erase: true, By: by, Provenance: whose.Provenance, Test: whose.test}
 	if _, err := a.write(h, record.TypeWithdrawal, w); err != nil {
 		return err
 	}
@@ -286,7 +364,7 @@ func (a *Agent) claimLeave(c *ipc.Conn, lv *leave, r ipc.QuestionClaim) (ipc.Que
 		AnswerSeconds: int(consent.MaxAnswer / time.Second), Offered: []event.Group{event.Windows},
 		Companies: []ipc.QuestionCompany{{ID: g.Company, Name: g.CompanyName, Verified: g.CompanyHost == "", Host: g.CompanyHost,
 			Engine: g.Engine, RetentionDays: g.RetentionDays}},
-		Leave: &ipc.QuestionLeave{Items: lv.items, From: g.NotBefore, Until: lv.until},
+		Leave: &ipc.QuestionLeave{Items: lv.items, From: g.NotBefore, Until: lv.until, DeleteAsked: lv.deleteAsked},
 	}, nil
 }
 
@@ -296,19 +374,20 @@ func (a *Agent) answerLeave(c *ipc.Conn, lv *leave, r ipc.QuestionAnswer, h ipc.
 	if c.Peer().UID != lv.desk.uid {
 		return ipc.QuestionAnswerResult{}, errNotYours
 	}
-	by, counts := consent.P0, true
+	by, counts := hand{Provenance: consent.P0}, true
 	if lv.ask.Rung() == prompt.Window {
-		by, counts = consent.Weigh(h.From, h.Doubt != "", a.surroundings(lv.desk, c, h.Server))
+		by, counts = a.weigh(lv.desk, c, h)
 	}
 	if a.supporterOn(lv.desk.uid) {
 		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: ipc.RefusedRemote}, nil
 	}
 	if !counts {
-		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: refusal(h, by)}, nil
+		return ipc.QuestionAnswerResult{Outcome: consent.OutcomeAsking, Refused: refusal(h, by.Provenance)}, nil
 	}
-	if err := lv.ask.Answer(c, r.Allow, r.Groups, by, time.Now()); err != nil {
+	if err := lv.ask.Answer(c, r.Allow, r.Groups, by.Provenance, time.Now()); err != nil {
 		return ipc.QuestionAnswerResult{}, &ipc.Error{Code: ipc.CodeRefused, Message: err.Error()}
 	}
+	lv.test = by.test
 	lv.ask.ShownAs(cut(r.Locale, 35), cut(r.TextSHA256, 64))
 	a.settleLeave(lv)
 	return ipc.QuestionAnswerResult{Outcome: lv.ask.Question().Outcome}, nil

@@ -149,10 +149,11 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			return nil
 		}
 	}
-	waiting := map[string]bool{} // by grant
+	waiting, toDelete := map[string]bool{}, map[string]bool{} // by grant
 	if streams, err := a.store.Streams(); err == nil {
 		for _, s := range streams {
-			waiting[s.GrantID] = s.Held && !s.Withdrawn && !s.Erased
+			waiting[s.GrantID] = awaitsWord(s)
+			toDelete[s.GrantID] = awaitsWord(s) && s.DeleteAsked
 		}
 	}
 	later := map[string]consent.Outcome{} // by grant: what came after it
@@ -185,6 +186,9 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			return true
 		}
 		r.Held = waiting[e.ID]
+		if toDelete[e.ID] {
+			r.Outcome = consent.OutcomeWithdrawn
+		}
 		if o, ok := later[e.ID]; ok {
 			r.Outcome = o
 		} else if e.Type == record.TypeGrant && now.Sub(e.At) > record.MaxGrantAge && r.Outcome == consent.OutcomeAllowed {

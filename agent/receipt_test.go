@@ -43,6 +43,8 @@ func TestReceiptTellsTheWithdrawal(t *testing.T) {
 	if got := receipt(); got.Outcome() != consent.OutcomeWithdrawn {
 		t.Errorf("after the withdrawal: %s", got.Outcome())
 	}
+	_, err = call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
 	_, err = call[ipc.WithdrawResult](r, c, ipc.MethodConsentWithdraw, ipc.Withdraw{ID: "test/1", Delete: true})
 	must(t, err)
 	if got := receipt(); got.Outcome() != consent.OutcomeErased {

@@ -146,7 +146,10 @@ func (a *Agent) startResumed(l *live, k kept) error {
 		return err
 	}
 	i := slices.IndexFunc(streams, func(s store.StreamInfo) bool { return s.Stream == st })
-	if i < 0 || streams[i].Closed || streams[i].Withdrawn || streams[i].Erased {
+	if i >= 0 && (streams[i].Withdrawn || streams[i].DeleteAsked) {
+		l.outcome = consent.OutcomeWithdrawn
+	}
+	if i < 0 || streams[i].Closed || streams[i].Withdrawn || streams[i].DeleteAsked || streams[i].Erased {
 		return errors.New("its stream is closed")
 	}
 	r := a.attach(l, &recording{grant: v, stream: st, since: k.Since, paused: k.Paused, gapDue: true, last: streams[i].Last})
@@ -420,15 +423,16 @@ func (a *Agent) finish(l *live, reason string) {
 	l.rec = nil
 	last := r.writer.wait()
 	a.closeStream(r.stream, last, reason)
-	a.showEnded(l, r, last+1)
+	a.showEnded(l, r, last+1, false)
 }
 
 // showEnded tells the desktops that the recording is over, for ten seconds, and
-// as long as something of it is still here, that it is.
-func (a *Agent) showEnded(l *live, r *recording, items uint64) {
+// as long as something of it is still here, that it is; or that the person is
+// going to be asked whether it is deleted.
+func (a *Agent) showEnded(l *live, r *recording, items uint64, deleteAsked bool) {
 	row := ipc.IndicatorSession{Session: l.Name, Supporter: l.Supporter, Company: r.grant.Grant().CompanyName,
-		Since: r.since, Ended: true, Erased: l.outcome == consent.OutcomeErased, Items: items,
-		Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy, Waiting: a.waits(r.stream)}
+		Since: r.since, Ended: true, Erased: l.outcome == consent.OutcomeErased, DeleteAsked: deleteAsked, Items: items,
+		Enforced: r.grant.Grant().Basis == consent.BasisEnforcedPolicy, Waiting: !deleteAsked && a.waits(r.stream)}
 	until := time.Now().Add(10 * time.Second)
 	for _, id := range l.desktops {
 		d, ok := a.desktops[id]

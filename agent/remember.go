@@ -68,17 +68,25 @@ type answer struct {
 
 // loadRecords reads what the records of before say to what comes: the names that
 // sessions had, the newest time, and the answers that still hold. An answer is
-// over with its own withdrawal, and with that of any session that rested on it.
+// over with its own withdrawal, and with that of any session that rested on it;
+// and where one of these was to be deleted, whatever was said of that afterwards.
 func (a *Agent) loadRecords() error {
 	now := time.Now()
 	revoked := map[string]bool{}
+	streams, err := a.store.Streams()
+	if err != nil {
+		return err
+	}
+	for _, s := range streams {
+		revoked[s.GrantID] = s.DeleteAsked
+	}
 	return a.store.Records(func(e store.Entry) bool { // newest first
 		a.used[e.Session] = true
 		if e.At.After(a.latest) {
 			a.latest = e.At
 		}
 		switch e.Type {
-		case record.TypeWithdrawal, record.TypeErasure:
+		case record.TypeWithdrawal, record.TypeErasure, record.TypeConfirmation:
 			var b struct {
 				Grant string `json:"grant"`
 			}
@@ -180,8 +188,7 @@ func (a *Agent) allowAgain(l *live, y *answer, groups []event.Group) {
 // answeredFor is for how many minutes an answer holds: what was chosen in the
 // window by a hand at this computer, and 0 for any other.
 func answeredFor(l *live, chosen int, rung prompt.Rung, by consent.Provenance) int {
-	proven := by == consent.P1 || by == consent.P2 || by == consent.P3
-	if rung != prompt.Window || !proven || chosen != l.decided.AllowMinutes {
+	if rung != prompt.Window || !by.Proven() || chosen != l.decided.AllowMinutes {
 		return 0
 	}
 	return chosen
@@ -256,7 +263,7 @@ func (a *Agent) letGo(l *live, reason string) {
 	l.awaiting = nil
 	a.closeStream(h.stream, h.last, reason)
 	if h.rec != nil {
-		a.showEnded(l, h.rec, h.last+1)
+		a.showEnded(l, h.rec, h.last+1, false)
 	}
 }
 
@@ -267,7 +274,7 @@ func (a *Agent) hold(l *live, k kept) {
 		return // it counts as an orphan, and is closed
 	}
 	for _, s := range streams {
-		if s.Session == l.Name && s.Company == k.Decided.Company && !s.Closed && !s.Withdrawn && !s.Erased {
+		if s.Session == l.Name && s.Company == k.Decided.Company && !s.Closed && !s.Withdrawn && !s.DeleteAsked && !s.Erased {
 			l.awaiting = &awaiting{stream: s.Stream, last: s.Last, since: k.Since}
 		}
 	}

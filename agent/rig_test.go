@@ -269,6 +269,7 @@ func (p *person) take(push ipc.Push) {
 		p.mu.Unlock()
 	case ipc.PushIndicator:
 		p.mu.Lock()
+		p.ind = ipc.Indicator{}
 		_ = json.Unmarshal(push.Data, &p.ind)
 		rev, visible := p.ind.Revision, p.visible
 		p.mu.Unlock()

@@ -351,7 +351,7 @@ func (a *Agent) closeOrphans() {
 		a.notes = appendNote(a.notes, "A withdrawal could not be finished: "+err.Error()+". Nothing of it leaves this computer; it is tried again at the next start.")
 	}
 	for _, s := range streams {
-		if s.Closed || s.Withdrawn || s.Erased {
+		if s.Closed || s.Withdrawn || s.Erased || s.DeleteAsked { // askHeld sees to the last
 			continue
 		}
 		if l, ok := a.sessions[s.Session]; ok && (l.rec != nil || (l.awaiting != nil && l.awaiting.stream == s.Stream)) {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,10 +49,33 @@ func inForce(e policy.Effective, asks policy.Asks, r ipc.SettingsResult) ipc.Set
 	return r
 }
 
-// setSettings stores the user's own values, all of r or nothing. While a supporter
-// is on that user's desktop it may only become stricter, and the language stays:
-// the hand at the mouse may be theirs.
-func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, error) {
+// changeSettings stores the user's own values. While a supporter is on that user's
+// desktop the hand at the mouse may be theirs: then they become stricter at once,
+// and looser, or another language, only by a hand that is known to be the person's.
+func (a *Agent) changeSettings(c *ipc.Conn, r ipc.SettingsSet, done func(ipc.SettingsResult, error)) {
+	uid := c.Peer().UID
+	out, err := a.setSettings(uid, r, false)
+	if !errors.Is(err, errSupporter) || r.Press == nil {
+		done(out, err)
+		return
+	}
+	d := a.pressedOn(c, nil)
+	a.whenHeard(a.hear(d, c, r.Press), func(h ipc.Heard) {
+		by, counts := a.weigh(d, c, h)
+		mine := counts && by.Proven()
+		if !mine {
+			a.log.Warn("a looser setting that does not count", "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
+		}
+		done(a.setSettings(uid, r, mine))
+	})
+}
+
+var errSupporter = &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop",
+	Hint: "the setting can become stricter now, and looser in the settings window, with this computer's own mouse or keyboard, or once they have left"}
+
+// setSettings stores values, all of r or nothing. mine: it is known that the
+// person's own hand chose them.
+func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet, mine bool) (ipc.SettingsResult, error) {
 	if err := checkSettings(r); err != nil {
 		return ipc.SettingsResult{}, err
 	}
@@ -79,9 +103,8 @@ func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet) (ipc.SettingsResult, 
 	default:
 		loose, prefs.Language = loose || prefs.Language != r.Language, r.Language
 	}
-	if loose && a.supporterOn(uid) {
-		return now, &ipc.Error{Code: ipc.CodeRefused, Message: "a supporter is connected to this desktop",
-			Hint: "the setting can become stricter now, and looser once they have left"}
+	if loose && !mine && a.supporterOn(uid) {
+		return now, errSupporter
 	}
 	if r.SessionInsights != "" {
 		if err := a.store.SetSetting(uid, r.SessionInsights, time.Now().UTC()); err != nil {

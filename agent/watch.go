@@ -15,14 +15,36 @@ const settleFor = 250 * time.Millisecond
 // watcher is a window that is told of changes; seen is what it could see when it
 // was told last, as hashes.
 type watcher struct {
-	conn *ipc.Conn
-	seen map[ipc.What][32]byte
+	conn   *ipc.Conn
+	seen   map[ipc.What][32]byte
+	window uint32 // its X id; 0: none of which presses could count
 }
 
-// watch has a connection be told of changes from now on.
-func (a *Agent) watch(c *ipc.Conn) (ipc.Empty, error) {
-	a.watchers[c] = &watcher{conn: c, seen: a.visible(c.Peer())}
+// watch has a connection be told of changes from now on, and the desktop follow
+// its window.
+func (a *Agent) watch(c *ipc.Conn, r ipc.Watching) (ipc.Empty, error) {
+	w := &watcher{conn: c, seen: a.visible(c.Peer()), window: r.Window}
+	a.watchers[c] = w
+	if d := a.pressedOn(c, nil); d != nil && w.window != 0 {
+		a.listenOn(d)
+		d.follow(w)
+	}
 	return ipc.Empty{}, nil
+}
+
+// follow has the desktop follow a watcher's window.
+func (d *desktop) follow(w *watcher) {
+	d.conn.Push(ipc.PushWatch, ipc.Watch{PID: w.conn.Peer().PID, Window: w.window})
+}
+
+// windowsOn are the watchers with a window on a desktop.
+func (a *Agent) windowsOn(d *desktop) (out []*watcher) {
+	for c, w := range a.watchers {
+		if w.window != 0 && a.pressedOn(c, nil) == d {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // touched is called whenever the loop has done something: soon everybody who

@@ -16,37 +16,38 @@ import (
 
 // control is what the indicator's buttons do: pause, resume, stop,
 // stop-and-delete, object. That resume came from the person's own hand is for
-// the caller to see to; all else counts from any hand.
-func (a *Agent) control(c *ipc.Conn, r ipc.RecordingControl) (ipc.WithdrawResult, error) {
-	none := ipc.WithdrawResult{}
+// the caller to see to; all else counts from any hand. done is called once.
+func (a *Agent) control(c *ipc.Conn, r ipc.RecordingControl, done withdrawn) {
+	refuse := func(err error) { done(ipc.WithdrawResult{}, err) }
 	l, ok := a.sessions[r.Session]
 	if !ok || l.rec == nil {
 		if r.Action == "stop-and-delete" { // "Delete" of a session that has just ended
-			return a.withdraw(c, ipc.Withdraw{ID: r.Session, Delete: true})
+			a.withdraw(c, ipc.Withdraw{ID: r.Session, Delete: true, Press: r.Press}, done)
+			return
 		}
-		return none, &ipc.Error{Code: ipc.CodeNotFound, Message: "this session is not being recorded"}
+		refuse(&ipc.Error{Code: ipc.CodeNotFound, Message: "this session is not being recorded"})
+		return
 	}
 	if !a.mine(c.Peer(), l) {
-		return none, &ipc.Error{Code: ipc.CodeRefused, Message: "this session is on another user's desktop"}
+		refuse(&ipc.Error{Code: ipc.CodeRefused, Message: "this session is on another user's desktop"})
+		return
 	}
-	enforced := l.rec.grant.Grant().Basis == consent.BasisEnforcedPolicy
 	switch r.Action {
 	case "pause", actionResume:
-		if enforced {
-			return none, errEnforced
+		if l.rec.grant.Grant().Basis == consent.BasisEnforcedPolicy {
+			refuse(errEnforced)
+			return
 		}
 		l.rec.paused = r.Action != actionResume
 		a.gateAll() // first: a pause holds even where it cannot be written down
 		a.showOn(l)
-		if err := a.keep(l); err != nil {
-			return none, err
-		}
-		return ipc.WithdrawResult{Outcome: l.outcome}, nil
+		done(ipc.WithdrawResult{Outcome: l.outcome}, a.keep(l))
 	case "stop", "stop-and-delete", "object":
-		return a.withdraw(c, ipc.Withdraw{ID: l.rec.grant.Grant().ID, Delete: r.Action == "stop-and-delete"})
+		a.withdraw(c, ipc.Withdraw{ID: l.rec.grant.Grant().ID, Delete: r.Action == "stop-and-delete", Press: r.Press}, done)
+	default:
+		refuse(&ipc.Error{Code: ipc.CodeBadRequest, Message: fmt.Sprintf("there is no action %q", r.Action),
+			Hint: "pause, resume, stop, stop-and-delete or object"})
 	}
-	return none, &ipc.Error{Code: ipc.CodeBadRequest, Message: fmt.Sprintf("there is no action %q", r.Action),
-		Hint: "pause, resume, stop, stop-and-delete or object"}
 }
 
 var errEnforced = &ipc.Error{Code: ipc.CodeRefused, Message: "your organisation's policy records sessions on this computer",
@@ -65,87 +66,184 @@ func (a *Agent) mine(p ipc.Peer, l *live) bool {
 	return l.Login != nil && l.Login.UID == p.UID
 }
 
-// withdraw ends a grant for good. The order matters: capture off, the durable
-// mark that keeps every further byte from leaving, the signed record, and, to
-// delete, the key first. Under an enforced policy it records an objection.
-func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw) (ipc.WithdrawResult, error) {
-	none := ipc.WithdrawResult{}
+// withdrawn takes what became of a withdrawal.
+type withdrawn func(ipc.WithdrawResult, error)
+
+// withdraw ends a grant for good; under an enforced policy it records an
+// objection. It stops at once, from any hand. Then it is found out whose hand it
+// was, for the record; and what is to be deleted while a supporter is there, and
+// by nobody's hand that is known, is held until the person has been asked.
+// done is called once.
+func (a *Agent) withdraw(c *ipc.Conn, r ipc.Withdraw, done withdrawn) {
 	g, err := a.findGrant(r.ID)
-	if err != nil {
-		return none, err
-	}
 	p := c.Peer()
-	l := a.sessions[g.Session]
-	if p.Role() != ipc.RoleAdmin && !g.Concerns(a.subjectIn(p.UID, g.Decided)) {
-		return none, &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no grant %q", r.ID), Hint: "aval consent list shows them"}
+	if err == nil && p.Role() != ipc.RoleAdmin && !g.Concerns(a.subjectIn(p.UID, g.Decided)) {
+		err = &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no grant %q", r.ID), Hint: "aval consent list shows them"}
 	}
-	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
+	if err != nil {
+		done(ipc.WithdrawResult{}, err)
+		return
+	}
+	d := a.pressedOn(c, a.viewedIn(g.Session))
+	got := a.hear(d, c, r.Press)
 	if g.Basis == consent.BasisEnforcedPolicy {
-		if _, err := a.write(h, record.TypeObjection, record.Objection{Head: h, Grant: g.ID, Provenance: consent.P0}); err != nil {
-			return none, err
+		a.whenHeard(got, func(h ipc.Heard) {
+			by, _ := a.weigh(d, c, h)
+			head := a.headAfter(g)
+			_, err := a.write(head, record.TypeObjection, record.Objection{Head: head, Grant: g.ID, Provenance: by.Provenance, Test: by.test})
+			done(ipc.WithdrawResult{Outcome: consent.OutcomeObjected}, err)
+		})
+		return
+	}
+	supporter := a.supporterFor(g) || a.supporterOn(p.UID)
+	s, err := a.stopStream(g, r.Delete)
+	if err != nil {
+		done(ipc.WithdrawResult{}, err)
+		return
+	}
+	a.whenHeard(got, func(h ipc.Heard) {
+		by, _ := a.weigh(d, c, h)
+		if r.Delete && !by.Proven() && (supporter || a.supporterFor(g) || by.Provenance == consent.PX) {
+			done(a.askToDelete(s, by))
+			return
 		}
-		return ipc.WithdrawResult{Outcome: consent.OutcomeObjected}, nil
-	}
+		done(a.conclude(s, r.Delete, by))
+	})
+}
+
+// ownerOf is the company whose link carries what a grant covers; nil: none is known.
+func (a *Agent) ownerOf(g record.Grant) *company { return cmp.Or(a.guests[g.Device], a.company) }
+
+// stopped is a stream that was stopped and whose withdrawal is not recorded yet.
+type stopped struct {
+	grant  record.Grant
+	stream store.Stream
+	live   *live      // its session; nil: that is over
+	rec    *recording // what was stopped; nil: nothing was recorded any more
+}
+
+// stopStream keeps every further byte from being captured and from leaving. The
+// order matters: capture off, the fence, the durable mark. What is to be deleted
+// is only held: until it is known whose hand asked for that, or the person was
+// asked, nothing is destroyed.
+func (a *Agent) stopStream(g record.Grant, del bool) (stopped, error) {
 	a.revoke(g) // first: nothing begins on it any more
-	st := store.Stream{Company: g.Company, Session: g.Session}
-	var rec *recording
-	if l != nil && l.rec != nil {
-		rec = l.rec
-		a.halt(l)
-		l.rec = nil
+	s := stopped{grant: g, stream: store.Stream{Company: g.Company, Session: g.Session}, live: a.sessions[g.Session]}
+	if s.live != nil && s.live.rec != nil {
+		s.rec = s.live.rec
+		a.halt(s.live)
+		s.live.rec = nil
 		a.gateAll() // the desktop stops watching, whatever becomes of the rest
-		rec.writer.discard()
-		rec.writer.wait()
 	}
-	a.tellLeaves(consent.EventStopped, func(lv *leave) bool { return lv.stream == st })
-	if owner := cmp.Or(a.guests[g.Device], a.company); owner != nil && owner.link != nil {
-		owner.link.Fence(st) // not even what is on its way
+	a.tellLeaves(consent.EventStopped, func(lv *leave) bool { return lv.stream == s.stream })
+	if owner := a.ownerOf(g); owner != nil && owner.link != nil {
+		owner.link.Fence(s.stream) // not even what is on its way
 	}
-	if err := a.store.Withdraw(st); err != nil && !errors.Is(err, store.ErrErased) {
-		return none, fmt.Errorf("withdraw: %w", err)
+	var err error
+	if del {
+		err = a.store.Hold(s.stream)
 	}
-	last, err := a.lastOf(st)
+	if !del || err != nil && !errors.Is(err, store.ErrErased) { // where it cannot be held, it is stopped for good
+		err = errors.Join(a.store.Withdraw(s.stream), err)
+	}
+	if s.rec != nil {
+		if !del {
+			s.rec.writer.discard()
+		}
+		s.rec.writer.wait()
+	}
+	if s.live != nil {
+		s.live.outcome = consent.OutcomeWithdrawn
+		if err := a.keep(s.live); err != nil {
+			a.log.Error("keep session", "session", g.Session, "err", err)
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrErased) {
+		return s, fmt.Errorf("withdraw: %w", err)
+	}
+	return s, nil
+}
+
+// conclude records the withdrawal of a stream that was stopped, and what else it
+// asks for: to delete, the key first.
+func (a *Agent) conclude(s stopped, del bool, by hand) (ipc.WithdrawResult, error) {
+	none := ipc.WithdrawResult{}
+	if del {
+		if err := a.store.Withdraw(s.stream); err != nil && !errors.Is(err, store.ErrErased) {
+			return none, fmt.Errorf("withdraw: %w", err)
+		}
+	}
+	last, err := a.lastOf(s.stream)
 	if err != nil {
 		return none, err
 	}
-	w := record.Withdrawal{Head: h, Grant: g.ID, LastSeq: last, Erase: r.Delete, By: "person", Provenance: consent.P0}
+	h := a.headAfter(s.grant)
+	w := record.Withdrawal{Head: h, Grant: s.grant.ID, LastSeq: last, Erase: del, By: "person", Provenance: by.Provenance, Test: by.test}
 	if _, err := a.write(h, record.TypeWithdrawal, w); err != nil {
 		return none, err
 	}
 	out := ipc.WithdrawResult{Outcome: consent.OutcomeWithdrawn}
-	if r.Delete {
-		if out.Copies, err = a.erase(g, st); err != nil {
+	if del {
+		if out.Copies, err = a.erase(s.grant, s.stream); err != nil {
 			return none, err
 		}
 		out.Outcome = consent.OutcomeErased
 	}
-	if l != nil {
-		l.outcome = out.Outcome
-		if err := a.keep(l); err != nil {
-			a.log.Error("keep session", "session", l.Name, "err", err)
-		}
-		if rec != nil {
-			a.showEnded(l, rec, last)
-		}
-	}
-	a.log.Info("withdrawn", "session", g.Session, "deleted", r.Delete)
-	if err := a.withdrawFurther(c, g.ID); err != nil {
-		return out, err
-	}
-	a.gateAll()
-	return out, nil
+	a.log.Info("withdrawn", "session", s.grant.Session, "deleted", del, "provenance", string(by.Provenance))
+	a.over(s, out, last)
+	return out, a.withdrawFurther(s.grant.ID, by)
 }
 
-// withdrawFurther stops the sessions that rest on an answer that was taken back.
-func (a *Agent) withdrawFurther(c *ipc.Conn, answer string) error {
-	for _, l := range a.sessions {
-		if l.rec != nil && l.rec.grant.Grant().Answer == answer {
-			if _, err := a.withdraw(c, ipc.Withdraw{ID: l.rec.grant.Grant().ID}); err != nil {
-				return err
+// over tells what became of a recording to whom it was shown.
+func (a *Agent) over(s stopped, out ipc.WithdrawResult, last uint64) {
+	if s.live == nil {
+		return
+	}
+	s.live.outcome = out.Outcome
+	if a.sessions[s.grant.Session] == s.live {
+		if err := a.keep(s.live); err != nil {
+			a.log.Error("keep session", "session", s.live.Name, "err", err)
+		}
+	}
+	if s.rec != nil {
+		a.showEnded(s.live, s.rec, last, out.Held)
+	}
+	a.gateAll()
+}
+
+// overThere tells the bars that still show a session as ended that the person is
+// asked whether it is deleted.
+func (a *Agent) overThere(session string) {
+	for _, d := range a.desktops {
+		for i := range d.ended {
+			if d.ended[i].Session == session && !d.ended[i].DeleteAsked {
+				d.ended[i].DeleteAsked = true
+				a.showIndicator(d)
 			}
 		}
 	}
+}
+
+// withdrawFurther stops the sessions that rest on an answer that was taken back.
+func (a *Agent) withdrawFurther(answer string, by hand) error {
+	for _, l := range a.sessions {
+		if l.rec == nil || l.rec.grant.Grant().Answer != answer {
+			continue
+		}
+		s, err := a.stopStream(l.rec.grant.Grant(), false)
+		if err == nil {
+			_, err = a.conclude(s, false, by)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// headAfter begins a record that follows a grant.
+func (a *Agent) headAfter(g record.Grant) record.Head {
+	return record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
 }
 
 // erase destroys the session's key, then its rows, and asks the company to do
@@ -154,7 +252,7 @@ func (a *Agent) erase(g record.Grant, st store.Stream) ([]consent.Copy, error) {
 	if err := a.store.Erase(st); err != nil {
 		return nil, fmt.Errorf("delete from this computer: %w", err)
 	}
-	h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
+	h := a.headAfter(g)
 	copies := []consent.Copy{{Where: consent.CopyHere, Fate: consent.FateErased}}
 	held, err := a.held(st)
 	if err != nil {
@@ -216,8 +314,8 @@ func (a *Agent) finishWithdrawals(streams []store.StreamInfo) error {
 			return err
 		}
 		if !known {
-			h := record.Head{V: 1, ID: newID(), At: time.Now().UTC(), Company: g.Company, Device: g.Device, Session: g.Session}
-			w = record.Withdrawal{Head: h, Grant: g.ID, LastSeq: s.Last, Erase: s.Erased, By: "person", Provenance: consent.P0}
+			h := a.headAfter(g)
+			w = record.Withdrawal{Head: h, Grant: g.ID, LastSeq: s.Last, Erase: s.Erased || s.DeleteAsked, By: "person", Provenance: consent.P0}
 			if _, err := a.write(h, record.TypeWithdrawal, w); err != nil {
 				return err
 			}

@@ -3,6 +3,8 @@ package assets
 import (
 	"strings"
 	"unicode"
+
+	"golang.org/x/text/width"
 )
 
 // Lines breaks text into lines no wider than width, as measure sees them: at
@@ -88,12 +90,12 @@ const (
 )
 
 // Columns is the width of text where every character is as wide as another, as
-// on a terminal: those of Chinese and Japanese are two.
+// on a terminal: East Asian wide ones take two (Unicode Standard Annex 11).
 func Columns(text string) int {
 	n := 0
 	for _, r := range text {
 		n++
-		if unspaced(r) {
+		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
 			n++
 		}
 	}

@@ -60,3 +60,12 @@ func TestLinesKeep(t *testing.T) {
 		}
 	})
 }
+
+// TestColumns: Hangul and full-width letters are as wide as Han, half-width kana are not.
+func TestColumns(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "Aval": 4, "記録": 4, "한글": 4, "ﾊﾝｶｸ": 4, "Ａ": 2, "（": 2, "é": 1} {
+		if got := Columns(text); got != want {
+			t.Errorf("%q is %d wide, want %d", text, got, want)
+		}
+	}
+}

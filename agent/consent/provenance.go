@@ -14,6 +14,9 @@ const (
 	FromAbsent   Origin = "absent"   // nothing can be heard on this desktop
 )
 
+// Proven tells whether a hand at the computer is known to have done it.
+func (p Provenance) Proven() bool { return p == P1 || p == P2 || p == P3 }
+
 // Surroundings is how much the word of a desktop is worth.
 type Surroundings struct {
 	// Proven: the display is the one that the system's session list names, and

@@ -16,11 +16,12 @@ const (
 // Follow calls changed whenever something that this user may see has changed,
 // until ctx ends: first of all with everything, and again with everything after
 // the service was gone; with nothing when it goes. It calls from one goroutine.
-func Follow(ctx context.Context, socket string, h Hello, changed func([]What)) {
+// window is as in Watching.
+func Follow(ctx context.Context, socket string, h Hello, window uint32, changed func([]What)) {
 	wait := followAgain
 	for ctx.Err() == nil {
 		if c, err := Dial(ctx, socket, h); err == nil {
-			if c.Call(ctx, MethodWatch, Empty{}, nil) == nil {
+			if c.Call(ctx, MethodWatch, Watching{Window: window}, nil) == nil {
 				wait = followAgain
 				changed([]What{WhatStatus, WhatSettings, WhatSessions, WhatRecords})
 				follow(ctx, c, changed)

@@ -159,6 +159,12 @@ const (
 	WhatRecords  What = "records" // consent.list, consent.summary
 )
 
+// Watching asks to be told of changes. Window is the X id of the caller's window,
+// which the desktop then follows, so that presses in it can count; 0: it has none.
+type Watching struct {
+	Window uint32 `json:"window,omitempty"`
+}
+
 // Welcome says whether the main window should open once by itself.
 type Welcome struct {
 	Open bool `json:"open"`
@@ -217,6 +223,9 @@ type SettingsSet struct {
 	Record []event.Group `json:"record,omitempty"`
 	// Language is a BCP 47 tag of Languages; "default": the desktop's.
 	Language string `json:"language,omitempty"`
+	// Press is where the window was pressed for it; nil: not told. While a
+	// supporter is there, what loosens counts with the evidence of a hand alone.
+	Press *Press `json:"press,omitempty"`
 }
 
 // SessionBegin registers a session of a remote tool.
@@ -332,7 +341,8 @@ type RecordingControl struct {
 	Session string `json:"session"`
 	Action  string `json:"action"` // pause, resume, stop, stop-and-delete, object
 	// Press is where the bar was pressed for it. Resume counts with the evidence
-	// of a hand alone, as a yes does; everything else counts from any hand.
+	// of a hand alone, as a yes does; everything else counts from any hand, see
+	// Withdraw.
 	Press *Press `json:"press,omitempty"`
 }
 
@@ -353,7 +363,8 @@ type ConsentEntry struct {
 	// Test: the answer came from a device that a policy names for tests.
 	Test   bool          `json:"test,omitempty"`
 	Groups []event.Group `json:"groups,omitempty"`
-	// Held: nothing of it has been sent; it waits for the person's word.
+	// Held: nothing more of it is sent; it waits for the person's word. Before it
+	// ends nothing of it has been, unless somebody asked to delete it: withdrawn.
 	Held bool      `json:"held,omitempty"`
 	At   time.Time `json:"at"`
 	// Lasts is until when the answer holds for further sessions, where it still
@@ -432,16 +443,22 @@ type SummaryStep struct {
 	Commands    []string `json:"commands,omitempty"`
 }
 
-// Withdraw ends a grant, and with Delete also erases what was recorded.
+// Withdraw ends a grant, and with Delete also erases what was recorded. It stops
+// from any hand; while a supporter is there, what is to be deleted without the
+// evidence of a hand is held, and the person is asked once they have left.
 type Withdraw struct {
 	ID     string `json:"id"`
 	Delete bool   `json:"delete"`
+	Press  *Press `json:"press,omitempty"` // where it was pressed for; nil: not told
 }
 
 // WithdrawResult says what became of it.
 type WithdrawResult struct {
 	Outcome consent.Outcome `json:"outcome"` // withdrawn, erased or objected
 	Copies  []consent.Copy  `json:"copies,omitempty"`
+	// Held: it has stopped and nothing more of it leaves; the person is asked
+	// after the supporter has left whether it is deleted.
+	Held bool `json:"held,omitempty"`
 }
 
 // Sent asks for the events of a session as they left, oldest first, in pages.
@@ -680,12 +697,15 @@ type Question struct {
 	Language string `json:"language,omitempty"`
 }
 
-// QuestionLeave is a recording of which nobody knows whose hand allowed it: it
-// waits on this computer for the person's word.
+// QuestionLeave is a recording of which nobody knows whose hand allowed it, or
+// asked to delete it: it waits on this computer for the person's word.
 type QuestionLeave struct {
 	Items uint64    `json:"items"`
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until"` // without an answer it is deleted then
+	// DeleteAsked: it was allowed, and then somebody asked to delete it. What had
+	// left by then, the company has.
+	DeleteAsked bool `json:"delete_asked,omitempty"`
 }
 
 // QuestionCompany is a company that asks.
@@ -791,11 +811,13 @@ type IndicatorSession struct {
 	// Enforced: no Pause and Stop, but Object.
 	Enforced bool `json:"enforced"`
 	// Ended: shown for 10 s after the end, with Items. Erased: it was deleted.
-	// Waiting: some of it has not arrived at the company.
-	Ended   bool   `json:"ended"`
-	Erased  bool   `json:"erased,omitempty"`
-	Waiting bool   `json:"waiting,omitempty"`
-	Items   uint64 `json:"items"`
+	// Waiting: some of it has not arrived at the company. DeleteAsked: the person
+	// is asked about that after the supporter has left.
+	Ended       bool   `json:"ended"`
+	Erased      bool   `json:"erased,omitempty"`
+	Waiting     bool   `json:"waiting,omitempty"`
+	DeleteAsked bool   `json:"delete_asked,omitempty"`
+	Items       uint64 `json:"items"`
 }
 
 // DesktopIndicator acknowledges a revision as really visible, or says why not.

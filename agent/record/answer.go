@@ -16,7 +16,7 @@ var ErrAnswer = errors.New("the earlier answer does not cover this grant")
 // checkAnswer looks at a grant that rests on consent: a question that was
 // answered, or an earlier grant whose answer holds for further sessions.
 func (g Grant) checkAnswer() error {
-	proven := g.Provenance == consent.P1 || g.Provenance == consent.P2 || g.Provenance == consent.P3
+	proven := g.Provenance.Proven()
 	switch {
 	case g.Decision.Verdict != consent.Ask:
 		return fmt.Errorf("%w: consent without a question", ErrMalformed)

@@ -169,7 +169,7 @@ type NoAnswer struct {
 }
 
 // Confirmation says that a recording of which nobody knew whose hand had allowed
-// it was sent after the supporter had left. It stays on the device.
+// it, or had asked to delete it, was sent after the supporter had left. It stays on the device.
 type Confirmation struct {
 	Head
 	Grant string `json:"grant"`
@@ -179,6 +179,8 @@ type Confirmation struct {
 	LastSeq    uint64             `json:"last_seq"`
 	Provenance consent.Provenance `json:"provenance"`
 	Asked      Asked              `json:"asked"`
+	// DeleteAsked: somebody had asked to delete it while a supporter was there.
+	DeleteAsked bool `json:"delete_asked,omitempty"`
 }
 
 // Withdrawal ends a grant from At on.
@@ -191,6 +193,8 @@ type Withdrawal struct {
 	Erase      bool               `json:"erase"`
 	By         string             `json:"by"` // person, policy, agent
 	Provenance consent.Provenance `json:"provenance,omitempty"`
+	// Test marks presses of devices that a policy names for tests.
+	Test bool `json:"test,omitempty"`
 }
 
 // Erasure says that a session's key was destroyed on this computer.
@@ -205,6 +209,7 @@ type Objection struct {
 	Head
 	Grant      string             `json:"grant"`
 	Provenance consent.Provenance `json:"provenance,omitempty"`
+	Test       bool               `json:"test,omitempty"` // as in Withdrawal
 }
 
 // Verified is a grant whose signature, time and body were checked. It can only

@@ -147,6 +147,7 @@ type linkedLater struct {
 	By         string             `json:"aval:by,omitempty"`
 	Erase      bool               `json:"aval:erase,omitempty"`
 	Provenance consent.Provenance `json:"aval:provenance,omitempty"`
+	Test       bool               `json:"aval:test,omitempty"`
 	Copies     []consent.Copy     `json:"aval:copies,omitempty"`
 }
 
@@ -197,7 +198,7 @@ func (r Receipt) linked() linkedReceipt {
 	for _, o := range r.records {
 		out.Proof.Records = append(out.Proof.Records, linkedRecord{Type: o.typ, ID: o.head.ID, SHA256: sum(o.raw), Envelope: o.raw})
 		if o.grant != "" {
-			out.Later = append(out.Later, linkedLater{Type: o.typ, ID: o.head.ID, Grant: o.grant, At: instant(o.head.At), By: o.by, Erase: o.erase, Provenance: o.how, Copies: o.copies})
+			out.Later = append(out.Later, linkedLater{Type: o.typ, ID: o.head.ID, Grant: o.grant, At: instant(o.head.At), By: o.by, Erase: o.erase, Provenance: o.how, Test: o.test, Copies: o.copies})
 		}
 	}
 	if d := r.decided; d != nil {

@@ -36,6 +36,7 @@ func (r Receipt) Page(c *assets.Catalog) string {
 	p.text(c.T("receipt.time", assets.Args{"time": moment(r.head.At)}))
 	if r.decided == nil {
 		p.text(c.T("receipt.grant", assets.Args{"id": plain(r.records[0].grant)}))
+		p.hand(r.records[0])
 		p.copies(r.records[0].copies)
 	}
 	if r.grant != nil {
@@ -147,6 +148,7 @@ func (r Receipt) pageLater(p *page) {
 		case o.typ == TypeObjection:
 			objected = true
 			p.text(c.T("receipt.later.objection", at))
+			p.hand(o)
 		case o.typ == TypeErasure:
 			ended = true
 			p.text(c.T("receipt.later.erasure", at))
@@ -154,9 +156,11 @@ func (r Receipt) pageLater(p *page) {
 		case o.erase:
 			ended = true
 			p.text(c.T("receipt.later.withdrawal.erase", at))
+			p.hand(o)
 		default:
 			ended = true
 			p.text(c.T("receipt.later.withdrawal", at))
+			p.hand(o)
 		}
 	}
 	if ended || objected {
@@ -169,6 +173,21 @@ func (r Receipt) pageLater(p *page) {
 	}
 	p.text(c.T("receipt.withdraw", assets.Args{"id": plain(r.head.ID)}))
 	p.text(c.T("receipt.change", nil))
+}
+
+// hand says who withdrew or objected, where the record says it.
+func (p *page) hand(o opened) {
+	switch o.how {
+	case "":
+		return
+	case consent.P0, consent.PX:
+		p.text(p.c.T("receipt.hand", assets.Args{"text": p.c.T("receipt.hand."+string(o.how), nil)}))
+	default:
+		p.text(p.c.T("receipt.hand", assets.Args{"text": known(p.c, "receipt.who.", string(o.how))}))
+	}
+	if o.test {
+		p.text(p.c.T("receipt.hand.test", nil))
+	}
 }
 
 func (p *page) copies(copies []consent.Copy) {

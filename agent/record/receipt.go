@@ -52,6 +52,7 @@ type opened struct {
 	erase  bool
 	by     string
 	how    consent.Provenance
+	test   bool
 	copies []consent.Copy
 }
 
@@ -174,11 +175,11 @@ func (r *Receipt) after(raw []byte, typ Type) (opened, error) {
 	case TypeWithdrawal:
 		var b Withdrawal
 		_, err = OpenAs(raw, OneKey(r.key), typ, &b)
-		o.head, o.grant, o.erase, o.by, o.how = b.Head, b.Grant, b.Erase, b.By, b.Provenance
+		o.head, o.grant, o.erase, o.by, o.how, o.test = b.Head, b.Grant, b.Erase, b.By, b.Provenance, b.Test
 	case TypeObjection:
 		var b Objection
 		_, err = OpenAs(raw, OneKey(r.key), typ, &b)
-		o.head, o.grant, o.how = b.Head, b.Grant, b.Provenance
+		o.head, o.grant, o.how, o.test = b.Head, b.Grant, b.Provenance, b.Test
 	case TypeErasure:
 		var b Erasure
 		_, err = OpenAs(raw, OneKey(r.key), typ, &b)

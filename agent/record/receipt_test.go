@@ -99,6 +99,8 @@ func examples(t testing.TB) map[string][][]byte {
 	withdrawal := fixed(t, record.TypeWithdrawal, record.Withdrawal{Head: later("01WITHDRAWAL"), Grant: "01GRANT", LastSeq: 4, Erase: true, By: "person", Provenance: consent.P0})
 	erasure := fixed(t, record.TypeErasure, record.Erasure{Head: later("01ERASURE"), Grant: "01GRANT", Copies: []consent.Copy{
 		{Where: consent.CopyHere, Fate: consent.FateErased}, {Where: consent.CopyCompany, Company: "Example Company", Fate: consent.FateAsked}}})
+	byHand := fixed(t, record.TypeWithdrawal, record.Withdrawal{Head: later("01WITHDRAWAL"), Grant: "01GRANT", LastSeq: 4, By: "person", Provenance: consent.P2, Test: true})
+	byProgram := fixed(t, record.TypeObjection, record.Objection{Head: later("01OBJECTION"), Grant: "01GRANT", Provenance: consent.PX})
 	objection := fixed(t, record.TypeObjection, record.Objection{Head: later("01OBJECTION"), Grant: "01GRANT", Provenance: consent.P0})
 	sure := grantOf(asks(), consent.BasisConsent)
 	sure.Provenance, sure.SupporterVerified = consent.P2, true
@@ -125,6 +127,8 @@ func examples(t testing.TB) map[string][][]byte {
 		"not-requested":    one(refusal(with(func(in *consent.Input) { in.Outgoing = consent.OutgoingOff }), consent.OutcomeNotRequested, "", false)),
 		"no-answer":        one(refusal(asks(), consent.OutcomeNoAnswer, consent.EndingTimedOut, true)),
 		"could-not-ask":    one(refusal(asks(), consent.OutcomeCouldNotAsk, consent.EndingNotShown, false)),
+		"withdrawn-hand":   one(grant(asks(), consent.BasisConsent), byHand),
+		"objected-program": one(grant(enforced, consent.BasisEnforcedPolicy), byProgram),
 		"withdrawal":       one(withdrawal),
 		"objection":        one(objection),
 		"erasure":          one(erasure),
@@ -203,7 +207,7 @@ func golden(t *testing.T, name string, got []byte) {
 // the vocabulary for consent stands in the receipt.
 func TestAPolicyIsNeverCalledConsent(t *testing.T) {
 	all := examples(t)
-	for _, name := range []string{"policy", "enforced-policy", "objected", "not-requested"} {
+	for _, name := range []string{"policy", "enforced-policy", "objected", "objected-program", "not-requested"} {
 		r, err := record.NewReceipt(fixedPub, all[name]...)
 		if err != nil {
 			t.Fatal(err)

@@ -24,7 +24,7 @@ func (s *Store) load() error {
 	for name, no := range l.byName {
 		if old, ok := s.byName[name]; ok {
 			m, was := l.streams[no].marks, s.streams[old].marks
-			m.withdrawn, m.erased = m.withdrawn || was.withdrawn, m.erased || was.erased
+			m.withdrawn, m.erased, m.held = m.withdrawn || was.withdrawn, m.erased || was.erased, m.held || was.held
 		}
 	}
 	s.streams, s.byName, s.acks = l.streams, l.byName, map[uint64]uint64{}
@@ -69,7 +69,7 @@ func (l *loader) read(tx *bolt.Tx) error {
 			damagedRows++
 			return nil
 		}
-		st := &stream{row: row, marks: &marks{}}
+		st := &stream{row: row, marks: &marks{held: row.Asked}}
 		l.streams[row.No], l.byName[st.name()] = st, row.No
 		return nil
 	})

@@ -27,7 +27,7 @@ func (s *Store) Read(name Stream, after uint64, maxEvents, maxBytes int) ([]Item
 	}
 	sendable := func() (bool, error) {
 		st, m, err := s.get(name)
-		return err == nil && !m.withdrawn && !m.erased && !st.row.Held, err
+		return err == nil && !m.withdrawn && !m.erased && !m.held && !st.row.Held, err
 	}
 	if ok, err := sendable(); !ok {
 		return nil, err
@@ -127,7 +127,7 @@ func (s *Store) Streams() ([]StreamInfo, error) {
 		nos[st.name()] = no
 		out = append(out, StreamInfo{Stream: st.name(), GrantID: r.GrantID, Last: r.State.Last,
 			Acked: max(r.State.Acked, s.acks[no]), Closed: r.Closed, Withdrawn: m.withdrawn,
-			Held: r.Held, HeldUntil: r.Until,
+			Held: r.Held, HeldUntil: r.Until, DeleteAsked: m.held,
 			Erased: r.Erased || m.erased, Damaged: m.damaged, Unsent: r.State.Unsent, OpenedAt: r.OpenedAt})
 	}
 	s.mu.RUnlock()

@@ -35,6 +35,9 @@ type StreamInfo struct {
 	// erased unless it is released; zero while it takes events.
 	Held      bool
 	HeldUntil time.Time
+	// DeleteAsked: somebody has asked to delete it, of whom it is not known whose
+	// hand it was. It gives none for sending until Release, and takes no grant.
+	DeleteAsked bool
 	// Damaged: some of it is not what was written, and it takes no more events.
 	Damaged bool
 	// Unsent is how many bytes wait on disk.
@@ -53,12 +56,14 @@ type streamRow struct {
 	Erased   bool         `json:"erased,omitempty"`
 	Held     bool         `json:"held,omitempty"`
 	Until    time.Time    `json:"held_until,omitzero"`
+	Asked    bool         `json:"delete_asked,omitempty"`
 	State    outbox.State `json:"state"`
 }
 
 // marks take effect at once and for every copy of a stream. Guarded by Store.mu.
 type marks struct {
 	withdrawn, erased, damaged bool
+	held                       bool        // as streamRow.Asked; true before that is durable
 	key                        *outbox.Key // read when first needed
 }
 
@@ -260,6 +265,8 @@ func (s *Store) openStream(name Stream, grantID string, envelope []byte, held bo
 			}
 		} else if err := s.writable(st); err != nil {
 			return err
+		} else if st.row.Asked {
+			return fmt.Errorf("the stream of events is %w: it is to be deleted", ErrClosed)
 		}
 		if err := t.flush(st); err != nil {
 			return err
@@ -385,7 +392,7 @@ func (s *Store) CloseStream(name Stream) error {
 		if st == nil {
 			return fmt.Errorf("%w: %s", ErrNoStream, name.Session)
 		}
-		if st.row.Held && st.row.Until.IsZero() {
+		if (st.row.Held || st.row.Asked) && st.row.Until.IsZero() {
 			st.row.Until = s.o.Now().UTC().Add(HeldFor)
 		}
 		st.row.Closed = true
@@ -393,29 +400,6 @@ func (s *Store) CloseStream(name Stream) error {
 	}})
 	if err != nil {
 		return fmt.Errorf("close stream: %w", err)
-	}
-	s.nudge()
-	return nil
-}
-
-// HeldFor is how long a closed stream that is held waits for Release.
-const HeldFor = 24 * time.Hour
-
-// Release lets a closed stream that was held be sent. It is durable on return.
-func (s *Store) Release(name Stream) error {
-	err := s.do(context.Background(), &op{run: func(t *txn) error {
-		st := t.find(name)
-		if st == nil {
-			return fmt.Errorf("%w: %s", ErrNoStream, name.Session)
-		}
-		if st.row.Erased || st.marks.erased {
-			return ErrErased
-		}
-		st.row.Held, st.row.Until = false, time.Time{}
-		return nil
-	}})
-	if err != nil {
-		return fmt.Errorf("release stream: %w", err)
 	}
 	s.nudge()
 	return nil

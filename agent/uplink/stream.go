@@ -53,7 +53,7 @@ func (c *conn) pump() error {
 		return fmt.Errorf("list streams: %w", err)
 	}
 	for _, info := range streams {
-		if info.Company != c.l.cfg.Company || info.Withdrawn || info.Erased || info.Held || c.l.blocked[info.Stream] != "" {
+		if info.Company != c.l.cfg.Company || info.Withdrawn || info.Erased || info.Held || info.DeleteAsked || c.l.blocked[info.Stream] != "" {
 			continue
 		}
 		if err := c.pumpStream(info); err != nil {

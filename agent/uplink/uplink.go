@@ -231,6 +231,21 @@ func (l *Link) Fence(st store.Stream) {
 	}
 }
 
+// Lift takes a Fence back: what was held may leave again. The link begins anew,
+// since what it knew of the stream ended with the fence.
+func (l *Link) Lift(st store.Stream) {
+	l.mu.Lock()
+	var anew *conn
+	if l.fenced[st] {
+		anew = l.current
+	}
+	delete(l.fenced, st)
+	l.mu.Unlock()
+	if anew != nil {
+		anew.reset()
+	}
+}
+
 // admit registers a payload frame of st about to be written by c; false: it must
 // not be.
 func (l *Link) admit(c *conn, st store.Stream) bool {

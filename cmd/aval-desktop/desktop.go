@@ -46,6 +46,7 @@ type desktop struct {
 	hidden  bool               // the bar said that it cannot be seen
 	windows map[string]*opened // those that were opened from here and still are
 	listed  bool               // a native dialog stands in for one of them
+	notices []string           // sessions whose notice waits for such a dialog
 }
 
 // quietAfter is how long capturing goes on without a sign of life of the bar.
@@ -177,6 +178,7 @@ func (d *desktop) lost() {
 	d.log.Warn("the service is gone")
 	d.link.close()
 	d.link = nil
+	d.notices = nil // the service sends again what was not shown
 	d.watch.stop()
 	d.listen(ipc.Listening{})
 	for _, p := range d.prompts {
@@ -334,7 +336,7 @@ func (d *desktop) chosen(a ipc.RecordingControl) {
 		ctx, cancel := context.WithTimeout(d.ctx, answerWithin)
 		defer cancel()
 		call := l.client.Call
-		if a.Action == "resume" { // the service asks back over the other one where the press came from
+		if a.Press != nil { // the service asks back over the other one where the press came from
 			call = d.call
 		}
 		err := call(ctx, ipc.MethodRecordingControl, a, nil)

@@ -131,7 +131,7 @@ func TestStop(t *testing.T) {
 	x.Run(t, "xdotool", "mousemove", strconv.Itoa(v["X"]+v["WIDTH"]-80), strconv.Itoa(v["Y"]+23), "click", "1")
 	xtest.Wait(t, "the stop", func() bool {
 		c := all[ipc.RecordingControl](s, ipc.MethodRecordingControl)
-		return len(c) == 1 && c[0] == ipc.RecordingControl{Session: "test/1", Action: "stop"}
+		return len(c) == 1 && c[0].Session == "test/1" && c[0].Action == "stop" && c[0].Press != nil
 	})
 }
 

@@ -320,3 +320,34 @@ func TestSettingsByList(t *testing.T) {
 		})
 	}
 }
+
+// Where the window of a notice cannot be shown, dialogs show them one after the other:
+// the service sends each once. Planted bug: drop the notice while another dialog is
+// there, and the second is never seen.
+func TestNoticesWait(t *testing.T) {
+	xtest.Need(t, "/usr/bin/zenity")
+	x := xtest.Start(t, xtest.Options{WM: true})
+	s := newService(t)
+	s.start()
+	runDesk(t, x, beside(t, "#!/bin/sh\nexit 75\n"), s.socket)
+	xtest.Wait(t, "the registration", s.registered)
+	for _, session := range []string{"test/1", "test/2", "test/1"} {
+		s.push(ipc.PushNotice, ipc.NoticeOf{Session: session})
+	}
+	told := func() int { return len(all[ipc.NoticeOf](s, ipc.MethodNoticeShown)) }
+	for n := range 2 { // which dialog a key closes is all the same
+		xtest.Wait(t, fmt.Sprintf("the OK of dialog %d", n+1), func() bool {
+			if told() > n {
+				return true
+			}
+			if _, err := x.Try("xdotool", "search", "--onlyvisible", "--class", "zenity"); err == nil {
+				_, _ = x.Try("xdotool", "key", "Return")
+			}
+			return false
+		})
+	}
+	shown := all[ipc.NoticeOf](s, ipc.MethodNoticeShown)
+	if len(shown) != 2 || shown[0].Session == shown[1].Session {
+		t.Errorf("%+v", shown)
+	}
+}

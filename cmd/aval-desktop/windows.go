@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,29 +83,78 @@ func (d *desktop) open(window string, args ...string) {
 
 // notOpened is called when a window cannot be shown on this desktop: the settings
 // and the notice of a session are shown by the desktop's own dialogs, for the
-// others it says where to look.
+// others it says where to look. A notice waits for its turn, for the service sends
+// it once.
 func (d *desktop) notOpened(window, session string, err error) {
 	d.log.Warn("a window could not be opened", "window", window, "err", err)
-	tool, err := native.Find()
-	if err != nil || d.listed {
+	if window == windowNotice && !slices.Contains(d.notices, session) {
+		d.notices = append(d.notices, session)
+	}
+	d.standIn(window)
+}
+
+// standIn shows one dialog at a time in the place of a window, and after it the
+// notices that wait.
+func (d *desktop) standIn(window string) {
+	tools, err := native.All()
+	if err != nil || d.listed || window == windowNotice && len(d.notices) == 0 {
 		return // nothing can be shown, or something is there already
 	}
 	d.listed = true
+	session := ""
+	if window == windowNotice {
+		session = d.notices[0]
+	}
 	go func() {
 		var err error
 		cat := readable(d.cat)
 		if window == windowNotice {
-			err = d.tellNotice(tool, session)
+			err = d.tellNotice(dialogs(tools), session)
 		} else if window == windowSettings {
-			err = settingslist.Run(d.ctx, cat, time.Local, d.call, tool)
+			err = settingslist.Run(d.ctx, cat, time.Local, d.call, dialogs(tools))
 		} else {
-			err = tool.Tell(d.ctx, cat.T("app.name", nil), cat.T("app.nowindow", nil), cat.T("settings.list.close", nil))
+			err = dialogs(tools).Tell(d.ctx, cat.T("app.name", nil), cat.T("app.nowindow", nil), cat.T("settings.list.close", nil))
 		}
 		if err != nil {
 			d.log.Warn("a native dialog could not be shown", "err", err)
 		}
-		d.post(func() { d.listed = false })
+		d.post(func() {
+			d.listed = false
+			if window == windowNotice && err != nil && !errors.As(err, new(*ipc.Error)) {
+				return // it still waits, for the next dialog that ends
+			}
+			d.notices = slices.DeleteFunc(d.notices, func(n string) bool { return n == session })
+			d.standIn(windowNotice)
+		})
 	}()
+}
+
+// dialogs are the dialog programs that there are: where one cannot show its window
+// the next one does.
+type dialogs []native.Tool
+
+// Tell shows a text and waits until the person has closed it.
+func (ts dialogs) Tell(ctx context.Context, title, text, ok string) error {
+	return ts.first(ctx, func(t native.Tool) error { return t.Tell(ctx, title, text, ok) })
+}
+
+// Choose shows a list and returns the row that was chosen, -1: none.
+func (ts dialogs) Choose(ctx context.Context, title, text, ok, cancel string, rows []settingslist.Row) (n int, err error) {
+	n = -1
+	err = ts.first(ctx, func(t native.Tool) (err error) {
+		n, err = t.Choose(ctx, title, text, ok, cancel, rows)
+		return err
+	})
+	return n, err
+}
+
+func (ts dialogs) first(ctx context.Context, show func(native.Tool) error) (err error) {
+	for _, t := range ts {
+		if err = show(t); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
 }
 
 // call is one request to the service, on a connection of its own.
@@ -135,7 +185,7 @@ func (d *desktop) welcome() {
 }
 
 // tellNotice shows a notice in the desktop's own dialog.
-func (d *desktop) tellNotice(tool native.Tool, session string) error {
+func (d *desktop) tellNotice(tool dialogs, session string) error {
 	var n ipc.Notice
 	if err := d.call(d.ctx, ipc.MethodNoticeGet, ipc.NoticeOf{Session: session}, &n); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"image"
+	"slices"
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
@@ -13,6 +14,7 @@ import (
 // takes a moment, and a hanging X server for ever: nobody waits for that here.
 type ears struct {
 	cancel context.CancelFunc
+	follow []ipc.Watch   // the windows that are followed, in their order
 	ready  chan struct{} // closed once w stands
 	w      hearer        // nil: nothing can be heard
 }
@@ -28,7 +30,9 @@ type hearer interface {
 // listen begins or ends the hearing of presses, as the service asks: it is
 // needed only while somebody may be asked something.
 func (d *desktop) listen(l ipc.Listening) {
+	var before []ipc.Watch
 	if d.ears != nil {
+		before = d.ears.follow
 		d.ears.cancel()
 		d.ears, d.barIs = nil, 0
 	}
@@ -47,13 +51,27 @@ func (d *desktop) listen(l ipc.Listening) {
 		}
 		e.w = w
 	}()
+	// Other devices count now; the service has told of its windows already.
+	for _, w := range before {
+		d.watchWindow(w)
+	}
 }
+
+// followed is how many windows are followed anew when the hearing begins again: a
+// desktop has one question, one bar and a window or two at a time.
+const followed = 8
 
 // watchWindow follows a window in which an answer is going to be given.
 func (d *desktop) watchWindow(w ipc.Watch) {
 	e := d.ears
 	if e == nil {
 		return
+	}
+	if !slices.Contains(e.follow, w) {
+		e.follow = append(e.follow, w)
+	}
+	if len(e.follow) > followed {
+		e.follow = e.follow[1:]
 	}
 	go func() {
 		if <-e.ready; e.w != nil {

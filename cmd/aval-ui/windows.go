@@ -13,6 +13,7 @@ import (
 	"aval/assets"
 	"aval/ui/activityview"
 	"aval/ui/consentview"
+	"aval/ui/control"
 	"aval/ui/mainview"
 	"aval/ui/settingsview"
 )
@@ -29,8 +30,8 @@ type shell struct {
 	// compose fills the window in cat; changed brings it up to date.
 	compose func()
 	changed func([]ipc.What)
-	// shown is called once the window is on the screen, beside everything else;
-	// nil: nothing is to be done.
+	// shown is called once the window is on the screen, painted and with nothing in
+	// front, beside everything else; nil: nothing is to be done.
 	shown func()
 }
 
@@ -77,7 +78,7 @@ func (s *shell) run(size fyne.Size) {
 	defer cancel()
 	s.app.Lifecycle().SetOnStarted(func() {
 		s.changed(nil)
-		go ipc.Follow(ctx, s.o.socket, hello, func(what []ipc.What) {
+		go ipc.Follow(ctx, s.o.socket, hello, uint32(control.Handle(s.win)), func(what []ipc.What) {
 			if slices.Contains(what, ipc.WhatSettings) {
 				s.follow(ctx)
 			}
@@ -87,9 +88,24 @@ func (s *shell) run(size fyne.Size) {
 	s.win.Show()
 	visible.Store(true) // a window that cannot be made panics above
 	if s.shown != nil {
-		go s.shown()
+		s.whenSeen(ctx)
 	}
 	s.app.Run()
+}
+
+// whenSeen calls shown once the window can be seen. What cannot be watched is not
+// reported: it is shown once more then.
+func (s *shell) whenSeen(ctx context.Context) {
+	wait, err := consentview.Seen(s.win)
+	if err != nil {
+		fyne.LogError("watch the window", err)
+		return
+	}
+	go func() {
+		if wait(ctx) == nil {
+			s.shown()
+		}
+	}()
 }
 
 // follow looks whether another language was chosen.

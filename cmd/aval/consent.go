@@ -119,7 +119,9 @@ func (a *app) consentWithdraw() *cobra.Command {
 		Use: "withdraw ID", Short: "Take a permission back, from now on; with --delete also what was recorded",
 		Long: `Ends the recording of a session and keeps every byte that has not left from
 leaving. With --delete what was recorded is destroyed here and the company is
-asked to erase its copy; the answer says what became of each copy.
+asked to erase its copy; the answer says what became of each copy. While a
+supporter is connected it cannot be told who asks for that: the recording stops,
+nothing more leaves, and the person is asked once the supporter has left.
 
 ID is a record's id or a session. Under an enforced policy this records an
 objection instead, and the exit code is 3.`,
@@ -130,6 +132,10 @@ objection instead, and the exit code is 3.`,
 				return err
 			}
 			if err := a.print(r, func(w io.Writer) {
+				if r.Held {
+					fmt.Fprintf(w, "%s: stopped; nothing more leaves this computer. Deleting it is asked about on the screen once the supporter has left.\n", args[0])
+					return
+				}
 				fmt.Fprintf(w, "%s: %s\n", args[0], r.Outcome)
 				printCopies(w, r.Copies)
 			}); err != nil {

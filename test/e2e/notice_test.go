@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"image"
 	"strings"
 	"testing"
@@ -67,4 +68,47 @@ func TestNoticeNative(t *testing.T) {
 	w.picture(d.Display, "notice-native")
 	w.must(d.CloseByHand(win))
 	w.recording(row.Session, true, 5*time.Second)
+}
+
+// A notice that lies beneath something has been shown to nobody: it is told of once the
+// person can see it. Report it when the window is told to show itself, and it is told
+// of beneath the cover.
+func TestNoticeSeen(t *testing.T) {
+	w := newWorld(t, `{"AccessControl": "allowed"}`)
+	d := w.desktop("desk", rig.WithGL)
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() { stopped <- cover(d.Display, stop) }()
+	s := w.connect(d)
+	w.must(s.WaitConnected(20 * time.Second))
+	w.recording(w.decided(15*time.Second).Session, true, 15*time.Second)
+	_, err := d.WaitWindow("the notice", 20*time.Second, rig.OfUI)
+	w.must(err)
+	<-time.After(3 * time.Second) // it is painted, beneath
+	if n := w.logged("notice shown"); n != 0 {
+		t.Errorf("%d notices were shown, to nobody", n)
+	}
+	close(stop)
+	w.must(<-stopped)
+	w.must(w.Wait("the word that it was shown", 20*time.Second, func() (bool, error) { return w.logged("notice shown") == 1, nil }))
+}
+
+// cover lies over all of a display but the bar's place until it is stopped, and again
+// on whatever comes to lie on it.
+func cover(d *rig.Display, stop <-chan struct{}) error {
+	every := time.NewTicker(30 * time.Millisecond)
+	defer every.Stop()
+	under := func() error { return nil }
+	for {
+		all := image.Rect(0, 100, 1100, 720)
+		remove, err := d.Lay(rig.CoverWhole, all, all)
+		if err := errors.Join(err, under()); err != nil {
+			return err
+		}
+		under = remove
+		select {
+		case <-stop:
+			return under()
+		case <-every.C:
+		}
+	}
 }

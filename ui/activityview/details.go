@@ -172,7 +172,7 @@ func (v *View) compose() {
 		add(lineFact, v.cat.N("activity.items.found", n, nil))
 	}
 	letter := measure("0", mono)
-	columns := func(s string) float32 { return viewmodel.Columns(s) * letter }
+	columns := func(s string) float32 { return float32(assets.Columns(s)) * letter }
 	for _, i := range it.list {
 		hit := query != "" && i.Matches(query)
 		v.lines = append(v.lines, line{}, line{kind: lineHead, text: i.Head, state: i.State, hit: hit})
@@ -197,10 +197,10 @@ func (v *View) actions() {
 	}
 	var buttons []fyne.CanvasObject
 	if a.CanStop {
-		buttons = append(buttons, control.NewButton(v.t("activity.stop"), nil, func() { v.withdraw(*a, false) }))
+		buttons = append(buttons, v.button("activity.stop", func(b *control.Button) { v.withdraw(*a, false, b.Press()) }))
 	}
 	if a.CanObject {
-		buttons = append(buttons, control.NewButton(v.t("activity.object"), nil, func() { v.withdraw(*a, false) }))
+		buttons = append(buttons, v.button("activity.object", func(b *control.Button) { v.withdraw(*a, false, b.Press()) }))
 	}
 	if a.CanDelete {
 		buttons = append(buttons, control.NewButton(v.t("activity.delete"), nil, func() { v.confirm(*a) }))
@@ -223,8 +223,14 @@ func (v *View) confirm(a viewmodel.Activity) {
 	v.asked = true
 	v.foot.RemoveAll()
 	v.foot.Add(control.NewParagraph(v.cat.T("activity.confirm", assets.Args{"company": a.Company})))
-	v.foot.Add(container.NewHBox(back, control.NewButton(v.t("activity.confirm.delete"), nil, func() { v.withdraw(a, true) })))
+	v.foot.Add(container.NewHBox(back, v.button("activity.confirm.delete", func(b *control.Button) { v.withdraw(a, true, b.Press()) })))
 	v.focus(back)
+}
+
+// button makes a button whose press the service is told of.
+func (v *View) button(key string, act func(*control.Button)) (b *control.Button) {
+	b = control.NewButton(v.t(key), nil, func() { act(b) })
+	return b
 }
 
 func (v *View) focus(o fyne.Focusable) {
@@ -234,7 +240,7 @@ func (v *View) focus(o fyne.Focusable) {
 }
 
 // withdraw does what a button said, fetches the history anew and reports.
-func (v *View) withdraw(a viewmodel.Activity, del bool) {
+func (v *View) withdraw(a viewmodel.Activity, del bool, press *ipc.Press) {
 	if v.busy {
 		return
 	}
@@ -243,7 +249,7 @@ func (v *View) withdraw(a viewmodel.Activity, del bool) {
 	v.foot.RemoveAll()
 	v.foot.Add(control.NewParagraph(v.t("activity.working")))
 	go func() {
-		r, err := v.dial.withdraw(a.ID, del)
+		r, err := v.dial.withdraw(ipc.Withdraw{ID: a.ID, Delete: del, Press: press})
 		v.do(func() { v.fetch(func() { v.report(a, r, err) }) })
 	}()
 }
@@ -264,6 +270,8 @@ func (v *View) report(a viewmodel.Activity, r ipc.WithdrawResult, err error) {
 		lines = []string{v.t("activity.done.objected")}
 	case r.Outcome == consent.OutcomeErased:
 		lines = append([]string{v.t("activity.done.erased")}, viewmodel.Copies(v.cat, r.Copies)...)
+	case r.Held:
+		lines = []string{v.t("activity.done.held")}
 	case r.Outcome == consent.OutcomeWithdrawn:
 		lines = []string{v.t("activity.done.stopped")}
 	default:

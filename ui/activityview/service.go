@@ -109,9 +109,9 @@ func (d Dial) receipt(id, lang string) (r ipc.Receipt, err error) {
 }
 
 // withdraw ends a recording, and deletes it too; under an enforced policy it objects.
-func (d Dial) withdraw(id string, del bool) (r ipc.WithdrawResult, err error) {
+func (d Dial) withdraw(w ipc.Withdraw) (r ipc.WithdrawResult, err error) {
 	err = d.with(func(ctx context.Context, s Service) error {
-		return s.Call(ctx, ipc.MethodConsentWithdraw, ipc.Withdraw{ID: id, Delete: del}, &r)
+		return s.Call(ctx, ipc.MethodConsentWithdraw, w, &r)
 	})
 	return r, err
 }

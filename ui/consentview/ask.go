@@ -107,6 +107,36 @@ func Run(ctx context.Context, c Config) error {
 	return <-ended
 }
 
+// Seen waits until a window of the toolkit, that was told to show itself, is on the
+// screen with its first frame and nothing in front of it. It is called where the
+// toolkit is, and returns what waits.
+func Seen(w fyne.Window) (wait func(context.Context) error, err error) {
+	handle := nativeHandle(w)
+	if handle == 0 {
+		return nil, fmt.Errorf("%w: the toolkit made no window (is there OpenGL?)", ErrCannotShow)
+	}
+	eye, err := watch(handle)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		defer eye.close()
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case c, ok := <-eye.changes():
+				if !ok || c == gone {
+					return fmt.Errorf("%w: the display is gone", ErrCannotShow)
+				}
+				if c == seen {
+					return nil
+				}
+			}
+		}
+	}, nil
+}
+
 func nativeHandle(w fyne.Window) (handle uintptr) {
 	native, ok := w.(driver.NativeWindow)
 	if !ok {

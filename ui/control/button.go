@@ -13,6 +13,7 @@ import (
 	fynetheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
+	"aval/agent/ipc"
 	"aval/ui/theme"
 )
 
@@ -26,6 +27,16 @@ type Button struct {
 	Focused func()
 
 	focused bool
+	byKey   bool // what pressed it last was a key
+}
+
+// Press is where it was pressed just now; call it in OnTapped.
+func (b *Button) Press() *ipc.Press { return Pressed(b, b.byKey) }
+
+// Tapped implements fyne.Tappable.
+func (b *Button) Tapped(e *fyne.PointEvent) {
+	b.byKey = false
+	b.Button.Tapped(e)
 }
 
 // NewButton makes a button; icon may be nil.
@@ -92,6 +103,7 @@ func (b *Button) TypedKey(e *fyne.KeyEvent) {
 	switch e.Name {
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
 		if !b.Disabled() {
+			b.byKey = true
 			b.OnTapped()
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	fynetheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
+	"aval/agent/ipc"
 	"aval/assets"
 	"aval/ui/theme"
 )
@@ -27,6 +28,7 @@ type Choice struct {
 
 	name, meaning string
 	chosen, box   bool
+	byKey         bool // what picked it last was a key
 
 	frame, mark, dot *canvas.Rectangle
 	short, long      *canvas.Line // the check in a box
@@ -154,18 +156,24 @@ func segments(name, more string, width float32, ink fyne.ThemeColorName) []widge
 }
 
 // Tapped implements fyne.Tappable.
-func (c *Choice) Tapped(*fyne.PointEvent) {
+func (c *Choice) Tapped(*fyne.PointEvent) { c.pick(false) }
+
+func (c *Choice) pick(byKey bool) {
 	if !c.Disabled() && c.Pick != nil {
+		c.byKey = byKey
 		c.Pick()
 	}
 }
+
+// Press is where it was picked just now; call it in Pick.
+func (c *Choice) Press() *ipc.Press { return Pressed(c, c.byKey) }
 
 // TypedKey implements fyne.Focusable.
 func (c *Choice) TypedKey(e *fyne.KeyEvent) {
 	move := 0
 	switch e.Name {
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
-		c.Tapped(nil)
+		c.pick(true)
 	case fyne.KeyDown:
 		move = 1
 	case fyne.KeyUp:

@@ -61,7 +61,7 @@ func (b *xbar) handle(ev xgb.Event, now time.Time) (ipc.RecordingControl, bool) 
 		}
 		hit := b.f.hits()[held]
 		control, chosen := b.press(hit.button, now)
-		if at := hit.rect; control.Action == opResume {
+		if at := hit.rect; chosen {
 			control.Press = &ipc.Press{Window: uint32(b.win), X: at.Min.X, Y: at.Min.Y, Width: at.Dx(), Height: at.Dy()}
 		}
 		b.redraw(now)

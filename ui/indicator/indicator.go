@@ -71,6 +71,9 @@ const (
 	// settle is how long clicks do not count after the buttons have changed, so
 	// that a double click does not hit what took a button's place.
 	settle = 600 * time.Millisecond
+	// settleHand is the same where it matters whose hand deletes: a press counts as
+	// one of this computer's only in a bar that has stood for 0.8 s (agent/x11/witness).
+	settleHand = time.Second
 	// askFor is how long a second question stays before it takes itself back.
 	askFor = 8 * time.Second
 	// noteFor is how long a message stays.

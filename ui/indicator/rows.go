@@ -149,11 +149,8 @@ func (b *bar) press(p button, now time.Time) (ipc.RecordingControl, bool) {
 	case opView:
 		t.menu = false
 		return ipc.RecordingControl{Session: p.session, Action: opView}, true
-	default:
-		t.askUntil, t.busy = time.Time{}, true
-		if p.op != opResume { // for that the bar stands still until it is known who pressed
-			t.menu, t.failed = false, time.Time{}
-		}
+	default: // the bar stands still until it is known who pressed
+		t.busy = true
 		return ipc.RecordingControl{Session: p.session, Action: p.op}, true
 	}
 	return ipc.RecordingControl{}, false
@@ -165,16 +162,17 @@ func (b *bar) report(c ipc.RecordingControl, err error, now time.Time) {
 	if !ok {
 		return
 	}
-	t.busy = false
-	switch {
-	case err != nil:
+	t.busy, t.askUntil = false, time.Time{}
+	if err != nil {
 		t.failed, t.hand = now.Add(noteFor), c.Action == opResume && refused(err)
-	case c.Action == opResume:
-		t.menu, t.failed = false, time.Time{}
+		return
+	}
+	t.menu, t.failed = false, time.Time{}
+	switch {
 	case c.Action == "object":
 		t.objected = true
 	case t.last.Ended && c.Action == "stop-and-delete":
-		b.state.Sessions = slices.DeleteFunc(b.state.Sessions, func(s ipc.IndicatorSession) bool { return s.Session == c.Session })
+		b.state.Sessions = slices.DeleteFunc(b.state.Sessions, func(s ipc.IndicatorSession) bool { return s.Session == c.Session && !s.DeleteAsked })
 	}
 }
 
@@ -182,6 +180,16 @@ func (b *bar) report(c ipc.RecordingControl, err error, now time.Time) {
 func refused(err error) bool {
 	var e *ipc.Error
 	return errors.As(err, &e) && e.Code == ipc.CodeRefused
+}
+
+// settleFor is for how long clicks do not count after these rows came.
+func settleFor(rows []row) time.Duration {
+	for _, r := range rows {
+		if slices.ContainsFunc(r.buttons, func(b button) bool { return b.op == "stop-and-delete" }) {
+			return settleHand
+		}
+	}
+	return settle
 }
 
 // rows says what there is to draw.
@@ -215,6 +223,8 @@ func (b *bar) row(s ipc.IndicatorSession, cat *assets.Catalog, now time.Time) []
 		switch {
 		case s.Erased:
 			r.key, r.plural = "indicator.ended.erased", false
+		case s.DeleteAsked:
+			r.key, r.plural = "indicator.ended.asked", false
 		case s.Items == 0:
 			r.key, r.plural = "indicator.ended.nothing", false
 		case asking:

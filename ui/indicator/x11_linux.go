@@ -267,7 +267,7 @@ func (b *xbar) redraw(now time.Time) {
 		m := monitorAt(monitors, b.rect())
 		f := b.pen.measure(rows, b.cat, m.Dx()-2*b.pen.px(edge))
 		if !sameButtons(f, b.f) {
-			b.countFrom, b.pressed = now.Add(settle), -1
+			b.countFrom, b.pressed = now.Add(settleFor(rows)), -1
 		}
 		if f.size != b.f.size {
 			mid, was := b.at.X+b.f.size.X/2, b.rect()

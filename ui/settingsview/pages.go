@@ -155,7 +155,11 @@ func (v *View) composeLanguage() {
 // choice makes one of a list of choices; pick is called with its place there.
 func (v *View) choice(box bool, list *[]*control.Choice, pick func(i int)) *control.Choice {
 	c, i := control.NewChoice(box), len(*list)
-	c.Pick = func() { pick(i) }
+	c.Pick = func() {
+		v.press = c.Press()
+		pick(i)
+		v.press = nil
+	}
 	c.Step = func(by int) {
 		if n := i + by; n >= 0 && n < len(*list) {
 			v.focus((*list)[n])

@@ -79,6 +79,7 @@ type View struct {
 	body     *fyne.Container // of the page that is shown
 	notice   *control.Paragraph
 	undoing  *control.Button
+	press    *ipc.Press // where it is being pressed now; nil: nowhere
 	foot     *fyne.Container
 	pages    [pageCount]*fyne.Container
 	first    [pageCount]fyne.Focusable // where the keyboard goes on a page; nil: nowhere
@@ -184,6 +185,9 @@ func (v *View) change(c change) {
 	if !v.known {
 		return
 	}
+	if v.press != nil {
+		c.set.Press = v.press
+	}
 	if v.busy { // a refresh is under way, and soon over
 		v.next = func() { v.change(c) }
 		return
@@ -279,7 +283,9 @@ func (v *View) report(c change, err error) {
 
 func (v *View) takeBack() {
 	if v.undo != nil {
+		v.press = v.undoing.Press()
 		v.change(*v.undo)
+		v.press = nil
 	}
 }
 
@@ -356,7 +362,8 @@ func (v *View) showLasting(list []viewmodel.Lasting) {
 	v.lasting.Add(widget.NewSeparator())
 	v.lasting.Add(head(v.cat.T("settings.lasting", nil)))
 	for _, l := range list {
-		b := control.NewButton(v.cat.T("settings.lasting.revoke", nil), nil, func() { v.revoke(l.ID) })
+		var b *control.Button
+		b = control.NewButton(v.cat.T("settings.lasting.revoke", nil), nil, func() { v.revoke(l.ID, b.Press()) })
 		b.Focused = func() { v.reveal(b) }
 		v.lasting.Add(container.NewBorder(nil, nil, nil, container.NewVBox(b), control.NewParagraph(l.Text)))
 	}
@@ -364,9 +371,9 @@ func (v *View) showLasting(list []viewmodel.Lasting) {
 }
 
 // revoke takes an answer for further sessions back.
-func (v *View) revoke(id string) {
+func (v *View) revoke(id string, press *ipc.Press) {
 	if v.busy {
-		v.next = func() { v.revoke(id) }
+		v.next = func() { v.revoke(id, press) }
 		return
 	}
 	v.busy = true
@@ -376,7 +383,7 @@ func (v *View) revoke(id string) {
 		ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 		defer cancel()
 		var r ipc.WithdrawResult
-		err = v.call(ctx, ipc.MethodConsentWithdraw, ipc.Withdraw{ID: id}, &r)
+		err = v.call(ctx, ipc.MethodConsentWithdraw, ipc.Withdraw{ID: id, Press: press}, &r)
 		state, loadErr = v.load()
 	}, func() {
 		v.busy, v.undo, v.next = false, nil, nil

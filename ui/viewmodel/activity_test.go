@@ -188,21 +188,22 @@ func TestMarks(t *testing.T) {
 // TestWrap: nothing is lost but spaces at a break, no line is too long, and
 // no mark is torn that fits a line.
 func TestWrap(t *testing.T) {
-	if got := viewmodel.Wrap("aaa bbb [title from before the answer] cc", 32, viewmodel.Columns); !slices.Equal(got, []string{"aaa bbb", event.TitleBefore, "cc"}) {
+	columns := func(s string) float32 { return float32(assets.Columns(s)) }
+	if got := viewmodel.Wrap("aaa bbb [title from before the answer] cc", 32, columns); !slices.Equal(got, []string{"aaa bbb", event.TitleBefore, "cc"}) {
 		t.Errorf("%q", got)
 	}
-	if got := viewmodel.Wrap("日本語日本語", 5, viewmodel.Columns); !slices.Equal(got, []string{"日本", "語日", "本語"}) {
+	if got := viewmodel.Wrap("日本語日本語", 5, columns); !slices.Equal(got, []string{"日本", "語日", "本語"}) {
 		t.Errorf("%q", got)
 	}
-	if got := viewmodel.Wrap("日本", 1, viewmodel.Columns); !slices.Equal(got, []string{"日", "本"}) {
+	if got := viewmodel.Wrap("日本", 1, columns); !slices.Equal(got, []string{"日", "本"}) {
 		t.Errorf("narrower than a character: %q", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOfN(rapid.RuneFrom([]rune("ab é日[]-mail ")), 0, 120, -1).Draw(t, "text") + rapid.SampledFrom([]string{"", "[e-mail]", " [CPF] x"}).Draw(t, "end")
 		max := rapid.IntRange(2, 40).Draw(t, "max")
-		lines := viewmodel.Wrap(text, float32(max), viewmodel.Columns)
+		lines := viewmodel.Wrap(text, float32(max), columns)
 		for _, l := range lines {
-			if viewmodel.Columns(l) > float32(max) {
+			if assets.Columns(l) > max {
 				t.Fatalf("%q is wider than %d", l, max)
 			}
 		}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/width"
-
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/assets"
@@ -95,19 +93,6 @@ func Pieces(line string) []Piece {
 		out = append(out, Piece{Text: line[at:]})
 	}
 	return out
-}
-
-// Columns is how wide text is in a font whose characters all have the same
-// width; East Asian wide ones take two (Unicode Standard Annex 11).
-func Columns(text string) float32 {
-	n := 0
-	for _, r := range text {
-		n++
-		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
-			n++
-		}
-	}
-	return float32(n)
 }
 
 // Wrap breaks text into lines of at most max as measured: between words where

@@ -32,6 +32,11 @@ func leave(a Ask, q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 		until:       cat.T("consent.leave.until", assets.Args{"date": date(cat, until), "time": until.Format("15:04")}),
 		closingLast: cat.T("consent.leave.close", nil),
 	}
+	if q.Leave.DeleteAsked {
+		out.Title = cat.T("consent.leave.asked.title", assets.Args{"supporter": who})
+		out.Purposes = []string{cat.T("consent.leave.asked.why", assets.Args{"company": company})}
+		out.Allow = cat.T("consent.leave.asked.keep", nil)
+	}
 	if !q.Leave.From.IsZero() {
 		out.Since = cat.T("consent.leave.from", assets.Args{"date": date(cat, q.Leave.From.In(now.Location())), "time": q.Leave.From.In(now.Location()).Format("15:04")})
 	}

@@ -25,6 +25,9 @@ const (
 	// headBytes is how much of a file's beginning tells it from another one that
 	// took its place. Log files begin with a time or a version.
 	headBytes = 256
+	// maxBehind is how much of what was added is read at one go, in bytes: of more,
+	// the end. A sparse file of any length costs its owner nothing.
+	maxBehind = 64 << 20
 	// maxSiblings bounds the search for a file that was renamed meanwhile.
 	maxSiblings = 4096
 )
@@ -325,14 +328,19 @@ func (t *Tail) drain(line func(string, Position)) error {
 	return nil
 }
 
-// read delivers the lines up to the end of the file.
+// read delivers the lines up to where the file ends now: of what is added
+// meanwhile there will be a notice.
 func (r *reading) read(line func(string, Position)) error {
-	if err := r.checkHead(); err != nil {
+	end, err := r.checkHead()
+	if err != nil {
 		return err
 	}
+	if end-r.next > maxBehind {
+		r.next, r.part, r.skip = end-maxBehind, nil, true
+	}
 	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.f.ReadAt(buf, r.next)
+	for r.next < end {
+		n, err := r.f.ReadAt(buf[:min(int64(len(buf)), end-r.next)], r.next)
 		r.take(buf[:n], line)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -341,25 +349,26 @@ func (r *reading) read(line func(string, Position)) error {
 			return fmt.Errorf("read %s: %w", r.f.Name(), err)
 		}
 	}
+	return nil
 }
 
 // checkHead begins again where the file has been emptied, also if it is longer
-// by now than it was.
-func (r *reading) checkHead() error {
+// by now than it was. It returns how long that is, in bytes.
+func (r *reading) checkHead() (size int64, err error) {
 	st, err := r.f.Stat()
 	if err != nil {
-		return fmt.Errorf("read %s: %w", r.f.Name(), err)
+		return 0, fmt.Errorf("read %s: %w", r.f.Name(), err)
 	}
 	head := make([]byte, headBytes)
 	n, err := r.f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read %s: %w", r.f.Name(), err)
+		return 0, fmt.Errorf("read %s: %w", r.f.Name(), err)
 	}
 	if head = head[:n]; st.Size() < r.next || !bytes.HasPrefix(head, r.head) {
 		r.next, r.part, r.skip = 0, nil, false
 	}
 	r.head = head
-	return nil
+	return st.Size(), nil
 }
 
 // take splits what was read into lines.

@@ -166,13 +166,16 @@ func (s *Server) Shot(t testing.TB, name string) {
 	s.Run(t, "import", "-window", "root", filepath.Join(dir, name+".png"))
 }
 
+// waiting is how long Wait waits: a minute, for a busy machine starts programs slowly.
+const waiting = time.Minute
+
 // Wait waits for a condition, generously, and fails the test when it does not come.
 func Wait(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(waiting)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 20 s for %s", what)
+			t.Fatalf("waited %v for %s", waiting, what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
