@@ -48,3 +48,34 @@ func TestSessionCode(t *testing.T) {
 		t.Errorf("the same code again: status %d, %s, %v", res.Code, res.Stderr, err)
 	}
 }
+
+// TestAnnouncedSession: one of the company's people announces that they are about
+// to connect to a computer of the company's, by its Aval ID; the supporter who then
+// comes by VNC is asked about under that name, and the summary has it. To see it
+// fail, let Agent.announcedNow do nothing.
+func TestAnnouncedSession(t *testing.T) {
+	w := newWorld(t, "")
+	d := w.desktop("desk", rig.WithGL)
+	var id struct{ Device string }
+	w.must(w.agent.JSON(&id, "status"))
+	var user struct{ ID string }
+	w.must(w.summarizer.JSON(&user, "user", "create", "Ana Souza"))
+	var said struct{ Delivered bool }
+	w.must(w.summarizer.JSON(&said, "session", "announce", "--user", user.ID, "--device", id.Device))
+	if !said.Delivered {
+		t.Fatal("the computer was not told")
+	}
+	s := w.connect(d)
+	q := w.question(d)
+	w.picture(d.Display, "question")
+	w.must(q.WaitReady())
+	w.must(q.Answer(true))
+	w.must(s.WaitConnected(20 * time.Second))
+	row := w.decided(10 * time.Second)
+	w.recording(row.Session, true, 15*time.Second)
+	w.show(d, "CANARY-ANNOUNCED")
+	w.must(s.Leave())
+	if got := w.arrived(row.Session); got.Supporter != "Ana Souza" || !strings.Contains(texts(got), "CANARY-ANNOUNCED") {
+		t.Errorf("arrived: %q\n%s", got.Supporter, texts(got))
+	}
+}

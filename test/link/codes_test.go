@@ -88,7 +88,7 @@ func TestCodeOnce(t *testing.T) {
 // Of many tries at the same time, on two servers of one store, five are looked
 // at and no more; a right code is then refused too. After ten minutes it goes on.
 // Planted: without the comparison with CodeTries all twenty were looked at, and
-// with CodeTryBack for wrong codes too the right one went through.
+// with CodeTryBack for wrong codes too seven of them.
 func TestCodeTries(t *testing.T) {
 	c := &clock{}
 	s := startServer(t, c.now)

@@ -145,18 +145,23 @@ func (s *Summarizer) Page(c *http.Client, url string) (string, error) {
 	return string(body), nil
 }
 
+// JSON runs a command beside the running server and decodes what it prints.
+func (s *Summarizer) JSON(into any, args ...string) error {
+	res, err := s.r.Run(30*time.Second, Cmd{Name: "aval-summarizer", Path: s.r.Program("aval-summarizer"), Args: append(args, "--data", s.Data, "--json")})
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(res.Stdout), into); err != nil {
+		return fmt.Errorf("aval-summarizer %s: status %d: %s%s", args[0], res.Code, res.Stdout, res.Stderr)
+	}
+	return nil
+}
+
 // Code makes a session code, beside the running server.
 func (s *Summarizer) Code(supporter string) (code string, err error) {
-	res, err := s.r.Run(30*time.Second, Cmd{Name: "aval-summarizer", Path: s.r.Program("aval-summarizer"),
-		Args: []string{"session", "code", "--supporter", supporter, "--data", s.Data, "--json"}})
-	if err != nil {
-		return "", err
-	}
 	var made struct{ Code string }
-	if err := json.Unmarshal([]byte(res.Stdout), &made); err != nil || made.Code == "" {
-		return "", fmt.Errorf("make session code: status %d: %s%s", res.Code, res.Stdout, res.Stderr)
-	}
-	return made.Code, nil
+	err = s.JSON(&made, "session", "code", "--supporter", supporter)
+	return made.Code, err
 }
 
 // Export is what `aval-summarizer export` gives.
