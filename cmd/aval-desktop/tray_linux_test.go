@@ -48,6 +48,8 @@ type host struct {
 	t    *testing.T
 	conn *dbus.Conn
 
+	deaf bool // to the first icon
+
 	mu    sync.Mutex
 	icons []string // bus names
 	told  []string
@@ -57,6 +59,10 @@ type host struct {
 func (h *host) RegisterStatusNotifierItem(_ string, sender dbus.Sender) *dbus.Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.deaf {
+		h.deaf = false
+		return nil
+	}
 	h.icons = append(h.icons, string(sender))
 	return nil
 }
@@ -146,6 +152,18 @@ func (h *host) find(label string) (entry, bool) {
 // press is what any program of the user can do.
 func (h *host) press(id int32) {
 	h.conn.Object(h.icon(), "/StatusNotifierItem/menu").Call("com.canonical.dbusmenu.Event", 0, id, "clicked", dbus.MakeVariant(0), uint32(0))
+}
+
+// A tray that comes just when the icon looks for one has it all the same. Planted
+// bug: leave out appear.
+func TestTrayMissed(t *testing.T) {
+	address := bus(t)
+	h := newHost(t, address)
+	h.mu.Lock()
+	h.deaf = true
+	h.mu.Unlock()
+	start(t, xtest.Options{WM: true}, "DBUS_SESSION_BUS_ADDRESS="+address)
+	xtest.Wait(t, "the icon", func() bool { return h.icon() != "" })
 }
 
 // The tray says what is being recorded, stops it, and comes to a desktop whose

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
+	"runtime/pprof"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,6 +143,8 @@ func windows(t *testing.T, lang string, supporter, company string) []window {
 	return list
 }
 
+var loads int // so far
+
 // open shows a window in a size and waits until it has what it shows.
 func (w window) open(t *testing.T, size fyne.Size) fyne.Window {
 	t.Helper()
@@ -151,14 +154,20 @@ func (w window) open(t *testing.T, size fyne.Size) fyne.Window {
 	if w.load == nil {
 		return win
 	}
-	before := runtime.NumGoroutine()
-	w.load()
-	end := time.Now().Add(20 * time.Second)
-	for runtime.NumGoroutine() > before { // it asks on goroutines of its own
-		if time.Now().After(end) {
+	// It asks on goroutines of its own, which draw, too, in the toolkit's test
+	// driver; they have the label of the one that started them.
+	loads++
+	label := fmt.Sprintf("load-%d.", loads)
+	pprof.Do(t.Context(), pprof.Labels("fit", label), func(context.Context) { w.load() })
+	end := time.Now().Add(60 * time.Second)
+	for asks := true; asks; {
+		var running strings.Builder
+		if err := pprof.Lookup("goroutine").WriteTo(&running, 1); err != nil {
+			t.Fatal(err)
+		}
+		if asks = strings.Contains(running.String(), label); asks && time.Now().After(end) {
 			t.Fatalf("%s is still asking", w.name)
 		}
-		runtime.Gosched()
 	}
 	win.Resize(size.AddWidthHeight(0, 40)) // the toolkit's test driver lays out on a change of size only
 	win.Resize(size)

@@ -40,6 +40,7 @@ func Open(o Options) Tray {
 		runtime.LockOSThread() // of the window's messages on Windows
 		systray.Run(t.build, nil)
 	}()
+	go t.appear()
 	return t
 }
 

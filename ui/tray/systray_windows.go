@@ -21,6 +21,9 @@ func native(png []byte) []byte {
 
 func reachable(Options) bool { return true }
 
+// appear: the library knows of every start of the tray (TaskbarCreated).
+func (t *sys) appear() {}
+
 // Tell does nothing: what can be shown here needs text to be written into a
 // script, which text from outside must never be.
 func (t *sys) Tell(string, string) {}
