@@ -334,6 +334,8 @@ type Consent struct {
 	Provenance string    `json:"provenance"`
 	Test       bool      `json:"test"`
 	Held       bool      `json:"held"`
+	Answer     string    `json:"answer"`
+	Lasts      time.Time `json:"lasts"`
 	At         time.Time `json:"at"`
 }
 
