@@ -20,7 +20,10 @@ func TestFurtherSession(t *testing.T) {
 	d := w.desktop("desk", rig.WithGL)
 	id, q := w.begin(d, "first")
 	w.picture(d.Display, "question")
-	w.must(d.HandClick(image.Pt(q.Rect.Min.X+40, q.No.Y-60)))
+	middle := q.Rect.Min.Add(q.Rect.Max).Div(2)
+	w.must(d.HandScroll(middle, 12)) // the tick is the last of what is above the buttons
+	w.picture(d.Display, "scrolled")
+	w.must(d.HandClick(image.Pt(q.Rect.Min.X+36, q.No.Y-142)))
 	w.picture(d.Display, "ticked")
 	w.must(q.WaitReady())
 	w.must(q.Answer(true))
@@ -53,10 +56,7 @@ func TestFurtherSession(t *testing.T) {
 	w.agent.Kill()
 	w.must(w.agent.Restart())
 	w.must(w.agent.WaitLink(30 * time.Second))
-	w.must(w.Wait("the desktop", 20*time.Second, func() (bool, error) {
-		st, err := w.agent.Status()
-		return err == nil && len(st.Desktops) > 0 && st.Desktops[0].Helper, err
-	}))
+	w.must(w.agent.WaitDesktop(d.Display, d.helper))
 	third := again("third")
 	w.picture(d.Display, "not-asked")
 	w.press(d, barStop, third.Session, false)

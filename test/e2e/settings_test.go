@@ -140,13 +140,13 @@ func TestLooserByHand(t *testing.T) {
 	d := w.desktop("desk", rig.WithGL)
 	s, row := w.begun(d)
 	_, err := w.Start(rig.Cmd{Name: "aval-ui", Path: w.Program("aval-ui"), Args: []string{"settings", "--socket", w.agent.Socket},
-		Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11")})
+		Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+w.Locale)})
 	w.must(err)
 	win, err := d.WaitWindow("the settings", 15*time.Second, rig.OfUI)
 	w.must(err)
 	w.settle(d.Display, "settings")
 	// The choices Permitido and Negado, from the window's corner.
-	allowed, denied := win.Rect.Min.Add(image.Pt(150, 200)), win.Rect.Min.Add(image.Pt(150, 260))
+	allowed, denied := win.Rect.Min.Add(image.Pt(150, 225)), win.Rect.Min.Add(image.Pt(150, 300))
 	stored := func() string {
 		var s struct {
 			Value string `json:"session_insights"`
