@@ -163,6 +163,9 @@ func newWaker() (*waker, error) {
 // wake may come after Close: the file knows that it is closed.
 func (w *waker) wake() { w.f.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) }
 
+// slept takes the wake-ups so far.
+func (w *waker) slept() { unix.Read(w.fd, make([]byte, 8)) }
+
 func (w *waker) Close() error { return w.f.Close() }
 
 func (c *processConn) Close() error {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,13 +34,18 @@ type programWatch struct {
 	// missed is told how many programs could not be told whole.
 	missed  func(n int)
 	flushed time.Time
+	// strangers are programs that nothing of the session started; of those that
+	// are of its desktop all the same, guests tells. To read what belongs to
+	// another process may take as long as that one is busy, and what the session's
+	// own programs are called must not wait for it.
+	strangers, guests chan int
 }
 
 // newProgramWatch begins to listen and takes note of what is there: all that
 // starts from its return on is seen.
 func newProgramWatch(scope Scope, started func(program), ended func(ending), missed func(int)) (*programWatch, error) {
 	scope.Display = display(scope.Display)
-	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, flushed: time.Now()}
+	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, strangers: make(chan int, 1024), guests: make(chan int, 64), flushed: time.Now()}
 	if scope.Leader > 0 {
 		if _, err := procStat(scope.Leader); err != nil {
 			return nil, fmt.Errorf("find the login's process: %w", err)
@@ -104,12 +109,33 @@ func (w *programWatch) run(ctx context.Context) error {
 	return w.scanned(ctx)
 }
 
+// hurry lets this process be scheduled before others: a program may be gone in a
+// millisecond, and whatever thread of Go's run time is made to wait may hold what
+// the reading one needs. It does little, so it takes little from others. Best
+// effort: the unit allows it (LimitNICE), root may.
+func hurry() {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return
+	}
+	for _, t := range tasks {
+		if tid, err := strconv.Atoi(t.Name()); err == nil {
+			unix.Setpriority(unix.PRIO_PROCESS, tid, -15) // what it starts later inherits it
+		}
+	}
+}
+
 // announced follows the kernel's announcements until ctx ends or they fail.
 func (w *programWatch) announced(ctx context.Context) error {
 	defer context.AfterFunc(ctx, w.wake.wake)()
-	// First come, first read: a program may be gone in a millisecond. Best effort.
-	runtime.LockOSThread()
-	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -15)
+	hurry()
+	if w.scope.Display != "" {
+		var all sync.WaitGroup
+		defer all.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		all.Go(func() { w.meet(ctx) })
+	}
 	fds := []int{w.conn.fd, w.wake.fd}
 	if w.ends != nil {
 		fds = append(fds, w.ends.fd)
@@ -119,6 +145,10 @@ func (w *programWatch) announced(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if ready[1] {
+			w.wake.slept()
+		}
+		w.greet()
 		for n := 0; ready[0] && ctx.Err() == nil; n++ {
 			events, err := w.conn.read()
 			if err == errLost {
@@ -151,10 +181,14 @@ func (w *programWatch) announce(e procEvent) {
 	case procFork:
 		w.tree.fork(e.pid, e.parent)
 	case procExec:
-		if w.scope.Display != "" && w.tree.procs[e.pid] == nil && w.outside(e.pid) {
-			w.tree.outside(e.pid)
+		if w.scope.Display != "" && w.tree.procs[e.pid] == nil {
+			select {
+			case w.strangers <- e.pid:
+			default: // a storm of others
+			}
+			return
 		}
-		w.tree.exec(e.pid, time.Now(), func() (seen, bool) { return look(e.pid, w.scope.Display != "") })
+		w.exec(e.pid)
 	case procExit:
 		code := int(e.code>>8) & 0xff
 		if sig := int(e.code) & 0x7f; sig != 0 {
@@ -316,11 +350,43 @@ func look(pid int, env bool) (seen, bool) {
 	return s, true
 }
 
-// outside tells whether a process that nothing of the session started is of its
-// desktop all the same, by its own environment or that of what started it.
-func (w *programWatch) outside(pid int) bool {
-	st, err := procStat(pid)
-	return err == nil && w.inScope(pid, st)
+func (w *programWatch) exec(pid int) {
+	w.tree.exec(pid, time.Now(), func() (seen, bool) { return look(pid, w.scope.Display != "") })
+}
+
+// meet looks at strangers: a program is of the desktop all the same if its own
+// environment says so, such as one that the bus started.
+func (w *programWatch) meet(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case pid := <-w.strangers:
+			if display(lookup(procStrings(pid, "environ"), "DISPLAY")) != w.scope.Display {
+				continue
+			}
+			select {
+			case w.guests <- pid:
+				w.wake.wake()
+			default:
+			}
+		}
+	}
+}
+
+// greet takes in the guests that have come.
+func (w *programWatch) greet() {
+	for {
+		select {
+		case pid := <-w.guests:
+			if st, err := procStat(pid); err == nil && w.tree.procs[pid] == nil && w.inScope(pid, st) {
+				w.tree.outside(pid)
+				w.exec(pid)
+			}
+		default:
+			return
+		}
+	}
 }
 
 // inScope tells whether a process belongs to the session: by its own

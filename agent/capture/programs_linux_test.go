@@ -102,7 +102,8 @@ func (s *emitted) waitAny(t *testing.T, want ...string) {
 	}
 }
 
-const here, elsewhere = ":8917", ":8918"
+// Displays of this run alone: the same test may run twice on one computer.
+var here, elsewhere = fmt.Sprintf(":%d", 1_000_000+2*os.Getpid()), fmt.Sprintf(":%d", 1_000_001+2*os.Getpid())
 
 func desktop() capture.Scope {
 	return capture.Scope{UID: uint32(os.Getuid()), Display: here}

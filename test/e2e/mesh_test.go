@@ -50,8 +50,7 @@ func (w *world) kinds(session string, want ...string) {
 // and the same agent started again is heard again.
 //
 // Planted once and caught here: the desktop that is shown not looked for; the
-// files asked about once more; a terminal without its program; no regard to a
-// new start of the agent.
+// files asked about once more; a terminal without its program.
 func TestMeshCentral(t *testing.T) {
 	w := newWorld(t, "")
 	d, other := w.desktop("shown", rig.WithGL), w.desktop("other", rig.WithGL)

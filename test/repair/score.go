@@ -65,7 +65,7 @@ func Rate(steps []Step, folder string, events []map[string]string) Score {
 		}
 	}
 	for _, w := range bare {
-		if !find(func(e map[string]string) bool { return slices.Contains(names(w.cmd[0]), e["program"]) }) {
+		if !find(func(e map[string]string) bool { return slices.Contains(names(w.cmd), e["program"]) }) {
 			named[w.step] = false
 		}
 	}
@@ -118,11 +118,21 @@ func same(line string, cmd []string) bool {
 	return true
 }
 
-// names are what a program may be called: as typed, and as the file that it is.
-func names(program string) []string {
+// inPlace are programs that become another one: dpkg(1) runs dpkg-query, and
+// Debian's zcat and gunzip are scripts that end as gzip.
+var inPlace = map[string]string{"dpkg": "dpkg-query", "zcat": "gzip", "gunzip": "gzip"}
+
+// names are what the program of a command may be called: as typed, as the file
+// that it is, and as the one that it becomes; after env and nice, that is the
+// one on their line.
+func names(cmd []string) []string {
+	program := cmd[0]
 	out := []string{program}
-	if program == "dpkg" { // it runs the other one in its place (dpkg(1))
-		out = append(out, "dpkg-query")
+	if to := inPlace[program]; to != "" {
+		out = append(out, to)
+	}
+	if program == "env" || program == "nice" {
+		out = append(out, cmd[1:]...)
 	}
 	for _, dir := range []string{"/usr/bin", "/bin", "/usr/sbin", "/sbin"} {
 		if real, err := filepath.EvalSymlinks(filepath.Join(dir, program)); err == nil {
@@ -145,10 +155,10 @@ func effect(e map[string]string, folder string, steps []Step) bool {
 		return e["name"] == "aval-repair-demo"
 	case "command-ended", "program-ended":
 		return slices.ContainsFunc(steps, func(s Step) bool {
-			return slices.ContainsFunc(s.Commands, func(c []string) bool { return slices.Contains(names(c[0]), e["program"]) })
+			return slices.ContainsFunc(s.Commands, func(c []string) bool { return slices.Contains(names(c), e["program"]) })
 		})
 	case "command-run", "program-started": // of check.sh
-		return e["program"] == "xterm" || same(e["command"], []string{"ls", "-l", folder + "/printer.conf"}) || same(e["command"], []string{"grep", "port", folder + "/printer.conf"})
+		return e["program"] == "xterm" || e["command"] == "bash --norc" || same(e["command"], []string{"ls", "-l", folder + "/printer.conf"}) || same(e["command"], []string{"grep", "port", folder + "/printer.conf"})
 	}
 	return false
 }

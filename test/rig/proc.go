@@ -206,9 +206,10 @@ func (r *Rig) Run(limit time.Duration, c Cmd) (Result, error) {
 
 // Usage is what a process has used so far.
 type Usage struct {
-	RSS      int64 // bytes resident
-	Switches int64 // context switches of all its threads that it asked for itself
-	Forced   int64 // those that the scheduler forced on it: other programs' load
+	RSS      int64         // bytes resident
+	CPU      time.Duration // of the processor, by the program and the kernel for it
+	Switches int64         // context switches of all its threads that it asked for itself
+	Forced   int64         // those that the scheduler forced on it: other programs' load
 }
 
 // Usage reads /proc (proc(5)): VmRSS of the process, the switches of each thread.
@@ -220,6 +221,19 @@ func (p *Proc) Usage() (Usage, error) {
 		return u, err
 	}
 	u.RSS = statusField(raw, "VmRSS:") << 10
+	stat, err := os.ReadFile(base + "/stat")
+	if err != nil {
+		return u, err
+	}
+	// Behind the name in brackets: utime and stime are fields 14 and 15, in ticks of 10 ms.
+	if f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])); len(f) > 13 {
+		user, err1 := strconv.ParseInt(f[11], 10, 64)
+		system, err2 := strconv.ParseInt(f[12], 10, 64)
+		if err := errors.Join(err1, err2); err != nil {
+			return u, err
+		}
+		u.CPU = time.Duration(user+system) * 10 * time.Millisecond
+	}
 	tasks, err := os.ReadDir(base + "/task")
 	if err != nil {
 		return u, err

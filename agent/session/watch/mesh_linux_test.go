@@ -133,7 +133,7 @@ func (a *fakeAgent) end() {
 // place. What cannot be confirmed has ended, and who is still there is told anew.
 //
 // Planted once and caught here: the socket's folder not watched; sessions kept
-// when the socket closes; no second try.
+// when the socket closes.
 func TestMeshAgent(t *testing.T) {
 	dir := t.TempDir()
 	told := make(chan string, 64)

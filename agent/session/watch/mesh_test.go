@@ -49,8 +49,7 @@ func heardOf(r io.Reader) (lines []string, err error) {
 func state(kinds string) string { return `{"cmd":"sessions","sessions":{` + kinds + `}}` }
 
 // TestMeshReplay: what the real agent said, whole and in pieces of one byte.
-// Planted once and caught here: the length taken as that of the JSON alone; a
-// kind that the message does not name kept from the one before.
+// Planted once and caught here: the length taken as that of the JSON alone.
 func TestMeshReplay(t *testing.T) {
 	stream := framed(strings.Split(strings.TrimSpace(sample(t, "meshagent.jsonl")), "\n")...)
 	want := []string{"admin terminals 0 to 1", "admin terminals 1 to 0", "admin [view control]", "admin []", "admin [files]", "admin []"}
@@ -62,7 +61,7 @@ func TestMeshReplay(t *testing.T) {
 }
 
 // TestMeshState: users and kinds kept apart. Planted once and caught here: what
-// begins is told before what ends; the files are a session of their own.
+// begins is told before what ends; a kind that is no longer named goes on.
 func TestMeshState(t *testing.T) {
 	for name, tt := range map[string]struct {
 		messages, want []string

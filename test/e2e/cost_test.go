@@ -1,0 +1,95 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"aval/test/rig"
+)
+
+// TestCaptureCost measures from outside what a recording costs: the processor
+// time that the kernel counts for the service and the desktop's helper, and how
+// much larger the service becomes, while a person works (a command every two
+// seconds) and while a build starts some thousand processes.
+//
+// To see it fail: let the tree look at every process of a build (maxLooked), or
+// read the process list every 20 ms.
+func TestCaptureCost(t *testing.T) {
+	w, d, ssh := repairWorld(t)
+	sh, session := w.login(ssh)
+	folder := w.Path("cost")
+	w.must(os.MkdirAll(folder, 0o755))
+	var mk strings.Builder
+	mk.WriteString(".PHONY: all\nall: $(patsubst %,%.o,$(shell seq 1 1000))\n%.o:\n\t@sh -c 'head -c 20000 /dev/urandom | md5sum | cut -c1-32 >$@'; sort -R /etc/passwd | sort >/dev/null\n")
+	w.must(os.WriteFile(filepath.Join(folder, "Makefile"), []byte(mk.String()), 0o644))
+	w.must(sh.Run("cd " + folder))
+	idle, err := w.agent.Usage()
+	w.must(err)
+
+	rest := 0.0
+	measure := func(what string, most float64, work func()) float64 {
+		t.Helper()
+		procs := []*rig.Proc{w.agent.Proc, d.helper}
+		var before []rig.Usage
+		for _, p := range procs {
+			u, err := p.Usage()
+			w.must(err)
+			before = append(before, u)
+		}
+		began := time.Now()
+		work()
+		took := time.Since(began)
+		var cpu time.Duration
+		for i, p := range procs {
+			u, err := p.Usage()
+			w.must(err)
+			cpu += u.CPU - before[i].CPU
+		}
+		now, err := w.agent.Usage()
+		w.must(err)
+		share := 100 * cpu.Seconds() / took.Seconds()
+		load, _ := os.ReadFile("/proc/loadavg")
+		t.Logf("%s: %.2f %% of a core over %v (%v of processor time), the service %.1f MB, %.1f MB more than before; load %.4s",
+			what, share, took.Round(time.Second), cpu.Round(time.Millisecond), mb(now.RSS), mb(now.RSS-idle.RSS), load)
+		if share-rest >= most {
+			t.Errorf("%s: %.2f %% of a core, %.2f of them at rest, at most %.0f more", what, share, rest, most)
+		}
+		if now.RSS-idle.RSS >= 10<<20 {
+			t.Errorf("%s: %.1f MB more, at most 10", what, mb(now.RSS-idle.RSS))
+		}
+		return share
+	}
+	rest = measure("nothing is done", 100, func() { <-time.After(20 * time.Second) })
+	measure("a person works", 1, func() {
+		for i := range 20 {
+			w.must(sh.Run([]string{"ls -l", "grep root /etc/passwd", "cat Makefile", "touch note", "df -h /"}[i%5]))
+			<-time.After(2 * time.Second)
+		}
+	})
+	measure("a build", 5, func() {
+		w.must(sh.Run("make -j2 all"))
+	})
+	events := w.settled(session)
+	told := 0
+	for _, e := range events {
+		if e["kind"] == "command-ended" && e["program"] == "make" {
+			told++
+			t.Logf("the build: %v", e)
+		}
+		for _, inner := range []string{"head", "md5sum", "cut"} {
+			if e["program"] == inner {
+				t.Errorf("what the build started is told: %v", e)
+			}
+		}
+	}
+	if told != 1 {
+		t.Errorf("%d events tell of the build's end", told)
+	}
+}
+
+func mb(n int64) float64 { return float64(n) / (1 << 20) }
