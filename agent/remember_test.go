@@ -226,8 +226,9 @@ func TestFurtherSessionAsks(t *testing.T) {
 			p := r.sit(":77", says(false))
 			tt.begin.ID, tt.begin.Hold = "2", true
 			b := r.begin(c, tt.begin)
-			if b.Outcome != consent.OutcomeRefused || p.questions() != 1 {
-				t.Errorf("%+v, asked %d times", b, p.questions())
+			// After the restart nobody is there at first: then what is held is asked about, too.
+			if n := p.questions() - len(p.leaves()); b.Outcome != consent.OutcomeRefused || n != 1 {
+				t.Errorf("%+v, asked %d times", b, n)
 			}
 		}
 		t.Run(tt.name, func(t *testing.T) { check(t, false) })
