@@ -7,14 +7,9 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// tick is the unit of start times in /proc: USER_HZ, 100 Hz on every Linux that
-// Go runs on.
-const tick = 10 * time.Millisecond
 
 // maxProc bounds what is read of one file in /proc, in bytes.
 const maxProc = 128 << 10
