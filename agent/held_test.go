@@ -74,8 +74,7 @@ func records[B any](t *testing.T, st *store.Store, typ record.Type) (out []B, co
 // TestDeleteAsked: while a supporter is there, a deletion by nobody's hand that is
 // known stops the recording, destroys nothing and is asked about once they have
 // left; what is answered then is done, and the company hears of it only then.
-// Planted: let withdraw not look at Proven, and all of it is gone at once; let
-// uplink and Read not look at DeleteAsked, and the events are given out.
+// Planted: let withdraw not look at Proven, and all of it is gone at once.
 func TestDeleteAsked(t *testing.T) {
 	t.Parallel()
 	bar := func(h ipc.Heard) func(*rig, *person) (ipc.WithdrawResult, error) {
