@@ -14,9 +14,7 @@ import (
 // company gets by a session code. It is stopped; the company hears of nothing, and
 // keeps what it has, until the supporter has left and the person has been asked,
 // through a restart too. Planted: look the person up under the subject of the
-// managed sessions in freeDesktop or supporterFor, and nobody is asked, or too
-// early; let waitsFor not count what is held, and the answer reaches nobody after
-// the restart.
+// managed sessions in freeDesktop, and nobody is asked.
 func TestGuestDeleteAsked(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		for _, restart := range []bool{false, true} {
