@@ -188,6 +188,7 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
 	mux.Handle(wire.RustDeskPath, s.ingest.RustDesk())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
+	mux.Handle(wire.ModulePath, s.co.Module())
 	mux.Handle(company.CodesPath, s.co.CodesAPI())
 	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
 	mux.HandleFunc("GET /healthz", s.health.Live)

@@ -78,6 +78,17 @@ func TestStop(t *testing.T) {
 		t.Error("what was recorded before Stop is gone, although nobody asked to delete it")
 	}
 	w.nowhere("CANARY-AFTER-STOP")
+	// The receipt says whose hand stopped it.
+	for lang, hand := range map[string]string{
+		"pt-BR": "Quem fez isso: alguém no mouse ou no teclado deste computador.",
+		"en":    "Who did this: somebody at this computer's own mouse or keyboard.",
+	} {
+		res, err := w.agent.CLI("consent", "receipt", row.ID, "--lang", lang)
+		w.must(err)
+		if res.Code != 0 || !strings.Contains(strings.Join(strings.Fields(res.Stdout), " "), hand) {
+			t.Errorf("the receipt in %s: status %d\n%s%s", lang, res.Code, res.Stdout, res.Stderr)
+		}
+	}
 }
 
 // TestPause: nothing is recorded until the person's own hand says so. Let
