@@ -80,6 +80,7 @@ func TestStop(t *testing.T) {
 	s, row := w.begun(d)
 	w.show(d, "CANARY-BEFORE-STOP")
 	w.until(row.Session, "CANARY-BEFORE-STOP")
+	<-time.After(1200 * time.Millisecond) // in the bar's first second a press is nobody's known hand
 	w.press(d, barStop, row.Session, false)
 	w.show(d, "CANARY-AFTER-STOP")
 	w.goesOn(d, s)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,7 +130,14 @@ func windows(t *testing.T, lang string, supporter, company string) []window {
 			list = append(list, window{name: fmt.Sprintf("settings, page %d%s", page, name), content: v.Content(), size: v.Size(), load: v.Refresh})
 		}
 		for _, session := range []string{"", "x11vnc/1"} {
+			// It reads on several goroutines, and the toolkit's test driver has none of its own.
+			var turn sync.Mutex
 			v := activityview.New(activityview.Config{Catalog: cat, Session: session, Now: func() time.Time { return at },
+				Do: func(f func()) {
+					turn.Lock()
+					defer turn.Unlock()
+					f()
+				},
 				Dial: func(context.Context) (activityview.Service, error) { return call, nil }})
 			list = append(list, window{name: "activity " + session + name, content: v.Content(), size: v.Size(), load: v.Refresh})
 		}

@@ -32,6 +32,8 @@ type Config struct {
 	Save func(name, ending string, content []byte) (string, error)
 	// Print sends a page of text to the printer; nil: there is none.
 	Print func(page string) error
+	// Do runs f on the toolkit's goroutine; nil: fyne.Do.
+	Do func(f func())
 }
 
 // items are the items of one session, as far as they were read.
@@ -86,7 +88,10 @@ type View struct {
 
 // New composes the view; Refresh fills it.
 func New(c Config) *View {
-	v := &View{cat: c.Catalog, dial: c.Dial, now: c.Now, save: c.Save, prnt: c.Print, do: fyne.Do, wanted: c.Session, read: map[string]*items{}, reading: map[string]bool{}}
+	if c.Do == nil {
+		c.Do = fyne.Do
+	}
+	v := &View{cat: c.Catalog, dial: c.Dial, now: c.Now, save: c.Save, prnt: c.Print, do: c.Do, wanted: c.Session, read: map[string]*items{}, reading: map[string]bool{}}
 	v.search = widget.NewEntry()
 	v.search.SetPlaceHolder(v.t("activity.search"))
 	v.search.OnChanged = func(string) { v.filter() }
