@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"image"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +16,18 @@ import (
 
 	"aval/test/rig"
 )
+
+// bareDesk is a desktop of a computer that has no Aval.
+func (w *world) bareDesk() *desk {
+	w.t.Helper()
+	outer, err := w.StartXvfb("desk-outer", 1100, 720)
+	w.must(err)
+	inner, err := w.StartXephyr("desk", outer, 1100, 720, rig.WithGL)
+	w.must(err)
+	_, err = w.StartWM(inner)
+	w.must(err)
+	return &desk{Display: inner}
+}
 
 // moduleRun is `aval module run` with its standard input held open.
 type moduleRun struct {
@@ -100,13 +113,7 @@ func (w *world) nothingLeft(before []string) {
 // clean: it is left after the kill.
 func TestModule(t *testing.T) {
 	w := newStrangers(t, "", nil)
-	outer, err := w.StartXvfb("desk-outer", 1100, 720)
-	w.must(err)
-	inner, err := w.StartXephyr("desk", outer, 1100, 720, rig.WithGL)
-	w.must(err)
-	_, err = w.StartWM(inner)
-	w.must(err)
-	d := &desk{Display: inner}
+	d := w.bareDesk()
 	var set struct{ Outgoing string }
 	w.must(w.summarizer.JSON(&set, "company", "set", "outgoing=modules"))
 	path := w.Path("company.avalmodule")
@@ -135,7 +142,6 @@ func TestModule(t *testing.T) {
 	}
 	m := begin()
 	w.open(d, "CANARY-BY-MODULE")
-	w.must(m.w.Wait("the module's page", 2*time.Second, func() (bool, error) { return len(w.left()) > len(before), nil }))
 	m.enter("")
 	m.says("Nothing has been sent yet")
 	if e, err := w.summarizer.Export(); err != nil || len(e.Sessions) != 0 {
@@ -183,6 +189,48 @@ func TestModule(t *testing.T) {
 	m = w.runModule(d, path)
 	if code := m.ExitCode(); code != 3 || !strings.Contains(m.Tail(), "has revoked this module") {
 		t.Errorf("revoked: status %d: %s", code, m.Tail())
+	}
+	w.nothingLeft(before)
+}
+
+// TestModuleWindow: without standard input the code is entered in Aval's window, and
+// closing that ends the session. To see it fail, let module.run.window return no
+// channel of the window's end.
+func TestModuleWindow(t *testing.T) {
+	w := newStrangers(t, "", nil)
+	d := w.bareDesk()
+	path := w.Path("company.avalmodule")
+	var made struct{ ID string }
+	w.must(w.summarizer.JSON(&made, "module", "create", "--name", "Help desk", "--insights", "--out", path))
+	before := w.left()
+	p, err := w.Start(rig.Cmd{Name: "module", Path: w.Program("aval"), Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+w.Locale),
+		Args: []string{"module", "run", path, "--tools", "", "--socket", w.Path("none.sock")}})
+	w.must(err)
+	m := &moduleRun{p, w, nil}
+	m.says("Enter the code in")
+	win, err := d.WaitWindow("main", 15*time.Second, func(x rig.Window) bool { return x.Rect.Dx() > 300 })
+	w.must(err)
+	field := win.Rect.Min.Add(image.Pt(200, 438))
+	w.must(w.Wait("the window's field", 20*time.Second, func() (bool, error) {
+		img, err := d.Picture()
+		if err != nil {
+			return false, err
+		}
+		at := img.At(field.X, field.Y)
+		return at != img.At(win.Rect.Max.X+20, 20), nil // it is drawn
+	}))
+	code, err := w.summarizer.Code("Ana Souza")
+	w.must(err)
+	w.must(d.Click(field, 1))
+	w.must(d.Type(strings.ToLower(strings.Replace(code[:9], "-", "", 1)) + "\n"))
+	m.says("Please answer the question")
+	w.must(d.CloseByHand(win))
+	m.says("Nothing was recorded")
+	if code := m.ExitCode(); code != 0 {
+		t.Errorf("status %d: %s", code, m.Tail())
+	}
+	if e, err := w.summarizer.Export(); err != nil || len(e.Sessions) != 0 {
+		t.Errorf("the company has %+v (%v)", e, err)
 	}
 	w.nothingLeft(before)
 }
