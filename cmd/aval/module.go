@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -78,6 +79,7 @@ module when it is started without arguments.`,
 			// A terminal that is closed is no reason to leave anything.
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
 			defer stop()
+			slog.SetDefault(slog.New(slog.DiscardHandler)) // here a person reads
 			o.Path, o.Socket = args[0], a.socket
 			o.Opened = func(m module.Module) { printModule(a.out, m) }
 			return module.Run(ctx, o)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"image"
 	"io/fs"
@@ -17,8 +18,9 @@ import (
 	"aval/test/rig"
 )
 
-// bareDesk is a desktop of a computer that has no Aval.
-func (w *world) bareDesk() *desk {
+// bareDesk is a desktop of a computer that has no Aval, and the person there: an
+// ordinary user.
+func (w *world) bareDesk() (*desk, user) {
 	w.t.Helper()
 	outer, err := w.StartXvfb("desk-outer", 1100, 720)
 	w.must(err)
@@ -26,8 +28,15 @@ func (w *world) bareDesk() *desk {
 	w.must(err)
 	_, err = w.StartWM(inner)
 	w.must(err)
-	return &desk{Display: inner}
+	uid := moduleUID
+	if os.Geteuid() != 0 {
+		uid = os.Geteuid()
+	}
+	return &desk{Display: inner}, newUser(w.t, w, uid)
 }
+
+// moduleUID is nobody's on a system of today.
+const moduleUID = 24203
 
 // moduleRun is `aval module run` with its standard input held open.
 type moduleRun struct {
@@ -36,7 +45,7 @@ type moduleRun struct {
 	in *os.File
 }
 
-func (w *world) runModule(d *desk, path string) *moduleRun {
+func (w *world) runModule(d *desk, u user, path string) *moduleRun {
 	w.t.Helper()
 	fifo := filepath.Join(w.t.TempDir(), "in")
 	w.must(syscall.Mkfifo(fifo, 0o600))
@@ -44,9 +53,18 @@ func (w *world) runModule(d *desk, path string) *moduleRun {
 	w.must(err)
 	w.t.Cleanup(func() { in.Close() })
 	p, err := w.Start(rig.Cmd{Name: "module", Path: "/bin/sh", Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+w.Locale),
-		Args: []string{"-c", `exec "$0" "$@" <` + fifo, w.Program("aval"), "module", "run", path, "--tools", "", "--socket", w.Path("none.sock")}})
+		Args: append([]string{"-c", `exec "$0" "$@" <` + fifo}, w.moduleArgs(u, path)...)})
 	w.must(err)
 	return &moduleRun{p, w, in}
+}
+
+// moduleArgs is the command that runs a module as u.
+func (w *world) moduleArgs(u user, path string) []string {
+	as := u.as()
+	if os.Geteuid() != 0 {
+		as = as[4:] // it is u already, and may not become it
+	}
+	return append(as, w.Program("aval"), "module", "run", path, "--tools", "", "--socket", w.Path("none.sock"))
 }
 
 // enter writes one line to the module.
@@ -70,24 +88,19 @@ func (m *moduleRun) says(text string) {
 
 // left lists what a module could leave behind: files of the person, in memory and on
 // the disk, and processes.
-func (w *world) left() []string {
+func (w *world) left(u user) []string {
 	w.t.Helper()
 	var all []string
-	for _, top := range []string{w.Path("home"), w.Path("run")} {
-		w.must(filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
-			if err == nil {
-				all = append(all, path)
-			}
-			return nil // what goes away meanwhile is not left
-		}))
-	}
-	tops, err := filepath.Glob(w.Path("aval-*"))
-	w.must(err)
-	all = append(all, tops...)
+	w.must(filepath.WalkDir(u.home, func(path string, e fs.DirEntry, err error) error {
+		if err == nil {
+			all = append(all, path)
+		}
+		return nil // what goes away meanwhile is not left
+	}))
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	w.must(err)
 	for _, l := range lines {
-		if raw, err := os.ReadFile(l); err == nil && strings.Contains(string(raw), w.Path("run")) {
+		if raw, err := os.ReadFile(l); err == nil && strings.Contains(string(raw), u.home+"/run") {
 			all = append(all, strings.ReplaceAll(string(raw), "\x00", " "))
 		}
 	}
@@ -96,10 +109,10 @@ func (w *world) left() []string {
 }
 
 // nothingLeft waits until what a module could leave behind is as it was.
-func (w *world) nothingLeft(before []string) {
+func (w *world) nothingLeft(u user, before []string) {
 	w.t.Helper()
 	w.must(w.Wait("nothing to be left", 10*time.Second, func() (bool, error) {
-		now := w.left()
+		now := w.left(u)
 		return slices.Equal(now, before), fmt.Errorf("left: %q", slices.DeleteFunc(now, func(s string) bool { return slices.Contains(before, s) }))
 	}))
 }
@@ -113,17 +126,17 @@ func (w *world) nothingLeft(before []string) {
 // clean: it is left after the kill.
 func TestModule(t *testing.T) {
 	w := newStrangers(t, "", nil)
-	d := w.bareDesk()
+	d, u := w.bareDesk()
 	var set struct{ Outgoing string }
 	w.must(w.summarizer.JSON(&set, "company", "set", "outgoing=modules"))
-	path := w.Path("company.avalmodule")
+	path := filepath.Join(u.home, "company.avalmodule")
 	var made struct{ ID string }
 	w.must(w.summarizer.JSON(&made, "module", "create", "--name", "Help desk", "--insights", "--out", path))
-	before := w.left()
+	before := w.left(u)
 
 	// begin runs the module as far as the recording.
 	begin := func() *moduleRun {
-		m := w.runModule(d, path)
+		m := w.runModule(d, u, path)
 		m.says("Help desk")
 		m.says("Code:")
 		code, err := w.summarizer.Code("Ana Souza")
@@ -135,13 +148,29 @@ func TestModule(t *testing.T) {
 		w.must(q.WaitReady())
 		w.must(q.Answer(true))
 		m.says("is recorded")
-		if slices.Equal(w.left(), before) {
+		if slices.Equal(w.left(u), before) {
 			t.Error("what is there while a module runs is not seen")
 		}
 		return m
 	}
 	m := begin()
+	socks, err := filepath.Glob(u.home + "/run/aval-module-*/s")
+	w.must(err)
+	if len(socks) != 1 {
+		t.Fatalf("sockets: %q", socks)
+	}
+	events := func() uint64 {
+		res, err := w.Run(20*time.Second, rig.Cmd{Name: "aval", Path: w.Program("aval"), Args: []string{"session", "list", "--json", "--socket", socks[0]}})
+		w.must(err)
+		var all []rig.Session
+		if err := json.Unmarshal([]byte(res.Stdout), &all); err != nil || len(all) != 1 {
+			t.Fatalf("%s%s", res.Stdout, res.Stderr)
+		}
+		return all[0].Events
+	}
+	was := events()
 	w.open(d, "CANARY-BY-MODULE")
+	w.must(w.Wait("the window to be recorded", 20*time.Second, func() (bool, error) { return events() > was, nil }))
 	m.enter("")
 	m.says("Nothing has been sent yet")
 	if e, err := w.summarizer.Export(); err != nil || len(e.Sessions) != 0 {
@@ -155,7 +184,7 @@ func TestModule(t *testing.T) {
 	if code := m.ExitCode(); code != 0 {
 		t.Errorf("status %d: %s", code, m.Tail())
 	}
-	w.nothingLeft(before)
+	w.nothingLeft(u, before)
 	var got rig.ExportSession
 	w.must(w.Wait("the summary", 60*time.Second, func() (bool, error) {
 		e, err := w.summarizer.Export()
@@ -171,26 +200,26 @@ func TestModule(t *testing.T) {
 
 	m = begin()
 	w.must(m.Stop(20 * time.Second)) // SIGTERM
-	w.nothingLeft(before)
+	w.nothingLeft(u, before)
 
 	m = begin()
 	m.KillAlone()
 	w.must(w.Wait("its programs to end", 10*time.Second, func() (bool, error) {
-		procs := slices.DeleteFunc(w.left(), func(s string) bool { return strings.HasPrefix(s, "/") && !strings.Contains(s, " ") })
+		procs := slices.DeleteFunc(w.left(u), func(s string) bool { return strings.HasPrefix(s, "/") && !strings.Contains(s, " ") })
 		return len(procs) == 0, fmt.Errorf("%q", procs)
 	}))
-	if slices.Equal(w.left(), before) {
+	if slices.Equal(w.left(u), before) {
 		t.Error("after a kill nothing is left that the next start could clean")
 	}
 	var revoked struct{ ID string }
 	if err := w.summarizer.JSON(&revoked, "module", "revoke", made.ID); err != nil || revoked.ID != made.ID {
 		t.Fatal(revoked, err)
 	}
-	m = w.runModule(d, path)
+	m = w.runModule(d, u, path)
 	if code := m.ExitCode(); code != 3 || !strings.Contains(m.Tail(), "has revoked this module") {
 		t.Errorf("revoked: status %d: %s", code, m.Tail())
 	}
-	w.nothingLeft(before)
+	w.nothingLeft(u, before)
 }
 
 // TestModuleWindow: without standard input the code is entered in Aval's window, and
@@ -198,13 +227,12 @@ func TestModule(t *testing.T) {
 // channel of the window's end.
 func TestModuleWindow(t *testing.T) {
 	w := newStrangers(t, "", nil)
-	d := w.bareDesk()
-	path := w.Path("company.avalmodule")
+	d, u := w.bareDesk()
+	path := filepath.Join(u.home, "company.avalmodule")
 	var made struct{ ID string }
 	w.must(w.summarizer.JSON(&made, "module", "create", "--name", "Help desk", "--insights", "--out", path))
-	before := w.left()
-	p, err := w.Start(rig.Cmd{Name: "module", Path: w.Program("aval"), Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+w.Locale),
-		Args: []string{"module", "run", path, "--tools", "", "--socket", w.Path("none.sock")}})
+	before := w.left(u)
+	p, err := w.Start(rig.Cmd{Name: "module", Path: "/usr/bin/env", Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+w.Locale), Args: w.moduleArgs(u, path)})
 	w.must(err)
 	m := &moduleRun{p, w, nil}
 	m.says("Enter the code in")
@@ -232,5 +260,5 @@ func TestModuleWindow(t *testing.T) {
 	if e, err := w.summarizer.Export(); err != nil || len(e.Sessions) != 0 {
 		t.Errorf("the company has %+v (%v)", e, err)
 	}
-	w.nothingLeft(before)
+	w.nothingLeft(u, before)
 }
