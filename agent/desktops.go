@@ -96,6 +96,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	r.Offers = slices.DeleteFunc(slices.Clone(r.Offers), func(g event.Group) bool { return !slices.Contains(event.Groups, g) })
 	d := &desktop{id: id, uid: uid, conn: c, reg: r, hearing: map[string]chan<- ipc.Heard{}, noticing: map[string]bool{}}
 	a.desktops[id] = d
+	a.rememberX11(d)
 	a.followDesktops()
 	a.log.Info("desktop registered", "desktop", id, "uid", uid)
 	for _, l := range a.sessions {
@@ -109,6 +110,54 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	}
 	a.askHeld()
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
+}
+
+// kind is the type of the desktop's session, x11 or wayland: by logind, else by
+// its helper.
+func (a *Agent) kind(d *desktop) string {
+	for _, s := range a.graphical {
+		if a.helperOf(s) == d && (s.Type == "x11" || s.Type == "wayland") {
+			return s.Type
+		}
+	}
+	return d.reg.Type
+}
+
+// rememberX11 keeps what a desktop of X11 can deliver. It is only told by, never
+// decided by: failing to keep it is logged.
+func (a *Agent) rememberX11(d *desktop) {
+	p := a.store.Prefs(d.uid)
+	if a.kind(d) != "x11" || len(d.reg.Offers) == 0 || slices.Equal(p.X11, d.reg.Offers) {
+		return
+	}
+	p.X11 = d.reg.Offers
+	if err := a.store.SetPrefs(d.uid, p); err != nil {
+		a.log.Warn("keep what the desktop delivers", "err", err)
+	}
+}
+
+// gone are the groups that a desktop of Wayland cannot deliver although its user's
+// desktop could while it was one of X11.
+func (a *Agent) gone(d *desktop) []event.Group {
+	if a.kind(d) != "wayland" {
+		return nil
+	}
+	return slices.DeleteFunc(a.store.Prefs(d.uid).X11, func(g event.Group) bool { return slices.Contains(d.reg.Offers, g) })
+}
+
+// goneFor are those of a user who has no desktop of X11 beside it.
+func (a *Agent) goneFor(uid uint32) []event.Group {
+	var out []event.Group
+	for _, d := range a.desktops {
+		switch {
+		case d.uid != uid:
+		case a.kind(d) == "x11":
+			return nil
+		default:
+			out = a.gone(d)
+		}
+	}
+	return out
 }
 
 // lostDesktop forgets a helper: its questions end, its captures stop now.

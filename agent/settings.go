@@ -21,7 +21,7 @@ func (a *Agent) settings(uid uint32) ipc.SettingsResult {
 	e, asks := a.policyNow().Effective, a.wants()
 	r := inForce(e, asks, ipc.SettingsResult{SessionInsights: set.Value, Since: set.Since, Lasting: a.lastingFor(uid)})
 	r.Default = inForce(e, asks, ipc.SettingsResult{SessionInsights: consent.AccessUnset}).Effective
-	r.Groups, r.Language = a.groupSettings(uid), a.store.Prefs(uid).Language
+	r.Groups, r.Gone, r.Language = a.groupSettings(uid), a.goneFor(uid), a.store.Prefs(uid).Language
 	return r
 }
 

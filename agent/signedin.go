@@ -282,7 +282,7 @@ func (a *Agent) unhelped(l *live, such func(watch.LogindSession) bool) bool {
 func (a *Agent) desktopList(p ipc.Peer) []ipc.DesktopStatus {
 	out := []ipc.DesktopStatus{}
 	for _, d := range a.desktops {
-		out = append(out, ipc.DesktopStatus{Desktop: d.id, User: userName(d.uid), State: d.state(), Helper: true, Display: d.reg.Display, Type: d.reg.Type})
+		out = append(out, ipc.DesktopStatus{Desktop: d.id, User: userName(d.uid), State: d.state(), Helper: true, Display: d.reg.Display, Type: a.kind(d), Gone: a.gone(d)})
 	}
 	a.refreshGraphical()
 	for _, s := range a.graphical {

@@ -82,8 +82,8 @@ func follows(t *testing.T, run func(context.Context, *gate, *work) error, w *wor
 // TestFiles: what changes in a folder that a step works in is told, by name and
 // only once; what editors put beside it, other folders and Aval's own are not.
 //
-// Planted: without known, a saved file is a new one; without the wait, a
-// temporary file is told; without own, the agent tells of itself for ever.
+// Planted: without known, a saved file is a new one; without own, the agent tells
+// of itself for ever.
 func TestFiles(t *testing.T) {
 	top := t.TempDir()
 	dir, other, own := filepath.Join(top, "work"), filepath.Join(top, "other"), filepath.Join(top, "own")
@@ -182,6 +182,26 @@ func TestSettingOf(t *testing.T) {
 		if got := settingOf(file); got != want {
 			t.Errorf("%s: %q, want %q", file, got, want)
 		}
+	}
+}
+
+// TestFilesWait: a file is told once it has been left alone for a moment, so that
+// one that comes and goes is not. Planted: without the wait in tell, draft is told.
+func TestFilesWait(t *testing.T) {
+	o := &out{}
+	g, err := newGate(o.emit, []record.Verified{GrantFor(t, "g", time.Hour, event.Files)}, []event.Kind{event.FileChanged}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &folders{waits: map[string]*fileWait{}}
+	now := time.Now()
+	f.wait("/w/draft", "created", now)
+	f.wait("/w/kept", "created", now)
+	f.tell(g, now.Add(fileSettle/2))
+	f.wait("/w/draft", "deleted", now.Add(fileSettle/2))
+	f.tell(g, now.Add(2*fileSettle))
+	if got := o.all(); got != "file-changed action=created name=/w/kept" {
+		t.Error(got)
 	}
 }
 

@@ -191,6 +191,9 @@ type SettingsResult struct {
 	Lasting []LastingAnswer `json:"lasting,omitempty"`
 	// Groups says of each group whether it may be recorded, and why.
 	Groups []GroupSetting `json:"groups"`
+	// Gone are the groups that the caller's desktop could deliver before it changed
+	// from X11 to Wayland, and cannot any more.
+	Gone []event.Group `json:"gone,omitempty"`
 	// Language is the caller's own choice; empty: the language of the desktop.
 	Language string `json:"language,omitempty"`
 }
@@ -579,6 +582,9 @@ type DesktopStatus struct {
 	Display string          `json:"display,omitempty"`
 	Type    string          `json:"type,omitempty"` // x11, wayland or mir
 	Seat    string          `json:"seat,omitempty"`
+	// Gone are the groups that this desktop could deliver before it changed from
+	// X11 to Wayland, and cannot any more.
+	Gone []event.Group `json:"gone,omitempty"`
 	// StartLine starts aval-desktop where it is missing: a line to add to
 	// StartFile, or, without a file, a command for the user to run once.
 	StartFile string `json:"start_file,omitempty"`

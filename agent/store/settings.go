@@ -37,6 +37,9 @@ type Prefs struct {
 	Language string `json:"language,omitempty"`
 	// Welcomed: the main window has opened once by itself.
 	Welcomed bool `json:"welcomed,omitempty"`
+	// X11 are the groups that the user's desktop could deliver when it was last one
+	// of X11; empty: it never was. What Wayland took is told by them.
+	X11 []event.Group `json:"x11,omitempty"`
 }
 
 type userSet struct {
@@ -88,13 +91,13 @@ func (s *Store) Prefs(uid uint32) Prefs {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	p := s.settings.Prefs[uid]
-	p.Record = slices.Clone(p.Record)
+	p.Record, p.X11 = slices.Clone(p.Record), slices.Clone(p.X11)
 	return p
 }
 
 // SetPrefs keeps them. It is durable on return.
 func (s *Store) SetPrefs(uid uint32, p Prefs) error {
-	p.Record = slices.Clone(p.Record)
+	p.Record, p.X11 = slices.Clone(p.Record), slices.Clone(p.X11)
 	err := s.do(context.Background(), &op{run: func(t *txn) error {
 		cur := t.settingsCopy()
 		cur.Prefs[uid] = p

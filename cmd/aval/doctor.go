@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/prompt/launch"
 	"aval/agent/prompt/native"
@@ -252,11 +253,24 @@ func checkDesktops(c *checkup) []finding {
 	for _, d := range c.status.Desktops {
 		if d.Helper {
 			out = append(out, finding{State: findOK, Found: fmt.Sprintf("%s of %s: %s", d.Desktop, d.User, d.State)})
+			if len(d.Gone) > 0 {
+				out = append(out, finding{State: findNote, Found: fmt.Sprintf("%s of %s: %s", d.Desktop, d.User, goneSentence(d.Gone)),
+					Do: []string{"where a session of X11 (Xorg) can be chosen at the login screen, sign in to that one to have them again"}})
+			}
 			continue
 		}
 		out = append(out, finding{State: findWrong, Found: unhelped(d), Do: []string{startSentence(d)}})
 	}
 	return out
+}
+
+// goneSentence says what a change from X11 to Wayland took.
+func goneSentence(groups []event.Group) string {
+	var names []string
+	for _, g := range groups {
+		names = append(names, string(g))
+	}
+	return "it changed from X11 to Wayland, so these groups cannot be recorded there any more: " + strings.Join(names, ", ")
 }
 
 // unhelped names a desktop session that nothing of Aval runs in.

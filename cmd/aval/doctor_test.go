@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/session/watch"
 )
@@ -50,6 +51,9 @@ func TestChecks(t *testing.T) {
 		{"policy stale", func(c *checkup) { c.policy.State, c.policy.Problem = consent.PolicyStale, "x.json: line 1" }, checkPolicy, findWrong, []string{"last good one"}},
 		{"nobody", func(c *checkup) { c.status.Desktops = nil }, checkDesktops, findNote, []string{"nobody can be asked"}},
 		{"helped", func(*checkup) {}, checkDesktops, findOK, []string{"2 of maria: available"}},
+		{"Wayland", func(c *checkup) {
+			c.status.Desktops[0].Type, c.status.Desktops[0].Gone = "wayland", []event.Group{event.Windows, event.Commands}
+		}, checkDesktops, findNote, []string{"2 of maria: available", "changed from X11 to Wayland", "any more: windows, commands", "X11 (Xorg)"}},
 		{"i3", func(c *checkup) {
 			c.status.Desktops[0] = ipc.DesktopStatus{Desktop: "3", Display: ":1", User: "maria", State: consent.DesktopUnreachable, StartFile: "~/.config/i3/config", StartLine: "exec --no-startup-id aval-desktop"}
 		}, checkDesktops, findWrong, []string{"3 (:1) of maria: unreachable", "add to ~/.config/i3/config of maria: exec --no-startup-id aval-desktop"}},

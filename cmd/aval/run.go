@@ -172,6 +172,9 @@ func printStatus(w io.Writer, s ipc.Status) {
 			continue
 		}
 		fmt.Fprintf(w, "%s%s of %s: %s\n", name, d.Desktop, d.User, d.State)
+		if len(d.Gone) > 0 {
+			fmt.Fprintf(w, "           %s\n", goneSentence(d.Gone))
+		}
 	}
 	for _, n := range s.Notes {
 		fmt.Fprintln(w, "Note:     ", n)

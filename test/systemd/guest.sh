@@ -176,6 +176,16 @@ if [ -x /usr/bin/aval-desktop ]; then
 	until_ "its commands are recorded" 20 ran
 	removed() { aval sent --json | jq -r '.[].command // empty' | grep -q -- '--password \[secret\]'; }
 	until_ "without the password" 20 removed
+	# A service that fails, by systemd itself, and an error of the journal are told,
+	# whoever's they are.
+	printf '[Service]\nExecStart=/bin/false\n' >/etc/systemd/system/demo-broken.service
+	systemctl daemon-reload
+	told() { aval sent --json | jq -e "[.[] | select($1)] | length > 0" >/dev/null; }
+	systemctl restart demo-broken
+	until_ "a service that fails is told" 20 told '.kind=="service-changed" and .action=="failed" and .name=="demo-broken"'
+	logger -p user.err -t demo-disk "cannot read sector 7, --password Gato2024"
+	until_ "an error of the journal is told" 20 told '.kind=="error-logged" and .program=="demo-disk" and (.text | contains("sector 7"))'
+	rm /etc/systemd/system/demo-broken.service
 	check "which is nowhere" bash -c '! grep -rqs Gato2024 /var/lib/aval /root/summarizer && ! journalctl -u aval --no-pager | grep -q Gato2024'
 	logout
 	until_ "the recording ends with the login" 20 is_open 0

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"aval/agent/consent"
@@ -205,6 +206,16 @@ func (w settingsWords) groups(v *Settings) {
 	}
 	if narrow(w.Settings.Groups) > 0 && w.Settings.Origin == "enforced-policy" {
 		v.GroupsNote = w.cat.T("settings.record.enforced", nil)
+	}
+	var gone []string
+	for _, g := range w.Settings.Gone {
+		if key, known := groupKeys[g]; known {
+			gone = append(gone, w.cat.T(key, nil))
+		}
+	}
+	if len(gone) > 0 {
+		said := w.cat.T("settings.record.wayland", assets.Args{"groups": strings.Join(gone, "; ")})
+		v.GroupsNote = strings.TrimSpace(v.GroupsNote + "\n" + said)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aval/agent/consent"
+	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/policy"
 	"aval/assets"
@@ -174,5 +175,25 @@ func TestRequired(t *testing.T) {
 	}
 	if d, u := meaning(true, consent.AccessAllowed); !strings.Contains(d, "except those that Example Support requires by policy") || !strings.HasSuffix(u, "this means: Allowed.") {
 		t.Errorf("%q, %q", d, u)
+	}
+}
+
+// TestSettingsTellOfWayland: what a change to Wayland took is said beside what else
+// is said of the groups, in every language. Planted: the sentence in the place of
+// the note, and the policy's goes.
+func TestSettingsTellOfWayland(t *testing.T) {
+	for _, lang := range assets.Langs() {
+		cat := assets.For(lang)
+		in := SettingsState{Settings: ipc.SettingsResult{Origin: "enforced-policy", Groups: []ipc.GroupSetting{{Group: event.Windows}}, Gone: []event.Group{event.Windows, event.Commands}}}
+		note := NewSettings(in, cat, time.UTC).GroupsNote
+		for _, want := range []string{cat.T("settings.record.enforced", nil), "Wayland", cat.T(groupKeys[event.Windows], nil) + "; " + cat.T(groupKeys[event.Commands], nil)} {
+			if !strings.Contains(note, want) {
+				t.Errorf("%s: no %q in %q", lang, want, note)
+			}
+		}
+		in.Settings.Gone = nil
+		if note := NewSettings(in, cat, time.UTC).GroupsNote; strings.Contains(note, "Wayland") {
+			t.Errorf("%s: %q", lang, note)
+		}
 	}
 }
