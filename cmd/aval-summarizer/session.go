@@ -43,8 +43,7 @@ and types it there. They are then asked as always: a code allows nothing.`, cobr
 			})
 		})
 	cmd.Flags().StringVar(&f.Supporter, "supporter", "", "who will connect, as the person is to read it")
-	cmd.Flags().StringVar(&f.Module, "module", "", "the module that the session goes through")
-	cmd.Flags().BoolVar(&f.ModuleEnabled, "module-insights", false, "the module's own switch for summaries is on")
+	cmd.Flags().StringVar(&f.Module, "module", "", "the module that the session goes through: its ID or name (its switch for summaries counts)")
 	cmd.Flags().BoolVar(&unlogged, "no-log", false, "the supporter's sessions are not to be summarised")
 	_ = cmd.MarkFlagRequired("supporter")
 	return cmd

@@ -36,9 +36,9 @@ const maxSupporter = 100
 type CodeFor struct {
 	Supporter   string // who will connect; required
 	LogSessions bool   // that person's sessions are to be summarised
-	Module      string // empty: none
-	// ModuleEnabled is the module's own switch for summaries.
-	ModuleEnabled bool
+	// Module is the id or the name of one of the company's modules that stands;
+	// empty: none. Its own switch for summaries counts, as it is now.
+	Module string
 	// By is who made it, for the audit: administrator, or a user's id.
 	By string
 }
@@ -57,22 +57,29 @@ type NewCode struct {
 // ErrCodeFor: what a code is to ask for is not complete.
 var ErrCodeFor = errors.New("a session code needs the supporter's name, of at most 100 characters")
 
-// NewCode makes a session code.
+// NewCode makes a session code. Its errors are ErrCodeFor, ErrNoModule and those
+// of the store.
 func (s *Service) NewCode(ctx context.Context, f CodeFor) (NewCode, error) {
-	f.Supporter, f.Module = cleanName(strings.TrimSpace(f.Supporter)), cleanName(strings.TrimSpace(f.Module))
+	f.Supporter, f.Module = cleanName(strings.TrimSpace(f.Supporter)), strings.TrimSpace(f.Module)
 	switch {
-	case f.Supporter == "" || len(f.Supporter) > maxSupporter || len(f.Module) > maxSupporter:
+	case f.Supporter == "" || len(f.Supporter) > maxSupporter:
 		return NewCode{}, ErrCodeFor
 	case s.server == "":
 		return NewCode{}, errors.New("make session code: the server's address is not known; start the server once")
 	}
 	now := s.now()
 	code := wire.Code{Server: s.server, Pin: s.Pin()}
-	c := store.SessionCode{ID: store.NewID(now), Company: s.id, Supporter: f.Supporter, LogSessions: f.LogSessions, Module: f.Module,
-		ModuleEnabled: f.Module != "" && f.ModuleEnabled, CreatedBy: f.By, CreatedAt: now, ExpiresAt: now.Add(CodeLife)}
+	c := store.SessionCode{ID: store.NewID(now), Company: s.id, Supporter: f.Supporter, LogSessions: f.LogSessions, CreatedBy: f.By, CreatedAt: now, ExpiresAt: now.Add(CodeLife)}
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
 		if err := errors.Join(tx.DropCodes(s.id, now.Add(-CodeLife)), tx.DropTries(now.Add(-TryWindow))); err != nil {
 			return err
+		}
+		if f.Module != "" {
+			m, err := s.moduleFor(tx, f.Module, now)
+			if err != nil {
+				return err
+			}
+			c.Module, c.ModuleEnabled = m.Name, m.Enabled
 		}
 		for {
 			code.Secret = wire.NewSecret()

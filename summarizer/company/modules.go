@@ -174,6 +174,20 @@ func (s *Service) standing(tx *store.Tx, id string, now time.Time) (store.Module
 	return m, nil
 }
 
+// moduleFor is the module with this id or name, if it stands.
+func (s *Service) moduleFor(tx *store.Tx, which string, now time.Time) (store.Module, error) {
+	list, err := tx.Modules(s.id)
+	if err != nil {
+		return store.Module{}, err
+	}
+	for _, m := range list {
+		if (m.ID == which || m.Name == which) && m.RevokedAt.IsZero() && now.Before(m.ExpiresAt) {
+			return m, nil
+		}
+	}
+	return store.Module{}, ErrNoModule
+}
+
 // Module answers POST /module: see wire.ModuleQuery. What it says is no secret,
 // and it changes nothing.
 func (s *Service) Module() http.Handler {

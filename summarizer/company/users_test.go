@@ -52,7 +52,10 @@ func TestUserAPI(t *testing.T) {
 		return w.Code, out
 	}
 	codes, announce := co.CodesAPI(), co.AnnounceAPI()
-	if code, out := ask(codes, "POST", "Bearer "+token, `{"module":"Help desk","module_insights":true}`); code != http.StatusCreated || out["supporter"] != "Ana Souza" {
+	if _, _, err := co.CreateModule(t.Context(), "Help desk", false, 30); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := ask(codes, "POST", "Bearer "+token, `{"module":"Help desk"}`); code != http.StatusCreated || out["supporter"] != "Ana Souza" {
 		t.Errorf("%d %v", code, out)
 	} else if _, err := wire.ParseCode(out["code"].(string)); err != nil {
 		t.Error(err)
@@ -65,15 +68,17 @@ func TestUserAPI(t *testing.T) {
 		method, auth, body string
 		want               int
 	}{
-		"no token":           {codes, "POST", "", `{}`, 401},
-		"a wrong token":      {codes, "POST", "Bearer x", `{}`, 401},
-		"an administrator's": {codes, "POST", "Bearer aval_admin_x", `{}`, 401},
-		"not a POST":         {codes, "GET", "Bearer " + token, ``, 405},
-		"another name":       {codes, "POST", "Bearer " + token, `{"supporter":"Mallory"}`, 400},
-		"no JSON":            {codes, "POST", "Bearer " + token, `x`, 400},
-		"too long":           {codes, "POST", "Bearer " + token, `{"module":"` + strings.Repeat("x", 20<<10) + `"}`, 400},
-		"no device":          {announce, "POST", "Bearer " + token, `{}`, 400},
-		"an unknown device":  {announce, "POST", "Bearer " + token, `{"device":"02"}`, 404},
+		"no token":              {codes, "POST", "", `{}`, 401},
+		"a wrong token":         {codes, "POST", "Bearer x", `{}`, 401},
+		"an administrator's":    {codes, "POST", "Bearer aval_admin_x", `{}`, 401},
+		"not a POST":            {codes, "GET", "Bearer " + token, ``, 405},
+		"no such module":        {codes, "POST", "Bearer " + token, `{"module":"Mine"}`, 404},
+		"a switch of one's own": {codes, "POST", "Bearer " + token, `{"module":"Help desk","module_insights":true}`, 400},
+		"another name":          {codes, "POST", "Bearer " + token, `{"supporter":"Mallory"}`, 400},
+		"no JSON":               {codes, "POST", "Bearer " + token, `x`, 400},
+		"too long":              {codes, "POST", "Bearer " + token, `{"module":"` + strings.Repeat("x", 20<<10) + `"}`, 400},
+		"no device":             {announce, "POST", "Bearer " + token, `{}`, 400},
+		"an unknown device":     {announce, "POST", "Bearer " + token, `{"device":"02"}`, 404},
 	} {
 		if code, out := ask(row.h, row.method, row.auth, row.body); code != row.want || out["error"] == "" {
 			t.Errorf("%s: %d %v", name, code, out)

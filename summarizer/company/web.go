@@ -22,8 +22,7 @@ const (
 const maxAsk = 16 << 10
 
 type askCode struct {
-	Module         string `json:"module,omitempty"`
-	ModuleInsights bool   `json:"module_insights,omitempty"`
+	Module string `json:"module,omitempty"` // its id or name
 }
 
 type askAnnounce struct {
@@ -35,9 +34,13 @@ func (s *Service) CodesAPI() http.Handler {
 	return s.forUser(func(r *http.Request, u User, raw []byte) (any, error) {
 		var ask askCode
 		if err := strict.Decode(raw, &ask); err != nil {
-			return nil, refuse(http.StatusBadRequest, "malformed", "The body is JSON with module and module_insights, or {}.")
+			return nil, refuse(http.StatusBadRequest, "malformed", "The body is JSON with module, or {}.")
 		}
-		return s.NewCode(r.Context(), CodeFor{Supporter: u.Name, LogSessions: u.LogSessions, Module: ask.Module, ModuleEnabled: ask.ModuleInsights, By: "user:" + u.ID})
+		made, err := s.NewCode(r.Context(), CodeFor{Supporter: u.Name, LogSessions: u.LogSessions, Module: ask.Module, By: "user:" + u.ID})
+		if errors.Is(err, ErrNoModule) {
+			return nil, refuse(http.StatusNotFound, "module-unknown", "There is no such module, or it has ended.")
+		}
+		return made, err
 	})
 }
 

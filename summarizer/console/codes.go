@@ -25,8 +25,9 @@ type Codes interface {
 type codesPage struct {
 	frame
 	Supporter, Module string // as entered
-	Unlogged, Enabled bool
+	Unlogged          bool
 	Missing           bool // the supporter's name is
+	NoModule          bool // there is none of that name
 	Made              *madeCode
 
 	Users     []company.User // who are not disabled
@@ -97,9 +98,13 @@ func (c *Console) newCode(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	p.Supporter, p.Module = strings.TrimSpace(r.PostFormValue("supporter")), strings.TrimSpace(r.PostFormValue("module"))
-	p.Unlogged, p.Enabled = r.PostFormValue("unlogged") != "", r.PostFormValue("enabled") != ""
-	made, err := c.o.Codes.NewCode(r.Context(), company.CodeFor{Supporter: p.Supporter, LogSessions: !p.Unlogged, Module: p.Module, ModuleEnabled: p.Enabled, By: "admin"})
+	p.Unlogged = r.PostFormValue("unlogged") != ""
+	made, err := c.o.Codes.NewCode(r.Context(), company.CodeFor{Supporter: p.Supporter, LogSessions: !p.Unlogged, Module: p.Module, By: "admin"})
 	switch {
+	case errors.Is(err, company.ErrNoModule):
+		p.NoModule = true
+		c.show(w, r, http.StatusUnprocessableEntity, "codes", p)
+		return
 	case errors.Is(err, company.ErrCodeFor):
 		p.Missing = true
 		c.show(w, r, http.StatusUnprocessableEntity, "codes", p)

@@ -63,7 +63,13 @@ func redeem(t testing.TB, text string) (uplink.Redeemed, ed25519.PrivateKey, err
 func TestCodeOnce(t *testing.T) {
 	c := &clock{}
 	s := startServer(t, c.now)
-	made := s.code(t, company.CodeFor{LogSessions: true, Module: "Help desk", ModuleEnabled: true})
+	if _, err := s.co.NewCode(t.Context(), company.CodeFor{Supporter: "Ana", Module: "Help desk"}); !errors.Is(err, company.ErrNoModule) {
+		t.Errorf("a code for a module that is none: %v", err)
+	}
+	if _, _, err := s.co.CreateModule(t.Context(), "Help desk", true, 30); err != nil {
+		t.Fatal(err)
+	}
+	made := s.code(t, company.CodeFor{LogSessions: true, Module: "Help desk"})
 	r, _, err := redeem(t, made.Link)
 	if err != nil {
 		t.Fatal(err)

@@ -166,7 +166,7 @@ func TestModuleSwitch(t *testing.T) {
 				t.Errorf("opened: %+v, %v", m, err)
 			}
 			// A code cannot switch on what its module has off.
-			for _, f := range []company.CodeFor{{LogSessions: true}, {LogSessions: true, Module: "Help desk", ModuleEnabled: true}} {
+			for _, f := range []company.CodeFor{{LogSessions: true}, {LogSessions: true, Module: "Help desk"}} {
 				r, err := redeemIn(t, s.code(t, f).Code, made.ID)
 				if err != nil || r.Module != "Help desk" || r.ModuleEnabled != tt.on {
 					t.Fatalf("%+v: %+v, %v", f, r, err)
