@@ -47,7 +47,11 @@ func tap(t *testing.T, r *rig.Rig) *wiretap {
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 100_000}); err != nil {
 		t.Fatal(err)
 	}
-	out, err := os.OpenFile(r.Path("wire"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	// In a folder of its own: the service watches the one that holds its policies'.
+	if err := os.MkdirAll(r.Path("tap"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	out, err := os.OpenFile(r.Path("tap", "wire"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
