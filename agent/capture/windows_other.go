@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"aval/agent/event"
 	"aval/agent/record"
 )
 

@@ -31,7 +31,7 @@ const (
 	exitRefused = 3
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(arguments(os.Args), os.Stdin, os.Stdout, os.Stderr)) }
 
 // app is what all commands share.
 type app struct {

@@ -138,8 +138,17 @@ func TestWelcome(t *testing.T) {
 func TestLooserByHand(t *testing.T) {
 	w := newWorld(t, "")
 	d := w.desktop("desk", rig.WithGL)
-	s, row := w.begun(d)
-	_, err := w.Start(rig.Cmd{Name: "aval-ui", Path: w.Program("aval-ui"), Args: []string{"settings", "--socket", w.agent.Socket},
+	vnc, err := w.StartVNC(d.Display, rig.Hooks{})
+	w.must(err)
+	s, err := w.StartSupporter(vnc, d.Display)
+	w.must(err)
+	w.must(s.WaitConnected(20 * time.Second))
+	id, q := w.begin(d, "settings")
+	w.must(q.Answer(true))
+	w.must(w.Wait("the answer", 10*time.Second, func() (bool, error) { return w.stateOf(id) == "allowed", nil }))
+	row := w.row(id)
+	w.recording(row.Session, true, 15*time.Second)
+	_, err = w.Start(rig.Cmd{Name: "aval-ui", Path: w.Program("aval-ui"), Args: []string{"settings", "--socket", w.agent.Socket},
 		Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+w.Locale)})
 	w.must(err)
 	win, err := d.WaitWindow("the settings", 15*time.Second, rig.OfUI)
