@@ -178,7 +178,9 @@ if [ -x /usr/bin/aval-desktop ]; then
 	until_ "without the password" 20 removed
 	# Services, by systemd itself: what her login restarts is told; what somebody
 	# else restarts meanwhile is not, but a failure is, whoever's it is. So are errors
-	# of the journal. (To see it fail: leave became out of units.signal, as most jobs end before their type can be asked.)
+	# of the journal.
+	# (To see it fail: leave became out of units.signal: most jobs end before their
+	# type can be asked.)
 	for unit in mine theirs broken; do
 		printf '[Service]\nExecStart=%s\n' "$([ $unit = broken ] && echo /bin/false || echo '/bin/sleep infinity')" >/etc/systemd/system/demo-$unit.service
 	done
