@@ -37,11 +37,17 @@ var jobActions = map[string]string{
 // units follows the services of systemd. It belongs to one goroutine.
 type units struct {
 	conn    *dbus.Conn
-	jobs    map[uint32]string    // types of the jobs that run
+	jobs    map[uint32]job       // those that run
 	failed  map[string]time.Time // when a failure was told last
 	enabled map[string]bool      // unit files that can be enabled
 	tell    func(action, unit string)
 	did     func() bool // whether the session works on services
+}
+
+// job is what is known of a job that runs.
+type job struct {
+	kind string    // its type; "": it had ended before it could be asked
+	at   time.Time // when it was announced
 }
 
 // runServices tells which services are started, stopped, enabled and disabled
@@ -53,7 +59,7 @@ func runServices(ctx context.Context, g *gate, w *work) error {
 		return fmt.Errorf("watch services: %w", err)
 	}
 	defer conn.Close()
-	u := &units{conn: conn, jobs: map[uint32]string{}, failed: map[string]time.Time{},
+	u := &units{conn: conn, jobs: map[uint32]job{}, failed: map[string]time.Time{},
 		tell: func(action, unit string) {
 			g.pass(event.ServiceChanged, time.Now(), map[string]string{"action": action, "name": strings.TrimSuffix(unit, ".service")})
 		},
@@ -118,30 +124,36 @@ func (u *units) signal(ctx context.Context, sig *dbus.Signal, now time.Time) {
 	switch sig.Name {
 	case systemdMan + ".JobNew": // id, job, unit
 		var id uint32
-		var job dbus.ObjectPath
+		var path dbus.ObjectPath
 		var unit string
-		if dbus.Store(sig.Body, &id, &job, &unit) != nil || !strings.HasSuffix(unit, ".service") || len(u.jobs) > 1000 {
+		if dbus.Store(sig.Body, &id, &path, &unit) != nil || !strings.HasSuffix(unit, ".service") || len(u.jobs) > 1000 {
 			return
 		}
 		var kind string
-		if v, err := u.conn.Object(systemdBus, job).GetProperty(systemdBus + ".Job.JobType"); err == nil {
+		if v, err := u.conn.Object(systemdBus, path).GetProperty(systemdBus + ".Job.JobType"); err == nil {
 			kind, _ = v.Value().(string)
 		}
-		u.jobs[id] = kind // one that has ended meanwhile has no type any more
+		u.jobs[id] = job{kind, now}
 	case systemdMan + ".JobRemoved": // id, job, unit, result
 		var id uint32
-		var job dbus.ObjectPath
+		var path dbus.ObjectPath
 		var unit, result string
-		if dbus.Store(sig.Body, &id, &job, &unit, &result) != nil || !strings.HasSuffix(unit, ".service") {
+		if dbus.Store(sig.Body, &id, &path, &unit, &result) != nil || !strings.HasSuffix(unit, ".service") {
 			return
 		}
-		kind := u.jobs[id]
+		j, known := u.jobs[id]
 		delete(u.jobs, id)
-		switch action := jobActions[kind]; {
+		switch {
 		case result == "failed" || result == "timeout":
 			u.fails(unit, now)
-		case result == "done" && action != "" && u.did():
-			u.tell(action, unit)
+		case result == "done" && known && u.did():
+			action := jobActions[j.kind]
+			if j.kind == "" || j.kind == "start" { // the second half of a restart is a start, too
+				action = u.became(ctx, unit, j.at)
+			}
+			if action != "" {
+				u.tell(action, unit)
+			}
 		}
 	case properties + ".PropertiesChanged": // interface, values, names
 		if len(sig.Body) < 2 {
@@ -154,6 +166,40 @@ func (u *units) signal(ctx context.Context, sig *dbus.Signal, now time.Time) {
 			}
 		}
 	}
+}
+
+// jobBefore is how long before its announcement is heard a job may have begun.
+const jobBefore = 2 * time.Second
+
+// became is what a job that was announced at the time at has done to a unit, by
+// the times of the unit's own states (org.freedesktop.systemd1(5)): most jobs end
+// before their type can be asked. "": nothing that can be told.
+func (u *units) became(ctx context.Context, unit string, at time.Time) string {
+	var path dbus.ObjectPath
+	if u.conn.Object(systemdBus, systemdPath).CallWithContext(ctx, systemdMan+".GetUnit", 0, unit).Store(&path) != nil {
+		return "stopped" // one that does not run is let go
+	}
+	var p map[string]dbus.Variant
+	if u.conn.Object(systemdBus, path).CallWithContext(ctx, properties+".GetAll", 0, systemdUnit).Store(&p) != nil {
+		return ""
+	}
+	since := func(name string) bool { // microseconds since 1970
+		us, _ := p[name].Value().(uint64)
+		return time.UnixMicro(int64(us)).After(at.Add(-jobBefore))
+	}
+	switch state, _ := p["ActiveState"].Value().(string); {
+	case (state == "active" || state == "activating") && since("InactiveExitTimestamp") && since("ActiveExitTimestamp"):
+		return "restarted"
+	case (state == "active" || state == "activating") && since("InactiveExitTimestamp"):
+		return "started"
+	case state == "active":
+		return "reloaded"
+	case state == "inactive" && since("InactiveEnterTimestamp") && !since("InactiveExitTimestamp"):
+		return "stopped"
+	case state == "inactive" && since("InactiveEnterTimestamp"): // it has done its work already
+		return "started"
+	}
+	return ""
 }
 
 // fails tells of a failure, once for the job and the state that show it.

@@ -118,8 +118,8 @@ func TestWindows(t *testing.T) {
 				all := got.all()
 				return all[len(all)-1]["title"] == event.TitleBefore
 			})
-			// Planted bug: return titles[0] at the end of before.shown always,
-			// and the canary is here.
+			// Planted bug: return titles[0] at the end of before.shown always, and
+			// the first wait for the mark is in vain.
 			if strings.Contains(got.text(), "CANARY") {
 				t.Fatalf("a title from before the answer was emitted: %s", got.text())
 			}
@@ -177,7 +177,7 @@ func TestSpinner(t *testing.T) {
 }
 
 // After Stop nothing comes, and Stop is quick even when the X server hangs.
-// Planted bug: leave gate.close out of Stop and the connection open, and Stop waits.
+// Planted bug: leave the connection open when ctx ends, and Stop waits for the server.
 func TestStopWhileTheServerHangs(t *testing.T) {
 	s := xtest.Start(t, xtest.Options{WM: true})
 	w := openTerm(t, s, "App", "one")
@@ -192,6 +192,7 @@ func TestStopWhileTheServerHangs(t *testing.T) {
 	w.title("two")
 	s.Freeze()
 	defer s.Thaw()
+	<-time.After(1500 * time.Millisecond) // titleEvery is over: by now it asks for the title, and waits
 	began := time.Now()
 	r.Stop()
 	if d := time.Since(began); d > 100*time.Millisecond {
