@@ -439,7 +439,24 @@ func (l *live) asked() error {
 		return err
 	}
 	more := image.Pt(bar.Rect.Max.X-28*l.scale, (bar.Rect.Min.Y+bar.Rect.Max.Y)/2)
-	if err := errors.Join(l.changed(d, func() error { return d.Click(more, 1) }), l.keep("bar-menu", d), l.end("40")); err != nil {
+	if err := l.changed(d, func() error { return d.Point(more) }); err != nil { // it shows that the pointer is there
+		return err
+	}
+	// A click right after the bar has changed does not count.
+	err = l.r.Wait("the bar's menu", 20*time.Second, func() (bool, error) {
+		before, err := lookAt(d, bar.Rect)
+		if err != nil {
+			return false, err
+		}
+		if err := d.Click(more, 1); err != nil {
+			return false, err
+		}
+		return l.r.Wait("what it opens", time.Second, func() (bool, error) {
+			now, err := lookAt(d, bar.Rect)
+			return now != before, err
+		}) == nil, nil
+	})
+	if err := errors.Join(err, l.keep("bar-menu", d), l.end("40")); err != nil {
 		return err
 	}
 	if q, err = l.r.WaitQuestion(d, 20*time.Second); err != nil {
