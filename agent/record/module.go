@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"aval/agent/strict"
-	"aval/agent/wire"
 )
 
 // ModuleLife is how long a module stands at most.
@@ -64,7 +63,7 @@ func OpenModule(envelope []byte) (Module, error) {
 		bad = fmt.Sprintf("its format %d is not known; a newer Aval may know it", m.V)
 	case m.ID == "" || m.Company == "" || m.Name == "" || m.CompanyName == "" || max(len(m.ID), len(m.Company), len(m.Name), len(m.CompanyName)) > maxModuleName:
 		bad = "it does not say whose it is"
-	case wire.CheckServer(m.Server, m.Pin) != nil:
+	case strict.Server(m.Server, m.Pin) != nil:
 		bad = "its server's address is none"
 	case !m.Expires.After(m.At) || m.Expires.Sub(m.At) > ModuleLife:
 		bad = "it does not say how long it stands"

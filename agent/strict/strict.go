@@ -1,4 +1,5 @@
-// Package strict decodes JSON that must be exactly what its reader knows.
+// Package strict reads what must be exactly what its reader knows: JSON, and the
+// addresses of servers.
 //
 // The one rule that must not be broken: what it does not understand is an error,
 // never ignored.

@@ -23,3 +23,31 @@ func TestDecode(t *testing.T) {
 		}
 	}
 }
+
+func TestServer(t *testing.T) {
+	const pin = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+	for server, ok := range map[string]bool{
+		"https://support.example.com":      true,
+		"https://support.example.com:8443": true,
+		"https://[::1]:8443":               true,
+		"https://127.0.0.1":                true,
+		"http://support.example.com":       false,
+		"https://Support.example.com":      false,
+		"https://supрort.example.com":      false, // Cyrillic
+		"https://a@support.example.com":    false,
+		"https://support.example.com/x":    false,
+		"https://support.example.com:":     false,
+		"https://support.example.com:0":    false,
+		"https://":                         false,
+		"":                                 false,
+	} {
+		if err := Server(server, pin); (err == nil) != ok {
+			t.Errorf("%q: %v", server, err)
+		}
+	}
+	for p, ok := range map[string]bool{"": true, pin: true, pin[1:]: false, pin + "0": false, "sha256:zz": false} {
+		if err := Server("https://support.example.com", p); (err == nil) != ok {
+			t.Errorf("pin %q: %v", p, err)
+		}
+	}
+}

@@ -2,12 +2,10 @@ package wire
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"net"
-	"net/url"
-	"strconv"
 	"strings"
+
+	"aval/agent/strict"
 )
 
 // RedeemPath is where a session code is redeemed: one POST with a RedeemRequest
@@ -108,7 +106,7 @@ func ParseCode(text string) (Code, error) {
 		return Code{}, ErrCode
 	}
 	text, pin, pinned := strings.Cut(text, "#")
-	if pinned && !isPin(pin) {
+	if pinned && !strict.Pin(pin) {
 		return Code{}, ErrCode
 	}
 	var secret, host string
@@ -128,7 +126,7 @@ func ParseCode(text string) (Code, error) {
 		return Code{}, err
 	}
 	host = strings.ToLower(strings.TrimSpace(host))
-	if !isHost(host) {
+	if !strict.Host(host) {
 		return Code{}, ErrCode
 	}
 	return Code{Secret: secret, Server: "https://" + host, Pin: strings.ToLower(pin)}, nil
@@ -139,46 +137,6 @@ func cutFold(s, prefix string) (string, bool) {
 		return "", false
 	}
 	return s[len(prefix):], true
-}
-
-func isPin(s string) bool {
-	digits, ok := cutFold(s, "sha256:")
-	raw, err := hex.DecodeString(digits)
-	return ok && err == nil && len(raw) == 32
-}
-
-// isHost: HOST or HOST:PORT with a name in ASCII or an address.
-func isHost(s string) bool {
-	u, err := url.Parse("https://" + s)
-	if err != nil || u.Host != s || u.Hostname() == "" || u.User != nil {
-		return false
-	}
-	if p := u.Port(); p != "" {
-		if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
-			return false
-		}
-	} else if strings.HasSuffix(s, ":") {
-		return false
-	}
-	if strings.HasPrefix(s, "[") {
-		return net.ParseIP(u.Hostname()) != nil
-	}
-	for _, r := range u.Hostname() {
-		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '-' {
-			return false
-		}
-	}
-	return true
-}
-
-// CheckServer refuses what is no https://HOST[:PORT] in the one form that ParseCode
-// makes, or no pin; an empty pin is none.
-func CheckServer(server, pin string) error {
-	host, ok := strings.CutPrefix(server, "https://")
-	if !ok || len(server) > maxCode || !isHost(host) || pin != "" && (!isPin(pin) || pin != strings.ToLower(pin)) {
-		return errors.New("this is no server's address")
-	}
-	return nil
 }
 
 func (c Code) tail() string {

@@ -69,7 +69,7 @@ var rules = []rule{
 	{of: "agent/strict", std: true},
 	{of: "agent/policy", may: []string{"agent/consent", "agent/event", "assets"}, std: true},
 	{of: "agent/policy/source", may: []string{"agent/policy", "agent/consent", "agent/strict"}},
-	{of: "agent/wire", may: []string{"agent/consent", "agent/event"}},
+	{of: "agent/wire", may: []string{"agent/consent", "agent/event", "agent/strict"}},
 	{of: "agent/record", may: []string{"agent/consent", "agent/event", "agent/policy", "agent/strict", "agent/wire", "assets"}},
 	{of: "agent/redact", may: []string{"agent/event"}},
 	{of: "agent/ipc", may: []string{"agent/consent", "agent/event", "agent/policy", "agent/strict"}},
