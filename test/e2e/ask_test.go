@@ -117,6 +117,7 @@ func TestNoAnswer(t *testing.T) {
 
 func TestUIKilled(t *testing.T) {
 	w, d, s, q := ask(t, "")
+	w.must(q.WaitReady()) // before it has said that it is shown, the next way of asking follows
 	w.must(syscall.Kill(q.PID, syscall.SIGKILL))
 	row := w.decided(10 * time.Second)
 	w.goesOn(d, s)
