@@ -24,8 +24,10 @@ func TestCaptureCost(t *testing.T) {
 	sh, session := w.login(ssh)
 	folder := w.Path("cost")
 	w.must(os.MkdirAll(folder, 0o755))
+	// Seven processes for each object, and 8 MB of work: some 50 ms, where a compiler
+	// takes longer.
 	var mk strings.Builder
-	mk.WriteString(".PHONY: all\nall: $(patsubst %,%.o,$(shell seq 1 1000))\n%.o:\n\t@sh -c 'head -c 20000 /dev/urandom | md5sum | cut -c1-32 >$@'; sort -R /etc/passwd | sort >/dev/null\n")
+	mk.WriteString(".PHONY: all\nall: $(patsubst %,%.o,$(shell seq 1 600))\n%.o:\n\t@sh -c 'head -c 8000000 /dev/urandom | md5sum | cut -c1-32 >$@'; sort -R /etc/passwd | sort >/dev/null\n")
 	w.must(os.WriteFile(filepath.Join(folder, "Makefile"), []byte(mk.String()), 0o644))
 	w.must(sh.Run("cd " + folder))
 	idle, err := w.agent.Usage()
