@@ -19,6 +19,9 @@ func (w *world) following(tools ...string) {
 	w.agent.Tools = tools
 	w.must(w.agent.Stop(10 * time.Second))
 	w.must(w.agent.Restart())
+	for _, d := range w.desks { // one that is not there yet would be a denial first
+		w.must(w.agent.WaitDesktop(d.Display, d.helper))
+	}
 }
 
 // live waits for a session of a tool on a desktop.

@@ -27,6 +27,7 @@ type world struct {
 	summarizer *rig.Summarizer
 	agent      *rig.Agent
 	wire       *wiretap // nil where it cannot listen
+	desks      []*desk  // in their order
 }
 
 // desk is one desktop of the computer, with its helper and its VNC server.
@@ -135,6 +136,7 @@ func (w *world) desktop(name, gl string, wrap ...string) *desk {
 	w.must(err)
 	d.vnc, err = w.StartVNC(inner, w.agent.Hooks(inner))
 	w.must(err)
+	w.desks = append(w.desks, d)
 	return d
 }
 
