@@ -184,16 +184,24 @@ if [ -x /usr/bin/aval-desktop ]; then
 	for unit in mine theirs broken; do
 		printf '[Service]\nExecStart=%s\n' "$([ $unit = broken ] && echo /bin/false || echo '/bin/sleep infinity')" >/etc/systemd/system/demo-$unit.service
 	done
+	# In a container programs are known by the list of processes alone, in which a
+	# systemctl that has nothing to wait for is not seen.
+	echo 'ExecStartPre=/bin/sleep 2' >>/etc/systemd/system/demo-mine.service
 	systemctl daemon-reload
+	install -m 4755 /usr/bin/setpriv /usr/local/bin/as-root # there is no sudo
 	told() { aval sent --json | jq -e "[.[] | select($1)] | length > 0" >/dev/null; }
 	systemctl start demo-mine demo-theirs
 	systemctl restart demo-theirs
 	systemctl restart demo-broken
 	until_ "a service that fails is told" 20 told '.kind=="service-changed" and .action=="failed" and .name=="demo-broken"'
+	echo "as-root --reuid 0 --regid 0 --clear-groups systemctl restart demo-mine" >&8
+	until_ "a service that she restarts is told" 20 told '.kind=="service-changed" and .action=="restarted" and .name=="demo-mine"'
+	echo "of services: $(aval sent --json | jq -c '[.[] | select(.kind=="service-changed") | .action + " " + .name]')"
+	check "one that another restarted is not" bash -c '! aval sent --json | grep -q demo-theirs'
 	logger -p user.err -t demo-disk "cannot read sector 7, --password Gato2024"
 	until_ "an error of the journal is told" 20 told '.kind=="error-logged" and .program=="demo-disk" and (.text | contains("sector 7"))'
 	systemctl stop demo-mine demo-theirs
-	rm /etc/systemd/system/demo-*.service
+	rm /usr/local/bin/as-root /etc/systemd/system/demo-*.service
 	check "which is nowhere" bash -c '! grep -rqs Gato2024 /var/lib/aval /root/summarizer && ! journalctl -u aval --no-pager | grep -q Gato2024'
 	logout
 	until_ "the recording ends with the login" 20 is_open 0
