@@ -268,6 +268,10 @@ func (t *tree) named(pid int, name string) {
 		return
 	}
 	t.missed++
+	if t.looked != nil && t.gone != nil { // it was there, and what it did counts as the session's; where, nobody knows
+		t.looked(pid, seen{name: name}, true)
+		t.gone(pid)
+	}
 	p := l.p
 	t.tell(&p, program{pid: pid, name: name, at: l.at})
 }

@@ -267,3 +267,23 @@ func TestShellUse(t *testing.T) {
 		}
 	}
 }
+
+// A tool that was gone before it could be looked at was there all the same: what
+// the system says of its work a moment later is the session's. Planted: named
+// tells nobody.
+func TestToolThatWasGone(t *testing.T) {
+	tr := newTree("", func(program) {}, func(ending) {})
+	w := newWork()
+	tr.looked, tr.gone = w.looked, w.gone
+	tr.adopt(1, seen{name: "bash", file: "/bin/bash", args: []string{"bash"}})
+	tr.fork(2, 1)
+	tr.exec(2, time.Now(), func() (seen, bool) { return seen{}, false })
+	if w.did(servicers) {
+		t.Fatal("nothing is known of it yet")
+	}
+	tr.exit(2, 0, time.Now())
+	tr.named(2, "systemctl")
+	if !w.did(servicers) || len(w.places) != 0 {
+		t.Errorf("services: %v, %d places", w.did(servicers), len(w.places))
+	}
+}
