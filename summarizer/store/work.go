@@ -10,8 +10,11 @@ import (
 // JobKind says what a job is for.
 type JobKind string
 
-// JobSummary: write the summary of the session Company, Device, Session.
-const JobSummary JobKind = "summary"
+// Kinds of job.
+const (
+	JobSummary  JobKind = "summary"  // write the summary of the session Company, Device, Session
+	JobDelivery JobKind = "delivery" // make the delivery Ref of Company
+)
 
 // JobState is where a job stands.
 type JobState string
@@ -49,8 +52,12 @@ func (j *Job) into() []any {
 
 // AddJob adds a job of kind for k, once: a second call changes nothing.
 func (t *Tx) AddJob(kind JobKind, k Key, now time.Time) error {
+	return t.addJob(kind, k.Ref(), k, now)
+}
+
+func (t *Tx) addJob(kind JobKind, ref string, k Key, now time.Time) error {
 	n, err := t.exec(`INSERT INTO jobs (`+jobColumns+`) VALUES ($1, $2, $3, $4, $5, $6, 'ready', $7, 0, 0, '', $7, 0)
-		ON CONFLICT (kind, ref) DO NOTHING`, NewID(now), string(kind), k.Ref(), k.Company, k.Device, k.Session, ns(now))
+		ON CONFLICT (kind, ref) DO NOTHING`, NewID(now), string(kind), ref, k.Company, k.Device, k.Session, ns(now))
 	t.jobs = t.jobs || n > 0
 	return err
 }
@@ -89,6 +96,15 @@ func (t *Tx) RetryJob(j Job, runAt time.Time, why string) error {
 // FailJob gives a leased job up for good.
 func (t *Tx) FailJob(j Job, now time.Time, why string) error {
 	return t.leave(j, JobFailed, j.RunAt, now, why)
+}
+
+// PutOffJob gives a leased job back without an attempt having been made.
+func (t *Tx) PutOffJob(j Job, runAt time.Time) error {
+	if err := t.leave(j, JobReady, runAt, time.Time{}, j.LastError); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE jobs SET attempts = attempts - 1 WHERE id = $1`, j.ID)
+	return err
 }
 
 // HoldJob lets a leased job wait for credits. The attempt does not count.
@@ -206,7 +222,26 @@ func (t *Tx) UseCredit(k Key, amount int64, now time.Time) (CreditUse, error) {
 	}
 	_, err = t.exec(`INSERT INTO credit_uses (company, device, session, lot, amount, at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		k.Company, k.Device, k.Session, use.Lot, use.Amount, ns(use.At))
+	if err == nil && amount > 0 {
+		err = t.tellCredits(k, amount, now)
+	}
 	return use, err
+}
+
+// lowShare: endpoints are told when this part of the credits granted is left, and
+// when none is.
+const lowShare = 5
+
+func (t *Tx) tellCredits(k Key, used int64, now time.Time) error {
+	var left, granted int64
+	if err := t.one(`SELECT COALESCE(SUM(remaining), 0), COALESCE(SUM(granted), 0) FROM credit_lots WHERE company = $1 AND`+lotValid,
+		[]any{k.Company, ns(now)}, &left, &granted); err != nil {
+		return err
+	}
+	if left > 0 && (left*lowShare > granted || (left+used)*lowShare <= granted) {
+		return nil
+	}
+	return t.tell(happening{Key: Key{Company: k.Company}, typ: CreditsLow, name: k.Ref(), at: now, data: map[string]any{"left": left, "granted": granted}})
 }
 
 // CreditUse returns what a session was charged, or ErrNotFound.
