@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"aval/summarizer/store"
@@ -76,6 +77,10 @@ var (
 func wrong(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrWrong, fmt.Sprintf(format, args...))
 }
+
+// CheckURL refuses an address that the server does not speak to, as far as can be
+// seen from how it is written.
+func (h *Hub) CheckURL(raw string) (*url.URL, error) { return h.guard.check(raw) }
 
 // Endpoint is an endpoint as people and programs see it: without its secrets.
 type Endpoint struct {

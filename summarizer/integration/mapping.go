@@ -84,7 +84,7 @@ func plain(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\ufffd"))
-	return code.ReplaceAllString(s, "($1code)")
+	return code.ReplaceAllString(s, "(${1}code)")
 }
 
 const defaultMax = 4000

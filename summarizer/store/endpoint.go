@@ -176,7 +176,7 @@ func (t *Tx) deliver(h happening, to []string) error {
 
 // TellPing tells one endpoint that somebody tries it out, whatever it has chosen.
 func (t *Tx) TellPing(company, endpoint string, now time.Time) error {
-	return t.deliver(happening{Key: Key{Company: company}, typ: Ping, name: NewID(now), at: now}, []string{endpoint})
+	return t.deliver(happening{Key: Key{Company: company}, typ: Ping, name: NewID(now), at: now, data: map[string]any{}}, []string{endpoint})
 }
 
 // Delivery is one thing that one endpoint is told, with where its job stands.
