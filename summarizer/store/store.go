@@ -177,12 +177,12 @@ func (db *DB) Close() error {
 
 // Tx is one transaction. It belongs to the function that it was given to.
 type Tx struct {
-	ctx  context.Context
-	tx   *sql.Tx
-	skip string
-	jobs bool     // a job was added: wake the workers after the commit
-	news []string // devices to be told of a summary after the commit
-	audit []Audit // rows that are written last, see writeAudit
+	ctx   context.Context
+	tx    *sql.Tx
+	skip  string
+	jobs  bool     // a job was added: wake the workers after the commit
+	news  []string // devices to be told of a summary after the commit
+	audit []Audit  // rows that are written last, see writeAudit
 	sign  SignHead
 }
 
