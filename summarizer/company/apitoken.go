@@ -65,14 +65,14 @@ func ParseScopes(words string) ([]Permission, error) {
 	for _, w := range strings.FieldsFunc(words, func(r rune) bool { return r == ' ' || r == ',' }) {
 		p := Permission(w)
 		if p == Own || !slices.Contains(Permissions(), p) {
-			return nil, fmt.Errorf("there is no scope %q; there are %s", w, scopeWords(Scopes()))
+			return nil, sayf("scope", "there is no scope %s; there are %s", w, scopeWords(Scopes()))
 		}
 		if !slices.Contains(out, p) {
 			out = append(out, p)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("a token needs a scope; there are %s", scopeWords(Scopes()))
+		return nil, sayf("no_scope", "a token needs a scope; there are %s", scopeWords(Scopes()))
 	}
 	return out, nil
 }
@@ -108,17 +108,17 @@ func (s *Service) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret str
 	}
 	switch {
 	case n.Name == "" || len(n.Name) > maxSupporter:
-		return "", APIToken{}, sayf("make token: a name of at most %d characters is needed", maxSupporter)
+		return "", APIToken{}, sayf("name", "a name of at most %d characters is needed", maxSupporter)
 	case n.Life < time.Minute || n.Life > APITokenLongest:
-		return "", APIToken{}, sayf("make token: it can be used for %d days at most", int(APITokenLongest/(24*time.Hour)))
+		return "", APIToken{}, sayf("token_life", "a token can be used for %d days at most", int(APITokenLongest/(24*time.Hour)))
 	}
 	scopes, err := ParseScopes(scopeWords(n.Scopes))
 	if err != nil {
-		return "", APIToken{}, sayf("make token: %w", err)
+		return "", APIToken{}, err
 	}
 	for _, p := range scopes {
 		if s.actor.Kind != KindServer && !s.actor.Role.May(p) {
-			return "", APIToken{}, sayf("make token: your role does not include %s", p)
+			return "", APIToken{}, sayf("token_scope", "your role does not include %s", p)
 		}
 	}
 	now := s.now()
@@ -133,7 +133,7 @@ func (s *Service) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret str
 			}
 			for _, p := range scopes {
 				if !Role(u.Role).May(p) {
-					return sayf("the role of %s does not include %s", u.Name, p)
+					return sayf("token_user", "the role of %s does not include %s", u.Name, p)
 				}
 			}
 		}

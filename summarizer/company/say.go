@@ -9,13 +9,24 @@ import (
 
 // Said is an error whose sentence is for the person who asked: what is wrong
 // with what they entered. Everything else is a fault of the server.
-type Said struct{ err error }
+type Said struct {
+	// Key names the sentence in the console's texts, below console.said; Args are
+	// what stands in it, as a, b, ….
+	Key  string
+	Args map[string]any
+	text string
+}
 
-func (s *Said) Error() string { return s.err.Error() }
+func (s *Said) Error() string { return s.text }
 
-func (s *Said) Unwrap() error { return s.err }
-
-func sayf(format string, args ...any) error { return &Said{fmt.Errorf(format, args...)} }
+// sayf makes a Said; format is its English text for commands.
+func sayf(key, format string, args ...any) error {
+	s := &Said{Key: key, Args: map[string]any{}, text: fmt.Sprintf(format, args...)}
+	for i, a := range args {
+		s.Args[string(rune('a'+i))] = a
+	}
+	return s
+}
 
 // changes writes the audit row of a change: the thing before and after it, as
 // JSON; nil: it was not there. Neither may hold a secret.
