@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -99,7 +100,7 @@ func (h *Hub) check(kind string, e *Endpoint, s Secrets) (Config, error) {
 	}
 	u, err := h.guard.check(c.URL)
 	if err != nil {
-		return c, errors.Join(wrong("the address %q", c.URL), err)
+		return c, fmt.Errorf("%w: the address %q: %w", ErrWrong, c.URL, err)
 	}
 	switch kind {
 	case store.Webhook:
