@@ -190,7 +190,10 @@ func (v viewer) device(d store.Device) Device {
 
 // deviceFor looks a device up for people.
 func (s *Service) deviceFor(tx *store.Tx, which string) (store.Device, error) {
-	d, err := tx.Device(s.id, strings.ToUpper(strings.TrimSpace(which)))
+	d, err := tx.Device(s.id, strings.TrimSpace(which))
+	if errors.Is(err, store.ErrNotFound) { // people type an id in small letters, too
+		d, err = tx.Device(s.id, strings.ToUpper(strings.TrimSpace(which)))
+	}
 	if err == nil || !errors.Is(err, store.ErrNotFound) {
 		return d, err
 	}

@@ -55,6 +55,28 @@ func (s *Service) Groups(ctx context.Context) (out []Group, none int, err error)
 	return out, none, nil
 }
 
+// Group returns one group by its name or id; ErrNoGroup.
+func (s *Service) Group(ctx context.Context, which string) (out Group, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		g, err := s.groupFor(tx, which)
+		if err != nil {
+			return err
+		}
+		sizes, err := tx.GroupSizes(s.id)
+		out = Group{ID: g.ID, Name: g.Name, Devices: sizes[g.ID], CreatedAt: g.CreatedAt}
+		if g.Policy == "" || err != nil {
+			return err
+		}
+		p, err := tx.Policy(s.id, g.Policy)
+		out.Policy = p.Name
+		return err
+	})
+	if err != nil {
+		return Group{}, fmt.Errorf("show group: %w", err)
+	}
+	return out, nil
+}
+
 // checkTitle checks a name that people give to a policy or a group.
 func checkTitle(name string) error {
 	if n := utf8.RuneCountInString(name); n == 0 || n > maxPolicyName || strings.TrimSpace(name) != name ||

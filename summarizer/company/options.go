@@ -31,12 +31,12 @@ type Settings struct {
 	IncomingEnforced bool                   `json:"incoming_enforced"`
 	// OutgoingChoice and IncomingChoice are what the option comes to when it is
 	// switched on again; empty: what it comes to the first time.
-	OutgoingChoice   consent.OutgoingOption `json:"outgoing_choice,omitempty"`
-	IncomingChoice   consent.IncomingOption `json:"incoming_choice,omitempty"`
-	LogSessions      bool                   `json:"log_sessions"`
-	Engine           string                 `json:"engine"`
-	RetentionDays    int                    `json:"retention_days"`
-	Readers          string                 `json:"readers,omitempty"`
+	OutgoingChoice consent.OutgoingOption `json:"outgoing_choice,omitempty"`
+	IncomingChoice consent.IncomingOption `json:"incoming_choice,omitempty"`
+	LogSessions    bool                   `json:"log_sessions"`
+	Engine         string                 `json:"engine"`
+	RetentionDays  int                    `json:"retention_days"`
+	Readers        string                 `json:"readers,omitempty"`
 	// ReleaseKey is the key, kept elsewhere, that vouches for values which can
 	// allow without a question; empty: the server's own key does.
 	ReleaseKey ed25519.PublicKey `json:"release_key,omitempty"`
