@@ -143,17 +143,15 @@ func (s *Service) note(tx *store.Tx, e entry) error {
 	if err != nil {
 		return err
 	}
-	detail, err := json.Marshal(struct {
-		Change int64           `json:"change"`
-		Undoes int64           `json:"undoes,omitempty"`
-		Name   string          `json:"name,omitempty"`
-		Old    json.RawMessage `json:"old"`
-		New    json.RawMessage `json:"new"`
-	}{n, e.undoes, e.name, before, after})
-	if err != nil {
-		return fmt.Errorf("encode change: %w", err)
+	detail := fmt.Sprintf("change %d", n)
+	if e.name != "" {
+		detail = e.name + ", " + detail
 	}
-	return s.audit(tx, e.action, e.subject, string(detail))
+	if e.undoes > 0 {
+		detail += fmt.Sprintf(", takes back %d", e.undoes)
+	}
+	return tx.AddAudit(store.Audit{Company: s.id, At: s.now(), Actor: s.actor.String(), Action: e.action, Subject: e.subject, Detail: detail,
+		Before: string(before), After: string(after)})
 }
 
 // same tells whether v is what a change's JSON says.

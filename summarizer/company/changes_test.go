@@ -284,7 +284,7 @@ func TestActivation(t *testing.T) {
 	k := keep(t)
 	ctx := t.Context()
 	k.device("D1")
-	u, err := k.co.CreateUser(ctx, "Ana", true)
+	u, err := k.co.CreateUser(ctx, company.NewUser{Name: "Ana"})
 	k.must(err)
 	all := consent.IncomingAll
 	k.must(k.co.SetOptions(ctx, company.Change{Incoming: &all}))
