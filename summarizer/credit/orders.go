@@ -336,7 +336,8 @@ func Look(t *store.Tx, c store.Company, now time.Time) (a Account, err error) {
 	if a.Waiting, err = t.JobsWaiting(c.ID); err != nil {
 		return a, err
 	}
-	_, _, a.Next = month(now, zone)
+	_, _, next := month(now, zone)
+	a.Next = next.UTC()
 	if l, err := licence(t, c.ID); err == nil {
 		a.Licence = &Dates{l.Starts.String(), l.Renews.String()}
 	} else if !errors.Is(err, ErrTerm) {
