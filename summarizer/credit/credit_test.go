@@ -305,7 +305,7 @@ func TestWarning(t *testing.T) {
 	licensed(t, db, c)
 	low := func() (n int) {
 		tx(t, db, func(x *store.Tx) error {
-			rows, err := x.Audits("c", 1000)
+			rows, err := x.Audits("c", store.AuditFilter{})
 			for _, a := range rows {
 				if a.Action == "credits-low" {
 					n++

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -149,7 +150,7 @@ func SetLicence(t *store.Tx, c store.Company, by, tier string, l Licence, now ti
 		}
 	}
 	if err := t.AddAudit(store.Audit{Company: c.ID, At: now, Actor: by, Action: "licence-changed", Subject: c.ID,
-		Detail: fmt.Sprintf("before=%q after=%q", before, tier+" "+l.Starts.String()+" "+l.Renews.String())}); err != nil {
+		Before: before, After: tier + " " + l.Starts.String() + " " + l.Renews.String()}); err != nil {
 		return err
 	}
 	return move(t, c, now)
@@ -171,7 +172,7 @@ func SetZone(t *store.Tx, c store.Company, by, zone string, now time.Time) error
 		return err
 	}
 	if err := t.AddAudit(store.Audit{Company: c.ID, At: now, Actor: by, Action: "zone-changed", Subject: c.ID,
-		Detail: fmt.Sprintf("before=%s after=%s", c.Zone, zone)}); err != nil {
+		Before: c.Zone, After: zone}); err != nil {
 		return err
 	}
 	c.Zone = zone
@@ -239,7 +240,7 @@ func SetWarning(t *store.Tx, c store.Company, by string, warn int64, now time.Ti
 		return err
 	}
 	if err := t.AddAudit(store.Audit{Company: c.ID, At: now, Actor: by, Action: "credit-warning-changed", Subject: c.ID,
-		Detail: fmt.Sprintf("before=%d after=%d", old, warn)}); err != nil {
+		Before: strconv.FormatInt(old, 10), After: strconv.FormatInt(warn, 10)}); err != nil {
 		return err
 	}
 	return watch(t, c.ID, now)
