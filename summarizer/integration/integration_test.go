@@ -185,13 +185,7 @@ func TestEverythingIsTold(t *testing.T) {
 	h.summary("Printer repaired, again", "user:u1")
 	h.tx(func(t *store.Tx) error { return t.ObjectStream(h.key, h.clock.now()) })
 	h.tx(func(t *store.Tx) error { return t.ObjectStream(h.key, h.clock.now()) }) // the second one is no news
-	h.tx(func(t *store.Tx) error {
-		if _, err := t.InsertLot(store.CreditLot{Company: "c1", Kind: "free", Period: "1", Granted: 1, ValidFrom: h.clock.now(), CreatedAt: h.clock.now()}); err != nil {
-			return err
-		}
-		_, err := t.UseCredit(h.key, 1, h.clock.now())
-		return err
-	})
+	h.tx(func(t *store.Tx) error { return t.TellCreditsLow("c1", 1, 3, h.clock.now()) })
 	h.tx(func(t *store.Tx) error { _, err := t.EraseStream(h.key, h.clock.now()); return err })
 	h.work()
 

@@ -174,6 +174,12 @@ func (t *Tx) deliver(h happening, to []string) error {
 	return nil
 }
 
+// TellCreditsLow tells that a company has left credits or fewer than it wants to
+// be warned of.
+func (t *Tx) TellCreditsLow(company string, left, warn int64, now time.Time) error {
+	return t.tell(happening{Key: Key{Company: company}, typ: CreditsLow, name: NewID(now), at: now, data: map[string]any{"left": left, "warn": warn}})
+}
+
 // TellPing tells one endpoint that somebody tries it out, whatever it has chosen.
 func (t *Tx) TellPing(company, endpoint string, now time.Time) error {
 	return t.deliver(happening{Key: Key{Company: company}, typ: Ping, name: NewID(now), at: now, data: map[string]any{}}, []string{endpoint})
