@@ -162,7 +162,7 @@ func (a *Agent) signOut(p ipc.Peer) error {
 	case p.Role() != ipc.RoleAdmin && p.UID != c.Account.UID:
 		return &ipc.Error{Code: ipc.CodeRefused, Message: "another user of this computer has signed in", Hint: "they, or an administrator, can sign out"}
 	}
-	return a.leave(docAccount, "signed-out")
+	return a.leave(docAccount)
 }
 
 // turnedAway ends an account that its server does not know any more. It only
@@ -172,7 +172,7 @@ func (a *Agent) turnedAway(c *company, s uplink.State) {
 		return
 	}
 	name := c.CompanyName
-	if err := a.leave(docAccount, "signed-out"); err != nil {
+	if err := a.leave(docAccount); err != nil {
 		a.log.Error("end account", "err", err)
 		return
 	}

@@ -184,15 +184,15 @@ func (a *Agent) unenroll() error {
 	if c := a.company; c == nil || c.Account != nil {
 		return &ipc.Error{Code: ipc.CodeConflict, Message: "this computer is not enrolled"}
 	}
-	return a.leave(docEnrolment, "unenrolled")
+	return a.leave(docEnrolment)
 }
 
 // leave ends all that rests on the company, whose document is doc.
-func (a *Agent) leave(doc, why string) error {
+func (a *Agent) leave(doc string) error {
 	c := a.company
 	for _, l := range a.sessions {
 		if l.rec != nil && a.asker(l) == c {
-			a.finish(l, why)
+			a.finish(l, "unenrolled")
 		}
 	}
 	if err := a.store.DeleteDoc(doc); err != nil {

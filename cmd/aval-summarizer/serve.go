@@ -194,7 +194,7 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Accounts: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 
