@@ -11,8 +11,9 @@ import (
 
 // An account's company may ask about its person's own desktop and no other, and
 // about outgoing sessions only where it has announced them. Planted: with
-// slices.Contains in isTheirs, "both" was the company's; without the condition
-// in fillFor, a session that nobody announced was asked about as outgoing.
+// isTheirs looking at the first of the people alone, "both" and "nobody" were the
+// company's; without the condition in fillFor, a session that nobody announced
+// was asked about as outgoing.
 func TestAccountOf(t *testing.T) {
 	c := &company{Account: &account{UID: 1000}, options: record.Bundle{Until: time.Now().Add(time.Hour), Options: record.Options{
 		Outgoing: consent.OutgoingAll, Incoming: consent.IncomingAll, IncomingEnforced: true, LogSessions: true}}}

@@ -7,8 +7,8 @@ import (
 	"aval/agent/wire"
 )
 
-// A server's address is taken in one form. Planted: without isHost the third of
-// the bad ones was taken.
+// A server's address is taken in one form. Planted: without isHost, five of
+// the bad ones were taken.
 func TestParseServer(t *testing.T) {
 	pin := "sha256:" + strings.Repeat("ab", 32)
 	for in, want := range map[string][2]string{

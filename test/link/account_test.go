@@ -39,7 +39,7 @@ func signsIn(t *testing.T, d *desk, s *server) (*ipc.Client, string, <-chan erro
 	return nil, "", nil
 }
 
-// account is a desk that is signed in, where the company asks about all incoming
+// accountOf is a desk that is signed in, where the company asks about all incoming
 // sessions and enforces that.
 func accountOf(t *testing.T, s *server, user string) *desk {
 	t.Helper()
@@ -85,8 +85,6 @@ func TestAccount(t *testing.T) {
 	}
 	d.stop()
 	d.start()
-	// Planted: with the options' own word in fill, Denied did not count below;
-	// with isTheirs false always, nobody asked here.
 	if r := begin(t, d, "1"); r.Verdict != consent.Allow || r.Outcome != consent.OutcomeAllowed || len(d.questions()) != 0 {
 		t.Fatalf("%+v", r)
 	}
@@ -279,7 +277,8 @@ func TestAccountCodes(t *testing.T) {
 	if again, err := one.Wait(t.Context()); err != nil || again.Device != first.Device {
 		t.Errorf("whose answer was lost: %+v, %v", again, err)
 	}
-	// Planted: with CodeTryBack for wrong codes too, no try was ever refused.
+	// Planted: with ten times CodeTries and SignInTries, the sixth and the eleventh
+	// passed.
 	for i := range company.CodeTries + 1 {
 		_, err := s.co.SignInOf(t.Context(), wire.NewSecret(), "198.51.100.1:1")
 		if want := map[bool]error{true: company.ErrTooMany, false: company.ErrNoSignIn}[i == company.CodeTries]; !errors.Is(err, want) {
