@@ -51,6 +51,9 @@ type Config struct {
 	// no answer whose hand it was, unless a policy names devices for tests.
 	Group string
 	Log   *slog.Logger
+	// Module is what the service runs for, verified; codes of its company alone are
+	// then taken. Without an ID: for none.
+	Module record.Module
 	// SessionChanges tells that the desktop sessions of Windows may have changed;
 	// nil: nobody tells.
 	SessionChanges <-chan struct{}

@@ -210,9 +210,12 @@ func (a *Agent) handleJoin(ctx context.Context, c *ipc.Conn, params json.RawMess
 // redeem checks whether a code may be used here, and redeems it. Only the
 // network part is outside the loop.
 func (a *Agent) redeem(ctx context.Context, p ipc.Peer, text, desktop string) (*company, error) {
-	code, err := wire.ParseCode(text)
-	if err != nil {
+	code, err := a.parseCode(text)
+	if errors.Is(err, wire.ErrCode) {
 		return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: err.Error(), Why: ipc.WhyBad}
+	}
+	if err != nil {
+		return nil, err
 	}
 	if derr := a.do(ctx, func() { err = a.mayJoin(p, code, desktop) }); derr != nil {
 		return nil, derr
@@ -226,7 +229,7 @@ func (a *Agent) redeem(ctx context.Context, p ipc.Peer, text, desktop string) (*
 	}
 	ctx, cancel := context.WithTimeout(ctx, redeemWithin)
 	defer cancel()
-	got, err := uplink.Redeem(ctx, code, key, a.cfg.Build)
+	got, err := uplink.Redeem(ctx, code, key, a.cfg.Build, a.cfg.Module.ID)
 	if err != nil {
 		failed := &ipc.Error{Code: ipc.CodeFailed, Message: session.Clean(err.Error(), 400), Why: ipc.WhyServer}
 		var no *uplink.Refusal
@@ -235,8 +238,32 @@ func (a *Agent) redeem(ctx context.Context, p ipc.Peer, text, desktop string) (*
 		}
 		return nil, failed
 	}
+	if m := a.cfg.Module; m.ID != "" && (got.Request.Company != m.Company || !slices.Equal(got.ServerKey, m.Key)) {
+		return nil, &ipc.Error{Code: ipc.CodeRefused, Message: uplink.ErrForeign.Error(), Why: ipc.WhyImpostor}
+	}
 	k := keptGuest{Server: code.Server, Pin: code.Pin, Key: key.Seed(), Signs: got.ServerKey, Request: got.Envelope, Host: got.Host}
 	return newGuest(k, got.Request), nil
+}
+
+// parseCode reads a code. In a module the server is known: the eight signs are
+// enough, and a code of another server is refused.
+func (a *Agent) parseCode(text string) (wire.Code, error) {
+	m := a.cfg.Module
+	if m.ID == "" {
+		return wire.ParseCode(text)
+	}
+	if secret, err := wire.ParseSecret(strings.TrimSpace(text)); err == nil {
+		return wire.Code{Secret: secret, Server: m.Server, Pin: m.Pin}, nil
+	}
+	code, err := wire.ParseCode(text)
+	if err != nil {
+		return code, err
+	}
+	if code.Server != m.Server || code.Pin != "" && code.Pin != m.Pin {
+		return code, &ipc.Error{Code: ipc.CodeRefused, Message: "this code is of " + code.Host() + ", and the module is for codes of " + hostOf(m.Server), Why: ipc.WhyUnknown}
+	}
+	code.Pin = m.Pin
+	return code, nil
 }
 
 // refusedCodes are the words for what the server says of a code.

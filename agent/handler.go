@@ -370,7 +370,7 @@ func errNoSession(id string) error {
 
 // desktopEvent takes what the helper saw, for every recording it saw it for.
 func (a *Agent) desktopEvent(d *desktop, r ipc.DesktopEvent) {
-	if r.Epoch != d.epoch || r.Kind != event.WindowFocused {
+	if r.Epoch != d.epoch || r.Kind != event.WindowFocused && r.Kind != event.ClipboardUsed {
 		return
 	}
 	fields, err := checkFields(r.Kind, r.Fields)

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -73,8 +74,7 @@ func records[B any](t *testing.T, st *store.Store, typ record.Type) (out []B, co
 // TestDeleteAsked: while a supporter is there, a deletion by nobody's hand that is
 // known stops the recording, destroys nothing and is asked about once they have
 // left; what is answered then is done, and the company hears of it only then.
-// Planted: let withdraw not look at Proven, and all of it is gone at once; let
-// uplink and Read not look at DeleteAsked, and the events are given out.
+// Planted: let withdraw not look at Proven, and all of it is gone at once.
 func TestDeleteAsked(t *testing.T) {
 	t.Parallel()
 	bar := func(h ipc.Heard) func(*rig, *person) (ipc.WithdrawResult, error) {
@@ -149,9 +149,8 @@ func TestDeleteAsked(t *testing.T) {
 
 // TestDeleteAskedGoesForward: the service ends, or is killed, between any two
 // steps of a deletion that is asked about. Nothing of it is ever given out for
-// sending, and it comes to the same end. Planted: let startResumed not look at
-// DeleteAsked, and the first goes on recording; finishWithdrawals, and the key of
-// the fourth stays.
+// sending, and it comes to the same end. Planted: let Read not look at held, and
+// events are given out; without finishWithdrawals the key of the fourth stays.
 func TestDeleteAskedGoesForward(t *testing.T) {
 	t.Parallel()
 	appended := func(st *store.Store) error {
@@ -230,6 +229,39 @@ func TestDeleteAskedGoesForward(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestDeleteAskedIsNotResumed: a service that was killed right after the mark finds
+// the remote session still there. It does not go on recording it, and the person is
+// asked when it is over, not before. Planted: let startResumed not look at
+// DeleteAsked, and it records again.
+func TestDeleteAskedIsNotResumed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, map[string]string{"managed/test.json": testMouse})
+	c := r.dial()
+	p := r.sit(":77", hand(true))
+	p.hears(byMouse)
+	if b := r.begin(c, ipc.SessionBegin{ID: "1", PID: os.Getpid(), Hold: true}); b.Outcome != consent.OutcomeAllowed {
+		t.Fatalf("%+v", b)
+	}
+	r.stop()
+	r.state(store.Options{}, func(st *store.Store) { must(t, st.Hold(heldStream)) })
+	r.start()
+	c = r.dial()
+	p = r.sit(":77", hand(false))
+	p.hears(byMouse)
+	if res := r.note(c, "1", "canary"); res.Recorded {
+		t.Error("it records again")
+	}
+	if s, ok := r.session(c, "test/1"); !ok || s.Recording || s.Outcome != consent.OutcomeWithdrawn {
+		t.Errorf("%+v, there %v", s, ok)
+	}
+	if row := r.consents(c)[0]; !row.Held || len(p.leaves()) != 0 {
+		t.Errorf("%+v, %d questions", row, len(p.leaves()))
+	}
+	_, err := call[ipc.SessionInfo](r, c, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "1"})
+	must(t, err)
+	r.eventually("the deletion", func() bool { return r.consents(c)[0].Outcome == consent.OutcomeErased })
 }
 
 // TestDeleteUnanswered: without an answer within a day it is deleted, and the

@@ -35,9 +35,10 @@ type leave struct {
 const leaveAgain = time.Hour
 
 // unproven tells whether what a grant covers waits for the person's word after
-// the supporter has left.
+// the supporter has left. Of a module it does whatever a policy accepts: it runs as
+// the person, and so do programs that a supporter starts.
 func (a *Agent) unproven(g record.Grant) bool {
-	return g.Basis == consent.BasisConsent && g.Provenance == consent.P0 && !a.policy.Effective.AcceptsUnproven()
+	return g.Basis == consent.BasisConsent && g.Provenance == consent.P0 && (a.cfg.Module.ID != "" || !a.policy.Effective.AcceptsUnproven())
 }
 
 // held tells whether a stream waits on this computer, or waited until its end:

@@ -26,7 +26,11 @@ const (
 	settle      = 150 * time.Millisecond
 	settleAtMay = time.Second // the longest that a change waits for another one
 	titleEvery  = time.Second
+	copiedEvery = time.Second // how often at most it is told that something was copied
 )
+
+// windowKinds are the kinds that the watch of windows gives.
+var windowKinds = []event.Kind{event.WindowFocused, event.ClipboardUsed}
 
 // before remembers which titles were there when recording began, as salted
 // hashes only: this memory cannot be read back into titles.

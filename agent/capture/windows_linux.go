@@ -1,9 +1,11 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,13 +27,14 @@ const maxWindows = 20000
 const beginWithin = 3 * time.Second
 
 // StartWindows reports the window in front and its title, with each change, as
-// event.WindowFocused, until Stop or until the last of grants has ended.
+// event.WindowFocused, and that something was copied, never what, as
+// event.ClipboardUsed, until Stop or until the last of grants has ended.
 //
 // The titles that are there when it returns count as from before the answer;
 // they come as TitleBefore for as long as their window keeps them. On Wayland
 // it returns ErrUnavailable: no program may see another one's windows there.
 func StartWindows(ctx context.Context, w Windows, emit Emit, grants ...record.Verified) (*Running, error) {
-	kinds := []event.Kind{event.WindowFocused}
+	kinds := windowKinds
 	if _, err := newGate(emit, grants, kinds, time.Now()); err != nil {
 		return nil, err
 	}
@@ -61,6 +64,9 @@ type xwindows struct {
 	old  *before
 	pace pace
 
+	clipboard *x11.Clipboard // nil: this server does not tell of it
+	copied    time.Time      // when a copy was told last
+
 	managed bool // a window manager tells which window is active (EWMH)
 	front   xproto.Window
 	// said is what was reported last, so that nothing is said twice.
@@ -74,6 +80,10 @@ type xwindows struct {
 func (x *xwindows) begin() error {
 	if err := x.listen(); err != nil {
 		return err
+	}
+	var err error
+	if x.clipboard, err = x.conn.WatchClipboard(); err != nil {
+		slog.Info("the clipboard's use is not told", "err", err)
 	}
 	windows, whole := x.conn.Tree(maxWindows)
 	titles, err := x.conn.TitlesOf(windows)
@@ -176,6 +186,10 @@ func (x *xwindows) run(ctx context.Context, g *gate) error {
 		case ev, ok := <-events:
 			if !ok {
 				return errors.New("watch windows: the X server is gone")
+			}
+			if w, ok := x.clipboard.Owner(ev); ok {
+				x.tookClipboard(g, w, time.Now())
+				continue
 			}
 			x.handle(ev, time.Now())
 		case <-due.C:
@@ -291,6 +305,22 @@ func (x *xwindows) report(g *gate, at time.Time) {
 	}
 	x.said.window, x.said.title = w, title
 	g.pass(event.WindowFocused, at, map[string]string{"app": app, "program": program, "title": title})
+}
+
+// tookClipboard says that the owner of w has copied something: many at a time, as
+// by a program that copies each change or a keeper of clipboards, are one.
+func (x *xwindows) tookClipboard(g *gate, w xproto.Window, now time.Time) {
+	if now.Sub(x.copied) < copiedEvery {
+		return
+	}
+	pid := x.conn.PID(w)
+	program, own := programOf(pid)
+	if own || pid > 0 && x.own != nil && x.own(pid) {
+		return
+	}
+	x.copied = now
+	// The window that owns a clipboard is often a hidden one without a class.
+	g.pass(event.ClipboardUsed, now, map[string]string{"app": cmp.Or(x.conn.Class(w), program)})
 }
 
 // programOf returns the base name of the executable of pid, "" when unknown,

@@ -13,7 +13,7 @@ import (
 
 // StartWindows is not built for this system yet and returns ErrUnavailable.
 func StartWindows(_ context.Context, _ Windows, emit Emit, grants ...record.Verified) (*Running, error) {
-	if _, err := newGate(emit, grants, []event.Kind{event.WindowFocused}, time.Now()); err != nil {
+	if _, err := newGate(emit, grants, windowKinds, time.Now()); err != nil {
 		return nil, err
 	}
 	return nil, fmt.Errorf("watch windows: %w: not supported on this system yet", ErrUnavailable)

@@ -38,6 +38,7 @@ const (
 	TypePolicy       Type = "application/vnd.aval.policy.v1+json"
 	TypeRelease      Type = "application/vnd.aval.release.v1+json"
 	TypeRequest      Type = "application/vnd.aval.request.v1+json"
+	TypeModule       Type = "application/vnd.aval.module.v1+json"
 	TypeCheckpoint   Type = "application/vnd.aval.checkpoint.v1+json"
 	// TypeBatch signs a batch of events; its payload is wire.Batch, not JSON.
 	TypeBatch Type = "application/vnd.aval.batch.v1+protobuf"

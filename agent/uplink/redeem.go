@@ -30,10 +30,11 @@ type Redeemed struct {
 }
 
 // Redeem has a server certify key, which must be made for this session alone,
-// for the session that the code asks for. It needs no rights. Its errors wrap
+// for the session that the code asks for. module is the id of the module that it
+// was entered in; empty: none. It needs no rights. Its errors wrap
 // ErrUnreachable, ErrProxy, ErrCertificate or ErrSessionCode and are sentences
 // for the person who entered the code.
-func Redeem(ctx context.Context, code wire.Code, key crypto.Signer, build string) (Redeemed, error) {
+func Redeem(ctx context.Context, code wire.Code, key crypto.Signer, build, module string) (Redeemed, error) {
 	none := Redeemed{}
 	a, err := parseServer(code.Server, code.Pin)
 	if err != nil {
@@ -45,7 +46,7 @@ func Redeem(ctx context.Context, code wire.Code, key crypto.Signer, build string
 	}
 	raw, err := a.post(ctx, http.ProxyFromEnvironment, wire.RedeemPath, wire.RedeemLabel, ErrSessionCode, func(exported []byte) (any, error) {
 		proof, err := record.SignBytes(key, record.TypeProof, wire.EnrollPayload(exported, pub, code.Secret))
-		return wire.RedeemRequest{Code: code.Secret, PublicKey: pub, AgentVersion: build, Proof: proof}, err
+		return wire.RedeemRequest{Code: code.Secret, PublicKey: pub, AgentVersion: build, Proof: proof, Module: module}, err
 	})
 	if err != nil {
 		return none, err

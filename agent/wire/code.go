@@ -29,6 +29,8 @@ type RedeemRequest struct {
 	AgentVersion string `json:"agent_version"`
 	// Proof is the key's signature (type TypeProof).
 	Proof []byte `json:"proof"`
+	// Module is the id of the module that the code was entered in; empty: none.
+	Module string `json:"module,omitempty"`
 }
 
 // RedeemReply certifies the key for one session of one company.
@@ -167,6 +169,16 @@ func isHost(s string) bool {
 		}
 	}
 	return true
+}
+
+// CheckServer refuses what is no https://HOST[:PORT] in the one form that ParseCode
+// makes, or no pin; an empty pin is none.
+func CheckServer(server, pin string) error {
+	host, ok := strings.CutPrefix(server, "https://")
+	if !ok || len(server) > maxCode || !isHost(host) || pin != "" && (!isPin(pin) || pin != strings.ToLower(pin)) {
+		return errors.New("this is no server's address")
+	}
+	return nil
 }
 
 func (c Code) tail() string {

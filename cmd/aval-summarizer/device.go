@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -68,6 +69,9 @@ the company then asks about sessions on that user's desktop there, whoever
 connects; the person at it is told each time, and may deny. Approve only a code
 that the user reads to you from their own screen.`, cobra.ExactArgs(1),
 		func(ctx context.Context, co *company.Service, args []string) error {
+			if refuse == (user != "") {
+				return usageError{errors.New("say whose account it is, or refuse it: --user ID or --refuse")}
+			}
 			w, err := co.DecideSignIn(ctx, args[0], "", user, "administrator")
 			if err != nil {
 				return err
@@ -82,7 +86,5 @@ that the user reads to you from their own screen.`, cobra.ExactArgs(1),
 		})
 	cmd.Flags().StringVar(&user, "user", "", "whose account it is: a user's id")
 	cmd.Flags().BoolVar(&refuse, "refuse", false, "refuse the computer")
-	cmd.MarkFlagsMutuallyExclusive("user", "refuse")
-	cmd.MarkFlagsOneRequired("user", "refuse")
 	return cmd
 }

@@ -190,6 +190,7 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
 	mux.Handle(wire.SignInPath, s.co.SignInStart())
 	mux.Handle(wire.AccountPath, s.co.SignInWait())
+	mux.Handle(wire.ModulePath, s.co.Module())
 	mux.Handle(company.CodesPath, s.co.CodesAPI())
 	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
 	mux.HandleFunc("GET /healthz", s.health.Live)

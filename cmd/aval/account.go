@@ -85,7 +85,9 @@ func (a *app) signOutCmd() *cobra.Command {
 			if err := a.call(cmd.Context(), ipc.MethodSignOut, nil, nil); err != nil {
 				return err
 			}
-			return a.print(map[string]bool{"signed_in": false}, func(w io.Writer) { fmt.Fprintln(w, "You are signed out. The company asks for nothing on this computer now.") })
+			return a.print(map[string]bool{"signed_in": false}, func(w io.Writer) {
+				fmt.Fprintln(w, "You are signed out. The company asks for nothing on this computer now.")
+			})
 		},
 	}
 }

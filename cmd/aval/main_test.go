@@ -1,17 +1,27 @@
 package main
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"encoding/json"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"aval/agent/module"
+	"aval/agent/record"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"aval": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"aval": func() { os.Exit(run(arguments(os.Args), os.Stdin, os.Stdout, os.Stderr)) },
 	})
 }
 
@@ -30,7 +40,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("AVAL_SOCKET", dir+"/agent.sock")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "keyof": keyOf, "replace": replace},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "keyof": keyOf, "replace": replace, "code": code, "module": signModule},
 	})
 }
 
@@ -68,4 +78,75 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has no %q", args[2], args[0])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(old, args[0], args[1])), 0o600))
+}
+
+// code N PROGRAM ARGS…: the program ends with exit code N; what it said is in
+// stdout.txt and stderr.txt.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N PROGRAM ARGS")
+	}
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	cmd.Env = append(os.Environ(), "AVAL_SOCKET="+ts.Getenv("AVAL_SOCKET"), "XDG_RUNTIME_DIR="+ts.Getenv("SOCKDIR"))
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	_ = cmd.Run()
+	if cmd.ProcessState == nil || strconv.Itoa(cmd.ProcessState.ExitCode()) != args[0] {
+		ts.Fatalf("%v, not %s\n%s%s", cmd.ProcessState, args[0], out.String(), errOut.String())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("stdout.txt"), out.Bytes(), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("stderr.txt"), errOut.Bytes(), 0o600))
+}
+
+// signModule writes a module that is good, expired or changed after it was signed;
+// its server is none.
+func signModule(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: module good|expired|changed FILE")
+	}
+	_, key, err := ed25519.GenerateKey(nil)
+	ts.Check(err)
+	at := time.Now().Add(-time.Hour)
+	m := record.Module{V: 1, ID: "01M", Name: "Help desk", Company: "01C", CompanyName: "Example Support", Server: "https://127.0.0.1:1",
+		Key: key.Public().(ed25519.PublicKey), At: at, Expires: at.Add(2 * time.Hour)}
+	if args[0] == "expired" {
+		m.Expires = at.Add(time.Minute)
+	}
+	raw, err := record.Sign(key, record.TypeModule, m)
+	ts.Check(err)
+	if args[0] == "changed" {
+		var env record.Envelope
+		ts.Check(json.Unmarshal(raw, &env))
+		env.Payload = bytes.Replace(env.Payload, []byte("Example"), []byte("Another"), 1)
+		raw, err = json.Marshal(env)
+		ts.Check(err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw, 0o600))
+}
+
+// TestArguments: only a copy under another name, started without arguments, beside a
+// module, runs it. To see it fail, let arguments not look at the name.
+func TestArguments(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside := filepath.Join(filepath.Dir(self), module.Beside)
+	if got := arguments([]string{"/x/support"}); len(got) != 0 {
+		t.Errorf("without a module: %q", got)
+	}
+	if err := os.WriteFile(beside, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(beside)
+	run := []string{"module", "run", beside}
+	for _, tt := range []struct{ args, want []string }{
+		{[]string{"/x/support"}, run}, {[]string{"Help desk.exe"}, run}, {[]string{"/x/aval"}, nil}, {[]string{"AVAL.EXE"}, nil},
+		{[]string{"/x/support", "status"}, []string{"status"}},
+	} {
+		if got := arguments(tt.args); !slices.Equal(got, tt.want) {
+			t.Errorf("%q: %q", tt.args, got)
+		}
+	}
 }

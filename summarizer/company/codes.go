@@ -167,7 +167,12 @@ func (s *Service) redeem(r *http.Request) (wire.RedeemReply, error) {
 	var reply wire.RedeemReply
 	err = s.db.Tx(r.Context(), func(tx *store.Tx) error {
 		reply = wire.RedeemReply{Company: s.id, ServerKey: s.PublicKey(), Device: store.NewID(now)}
-		code, err := tx.UseCode(s.id, s.keyed("code", req.Code), reply.Device, now)
+		if req.Module != "" {
+			if _, err := s.standing(tx, req.Module, now); err != nil {
+				return err
+			}
+		}
+		code, err := tx.UseCode(s.id, s.keyed("code", req.Code), reply.Device, req.Module, now)
 		if errors.Is(err, store.ErrNotFound) {
 			return s.whyNot(tx, req.Code)
 		}
@@ -248,7 +253,7 @@ func DecodeRedeem(raw []byte) (wire.RedeemRequest, error) {
 		return wire.RedeemRequest{}, err
 	}
 	if code, err := wire.ParseSecret(req.Code); err != nil || code != req.Code ||
-		len(req.PublicKey) != ed25519.PublicKeySize || len(req.Proof) != ed25519.SignatureSize {
+		len(req.PublicKey) != ed25519.PublicKeySize || len(req.Proof) != ed25519.SignatureSize || len(req.Module) > maxModuleID {
 		return wire.RedeemRequest{}, errors.New("code, key or proof is missing")
 	}
 	return req, nil

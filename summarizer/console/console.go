@@ -46,8 +46,8 @@ type Options struct {
 	Codes Codes
 	// Accounts approves computers that ask to be signed in; nil: none can be.
 	Accounts Accounts
-	Now   func() time.Time // nil: time.Now
-	Log   *slog.Logger     // nil: slog.Default
+	Now      func() time.Time // nil: time.Now
+	Log      *slog.Logger     // nil: slog.Default
 	// Zone is the time zone of all times shown; nil: the server's own.
 	Zone *time.Location
 }

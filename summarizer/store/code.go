@@ -41,10 +41,13 @@ func (t *Tx) InsertCode(c SessionCode) error {
 }
 
 // UseCode uses up an unused, unexpired code for a device and returns it, or
-// ErrNotFound. Call it in the transaction that creates the device.
-func (t *Tx) UseCode(company string, hash []byte, device string, at time.Time) (c SessionCode, err error) {
-	err = t.one(`UPDATE session_codes SET used_at = $4, device = $3
-		WHERE company = $1 AND hash = $2 AND used_at = 0 AND expires_at > $4 RETURNING `+codeColumns, []any{company, hash, device, ns(at)}, c.into()...)
+// ErrNotFound. Entered in a module (by id; empty: none) it is for that module,
+// with the module's own switch. Call it in the transaction that creates the device.
+func (t *Tx) UseCode(company string, hash []byte, device, module string, at time.Time) (c SessionCode, err error) {
+	err = t.one(`UPDATE session_codes SET used_at = $4, device = $3,
+			module = COALESCE((SELECT m.name FROM modules m WHERE m.company = $1 AND m.id = $5), module),
+			module_enabled = COALESCE((SELECT m.enabled FROM modules m WHERE m.company = $1 AND m.id = $5), module_enabled)
+		WHERE company = $1 AND hash = $2 AND used_at = 0 AND expires_at > $4 RETURNING `+codeColumns, []any{company, hash, device, ns(at), module}, c.into()...)
 	return c, err
 }
 

@@ -48,15 +48,30 @@ func (w *world) records(session string) bool {
 	return false
 }
 
-// begun starts a session that is recorded.
+// begun starts a session that is recorded. Where a busy machine does not paint the
+// question in time, the supporter connects once more.
 func (w *world) begun(d *desk) (*rig.Supporter, rig.Consent) {
 	w.t.Helper()
-	s := w.connect(d)
-	w.must(w.question(d).Answer(true))
-	w.must(s.WaitConnected(20 * time.Second))
-	row := w.decided(10 * time.Second)
-	w.recording(row.Session, true, 15*time.Second)
-	return s, row
+	for range 3 {
+		s := w.connect(d)
+		q, err := w.WaitQuestion(d.Display, 20*time.Second)
+		if err == nil {
+			err = q.Answer(true)
+		}
+		if err != nil {
+			w.t.Log(err)
+			w.must(s.Leave())
+			w.must(d.WaitNoWindow("the question", 20*time.Second, func(x rig.Window) bool { return rig.OfUI(x) || rig.OfNative(x) }))
+			continue
+		}
+		w.must(s.WaitConnected(20 * time.Second))
+		row := w.decided(10 * time.Second)
+		w.recording(row.Session, true, 15*time.Second)
+		return s, row
+	}
+	w.picture(d.Display, "no-question")
+	w.t.Fatal("the question was never painted in time")
+	return nil, rig.Consent{}
 }
 
 func TestStop(t *testing.T) {
@@ -78,6 +93,17 @@ func TestStop(t *testing.T) {
 		t.Error("what was recorded before Stop is gone, although nobody asked to delete it")
 	}
 	w.nowhere("CANARY-AFTER-STOP")
+	// The receipt says whose hand stopped it.
+	for lang, hand := range map[string]string{
+		"pt-BR": "Quem fez isso: alguém no mouse ou no teclado deste computador.",
+		"en":    "Who did this: somebody at this computer's own mouse or keyboard.",
+	} {
+		res, err := w.agent.CLI("consent", "receipt", row.ID, "--lang", lang)
+		w.must(err)
+		if res.Code != 0 || !strings.Contains(strings.Join(strings.Fields(res.Stdout), " "), hand) {
+			t.Errorf("the receipt in %s: status %d\n%s%s", lang, res.Code, res.Stdout, res.Stderr)
+		}
+	}
 }
 
 // TestPause: nothing is recorded until the person's own hand says so. Let

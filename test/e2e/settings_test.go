@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"errors"
+	"image"
 	"strings"
 	"testing"
 	"time"
@@ -126,4 +128,87 @@ func TestWelcome(t *testing.T) {
 	w.must(err)
 	_, err = d.WaitWindow("the main window", 30*time.Second, rig.OfUI)
 	w.must(err)
+}
+
+// TestLooserByHand: while a supporter is connected, a setting becomes looser only
+// by the person's own hand in the settings window: a click that a program makes, one
+// through x11vnc and the command line are refused and say why. It becomes stricter
+// by any of them. Planted: let changeSettings pass true for mine, and the first of
+// the forged clicks counts.
+func TestLooserByHand(t *testing.T) {
+	w := newWorld(t, "")
+	d := w.desktop("desk", rig.WithGL)
+	vnc, err := w.StartVNC(d.Display, rig.Hooks{})
+	w.must(err)
+	s, err := w.StartSupporter(vnc, d.Display)
+	w.must(err)
+	w.must(s.WaitConnected(20 * time.Second))
+	id, q := w.begin(d, "settings")
+	w.must(q.Answer(true))
+	w.must(w.Wait("the answer", 10*time.Second, func() (bool, error) { return w.stateOf(id) == "allowed", nil }))
+	row := w.row(id)
+	w.recording(row.Session, true, 15*time.Second)
+	_, err = w.Start(rig.Cmd{Name: "aval-ui", Path: w.Program("aval-ui"), Args: []string{"settings", "--socket", w.agent.Socket},
+		Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+w.Locale)})
+	w.must(err)
+	win, err := d.WaitWindow("the settings", 15*time.Second, rig.OfUI)
+	w.must(err)
+	w.settle(d.Display, "settings")
+	// The choices Permitido and Negado, from the window's corner.
+	allowed, denied := win.Rect.Min.Add(image.Pt(150, 225)), win.Rect.Min.Add(image.Pt(150, 300))
+	stored := func() string {
+		var s struct {
+			Value string `json:"session_insights"`
+		}
+		w.must(w.agent.JSON(&s, "settings", "get"))
+		return s.Value
+	}
+	becomes := func(want string) error {
+		return w.Wait("the setting "+want, 5*time.Second, func() (bool, error) { return stored() == want, errors.New(stored()) })
+	}
+	forged := []struct {
+		name  string
+		click func(image.Point) error
+	}{
+		{"x11vnc", func(p image.Point) error { return s.Click(p, 1) }},
+		{"xtest", func(p image.Point) error { return d.Click(p, 1) }},
+	}
+	for _, by := range forged {
+		before := stored()
+		for n := range attempts {
+			refused := w.logged("a looser setting that does not count")
+			w.must(by.click(allowed))
+			w.must(w.Wait("the refusal", 10*time.Second, func() (bool, error) { return w.logged("a looser setting that does not count") > refused, nil }))
+			if now := stored(); now != before {
+				t.Fatalf("%s: attempt %d: the setting is %q", by.name, n+1, now)
+			}
+		}
+		w.picture(d.Display, by.name+"-refused")
+		res, err := w.agent.CLI("settings", "set", "session-insights", "allowed")
+		w.must(err)
+		if res.Code == 0 || !strings.Contains(res.Stderr, "a supporter is connected to this desktop") {
+			t.Errorf("the command line: status %d, %s%s", res.Code, res.Stdout, res.Stderr)
+		}
+		// The person's own hand at the very same place.
+		for range 5 {
+			w.must(d.HandClick(allowed))
+			if err = becomes("allowed"); err == nil {
+				break
+			}
+		}
+		if err != nil {
+			w.picture(d.Display, by.name+"-hand")
+			t.Fatal(err)
+		}
+		w.picture(d.Display, by.name+"-hand")
+		w.must(by.click(denied))
+		if err := becomes("denied"); err != nil {
+			w.picture(d.Display, by.name+"-stricter")
+			t.Fatalf("%s: stricter: %v", by.name, err)
+		}
+	}
+	if !w.records(row.Session) {
+		t.Error("a setting ended what the person had allowed")
+	}
+	w.must(s.Leave())
 }

@@ -55,7 +55,7 @@ func redeem(t testing.TB, text string) (uplink.Redeemed, ed25519.PrivateKey, err
 		t.Fatal(err)
 	}
 	_, key, _ := ed25519.GenerateKey(nil)
-	r, err := uplink.Redeem(t.Context(), code, key, "test")
+	r, err := uplink.Redeem(t.Context(), code, key, "test", "")
 	return r, key, err
 }
 
@@ -106,7 +106,7 @@ func TestCodeTries(t *testing.T) {
 				wrong.Secret = wire.NewSecret()
 			}
 			_, key, _ := ed25519.GenerateKey(nil)
-			_, err := uplink.Redeem(context.Background(), wrong, key, "test")
+			_, err := uplink.Redeem(context.Background(), wrong, key, "test", "")
 			switch {
 			case err == nil:
 				t.Error("a wrong code was taken")

@@ -81,7 +81,7 @@ func visit(t testing.TB, s *server) *computer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := uplink.Redeem(t.Context(), code, st.DeviceKey(), "test")
+	r, err := uplink.Redeem(t.Context(), code, st.DeviceKey(), "test", "")
 	if err != nil {
 		t.Fatal(err)
 	}

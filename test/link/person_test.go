@@ -3,6 +3,7 @@ package link_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ type desk struct {
 	t      *testing.T
 	dir    string
 	socket string
+	policy string // the folder of local policies; empty: there are none
 	c      *ipc.Client
 	stop   func()
 
@@ -46,7 +48,7 @@ func (d *desk) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- agent.Run(ctx, agent.Config{Build: "test", StateDir: filepath.Join(d.dir, "state"), Socket: d.socket, Ready: func() { close(ready) }})
+		ended <- agent.Run(ctx, agent.Config{Build: "test", StateDir: filepath.Join(d.dir, "state"), Socket: d.socket, PolicyDir: d.policy, Ready: func() { close(ready) }})
 	}()
 	select {
 	case <-ready:
@@ -96,6 +98,20 @@ func say[R any](d *desk, m ipc.Method, params any) (R, error) {
 	var out R
 	err := d.c.Call(ctx, m, params, &out)
 	return out, err
+}
+
+// restartWith starts the service anew with a local policy.
+func (d *desk) restartWith(policy string) {
+	d.t.Helper()
+	d.stop()
+	d.policy = filepath.Join(d.dir, "policies")
+	if err := os.MkdirAll(filepath.Join(d.policy, "recommended"), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(d.policy, "recommended", "test.json"), []byte(policy), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+	d.start()
 }
 
 // live answers what the service pushes to the desktop, until the connection ends.

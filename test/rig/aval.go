@@ -334,6 +334,8 @@ type Consent struct {
 	Provenance string    `json:"provenance"`
 	Test       bool      `json:"test"`
 	Held       bool      `json:"held"`
+	Answer     string    `json:"answer"`
+	Lasts      time.Time `json:"lasts"`
 	At         time.Time `json:"at"`
 }
 
@@ -435,7 +437,13 @@ func (a *Agent) StartDesktop(d *Display, wrap ...string) (*Proc, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, a.r.Wait("aval-desktop on "+d.Name, 20*time.Second, func() (bool, error) {
+	return p, a.WaitDesktop(d, p)
+}
+
+// WaitDesktop waits until the service knows the helper p of d: after its start, or
+// the service's.
+func (a *Agent) WaitDesktop(d *Display, p *Proc) error {
+	return a.r.Wait("aval-desktop on "+d.Name, 20*time.Second, func() (bool, error) {
 		if p.Ended() {
 			return false, fmt.Errorf("%w: it ended with status %d: %s", ErrHopeless, p.ExitCode(), p.Tail())
 		}

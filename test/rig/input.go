@@ -65,6 +65,17 @@ func (d *Display) HandClick(p image.Point) error {
 	return d.outer.Click(p.Add(origin), 1)
 }
 
+// HandScroll turns the wheel of a nested display's mouse down, over p.
+func (d *Display) HandScroll(p image.Point, notches int) error {
+	origin, err := d.origin()
+	for range notches {
+		if err == nil {
+			err = d.outer.Click(p.Add(origin), 5)
+		}
+	}
+	return err
+}
+
 // HandPoint moves the pointer of a nested display from the outer one.
 func (d *Display) HandPoint(p image.Point) error {
 	origin, err := d.origin()

@@ -132,6 +132,12 @@ func newActivity(e ipc.ConsentEntry, live ipc.SessionInfo, cat *assets.Catalog, 
 		a.Facts = append(a.Facts, cat.T("activity.now.recording", nil))
 	}
 	switch {
+	case e.Held && e.Outcome == consent.OutcomeWithdrawn:
+		a.Facts = append(a.Facts, cat.T("activity.held.delete", nil))
+	case e.Held:
+		a.Facts = append(a.Facts, cat.T("activity.held", nil))
+	}
+	switch {
 	case enforced && e.Outcome == consent.OutcomeObjected:
 		a.Facts = append(a.Facts, cat.T("activity.objected", nil))
 	case enforced:

@@ -106,7 +106,8 @@ var passed = map[string]bool{
 	"LANG": true, "LANGUAGE": true,
 	"DISPLAY": true, "XAUTHORITY": true, "WAYLAND_DISPLAY": true,
 	"XDG_RUNTIME_DIR": true, "XDG_SESSION_ID": true, "XDG_SESSION_TYPE": true, "XDG_CURRENT_DESKTOP": true,
-	"XDG_CACHE_HOME": true, // of the graphics driver, for its compiled shaders
+	"XDG_CACHE_HOME":  true, // of the graphics driver, for its compiled shaders
+	"XDG_CONFIG_HOME": true, // of the toolkit; it says no more than HOME does
 
 	"DBUS_SESSION_BUS_ADDRESS": true,
 	"GDK_SCALE":                true, "GDK_DPI_SCALE": true, "QT_SCALE_FACTOR": true, "FYNE_SCALE": true,

@@ -1,0 +1,223 @@
+package company
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"aval/agent/consent"
+	"aval/agent/record"
+	"aval/agent/strict"
+	"aval/agent/wire"
+	"aval/summarizer/store"
+)
+
+// A module stands for ModuleDays days, unless it is made for fewer or more, up to
+// maxModuleDays.
+const (
+	ModuleDays    = 365
+	maxModuleDays = 730
+)
+
+// maxModuleID is the longest id of a module that is looked at, in bytes.
+const maxModuleID = 64
+
+// ErrNoModule: no module stands under this id.
+var ErrNoModule = errors.New("there is no such module, or it was revoked; module list shows them")
+
+// Module is a module as commands show it.
+type Module struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Enabled is its own switch for summaries; Asks, what comes of it together
+	// with the company's choice for outgoing sessions.
+	Enabled   bool                   `json:"enabled"`
+	Outgoing  consent.OutgoingOption `json:"outgoing"`
+	Asks      bool                   `json:"asks"`
+	CreatedAt time.Time              `json:"created_at"`
+	ExpiresAt time.Time              `json:"expires_at"`
+	RevokedAt time.Time              `json:"revoked_at,omitzero"`
+}
+
+func asModule(m store.Module, outgoing consent.OutgoingOption) Module {
+	return Module{m.ID, m.Name, m.Enabled, outgoing, asks(outgoing, m.Enabled), m.CreatedAt.UTC(), m.ExpiresAt.UTC(), m.RevokedAt}
+}
+
+// asks tells whether sessions by a module are asked about: as consent.Decide says.
+func asks(outgoing consent.OutgoingOption, enabled bool) bool {
+	return outgoing == consent.OutgoingAll || outgoing == consent.OutgoingModules && enabled
+}
+
+// CreateModule makes a module that stands for days, and the signed file of it.
+func (s *Service) CreateModule(ctx context.Context, name string, enabled bool, days int) (Module, []byte, error) {
+	name = cleanName(strings.TrimSpace(name))
+	switch {
+	case name == "" || len(name) > maxSupporter:
+		return Module{}, nil, errors.New("create module: a name of at most 100 characters is needed")
+	case days < 1 || days > maxModuleDays:
+		return Module{}, nil, fmt.Errorf("create module: it stands for 1 to %d days", maxModuleDays)
+	case s.server == "":
+		return Module{}, nil, errors.New("create module: the server's address is not known; start the server once")
+	}
+	now := s.now()
+	m := store.Module{ID: store.NewID(now), Company: s.id, Name: name, Enabled: enabled, CreatedAt: now.UTC(), ExpiresAt: now.AddDate(0, 0, days).UTC()}
+	var file []byte
+	var outgoing consent.OutgoingOption
+	err := s.db.Tx(ctx, func(tx *store.Tx) error {
+		c, err := tx.Company(s.id)
+		if err != nil {
+			return err
+		}
+		outgoing = decodeSettings(c.Settings).Outgoing
+		file, err = record.Sign(s.signer(), record.TypeModule, record.Module{V: 1, ID: m.ID, Name: name, Company: s.id, CompanyName: c.Name,
+			Server: strings.ToLower(s.server), Pin: s.Pin(), Key: s.PublicKey(), At: m.CreatedAt, Expires: m.ExpiresAt})
+		if err != nil {
+			return err
+		}
+		if err := tx.InsertModule(m); err != nil {
+			return err
+		}
+		return s.audit(tx, "module-created", m.ID, name)
+	})
+	if errors.Is(err, store.ErrExists) {
+		return Module{}, nil, fmt.Errorf("create module: there is one named %q already", name)
+	}
+	if err == nil {
+		_, err = record.OpenModule(file) // what nobody could open is not given away
+	}
+	if err != nil {
+		return Module{}, nil, fmt.Errorf("create module: %w", err)
+	}
+	return asModule(m, outgoing), append(file, '\n'), nil
+}
+
+// Modules lists the company's modules, oldest first.
+func (s *Service) Modules(ctx context.Context) (out []Module, err error) {
+	out = []Module{}
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		c, err := tx.Company(s.id)
+		if err != nil {
+			return err
+		}
+		list, err := tx.Modules(s.id)
+		for _, m := range list {
+			out = append(out, asModule(m, decodeSettings(c.Settings).Outgoing))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list modules: %w", err)
+	}
+	return out, nil
+}
+
+// SwitchModule sets a module's own switch for summaries. It counts from the next
+// code that is entered in the module.
+func (s *Service) SwitchModule(ctx context.Context, id string, on bool) (Module, error) {
+	action := "module-disabled"
+	if on {
+		action = "module-enabled"
+	}
+	return s.changeModule(ctx, "switch module", action, id, func(tx *store.Tx) error { return tx.SwitchModule(s.id, id, on) })
+}
+
+// RevokeModule ends a module for good: it does not start any more, and codes are
+// not taken in it. Sessions that are open go on.
+func (s *Service) RevokeModule(ctx context.Context, id string) (Module, error) {
+	return s.changeModule(ctx, "revoke module", "module-revoked", id, func(tx *store.Tx) error { return tx.RevokeModule(s.id, id, s.now()) })
+}
+
+func (s *Service) changeModule(ctx context.Context, what, action, id string, change func(*store.Tx) error) (Module, error) {
+	var out Module
+	err := s.db.Tx(ctx, func(tx *store.Tx) error {
+		if err := change(tx); err != nil {
+			return err
+		}
+		m, err := tx.Module(s.id, id)
+		if err != nil {
+			return err
+		}
+		c, err := tx.Company(s.id)
+		if err != nil {
+			return err
+		}
+		out = asModule(m, decodeSettings(c.Settings).Outgoing)
+		return s.audit(tx, action, id, m.Name)
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrNoModule
+	}
+	if err != nil {
+		return Module{}, fmt.Errorf("%s: %w", what, err)
+	}
+	return out, nil
+}
+
+// standing is a module that stands, or the refusal that says why it does not.
+func (s *Service) standing(tx *store.Tx, id string, now time.Time) (store.Module, error) {
+	m, err := tx.Module(s.id, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return m, refuse(http.StatusForbidden, "module-unknown", "This module is not known here. Ask the support for their own.")
+	case err != nil:
+		return m, err
+	case !m.RevokedAt.IsZero():
+		return m, refuse(http.StatusForbidden, "module-revoked", "The company has revoked this module. Ask the support for the new one.")
+	case !now.Before(m.ExpiresAt):
+		return m, refuse(http.StatusForbidden, "module-expired", "This module has expired. Ask the support for the new one.")
+	}
+	return m, nil
+}
+
+// Module answers POST /module: see wire.ModuleQuery. What it says is no secret,
+// and it changes nothing.
+func (s *Service) Module() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reply, err := s.moduleReply(r)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		var no *refusal
+		switch {
+		case errors.As(err, &no):
+			w.WriteHeader(no.status)
+			_ = json.NewEncoder(w).Encode(no.EnrollError)
+		case err != nil:
+			s.log.Error("look up module", "err", err)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not look at the module now; try again in a minute."})
+		default:
+			_ = json.NewEncoder(w).Encode(reply)
+		}
+	})
+}
+
+func (s *Service) moduleReply(r *http.Request) (wire.ModuleReply, error) {
+	var reply wire.ModuleReply
+	if r.Method != http.MethodPost {
+		return reply, refuse(http.StatusMethodNotAllowed, "method", "A module is asked about by a POST.")
+	}
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxEnroll+1))
+	var q wire.ModuleQuery
+	if err != nil || len(raw) > maxEnroll || strict.Decode(raw, &q) != nil || len(q.ID) > maxModuleID {
+		return reply, refuse(http.StatusBadRequest, "malformed", "The request cannot be read; is the agent of this version?")
+	}
+	err = s.db.View(r.Context(), func(tx *store.Tx) error {
+		m, err := s.standing(tx, q.ID, s.now())
+		if err != nil {
+			return err
+		}
+		c, err := tx.Company(s.id)
+		if err != nil {
+			return err
+		}
+		reply = wire.ModuleReply{Company: s.id, CompanyName: c.Name, ServerKey: s.PublicKey(), Name: m.Name,
+			Asks: asks(decodeSettings(c.Settings).Outgoing, m.Enabled)}
+		return nil
+	})
+	return reply, err
+}
