@@ -68,8 +68,10 @@ func (a *Agent) decide(l *live) {
 		d.Company, d.CompanyName = c.Company, c.CompanyName
 		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
 		d.ServerReleases = c.trust().ServerReleases()
-		c.fill(&in, d.At)
-		l.asAnnounced(&in)
+		c.fillFor(l, &in, d.At)
+		if c.Account != nil {
+			in.ManagedByRequester = a.isTheirs(c, l, targets)
+		}
 		d.Request = l.Request
 		if g := c.guest; g != nil {
 			d.CompanyHost, d.Request = g.host, g.request.ID

@@ -22,7 +22,7 @@ func (a *Agent) policyNow() source.Snapshot {
 	if a.policies != nil {
 		s = a.policies.Load(now)
 	}
-	if a.company != nil {
+	if a.company != nil && a.company.Account == nil {
 		s = a.company.join(s, now)
 	}
 	a.policy = s
@@ -146,8 +146,7 @@ func (a *Agent) again(l *live) decided {
 	c := a.asker(l)
 	switch {
 	case c != nil && c.Company == d.Company:
-		c.fill(&d.Input, d.At)
-		l.asAnnounced(&d.Input)
+		c.fillFor(l, &d.Input, d.At)
 		d.PolicyVersion, d.ServerReleases = c.options.Version, c.trust().ServerReleases()
 	default: // the computer has left the company that asked
 		d.Input.Outgoing, d.Input.Incoming = consent.OutgoingOff, consent.IncomingOff
@@ -183,7 +182,7 @@ func (a *Agent) policyShow() ipc.PolicyResult {
 	if s.Err != nil {
 		r.Problem = s.Err.Error()
 	}
-	if a.company != nil {
+	if a.company != nil && a.company.Account == nil {
 		r.Server = a.company.served()
 	}
 	for _, v := range s.Effective.All() {

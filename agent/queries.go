@@ -27,6 +27,9 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 	s := ipc.Status{Build: a.cfg.Build, PID: os.Getpid(), StartedAt: a.start, Link: "none", Notes: a.notes, Desktops: a.desktopList(p)}
 	if c := a.company; c != nil {
 		s.Device, s.Company, s.Server = c.Device, c.CompanyName, c.Server
+		if c.Account != nil {
+			s.Account = c.Account.User
+		}
 		s.Link, s.LinkError = cmp.Or(c.state.Link, "connecting"), c.state.Err
 	}
 	streams, err := a.store.Streams()

@@ -95,6 +95,8 @@ const (
 
 	MethodEnroll   Method = "enroll"
 	MethodUnenroll Method = "unenroll"
+	MethodSignIn   Method = "account.sign-in" // pushes PushSignIn, and answers when the user has approved
+	MethodSignOut  Method = "account.sign-out"
 
 	// Of aval-desktop.
 	MethodDesktopRegister  Method = "desktop.register"
@@ -120,6 +122,7 @@ const (
 	PushPromptClose = "prompt.close"
 	PushNotice      = "notice"
 	PushIndicator   = "indicator"
+	PushSignIn      = "account.code" // SignInCode
 	PushCapture     = "capture"
 	PushListen      = "listen"
 	PushWatch       = "watch"
@@ -238,6 +241,26 @@ type Enroll struct {
 	Pin    string `json:"pin,omitempty"` // sha256:HEX of the server key's SPKI; empty: system roots
 }
 
+// SignIn signs the caller in to a user's account of a company.
+type SignIn struct {
+	Server string `json:"server"` // https://HOST[:PORT][#sha256:HEX]
+}
+
+// SignInCode is pushed to who signs in: the code that the user enters at URL.
+type SignInCode struct {
+	Code    string    `json:"code"`
+	URL     string    `json:"url"`
+	Expires time.Time `json:"expires"`
+}
+
+// SignInResult says to which account.
+type SignInResult struct {
+	Company string `json:"company"`
+	User    string `json:"user"`
+	Server  string `json:"server"`
+	Device  string `json:"device"`
+}
+
 // EnrollResult says with whom the device is enrolled now.
 type EnrollResult struct {
 	Company     string `json:"company"`
@@ -288,6 +311,9 @@ type Status struct {
 	Device    string    `json:"device,omitempty"`
 	Company   string    `json:"company,omitempty"`
 	Server    string    `json:"server,omitempty"`
+	// Account: the company does not manage this computer, somebody here is signed
+	// in to this user's account of it.
+	Account string `json:"account,omitempty"`
 	// Outgoing and Incoming are what the company asks for, as it counts now.
 	Outgoing         consent.OutgoingOption `json:"outgoing,omitempty"`
 	Incoming         consent.IncomingOption `json:"incoming,omitempty"`

@@ -188,12 +188,14 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
 	mux.Handle(wire.RustDeskPath, s.ingest.RustDesk())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
+	mux.Handle(wire.SignInPath, s.co.SignInStart())
+	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
 	mux.Handle(company.CodesPath, s.co.CodesAPI())
 	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Accounts: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 

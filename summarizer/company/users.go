@@ -72,10 +72,14 @@ func (s *Service) Users(ctx context.Context) (out []User, err error) {
 	return out, nil
 }
 
-// DisableUser ends what a supporter may do, with their tokens, at once.
+// DisableUser ends what a supporter may do, with their tokens and the computers
+// that are signed in to their account, at once.
 func (s *Service) DisableUser(ctx context.Context, id string) error {
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
 		if err := tx.DisableUser(s.id, id, s.now()); err != nil {
+			return err
+		}
+		if err := tx.RevokeAccounts(s.id, id, s.now()); err != nil {
 			return err
 		}
 		return s.audit(tx, "user-disabled", id, "")

@@ -23,6 +23,7 @@ import (
 
 	"aval/agent/wire"
 	"aval/assets"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 )
 
@@ -43,8 +44,10 @@ type Options struct {
 	Enrol func() string
 	// Codes makes session codes; nil: there are none, and no page for them.
 	Codes Codes
-	Now   func() time.Time // nil: time.Now
-	Log   *slog.Logger     // nil: slog.Default
+	// Accounts approves computers that ask to be signed in; nil: none can be.
+	Accounts Accounts
+	Now      func() time.Time // nil: time.Now
+	Log      *slog.Logger     // nil: slog.Default
 	// Zone is the time zone of all times shown; nil: the server's own.
 	Zone *time.Location
 }
@@ -85,6 +88,10 @@ func New(db *store.DB, o Options) *Console {
 		mux.HandleFunc("POST /codes", c.signedIn(c.newCode))
 		mux.HandleFunc("POST /codes/announce", c.signedIn(c.announce))
 		mux.HandleFunc("GET "+wire.JoinPath+"{code}", c.join)
+	}
+	if o.Accounts != nil && o.Codes != nil {
+		mux.HandleFunc("GET "+company.ApprovePath, c.signedIn(c.account))
+		mux.HandleFunc("POST "+company.ApprovePath, c.signedIn(c.approve))
 	}
 	mux.HandleFunc("GET /sign-in", c.signIn)
 	mux.HandleFunc("POST /sign-out", c.signOut)

@@ -138,6 +138,8 @@ func listenWith(dir, addr string, o company.Options, ping time.Duration) (*serve
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
 	mux.Handle(wire.RustDeskPath, s.in.RustDesk())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
+	mux.Handle(wire.SignInPath, s.co.SignInStart())
+	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
 	s.http = &http.Server{Handler: mux, TLSConfig: s.co.TLS(), ReadHeaderTimeout: 10 * time.Second}
 	s.http.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
