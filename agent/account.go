@@ -10,6 +10,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/agent/policy"
 	"aval/agent/record"
 	"aval/agent/session"
 	"aval/agent/uplink"
@@ -28,6 +29,8 @@ type account struct {
 	User string `json:"user"` // whose account it is, as the server calls them
 	Host string `json:"host"` // of the server, as TLS has verified it
 	Key  []byte `json:"key"`  // seed of the account's Ed25519 key
+	// First: it has not asked on this computer before.
+	First bool `json:"first,omitempty"`
 }
 
 // own is the key under which a company knows this computer, where that is not
@@ -42,14 +45,70 @@ func (c *company) own() ed25519.PrivateKey {
 	return nil
 }
 
-// fillFor is fill for one session: an account's company asks about outgoing
-// sessions that it has announced, and about no others.
-func (c *company) fillFor(l *live, in *consent.Input, now time.Time) {
+// fillFor sets in an input what c asks for in one session, and what the policy in
+// force says for it; nil: nobody asks. An account's company asks about outgoing
+// sessions that it has announced, and about no others, and nothing but the person's
+// own setting allows without a question.
+func (a *Agent) fillFor(c *company, l *live, in *consent.Input, now time.Time) {
+	if c == nil {
+		in.Outgoing, in.Incoming = consent.OutgoingOff, consent.IncomingOff
+		a.policy.Effective.Fill(in)
+		return
+	}
 	c.fill(in, now)
 	l.asAnnounced(in)
-	if c.Account != nil && l.Request == "" {
-		in.Outgoing = consent.OutgoingOff
+	a.policy.Effective.Fill(in)
+	if c.Account != nil {
+		if l.Request == "" {
+			in.Outgoing = consent.OutgoingOff
+		}
+		policy.Unmanaged(in)
 	}
+}
+
+// host is the name of a company's server, as TLS has verified it, where the
+// company's own name is its own word; empty: this computer is enrolled with it.
+func (c *company) host() string {
+	switch {
+	case c.guest != nil:
+		return c.guest.host
+	case c.Account != nil:
+		return c.Account.Host
+	}
+	return ""
+}
+
+// firstContact is what a question says of a company that does not manage this
+// computer: that no authority vouches for its server, only a fingerprint that was
+// given here, and that it has not asked before.
+func (c *company) firstContact() (pinned, first bool) {
+	switch {
+	case c.guest != nil:
+		return c.guest.pinned, c.guest.first
+	case c.Account != nil:
+		return c.Pin != "", c.Account.First
+	}
+	return false, false
+}
+
+// metNow notes that the person has answered a question of their account's company:
+// the next is not the first any more.
+func (a *Agent) metNow(c *company) {
+	if c == nil || c.Account == nil || !c.Account.First {
+		return
+	}
+	c.Account.First = false
+	if err := a.keepAccount(c); err != nil { // it is said once more then
+		a.log.Error("keep account", "err", err)
+	}
+}
+
+func (a *Agent) keepAccount(c *company) error {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode account: %w", err)
+	}
+	return a.store.PutDoc(docAccount, raw)
 }
 
 // isTheirs tells whether the desktops that l shows are all the account's
@@ -126,23 +185,21 @@ func (a *Agent) maySignIn(p ipc.Peer) error {
 
 func (a *Agent) signedInTo(c *company) (ipc.SignInResult, error) {
 	none := ipc.SignInResult{}
-	if _, err := a.meet(c.Company, met{Name: c.CompanyName, Host: c.Account.Host, Key: c.ServerKey, FirstAt: time.Now().UTC()}); err != nil {
+	first, err := a.meet(c.Company, met{Name: c.CompanyName, Host: c.Account.Host, Key: c.ServerKey, FirstAt: time.Now().UTC()})
+	if err != nil {
 		return none, err
 	}
+	c.Account.First = first
 	envelope := c.Options
 	c.Options = nil
 	b, err := record.OpenOptions(envelope, c.trust())
 	if err != nil {
 		return none, err
 	}
-	raw, err := json.Marshal(c)
-	if err != nil {
-		return none, fmt.Errorf("encode account: %w", err)
-	}
 	if err := a.keepOptions(c, b, envelope); err != nil {
 		return none, err
 	}
-	if err := a.store.PutDoc(docAccount, raw); err != nil {
+	if err := a.keepAccount(c); err != nil {
 		return none, errors.Join(err, a.dropOptions())
 	}
 	a.company = c

@@ -6,6 +6,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/agent/policy"
 	"aval/agent/record"
 )
 
@@ -13,13 +14,15 @@ import (
 // about outgoing sessions only where it has announced them. Planted: with
 // isTheirs looking at the first of the people alone, "both" and "nobody" were the
 // company's; without the condition in fillFor, a session that nobody announced
-// was asked about as outgoing.
+// was asked about as outgoing; without policy.Unmanaged there, what nobody had
+// chosen was allowed.
 func TestAccountOf(t *testing.T) {
 	c := &company{Account: &account{UID: 1000}, options: record.Bundle{Until: time.Now().Add(time.Hour), Options: record.Options{
 		Outgoing: consent.OutgoingAll, Incoming: consent.IncomingAll, IncomingEnforced: true, LogSessions: true}}}
 	mine := &desktop{id: "1", uid: 1000, reg: ipc.DesktopRegister{}}
 	other := &desktop{id: "2", uid: 1001, reg: ipc.DesktopRegister{}}
 	a := &Agent{desktops: map[string]*desktop{"1": mine, "2": other}, company: c}
+	a.policy.Effective = policy.Merge(nil)
 	for name, row := range map[string]struct {
 		targets []*desktop
 		want    bool
@@ -36,21 +39,26 @@ func TestAccountOf(t *testing.T) {
 	if none.isTheirs(c, &live{}, nil) {
 		t.Error("nobody is there")
 	}
-	var in consent.Input
-	if c.fillFor(&live{}, &in, time.Now()); in.Outgoing != consent.OutgoingOff || in.Incoming != consent.IncomingAll || in.IncomingEnforced || in.ManagedByRequester {
+	in := func(l *live) (in consent.Input) {
+		in.ManagedByRequester, in.Local, in.Desktop = true, consent.AccessUnset, consent.DesktopAvailable
+		a.fillFor(c, l, &in, time.Now())
+		in.Direction = consent.Incoming
+		return in
+	}
+	if in := in(&live{}); in.Outgoing != consent.OutgoingOff || in.Incoming != consent.IncomingAll || in.IncomingEnforced || consent.Decide(in).Verdict != consent.Ask {
 		t.Errorf("%+v", in)
 	}
 	announced := &live{}
 	announced.Request = "01X"
-	if c.fillFor(announced, &in, time.Now()); in.Outgoing != consent.OutgoingAll {
+	if in := in(announced); in.Outgoing != consent.OutgoingAll {
 		t.Errorf("announced: %+v", in)
 	}
 	c.options.Incoming = consent.IncomingPolicy
-	if c.fillFor(&live{}, &in, time.Now()); in.Incoming != consent.IncomingOff {
+	if in := in(&live{}); in.Incoming != consent.IncomingOff {
 		t.Errorf("by policy: %+v", in)
 	}
 	c.options.Until = time.Now()
-	if c.fillFor(announced, &in, time.Now()); in.Incoming != consent.IncomingOff || in.Outgoing != consent.OutgoingOff {
+	if in := in(announced); in.Incoming != consent.IncomingOff || in.Outgoing != consent.OutgoingOff {
 		t.Errorf("lapsed: %+v", in)
 	}
 }

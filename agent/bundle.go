@@ -11,7 +11,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
-	"aval/agent/record"
+		"aval/agent/record"
 	"aval/agent/session"
 )
 
@@ -58,12 +58,6 @@ func (c *company) fill(in *consent.Input, now time.Time) {
 	if o := c.options; now.Before(o.Until) {
 		in.Outgoing, in.Incoming, in.IncomingEnforced, in.LogSessions = o.Outgoing, o.Incoming, o.IncomingEnforced, o.LogSessions
 		in.ModuleEnabled = c.guest != nil && c.guest.request.ModuleEnabled
-	}
-	if c.Account != nil { // it manages nothing, whatever its options say
-		in.IncomingEnforced = false
-		if in.Incoming != consent.IncomingAll {
-			in.Incoming = consent.IncomingOff
-		}
 	}
 }
 
@@ -156,8 +150,8 @@ func (a *Agent) keepOptions(c *company, b record.Bundle, envelope []byte) error 
 func (c *company) have(b record.Bundle, envelope []byte, newest seen) {
 	c.options, c.raw, c.seen = b, envelope, newest
 	c.CompanyName = cmp.Or(b.CompanyName, c.CompanyName)
-	if c.Account != nil { // the name is its own choice, the server's is verified
-		c.CompanyName = fmt.Sprintf("%s (%s)", session.Clean(c.CompanyName, session.MaxSupporter), c.Account.Host)
+	if c.Account != nil { // its own choice
+		c.CompanyName = session.Clean(c.CompanyName, session.MaxSupporter)
 	}
 }
 

@@ -146,12 +146,11 @@ func (a *Agent) again(l *live) decided {
 	c := a.asker(l)
 	switch {
 	case c != nil && c.Company == d.Company:
-		c.fillFor(l, &d.Input, d.At)
 		d.PolicyVersion, d.ServerReleases = c.options.Version, c.trust().ServerReleases()
 	default: // the computer has left the company that asked
-		d.Input.Outgoing, d.Input.Incoming = consent.OutgoingOff, consent.IncomingOff
+		c = nil
 	}
-	a.policy.Effective.Fill(&d.Input)
+	a.fillFor(c, l, &d.Input, d.At)
 	d.PolicyOrigin, d.PolicySHA256 = a.origin(c)
 	d.Input.Desktop = consent.DesktopAvailable
 	d.Decision, d.Narrowed = consent.Decide(d.Input), ""

@@ -71,8 +71,12 @@ func (a *Agent) wants() policy.Asks {
 	in := consent.Input{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff}
 	if a.company != nil {
 		a.company.fill(&in, time.Now())
+		if a.company.Account != nil {
+			policy.Unmanaged(&in)
+		}
 	}
-	return policy.Asks{Outgoing: in.Outgoing, Incoming: in.Incoming, IncomingEnforced: in.IncomingEnforced, LogSessions: in.LogSessions}
+	return policy.Asks{Outgoing: in.Outgoing, Incoming: in.Incoming, IncomingEnforced: in.IncomingEnforced, LogSessions: in.LogSessions,
+		Account: a.company != nil && a.company.Account != nil}
 }
 
 func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {

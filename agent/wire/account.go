@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"strings"
+
+	"aval/agent/strict"
 )
 
 // The two steps by which a computer is signed in to a user's account, after RFC
@@ -69,7 +71,7 @@ func ParseServer(text string) (server, pin string, err error) {
 	text, pin, pinned := strings.Cut(text, "#")
 	host, https := cutFold(strings.TrimSuffix(text, "/"), "https://")
 	host = strings.ToLower(host)
-	if pinned && !isPin(pin) || !https || !isHost(host) {
+	if pinned && !strict.Pin(pin) || !https || !strict.Host(host) {
 		return "", "", ErrServer
 	}
 	return "https://" + host, strings.ToLower(pin), nil

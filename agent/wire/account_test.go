@@ -7,7 +7,7 @@ import (
 	"aval/agent/wire"
 )
 
-// A server's address is taken in one form. Planted: without isHost, five of
+// A server's address is taken in one form. Planted: without strict.Host, five of
 // the bad ones were taken.
 func TestParseServer(t *testing.T) {
 	pin := "sha256:" + strings.Repeat("ab", 32)

@@ -74,40 +74,75 @@ func (s *server) chooses(t *testing.T, in consent.IncomingOption) {
 }
 
 // An account from its start to the events at the server, over a restart, to
-// signing out while it records. The company's enforcement does not reach it: the
-// person's own choice counts.
+// signing out while it records. Where the person has chosen nothing they are
+// asked, whatever the company enforces: the question names the server first, and
+// says the first time that it is the first. Planted: without policy.Unmanaged in
+// fillFor the first session was recorded without a question; without metNow the
+// second question said that it was the first contact.
 func TestAccount(t *testing.T) {
 	s := startServer(t, nil)
 	d := accountOf(t, s, s.user(t, "Ana Souza", true))
 	st, err := say[ipc.Status](d, ipc.MethodStatus, nil)
-	if err != nil || st.Account != "Ana Souza" || st.Company != "Example Support (127.0.0.1)" || st.IncomingEnforced || st.Required {
+	if err != nil || st.Account != "Ana Souza" || st.Company != "Example Support" || st.IncomingEnforced || st.Required {
 		t.Fatalf("%+v, %v", st, err)
 	}
 	d.stop()
 	d.start()
-	if r := begin(t, d, "1"); r.Verdict != consent.Allow || r.Outcome != consent.OutcomeAllowed || len(d.questions()) != 0 {
-		t.Fatalf("%+v", r)
+	note := func(id string) {
+		t.Helper()
+		e, err := say[ipc.SessionEventResult](d, ipc.MethodSessionEvent, ipc.SessionEvent{ID: "t/" + id, Kind: event.Note, Fields: map[string]string{"text": "printer restarted"}})
+		if err != nil || !e.Recorded {
+			t.Fatalf("%+v, %v", e, err)
+		}
 	}
-	e, err := say[ipc.SessionEventResult](d, ipc.MethodSessionEvent, ipc.SessionEvent{ID: "t/1", Kind: event.Note, Fields: map[string]string{"text": "printer restarted"}})
-	if err != nil || !e.Recorded {
-		t.Fatalf("%+v, %v", e, err)
-	}
-	d.eventually("the event at the server", func() bool { return s.streams(t)["t/1"].Acked > 0 })
-
-	if _, err := say[ipc.Empty](d, ipc.MethodSignOut, nil); err != nil {
-		t.Fatal(err)
-	}
-	if i, ok := d.session("t/1"); ok && i.Recording {
-		t.Errorf("it records after signing out: %+v", i)
-	}
-	if r := begin(t, d, "2"); r.Verdict != consent.NotRequested {
-		t.Errorf("after signing out: %+v", r)
-	}
-	for _, id := range []string{"1", "2"} {
+	over := func(id string) {
+		t.Helper()
 		if _, err := say[ipc.SessionInfo](d, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "t/" + id}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for i, id := range []string{"1", "2"} {
+		if r := begin(t, d, id); r.Verdict != consent.Ask || r.Outcome != consent.OutcomeAllowed {
+			t.Fatalf("%+v", r)
+		}
+		asked := d.questions()
+		if len(asked) != 2*i+1 {
+			t.Fatalf("%d questions", len(asked))
+		}
+		if co := asked[2*i].Companies[0]; co.Host != "127.0.0.1" || co.Name != "Example Support" || co.Verified || !co.Account || !co.Pinned || co.First != (i == 0) {
+			t.Errorf("%+v", co)
+		}
+		note(id)
+		over(id)
+		// Nobody knows whose hand the yes was, so that another question comes.
+		d.eventually("the event at the server", func() bool { return s.streams(t)["t/"+id].Acked > 0 })
+	}
+	if g := s.streams(t)["t/1"]; g.Direction != consent.Incoming || g.Basis != consent.BasisConsent {
+		t.Errorf("%+v", g)
+	}
+
+	if _, err := say[ipc.SettingsResult](d, ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: consent.AccessAllowed}); err != nil {
+		t.Fatal(err)
+	}
+	if r := begin(t, d, "3"); r.Verdict != consent.Allow || r.Outcome != consent.OutcomeAllowed || len(d.questions()) != 4 {
+		t.Fatalf("%+v", r)
+	}
+	note("3")
+	d.eventually("the event at the server", func() bool { return s.streams(t)["t/3"].Acked > 0 })
+	if g := s.streams(t)["t/3"]; g.Basis != consent.BasisStandingSetting {
+		t.Errorf("%+v", g)
+	}
+	if _, err := say[ipc.Empty](d, ipc.MethodSignOut, nil); err != nil {
+		t.Fatal(err)
+	}
+	if i, ok := d.session("t/3"); ok && i.Recording {
+		t.Errorf("it records after signing out: %+v", i)
+	}
+	if r := begin(t, d, "4"); r.Verdict != consent.NotRequested {
+		t.Errorf("after signing out: %+v", r)
+	}
+	over("3")
+	over("4")
 	if _, err := say[ipc.Empty](d, ipc.MethodSignOut, nil); err == nil {
 		t.Error("signed out twice")
 	}
@@ -125,7 +160,8 @@ func TestAccountTable(t *testing.T) {
 		{consent.IncomingOff, consent.AccessUnset, consent.NotRequested},
 		{consent.IncomingPolicy, consent.AccessUnset, consent.NotRequested},
 		{consent.IncomingPolicy, consent.AccessAllowed, consent.NotRequested},
-		{consent.IncomingAll, consent.AccessUnset, consent.Allow},
+		{consent.IncomingAll, consent.AccessUnset, consent.Ask},
+		{consent.IncomingAll, consent.AccessAllowed, consent.Allow},
 		{consent.IncomingAll, consent.AccessAfterConfirmation, consent.Ask},
 		{consent.IncomingAll, consent.AccessDenied, consent.Deny},
 	} {
@@ -175,7 +211,7 @@ func TestAccountRevoked(t *testing.T) {
 			user := s.user(t, "Ana Souza", true)
 			d := accountOf(t, s, user)
 			st, _ := say[ipc.Status](d, ipc.MethodStatus, nil)
-			if r := begin(t, d, "1"); r.Verdict != consent.Allow {
+			if r := begin(t, d, "1"); r.Verdict != consent.Ask {
 				t.Fatalf("%+v", r)
 			}
 			end(t, s, user, st.Device)
