@@ -11,7 +11,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
-		"aval/agent/record"
+	"aval/agent/record"
 	"aval/agent/session"
 )
 

@@ -264,9 +264,8 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 func accountFollows(g record.Grant) bool {
 	said := g.Input
 	policy.Unmanaged(&said)
-	asked := g.Basis == consent.BasisConsent && g.Decision.Verdict == consent.Ask
-	chosen := g.Basis == consent.BasisStandingSetting && g.Decision.Verdict == consent.Allow && g.Decision.Basis == g.Basis
-	return said == g.Input && consent.Decide(g.Input) == g.Decision && (asked || chosen) &&
+	return said == g.Input && consent.Decide(g.Input) == g.Decision &&
+		(g.Basis == consent.BasisConsent || g.Basis == consent.BasisStandingSetting) &&
 		(g.PolicyOrigin == policy.FromAccount || strings.HasSuffix(g.PolicyOrigin, ", "+policy.FromAccount))
 }
 

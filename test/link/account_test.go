@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,9 @@ import (
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/ipc"
+	"aval/agent/policy"
+	"aval/agent/record"
+	astore "aval/agent/store"
 	"aval/agent/uplink"
 	"aval/agent/wire"
 	"aval/summarizer/company"
@@ -183,6 +188,106 @@ func TestAccountTable(t *testing.T) {
 		}
 		if _, err := say[ipc.SessionInfo](d, ipc.MethodSessionEnd, ipc.SessionEnd{ID: "t/" + id}); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// The server takes from such a computer only what rests on the person's own word,
+// whatever the computer says of policies. Planted: without accountFollows in
+// checkPolicy what a policy of its own allowed was taken, and "no account"; with
+// incomingFollows not told of the account, the policy that it does not name.
+func TestAccountGrants(t *testing.T) {
+	s := startServer(t, nil)
+	user := s.user(t, "Ana Souza", true)
+	s.chooses(t, consent.IncomingAll)
+	st, err := astore.Open(filepath.Join(t.TempDir(), "state"), astore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	asks, err := uplink.StartSignIn(t.Context(), s.co.Server(), s.co.Pin(), st.DeviceKey().(ed25519.PrivateKey), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.co.DecideSignIn(t.Context(), asks.UserCode, "", user, "test"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := asks.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &computer{t: t, store: st, enr: got.Enrolment}
+	s.chooses(t, consent.IncomingOff) // version 2, once it connects
+	c := welcome(t, s.addr, d)
+	s.chooses(t, consent.IncomingAll)
+
+	body := func(session string, change func(*record.Grant)) []byte {
+		g := d.body(session)
+		g.Direction, g.Basis, g.PolicyOrigin = consent.Incoming, consent.BasisConsent, policy.FromAccount
+		g.Input = consent.Input{Direction: consent.Incoming, LogSessions: true, Outgoing: consent.OutgoingOff, Incoming: consent.IncomingAll,
+			ManagedByRequester: true, PolicyState: consent.PolicyFresh, Reporting: consent.SwitchUnset, Insights: consent.SwitchUnset,
+			AccessControl: consent.AccessAfterConfirmation, Local: consent.AccessUnset, Desktop: consent.DesktopAvailable}
+		g.Decision = consent.Decide(g.Input)
+		if change(&g); g.Basis == consent.BasisConsent {
+			g.Ending = consent.EndingAnsweredYes
+			g.Asked = &record.Asked{AskedAt: g.At, ShownAt: g.At, EndedAt: g.At, Rung: "window", Locale: "en", Offered: g.Groups}
+		}
+		return sign(d, record.TypeGrant, g)
+	}
+	decide := func(g *record.Grant, in func(*consent.Input)) {
+		in(&g.Input)
+		if g.Decision = consent.Decide(g.Input); g.Decision.Basis != "" {
+			g.Basis, g.Notice = g.Decision.Basis, g.Decision.Notice
+		}
+	}
+	file := "file:/etc/aval/a.json, " + policy.FromAccount
+	for i, row := range []struct {
+		name   string
+		change func(*record.Grant)
+		want   string
+	}{
+		{"nobody chose", func(g *record.Grant) {
+			g.PolicyOrigin = "none"
+			decide(g, func(in *consent.Input) { in.PolicyState, in.AccessControl = consent.PolicyNone, consent.AccessUnset })
+		}, "unknown-policy"},
+		{"nobody chose, and it says so", func(g *record.Grant) {
+			decide(g, func(in *consent.Input) { in.PolicyState, in.AccessControl = consent.PolicyNone, consent.AccessUnset })
+		}, "unknown-policy"},
+		{"a policy of its own allows", func(g *record.Grant) {
+			g.PolicyOrigin = file
+			decide(g, func(in *consent.Input) { in.AccessControl, in.AccessControlEnforced = consent.AccessAllowed, true })
+		}, "unknown-policy"},
+		{"a policy of its own insists", func(g *record.Grant) {
+			g.PolicyOrigin = file
+			decide(g, func(in *consent.Input) { in.Insights, in.InsightsEnforced = consent.SwitchOn, true })
+		}, "unknown-policy"},
+		{"it says that the option is enforced", func(g *record.Grant) {
+			decide(g, func(in *consent.Input) { in.IncomingEnforced = true })
+		}, "unknown-policy"},
+		{"a policy that it does not name", func(g *record.Grant) {
+			decide(g, func(in *consent.Input) { in.Reporting = consent.SwitchOn })
+		}, "unknown-policy"},
+		{"no account", func(g *record.Grant) { g.PolicyOrigin = "none" }, "unknown-policy"},
+		{"outgoing, allowed by a policy", func(g *record.Grant) {
+			g.Direction, g.PolicyOrigin = consent.Outgoing, file
+			decide(g, func(in *consent.Input) {
+				in.Direction, in.Outgoing, in.AccessControl = consent.Outgoing, consent.OutgoingAll, consent.AccessAllowed
+			})
+		}, "unknown-policy"},
+		{"options that ask for none", func(g *record.Grant) { g.PolicyVersion = 2 }, "unknown-policy"},
+		{"another policy's", func(g *record.Grant) { g.PolicyOrigin = "server:Offices version 1, " + policy.FromAccount }, "unknown-policy"},
+		{"a yes", func(*record.Grant) {}, ""},
+		{"a setting", func(g *record.Grant) { decide(g, func(in *consent.Input) { in.Local = consent.AccessAllowed }) }, ""},
+		{"a yes under a policy of its own", func(g *record.Grant) {
+			g.PolicyOrigin = file
+			decide(g, func(in *consent.Input) { in.AccessControlEnforced, in.Local = true, consent.AccessAllowed })
+		}, ""},
+	} {
+		if got := c.code(openFrame(body(fmt.Sprintf("x/%d", i), row.change))); got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+		if row.want != "" {
+			c = welcome(t, s.addr, d)
 		}
 	}
 }
