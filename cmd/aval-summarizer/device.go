@@ -72,7 +72,7 @@ that the user reads to you from their own screen.`, cobra.ExactArgs(1),
 			if refuse == (user != "") {
 				return usageError{errors.New("say whose account it is, or refuse it: --user ID or --refuse")}
 			}
-			w, err := co.DecideSignIn(ctx, args[0], "", user, "administrator")
+			w, err := co.DecideSignIn(ctx, args[0], "", user)
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aval/cmd/internal/command"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 )
 
@@ -117,6 +118,19 @@ func (a *app) beside(ctx context.Context) (*store.DB, error) {
 		return nil, err
 	}
 	return store.OpenBeside(ctx, a.data)
+}
+
+// company is the company that a command is about, as the command line deals with it.
+func (a *app) company(ctx context.Context, db *store.DB) (*company.Service, error) {
+	h, err := company.Load(ctx, db, company.Options{Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	co, err := h.Home(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return co.As(company.Command), nil
 }
 
 // print writes v as JSON, or lets text write it for people.

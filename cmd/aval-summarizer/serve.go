@@ -66,7 +66,7 @@ and a token that enrols one computer, and says what to do next.`,
 // server is what runs.
 type server struct {
 	db      *store.DB
-	co      *company.Service
+	co      *company.Host
 	ingest  *ingest.Server
 	health  *api.Health
 	http    *http.Server
@@ -195,13 +195,13 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Accounts: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 
 // enrolWith tells how a computer is enrolled: with the token of the first start
 // while it can be used, else with a new one.
-func (a *app) enrolWith(co *company.Service) string {
+func (a *app) enrolWith(co *company.Host) string {
 	if first := co.First(); first != nil && first.TokenFile != "" {
 		st, err := os.Stat(first.TokenFile)
 		abs, errAbs := filepath.Abs(first.TokenFile)
@@ -267,7 +267,11 @@ type ready struct {
 
 // greet says that the server is ready and what to do next.
 func (a *app) greet(ctx context.Context, s *server) error {
-	c, err := s.co.Company(ctx)
+	home, err := s.co.Home(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := home.Company(ctx)
 	if err != nil {
 		return err
 	}

@@ -46,17 +46,31 @@ var (
 	ErrTooMany  = errors.New("too many codes that are not right were entered: wait ten minutes")
 )
 
-// SignInStart answers POST /account/sign-in: see wire.SignInRequest.
-func (s *Service) SignInStart() http.Handler {
-	return s.account(func(r *http.Request, raw, exported []byte) (any, error) {
+// keyedHere is keyed for what is no company's yet, under the key of the oldest.
+func (s *site) keyedHere(what, value string) ([]byte, error) {
+	key, err := readKey(s.keyFile(s.home))
+	if err != nil {
+		return nil, err
+	}
+	return keyed(key, what, value), nil
+}
+
+// SignInStart answers POST /account/sign-in: see wire.SignInRequest. Whose
+// company's the computer comes to be is known when a user of it approves.
+func (h *Host) SignInStart() http.Handler {
+	return h.account(func(r *http.Request, raw, exported []byte) (any, error) {
 		var q wire.SignInRequest
 		if err := strict.Decode(raw, &q); err != nil || !proved(q.PublicKey, "", exported, q.Proof) {
 			return nil, errProof
 		}
-		now := s.now()
+		now := h.now()
+		address, err := h.keyedHere("sign-in from", tryAddress(r.RemoteAddr))
+		if err != nil {
+			return nil, err
+		}
 		var tries int64
-		err := s.db.Tx(r.Context(), func(tx *store.Tx) (err error) {
-			tries, err = tx.CodeTry(s.keyed("sign-in from", tryAddress(r.RemoteAddr)), now.Add(-TryWindow), now)
+		err = h.db.Tx(r.Context(), func(tx *store.Tx) (err error) {
+			tries, err = tx.CodeTry(address, now.Add(-TryWindow), now)
 			return err
 		})
 		if err != nil {
@@ -65,17 +79,19 @@ func (s *Service) SignInStart() http.Handler {
 		if tries > SignInTries {
 			return nil, refuse(http.StatusTooManyRequests, "too-many", "Too many computers were to be signed in from this address. Wait ten minutes.")
 		}
-		reply := wire.SignInReply{DeviceCode: newSecret(deviceCodePrefix), VerifyURI: s.server + ApprovePath,
+		reply := wire.SignInReply{DeviceCode: newSecret(deviceCodePrefix), VerifyURI: h.server + ApprovePath,
 			ExpiresIn: int(SignInLife / time.Second), Interval: signInEvery}
-		w := store.SignIn{ID: store.NewID(now), Company: s.id, DeviceCode: Hash(reply.DeviceCode), PublicKey: q.PublicKey,
+		w := store.SignIn{ID: store.NewID(now), DeviceCode: Hash(reply.DeviceCode), PublicKey: q.PublicKey,
 			Name: cleanName(q.Name), Address: tryAddress(r.RemoteAddr), AgentVersion: cleanName(q.AgentVersion), CreatedAt: now, ExpiresAt: now.Add(SignInLife)}
-		err = s.db.Tx(r.Context(), func(tx *store.Tx) error {
-			if err := errors.Join(tx.DropSignIns(s.id, now.Add(-SignInLife)), tx.DropTries(now.Add(-TryWindow))); err != nil {
+		err = h.db.Tx(r.Context(), func(tx *store.Tx) error {
+			if err := errors.Join(tx.DropSignIns(now.Add(-SignInLife)), tx.DropTries(now.Add(-TryWindow))); err != nil {
 				return err
 			}
 			for {
 				reply.UserCode = wire.NewSecret()
-				w.UserCode = s.keyed("sign-in", reply.UserCode)
+				if w.UserCode, err = h.keyedHere("sign-in", reply.UserCode); err != nil {
+					return err
+				}
 				if err := tx.InsertSignIn(w); !errors.Is(err, store.ErrExists) {
 					return err
 				}
@@ -86,67 +102,82 @@ func (s *Service) SignInStart() http.Handler {
 }
 
 // SignInWait answers POST /account/wait: see wire.AccountRequest.
-func (s *Service) SignInWait() http.Handler {
-	return s.account(func(r *http.Request, raw, exported []byte) (any, error) {
+func (h *Host) SignInWait() http.Handler {
+	return h.account(func(r *http.Request, raw, exported []byte) (any, error) {
 		var q wire.AccountRequest
 		if err := strict.Decode(raw, &q); err != nil || !proved(q.PublicKey, q.DeviceCode, exported, q.Proof) {
 			return nil, errProof
 		}
-		now := s.now()
-		var reply wire.AccountReply
-		var no error // a refusal must not undo what the transaction notes
-		err := s.db.Tx(r.Context(), func(tx *store.Tx) (err error) {
-			reply, no, err = s.waited(tx, q, now)
+		var w store.SignIn
+		now := h.now()
+		err := h.db.Tx(r.Context(), func(tx *store.Tx) (err error) {
+			w, err = tx.PollSignIn(Hash(q.DeviceCode), now)
 			return err
 		})
 		if err == nil {
-			err = no
+			err = waits(w, q, now)
 		}
+		if errors.Is(err, store.ErrNotFound) {
+			err = errSignInExpired
+		}
+		if err != nil {
+			return nil, err
+		}
+		co, err := h.Of(r.Context(), w.Company)
+		if err != nil {
+			return nil, err
+		}
+		var reply wire.AccountReply
+		err = h.db.Tx(r.Context(), func(tx *store.Tx) (err error) {
+			reply, err = co.signedIn(tx, w, q, now)
+			return err
+		})
 		return reply, err
 	})
 }
 
-func (s *Service) waited(tx *store.Tx, q wire.AccountRequest, now time.Time) (reply wire.AccountReply, no, err error) {
-	expired := refuse(http.StatusForbidden, wire.SignInExpired, "Nobody has approved this computer within ten minutes. Begin again.")
-	w, err := tx.PollSignIn(s.id, Hash(q.DeviceCode), now)
+var errSignInExpired = refuse(http.StatusForbidden, wire.SignInExpired, "Nobody has approved this computer within ten minutes. Begin again.")
+
+// waits is why a computer gets nothing yet; nil: it was approved. w is as it was
+// before this question.
+func waits(w store.SignIn, q wire.AccountRequest, now time.Time) error {
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return reply, expired, nil
-	case err != nil:
-		return reply, nil, err
-	case !ed25519.PublicKey(w.PublicKey).Equal(ed25519.PublicKey(q.PublicKey)):
-		return reply, expired, nil
-	case !now.Before(w.ExpiresAt):
-		return reply, expired, nil
+	case !ed25519.PublicKey(w.PublicKey).Equal(ed25519.PublicKey(q.PublicKey)), !now.Before(w.ExpiresAt):
+		return errSignInExpired
 	case now.Sub(w.PolledAt) < signInEvery*time.Second/2:
-		return reply, refuse(http.StatusTooManyRequests, wire.SignInSlower, "Ask less often."), nil
+		return refuse(http.StatusTooManyRequests, wire.SignInSlower, "Ask less often.")
 	case w.DecidedAt.IsZero():
-		return reply, refuse(http.StatusForbidden, wire.SignInPending, "The user has not approved this computer yet."), nil
+		return refuse(http.StatusForbidden, wire.SignInPending, "The user has not approved this computer yet.")
 	case w.User == "":
-		return reply, refuse(http.StatusForbidden, wire.SignInDenied, "The company has refused to sign this computer in."), nil
+		return refuse(http.StatusForbidden, wire.SignInDenied, "The company has refused to sign this computer in.")
 	}
+	return nil
+}
+
+// signedIn makes a device of an approved computer, once.
+func (s *Service) signedIn(tx *store.Tx, w store.SignIn, q wire.AccountRequest, now time.Time) (reply wire.AccountReply, err error) {
 	u, err := tx.User(s.id, w.User)
 	if err != nil {
-		return reply, nil, err
+		return reply, err
 	}
 	if !u.DisabledAt.IsZero() {
-		return reply, refuse(http.StatusForbidden, wire.SignInDenied, "The account is disabled."), nil
+		return reply, refuse(http.StatusForbidden, wire.SignInDenied, "The account is disabled.")
 	}
 	c, err := tx.Company(s.id)
 	if err != nil {
-		return reply, nil, err
+		return reply, err
 	}
 	if w.Device == "" { // else the answer was lost: this very key has it again
 		w.Device = store.NewID(now)
-		if err := tx.SignedIn(w.ID, w.Device); err != nil {
-			return reply, nil, err
+		if err := tx.SignedIn(s.id, w.ID, w.Device); err != nil {
+			return reply, err
 		}
 		d := store.Device{ID: w.Device, Company: s.id, Name: w.Name, AgentVersion: w.AgentVersion, EnrolledAt: now, Account: u.ID}
 		if err := tx.InsertDevice(d, record.KeyID(q.PublicKey), q.PublicKey); err != nil {
-			return reply, nil, err
+			return reply, err
 		}
 		if err := tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "device:" + d.ID, Action: "device-signed-in", Subject: d.ID, Detail: u.ID}); err != nil {
-			return reply, nil, err
+			return reply, err
 		}
 	}
 	reply = wire.AccountReply{User: u.Name, EnrollReply: wire.EnrollReply{Company: s.id, CompanyName: c.Name, Device: w.Device, ServerKey: s.PublicKey()}}
@@ -154,7 +185,7 @@ func (s *Service) waited(tx *store.Tx, q wire.AccountRequest, now time.Time) (re
 		reply.ReleaseKey = s.PublicKey() // a small set-up
 	}
 	reply.Options, err = s.OptionsIn(tx, w.Device)
-	return reply, nil, err
+	return reply, err
 }
 
 var errProof = refuse(http.StatusForbidden, "proof",
@@ -166,7 +197,7 @@ func proved(key []byte, code string, exported, proof []byte) bool {
 }
 
 // account answers one step: a POST over a direct TLS connection.
-func (s *Service) account(f func(r *http.Request, raw, exported []byte) (any, error)) http.Handler {
+func (h *Host) account(f func(r *http.Request, raw, exported []byte) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := func() (any, error) {
 			if r.Method != http.MethodPost || r.TLS == nil {
@@ -190,7 +221,7 @@ func (s *Service) account(f func(r *http.Request, raw, exported []byte) (any, er
 			w.WriteHeader(no.status)
 			_ = json.NewEncoder(w).Encode(no.EnrollError)
 		case err != nil:
-			s.log.Error("sign computer in", "err", err)
+			h.log.Error("sign computer in", "err", err)
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not do this now; try again in a minute."})
 		default:
@@ -207,12 +238,19 @@ func (s *Service) SignInOf(ctx context.Context, code, from string) (SignIn, erro
 	if err != nil {
 		return SignIn{}, fmt.Errorf("look up sign-in: %w", err)
 	}
-	return SignIn{w.Name, w.Address, record.KeyID(w.PublicKey), w.CreatedAt.UTC(), w.ExpiresAt.UTC()}, nil
+	return asSignIn(w), nil
+}
+
+func asSignIn(w store.SignIn) SignIn {
+	return SignIn{w.Name, w.Address, record.KeyID(w.PublicKey), w.CreatedAt.UTC(), w.ExpiresAt.UTC()}
 }
 
 func (s *Service) waiting(ctx context.Context, code, from string) (store.SignIn, error) {
 	now := s.now()
-	address := s.keyed("address", tryAddress(from))
+	address, err := s.keyedHere("address", tryAddress(from))
+	if err != nil {
+		return store.SignIn{}, err
+	}
 	if from != "" {
 		var tries int64
 		if err := s.db.Tx(ctx, func(tx *store.Tx) (err error) {
@@ -229,9 +267,13 @@ func (s *Service) waiting(ctx context.Context, code, from string) (store.SignIn,
 	if err != nil {
 		return store.SignIn{}, ErrNoSignIn
 	}
+	hash, err := s.keyedHere("sign-in", secret)
+	if err != nil {
+		return store.SignIn{}, err
+	}
 	var w store.SignIn
 	err = s.db.Tx(ctx, func(tx *store.Tx) (err error) {
-		if w, err = tx.SignInToDecide(s.id, s.keyed("sign-in", secret), now); err != nil || from == "" {
+		if w, err = tx.SignInToDecide(hash, now); err != nil || from == "" {
 			return err
 		}
 		return tx.CodeTryBack(address)
@@ -243,9 +285,13 @@ func (s *Service) waiting(ctx context.Context, code, from string) (store.SignIn,
 }
 
 // DecideSignIn signs the computer that waits with a code in to a user's account,
-// or, with no user, refuses it. by is for the audit.
-func (s *Service) DecideSignIn(ctx context.Context, code, from, user, by string) (SignIn, error) {
+// or, with no user, refuses it. A user decides for their own account; for another's
+// only who may change users.
+func (s *Service) DecideSignIn(ctx context.Context, code, from, user string) (SignIn, error) {
 	w, err := s.waiting(ctx, code, from)
+	if err == nil && user != "" && !s.actor.Role.May(UsersWrite) && (s.actor.Kind != KindUser || s.actor.ID != user) {
+		err = ErrNoUser
+	}
 	if err == nil {
 		err = s.db.Tx(ctx, func(tx *store.Tx) error {
 			action := "sign-in-refused"
@@ -259,10 +305,10 @@ func (s *Service) DecideSignIn(ctx context.Context, code, from, user, by string)
 				}
 				action = "sign-in-approved"
 			}
-			if err := tx.DecideSignIn(s.id, w.ID, user, s.now()); err != nil {
+			if err := tx.DecideSignIn(w.ID, s.id, user, s.now()); err != nil {
 				return err
 			}
-			return tx.AddAudit(store.Audit{Company: s.id, At: s.now(), Actor: by, Action: action, Subject: w.ID, Detail: user})
+			return s.audit(tx, action, w.ID, user)
 		})
 	}
 	if errors.Is(err, store.ErrNotFound) {
@@ -271,7 +317,7 @@ func (s *Service) DecideSignIn(ctx context.Context, code, from, user, by string)
 	if err != nil {
 		return SignIn{}, fmt.Errorf("decide sign-in: %w", err)
 	}
-	return SignIn{w.Name, w.Address, record.KeyID(w.PublicKey), w.CreatedAt.UTC(), w.ExpiresAt.UTC()}, nil
+	return asSignIn(w), nil
 }
 
 // Device is a computer of the company's as commands show it.

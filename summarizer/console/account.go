@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -11,27 +10,28 @@ import (
 	"aval/summarizer/summary"
 )
 
-// Accounts approves computers that are to be signed in to a user's account.
-type Accounts interface {
-	SignInOf(ctx context.Context, code, from string) (company.SignIn, error)
-	DecideSignIn(ctx context.Context, code, from, user, by string) (company.SignIn, error)
-}
-
-// accountPage is where a computer is approved: first its code, then what it is.
+// accountPage is where somebody approves a computer that is to be signed in to
+// their account: first its code, then what it is.
 type accountPage struct {
 	frame
 	Code    string
 	Wrong   string // why the code counts for nothing
+	Own     bool   // for the visitor's own account, who is a user
 	Users   []company.User
 	Waiting *company.SignIn
 	Since   string
 	Done    string // what became of it
 }
 
+// accountPage is the page of a visitor. Who came by an administrator link has no
+// account, and says whose it is.
 func (c *Console) accountPage(r *http.Request, v visitor) (accountPage, error) {
-	p := accountPage{frame: c.frame(r, v.cat, v.cat.T("console.account", nil))}
-	p.Company, p.Back = summary.Clean(v.company.Name, 60), company.ApprovePath
-	all, err := c.o.Codes.Users(r.Context())
+	p := accountPage{frame: c.frameOf(r, v, v.cat.T("console.account", nil)), Own: v.actor.Kind == company.KindUser}
+	p.Back = company.ApprovePath
+	if p.Own || !v.may(company.UsersWrite) {
+		return p, nil
+	}
+	all, err := v.co.Users(r.Context())
 	for _, u := range all {
 		if u.DisabledAt.IsZero() {
 			u.Name = summary.Clean(u.Name, 60)
@@ -61,6 +61,9 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, v visitor) {
 	}
 	p.Code = summary.Clean(strings.TrimSpace(r.PostFormValue("code")), 20)
 	user, said := r.PostFormValue("user"), "console.account.refused"
+	if p.Own {
+		user = v.actor.ID
+	}
 	var found company.SignIn
 	switch r.PostFormValue("do") {
 	case "approve":
@@ -69,12 +72,12 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, v visitor) {
 			return
 		}
 		said = "console.account.approved"
-		found, err = c.o.Accounts.DecideSignIn(r.Context(), p.Code, r.RemoteAddr, user, "admin")
+		found, err = v.co.DecideSignIn(r.Context(), p.Code, r.RemoteAddr, user)
 	case "refuse":
-		found, err = c.o.Accounts.DecideSignIn(r.Context(), p.Code, r.RemoteAddr, "", "admin")
+		found, err = v.co.DecideSignIn(r.Context(), p.Code, r.RemoteAddr, "")
 	default:
 		said = ""
-		found, err = c.o.Accounts.SignInOf(r.Context(), p.Code, r.RemoteAddr)
+		found, err = v.co.SignInOf(r.Context(), p.Code, r.RemoteAddr)
 	}
 	status := http.StatusOK
 	found.Name = summary.Clean(found.Name, 60)

@@ -5,7 +5,7 @@ import "time"
 // SignIn is a computer that asks to be signed in to a user's account.
 type SignIn struct {
 	ID           string
-	Company      string
+	Company      string // of the user who decided; empty: nobody has yet
 	UserCode     []byte // keyed hash
 	DeviceCode   []byte // hash
 	PublicKey    []byte // Ed25519
@@ -40,25 +40,25 @@ func (t *Tx) InsertSignIn(s SignIn) error {
 }
 
 // SignInToDecide returns the one with this user code that is neither decided nor
-// expired, or ErrNotFound.
-func (t *Tx) SignInToDecide(company string, userCode []byte, now time.Time) (s SignIn, err error) {
-	err = t.one(`SELECT `+signInColumns+` FROM sign_ins WHERE company = $1 AND user_code = $2 AND decided_at = 0 AND expires_at > $3`,
-		[]any{company, userCode, ns(now)}, s.into()...)
+// expired, or ErrNotFound. It is no company's yet.
+func (t *Tx) SignInToDecide(userCode []byte, now time.Time) (s SignIn, err error) {
+	err = t.one(`SELECT `+signInColumns+` FROM sign_ins WHERE user_code = $1 AND decided_at = 0 AND expires_at > $2`,
+		[]any{userCode, ns(now)}, s.into()...)
 	return s, err
 }
 
-// DecideSignIn notes what was decided, once: for a user, or for nobody.
-// ErrNotFound where it is decided or expired already.
-func (t *Tx) DecideSignIn(company, id, user string, at time.Time) error {
-	n, err := t.exec(`UPDATE sign_ins SET owner = $3, decided_at = $4 WHERE company = $1 AND id = $2 AND decided_at = 0 AND expires_at > $4`,
-		company, id, user, ns(at))
+// DecideSignIn notes what was decided, once, in a company: for a user of it, or
+// for nobody. ErrNotFound where it is decided or expired already.
+func (t *Tx) DecideSignIn(id, company, user string, at time.Time) error {
+	n, err := t.exec(`UPDATE sign_ins SET company = $2, owner = $3, decided_at = $4 WHERE id = $1 AND decided_at = 0 AND expires_at > $4`,
+		id, company, user, ns(at))
 	return found(n, err)
 }
 
 // PollSignIn returns the one with this device code as it was before, and notes
-// the poll; ErrNotFound where there is none.
-func (t *Tx) PollSignIn(company string, deviceCode []byte, at time.Time) (s SignIn, err error) {
-	err = t.one(`SELECT `+signInColumns+` FROM sign_ins WHERE company = $1 AND device_code = $2`, []any{company, deviceCode}, s.into()...)
+// the poll; ErrNotFound where there is none. Who has the code is the computer.
+func (t *Tx) PollSignIn(deviceCode []byte, at time.Time) (s SignIn, err error) {
+	err = t.one(`SELECT `+signInColumns+` FROM sign_ins WHERE device_code = $1`, []any{deviceCode}, s.into()...)
 	if err != nil {
 		return s, err
 	}
@@ -67,14 +67,14 @@ func (t *Tx) PollSignIn(company string, deviceCode []byte, at time.Time) (s Sign
 }
 
 // SignedIn notes the device that was made of one, once: ErrNotFound the second time.
-func (t *Tx) SignedIn(id, device string) error {
-	n, err := t.exec(`UPDATE sign_ins SET device = $2 WHERE id = $1 AND device = ''`, id, device)
+func (t *Tx) SignedIn(company, id, device string) error {
+	n, err := t.exec(`UPDATE sign_ins SET device = $3 WHERE company = $1 AND id = $2 AND device = ''`, company, id, device)
 	return found(n, err)
 }
 
 // DropSignIns forgets those that expired before a time.
-func (t *Tx) DropSignIns(company string, before time.Time) error {
-	_, err := t.exec(`DELETE FROM sign_ins WHERE company = $1 AND expires_at < $2`, company, ns(before))
+func (t *Tx) DropSignIns(before time.Time) error {
+	_, err := t.exec(`DELETE FROM sign_ins WHERE expires_at < $1`, ns(before))
 	return err
 }
 

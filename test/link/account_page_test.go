@@ -24,7 +24,7 @@ import (
 func TestAccountPage(t *testing.T) {
 	s := startServer(t, nil)
 	user := s.user(t, "Ana Souza", true)
-	web := httptest.NewTLSServer(console.New(s.db, console.Options{Codes: s.co, Accounts: s.co}))
+	web := httptest.NewTLSServer(console.New(s.db, console.Options{Host: s.host}))
 	defer web.Close()
 	jar, err := cookiejar.New(nil)
 	if err != nil {

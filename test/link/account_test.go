@@ -63,12 +63,17 @@ func signedIn(t *testing.T, d *desk, s *server, user string) {
 	if st, err := say[ipc.Status](d, ipc.MethodStatus, nil); err != nil || st.Company != "" {
 		t.Fatalf("before the approval: %+v, %v", st, err)
 	}
-	if _, err := s.co.DecideSignIn(t.Context(), code, "", user, "test"); err != nil {
+	if _, err := s.as(user).DecideSignIn(t.Context(), code, "", user); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// as is the company as a user deals with it.
+func (s *server) as(user string) *company.Service {
+	return s.co.As(company.Actor{Kind: company.KindUser, ID: user, Role: company.Supporter})
 }
 
 func (s *server) chooses(t *testing.T, in consent.IncomingOption) {
@@ -209,7 +214,7 @@ func TestAccountGrants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.co.DecideSignIn(t.Context(), asks.UserCode, "", user, "test"); err != nil {
+	if _, err := s.as(user).DecideSignIn(t.Context(), asks.UserCode, "", user); err != nil {
 		t.Fatal(err)
 	}
 	got, err := asks.Wait(t.Context())
@@ -351,7 +356,7 @@ func TestAccountRefused(t *testing.T) {
 	if _, err := say[ipc.SignInResult](d, ipc.MethodSignIn, ipc.SignIn{Server: url}); err == nil || !strings.Contains(err.Error(), "remote session") {
 		t.Errorf("with a supporter: %v", err)
 	}
-	if _, err := s.co.DecideSignIn(t.Context(), code, "", user, "test"); err != nil {
+	if _, err := s.as(user).DecideSignIn(t.Context(), code, "", user); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; err == nil {
@@ -363,11 +368,11 @@ func TestAccountRefused(t *testing.T) {
 	}
 	c, code, _ = signsIn(t, d, s)
 	c.Close() // gives up
-	if _, err := s.co.DecideSignIn(t.Context(), code, "", user, "test"); err != nil {
+	if _, err := s.as(user).DecideSignIn(t.Context(), code, "", user); err != nil {
 		t.Fatal(err)
 	}
 	_, code, ended = signsIn(t, d, s)
-	if _, err := s.co.DecideSignIn(t.Context(), code, "", "", "test"); err != nil {
+	if _, err := s.co.DecideSignIn(t.Context(), code, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; err == nil || !strings.Contains(err.Error(), "refused") {
@@ -399,10 +404,14 @@ func TestAccountCodes(t *testing.T) {
 	if w, err := s.co.SignInOf(t.Context(), strings.ToLower(one.UserCode), "203.0.113.7:1"); err != nil || w.Address != "127.0.0.1" {
 		t.Errorf("%+v, %v", w, err)
 	}
-	if _, err := s.co.DecideSignIn(t.Context(), one.UserCode, "", user, "test"); err != nil {
+	// Planted: without the look at the actor in DecideSignIn it was approved.
+	if _, err := s.as(s.user(t, "Bruno Lima", true)).DecideSignIn(t.Context(), one.UserCode, "", user); !errors.Is(err, company.ErrNoUser) {
+		t.Errorf("for another's account: %v", err)
+	}
+	if _, err := s.as(user).DecideSignIn(t.Context(), one.UserCode, "", user); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.co.DecideSignIn(t.Context(), one.UserCode, "", user, "test"); !errors.Is(err, company.ErrNoSignIn) {
+	if _, err := s.as(user).DecideSignIn(t.Context(), one.UserCode, "", user); !errors.Is(err, company.ErrNoSignIn) {
 		t.Errorf("a second time: %v", err)
 	}
 	// Planted: without the key compared in waited, this one was signed in.
@@ -430,7 +439,7 @@ func TestAccountCodes(t *testing.T) {
 		t.Errorf("the right one after them: %v", err)
 	}
 	clk.add(company.SignInLife)
-	if _, err := s.co.DecideSignIn(t.Context(), two.UserCode, "", user, "test"); !errors.Is(err, company.ErrNoSignIn) {
+	if _, err := s.as(user).DecideSignIn(t.Context(), two.UserCode, "", user); !errors.Is(err, company.ErrNoSignIn) {
 		t.Errorf("expired: %v", err)
 	}
 	clk.add(company.TryWindow)

@@ -1,10 +1,11 @@
 -- +goose Up
 -- A computer that asks to be signed in to a user's account: for ten minutes, by
--- a code that the user enters. Both codes are kept as hashes, the one that
+-- a code that the user enters. It is the company's of that user then, and before
+-- no company's. Both codes are kept as hashes, the one that
 -- people type as a keyed one, for it has only 40 bits.
 CREATE TABLE sign_ins (
   id            TEXT   NOT NULL PRIMARY KEY,
-  company       TEXT   NOT NULL REFERENCES companies(id),
+  company       TEXT   NOT NULL,
   user_code     BYTEA  NOT NULL UNIQUE,
   device_code   BYTEA  NOT NULL UNIQUE,
   public_key    BYTEA  NOT NULL,
