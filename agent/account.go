@@ -127,7 +127,7 @@ func (a *Agent) handleSignIn(ctx context.Context, conn *ipc.Conn, params json.Ra
 	}
 	server, pin, err := wire.ParseServer(r.Server)
 	if err != nil {
-		return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: err.Error()}
+		return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: err.Error(), Why: ipc.WhyBad}
 	}
 	p := conn.Peer()
 	may := func() (err error) {
@@ -147,14 +147,14 @@ func (a *Agent) handleSignIn(ctx context.Context, conn *ipc.Conn, params json.Ra
 	defer cancel()
 	s, err := uplink.StartSignIn(first, server, pin, key, a.cfg.Build)
 	if err != nil {
-		return nil, &ipc.Error{Code: ipc.CodeFailed, Message: session.Clean(err.Error(), 400)}
+		return nil, notSignedIn(err)
 	}
 	code, _ := wire.ParseSecret(s.UserCode)
 	// The address is made here: no text of the server's is shown as one.
 	conn.Push(ipc.PushSignIn, ipc.SignInCode{Code: code, URL: server + "/account", Expires: time.Now().Add(time.Duration(s.ExpiresIn) * time.Second).UTC()})
 	got, err := s.Wait(ctx)
 	if err != nil {
-		return nil, &ipc.Error{Code: ipc.CodeFailed, Message: session.Clean(err.Error(), 400)}
+		return nil, notSignedIn(err)
 	}
 	var out ipc.SignInResult
 	var serr error
@@ -169,16 +169,32 @@ func (a *Agent) handleSignIn(ctx context.Context, conn *ipc.Conn, params json.Ra
 	return out, serr
 }
 
+// notSignedIn is what the server's answer, or its silence, means for the person.
+func notSignedIn(err error) error {
+	failed := &ipc.Error{Code: ipc.CodeFailed, Message: session.Clean(err.Error(), 400), Why: ipc.WhyServer}
+	var no *uplink.Refusal
+	switch {
+	case errors.Is(err, uplink.ErrNotApproved):
+		failed.Why = ipc.WhyExpired
+	case errors.As(err, &no):
+		failed.Code, failed.Why = ipc.CodeRefused, refusedSignIns[no.Code]
+	}
+	return failed
+}
+
+// refusedSignIns are the words for what the server says of a sign-in.
+var refusedSignIns = map[string]string{wire.SignInDenied: ipc.WhyDenied, wire.SignInExpired: ipc.WhyExpired, "too-many": ipc.WhyTries}
+
 // maySignIn: only where no company is known, and while no supporter is there,
 // whose hand it could be.
 func (a *Agent) maySignIn(p ipc.Peer) error {
 	switch c := a.company; {
 	case c != nil && c.Account != nil:
-		return &ipc.Error{Code: ipc.CodeConflict, Message: fmt.Sprintf("somebody at this computer is signed in to an account of %s already", c.CompanyName), Hint: "aval sign-out first"}
+		return &ipc.Error{Code: ipc.CodeConflict, Message: fmt.Sprintf("somebody at this computer is signed in to an account of %s already", c.CompanyName), Hint: "aval sign-out first", Why: ipc.WhyManaged}
 	case c != nil:
-		return &ipc.Error{Code: ipc.CodeConflict, Message: fmt.Sprintf("this computer is managed by %s: nobody signs in to an account on it", c.CompanyName)}
+		return &ipc.Error{Code: ipc.CodeConflict, Message: fmt.Sprintf("this computer is managed by %s: nobody signs in to an account on it", c.CompanyName), Why: ipc.WhyManaged}
 	case a.supporterOn(p.UID):
-		return &ipc.Error{Code: ipc.CodeRefused, Message: "a remote session is open on your desktop", Hint: "sign in when it has ended"}
+		return &ipc.Error{Code: ipc.CodeRefused, Message: "a remote session is open on your desktop", Hint: "sign in when it has ended", Why: ipc.WhySupporter}
 	}
 	return nil
 }

@@ -25,7 +25,8 @@ const pageBytes = 40 << 10
 
 func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 	s := ipc.Status{Build: a.cfg.Build, PID: os.Getpid(), StartedAt: a.start, Link: "none", Notes: a.notes, Desktops: a.desktopList(p)}
-	if c := a.company; c != nil {
+	c := a.companyFor(p)
+	if c != nil {
 		s.Device, s.Company, s.Server = c.Device, c.CompanyName, c.Server
 		if c.Account != nil {
 			s.Account = c.Account.User
@@ -51,7 +52,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		}
 	}
 	err = a.policyNow().Err
-	if a.company != nil {
+	if c != nil {
 		o := a.wants()
 		s.Outgoing, s.Incoming, s.IncomingEnforced = o.Outgoing, o.Incoming, o.IncomingEnforced
 		s.Required = policy.Requires(a.policy.Effective, o)
@@ -64,6 +65,15 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		s.Notes = append(slices.Clone(s.Notes), fmt.Sprintf("The policy cannot be read: %s (%v). See aval policy show.", what, err))
 	}
 	return s, nil
+}
+
+// companyFor is the company that may ask on p's desktop: another user's account is
+// no business of theirs.
+func (a *Agent) companyFor(p ipc.Peer) *company {
+	if c := a.company; c != nil && c.Account != nil && c.Account.UID != p.UID && p.Role() != ipc.RoleAdmin {
+		return nil
+	}
+	return a.company
 }
 
 // wants is what the company asks for, as it counts now.

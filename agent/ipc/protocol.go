@@ -241,26 +241,6 @@ type Enroll struct {
 	Pin    string `json:"pin,omitempty"` // sha256:HEX of the server key's SPKI; empty: system roots
 }
 
-// SignIn signs the caller in to a user's account of a company.
-type SignIn struct {
-	Server string `json:"server"` // https://HOST[:PORT][#sha256:HEX]
-}
-
-// SignInCode is pushed to who signs in: the code that the user enters at URL.
-type SignInCode struct {
-	Code    string    `json:"code"`
-	URL     string    `json:"url"`
-	Expires time.Time `json:"expires"`
-}
-
-// SignInResult says to which account.
-type SignInResult struct {
-	Company string `json:"company"`
-	User    string `json:"user"`
-	Server  string `json:"server"`
-	Device  string `json:"device"`
-}
-
 // EnrollResult says with whom the device is enrolled now.
 type EnrollResult struct {
 	Company     string `json:"company"`

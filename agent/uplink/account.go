@@ -17,6 +17,9 @@ import (
 // ErrSignIn wraps the server's sentence when it refuses to sign a computer in.
 var ErrSignIn = errors.New("the company's server refused to sign this computer in")
 
+// ErrNotApproved: the codes have expired.
+var ErrNotApproved = errors.New("nobody has approved this computer in time")
+
 // Account is what a computer keeps that is signed in to a user's account.
 type Account struct {
 	Enrolment
@@ -93,7 +96,7 @@ func (s *SignIn) Wait(ctx context.Context) (Account, error) {
 			return Account{}, err
 		}
 		if time.Now().After(end) {
-			return Account{}, fmt.Errorf("%w: nobody has approved this computer within %d minutes", ErrSignIn, s.ExpiresIn/60)
+			return Account{}, fmt.Errorf("%w: %w", ErrSignIn, ErrNotApproved)
 		}
 	}
 }

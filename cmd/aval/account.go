@@ -1,9 +1,10 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,13 +30,17 @@ https://HOST:PORT#sha256:... aval sign-out ends it.`,
 			if err != nil {
 				return err
 			}
-			defer c.Close() // Ctrl+C ends it there, too
-			over := make(chan struct{})
-			go func() { defer close(over); a.showCode(c.Pushes()) }()
-			var res ipc.SignInResult
-			err = c.Call(cmd.Context(), ipc.MethodSignIn, r, &res)
-			c.Close()
-			<-over
+			ctx, done := context.WithCancel(cmd.Context()) // Ctrl+C gives up there, too
+			defer done()
+			var shown sync.WaitGroup
+			res, err := c.SignIn(ctx, r, func(code ipc.SignInCode) {
+				fmt.Fprintf(a.errOut, "Open  %s\nEnter %s\nWaiting until %s. Ctrl+C gives up.\n", code.URL, code.Code, code.Expires.Local().Format("15:04"))
+				if a.onTerminal() {
+					shown.Go(func() { a.countDown(ctx, code.Expires) })
+				}
+			})
+			done()
+			shown.Wait()
 			if err != nil {
 				return err
 			}
@@ -49,31 +54,18 @@ https://HOST:PORT#sha256:... aval sign-out ends it.`,
 	return cmd
 }
 
-// showCode shows the code and that it is waited for.
-func (a *app) showCode(pushes <-chan ipc.Push) {
+// countDown shows how much time is left, in place, until ctx ends.
+func (a *app) countDown(ctx context.Context, until time.Time) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var until time.Time
 	for {
+		left := max(0, time.Until(until)).Round(time.Second)
+		fmt.Fprintf(a.errOut, "\r%d:%02d left ", int(left.Minutes()), int(left.Seconds())%60)
 		select {
-		case p, ok := <-pushes:
-			if !ok {
-				if !until.IsZero() && a.onTerminal() {
-					fmt.Fprintln(a.errOut)
-				}
-				return
-			}
-			var code ipc.SignInCode
-			if p.Name != ipc.PushSignIn || json.Unmarshal(p.Data, &code) != nil {
-				continue
-			}
-			until = code.Expires
-			fmt.Fprintf(a.errOut, "Open  %s\nEnter %s\nWaiting until %s. Ctrl+C gives up.\n", code.URL, code.Code, code.Expires.Local().Format("15:04"))
 		case <-tick.C:
-			if !until.IsZero() && a.onTerminal() {
-				left := max(0, time.Until(until)).Round(time.Second)
-				fmt.Fprintf(a.errOut, "\r%d:%02d left ", int(left.Minutes()), int(left.Seconds())%60)
-			}
+		case <-ctx.Done():
+			fmt.Fprintln(a.errOut)
+			return
 		}
 	}
 }

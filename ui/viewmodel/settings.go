@@ -153,6 +153,8 @@ func NewSettings(s SettingsState, cat *assets.Catalog, zone *time.Location) Sett
 		v.Companies = company(s.Status, cat)
 		if s.Status.Account == "" {
 			v.Companies[0] = cat.T("settings.companies.managed", assets.Args{"company": name})
+		} else { // the name is its own choice
+			v.Company = strings.TrimPrefix(Clean(s.Status.Server, maxReaders), "https://")
 		}
 	}
 	v.Companies = append(v.Companies, guests(s.Status, cat)...)

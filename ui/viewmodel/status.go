@@ -1,6 +1,7 @@
 package viewmodel
 
 import (
+	"strings"
 	"time"
 
 	"aval/agent/consent"
@@ -80,7 +81,7 @@ func company(s ipc.Status, cat *assets.Catalog) []string {
 	}
 	first := cat.T("app.company", assets.Args{"company": name})
 	if user := Clean(s.Account, maxName); user != "" {
-		first = cat.T("app.account", assets.Args{"company": name, "user": user})
+		first = cat.T("app.account", assets.Args{"company": name, "user": user, "server": strings.TrimPrefix(server, "https://")})
 	}
 	return []string{first, cat.T(key, assets.Args{"server": server})}
 }
