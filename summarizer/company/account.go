@@ -169,7 +169,7 @@ func (s *Service) signedIn(tx *store.Tx, w store.SignIn, q wire.AccountRequest, 
 	}
 	if w.Device == "" { // else the answer was lost: this very key has it again
 		w.Device = store.NewID(now)
-		if err := tx.SignedIn(s.id, w.ID, w.Device); err != nil {
+		if err := tx.DeviceOfSignIn(s.id, w.ID, w.Device); err != nil {
 			return reply, err
 		}
 		d := store.Device{ID: w.Device, Company: s.id, Name: w.Name, AgentVersion: w.AgentVersion, EnrolledAt: now, Account: u.ID}
@@ -336,21 +336,24 @@ type Device struct {
 func (s *Service) Devices(ctx context.Context) (out []Device, err error) {
 	out = []Device{}
 	err = s.db.View(ctx, func(tx *store.Tx) error {
-		users, err := tx.Users(s.id)
+		list, err := tx.Devices(s.id)
 		if err != nil {
 			return err
 		}
-		names := map[string]string{}
-		for _, u := range users {
-			names[u.ID] = u.Name
-		}
-		list, err := tx.Devices(s.id)
+		names := map[string]string{"": ""}
 		for _, d := range list {
+			if _, known := names[d.Account]; !known {
+				u, err := tx.User(s.id, d.Account)
+				if err != nil {
+					return err
+				}
+				names[u.ID] = u.Name
+			}
 			if d.Code == "" {
 				out = append(out, Device{d.ID, d.Name, d.Account, names[d.Account], d.EnrolledAt.UTC(), d.LastSeenAt, d.RevokedAt})
 			}
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list computers: %w", err)

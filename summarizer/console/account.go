@@ -31,12 +31,10 @@ func (c *Console) accountPage(r *http.Request, v visitor) (accountPage, error) {
 	if p.Own || !v.may(company.UsersWrite) {
 		return p, nil
 	}
-	all, err := v.co.Users(r.Context())
-	for _, u := range all {
-		if u.DisabledAt.IsZero() {
-			u.Name = summary.Clean(u.Name, 60)
-			p.Users = append(p.Users, u)
-		}
+	var err error
+	p.Users, err = v.co.Users(r.Context(), company.UserFilter{Live: true})
+	for i := range p.Users {
+		p.Users[i].Name = summary.Clean(p.Users[i].Name, 60)
 	}
 	return p, err
 }

@@ -66,8 +66,8 @@ func (t *Tx) PollSignIn(deviceCode []byte, at time.Time) (s SignIn, err error) {
 	return s, err
 }
 
-// SignedIn notes the device that was made of one, once: ErrNotFound the second time.
-func (t *Tx) SignedIn(company, id, device string) error {
+// DeviceOfSignIn notes the device that was made of one, once: ErrNotFound the second time.
+func (t *Tx) DeviceOfSignIn(company, id, device string) error {
 	n, err := t.exec(`UPDATE sign_ins SET device = $3 WHERE company = $1 AND id = $2 AND device = ''`, company, id, device)
 	return found(n, err)
 }
