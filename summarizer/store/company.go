@@ -64,7 +64,7 @@ func (t *Tx) UpdateCompany(c Company) error {
 type Device struct {
 	ID           string
 	Company      string
-	Name         string // the host name that it gave itself: not verified
+	Name         string // what it is called here; at first the host name that it gave itself: not verified
 	AgentVersion string
 	EnrolledAt   time.Time
 	LastSeenAt   time.Time
@@ -77,19 +77,32 @@ type Device struct {
 	// Account is the user in whose account an unmanaged computer is signed in; it
 	// has no policy. Empty: an enrolled computer, or one session's key.
 	Account string
+
+	// Hostname is what it called itself when it was enrolled; Search is how it is
+	// found, folded by summarizer/company.
+	Hostname string
+	Search   string
+	Group    string // id of its group; empty: none
+	// What the last bundle that was signed for it says: see GivenOptions.
+	Policy          string
+	PolicyVersion   int64
+	PolicySince     time.Time
+	SettingsVersion int64
 }
 
-const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code, account FROM devices`
+const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code,
+	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account FROM devices`
 
 func (d *Device) into() []any {
 	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
-		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code, &d.Account}
+		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code,
+		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account}
 }
 
 // InsertDevice adds a device with its first key.
 func (t *Tx) InsertDevice(d Device, keyID string, key ed25519.PublicKey) error {
-	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code, account)
-		VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6, $7)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt), d.Code, d.Account)
+	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code, hostname, search, account)
+		VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6, $3, $7, $8)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt), d.Code, d.Search, d.Account)
 	if err != nil {
 		return err
 	}
