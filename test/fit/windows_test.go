@@ -158,7 +158,7 @@ func windows(t *testing.T, lang string, supporter, company string) []window {
 	}
 	in := control.NewSignIn(cat, time.UTC, waiting{}, "https://support.example.com")
 	in.Set("", "")
-	list = append(list, window{name: "signing in", content: container.NewVScroll(in.Content()), size: fyne.NewSize(560, 400), load: in.Submit})
+	list = append(list, window{name: "signing in", content: container.NewVScroll(container.NewVBox(in.Way(), in.Content())), size: fyne.NewSize(560, 400), load: in.Submit})
 	for _, enforced := range []bool{false, true} {
 		n := viewmodel.NewNotice(ipc.Notice{Session: "x11vnc/1", Tool: "x11vnc", Supporter: supporter, Enforced: enforced, Groups: event.Groups,
 			Company: ipc.QuestionCompany{Name: company, Engine: "rules", RetentionDays: 90}}, cat)

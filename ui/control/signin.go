@@ -43,7 +43,11 @@ type SignIn struct {
 	accounts Accounts
 	giveUp   context.CancelFunc // nil: nothing is waited for
 
+	in   bool // somebody is signed in
+	here bool // what was said is about the change that Set will see
+
 	root, form, wait  *fyne.Container
+	way               *fyne.Container
 	entry             *field
 	press, leave, end *Button
 	enter, until      *Paragraph
@@ -86,19 +90,30 @@ func NewSignIn(cat *assets.Catalog, zone *time.Location, accounts Accounts, serv
 	s.entry.focused = func() { s.reveal(s.entry) }
 	s.said.Hide()
 	s.wait.Hide()
-	s.root = container.NewVBox(container.New(layout.NewCustomPaddedLayout(0, 0, 8, 8), container.NewHBox(s.leave)), s.form, s.wait, s.said)
+	s.way = container.New(layout.NewCustomPaddedLayout(0, 8, 8, 8), container.NewHBox(s.leave))
+	s.way.Hide()
+	s.root = container.NewVBox(s.form, s.wait, s.said)
 	s.root.Hide()
 	return s
 }
 
-// Content is what a window shows of it.
+// Content is what a window shows of it, and Way the way out, which stands where the
+// window says who is signed in.
 func (s *SignIn) Content() fyne.CanvasObject { return s.root }
+
+// Way is the way out.
+func (s *SignIn) Way() fyne.CanvasObject { return s.way }
 
 // Set shows what can be done: sign out of the account, sign in where no company
 // is known, or nothing.
 func (s *SignIn) Set(account, company string) {
 	in, none := account != "", company == ""
-	show(s.root.Objects[0], in)
+	if in != s.in && !s.here { // what was said before is over
+		s.said.SetText("")
+		s.said.Hide()
+	}
+	s.in, s.here = in, s.here && in == s.in
+	show(s.way, in)
 	show(s.form, none && s.giveUp == nil)
 	show(s.root, in || none || s.said.Visible())
 	s.root.Refresh()
@@ -140,6 +155,7 @@ func (s *SignIn) Submit() {
 			s.form.Show()
 			s.focus(s.press)
 		}
+		s.here = err == nil
 		s.say(viewmodel.SignedIn(s.cat, r, err, given))
 		if err == nil && s.Done != nil {
 			s.Done()
@@ -179,6 +195,7 @@ func (s *SignIn) out() {
 		if err != nil {
 			text = s.cat.T("settings.account.failed", nil)
 		}
+		s.here = err == nil
 		s.say(text)
 		if err == nil && s.Done != nil {
 			s.Done()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/test"
 
 	"aval/agent/ipc"
@@ -71,7 +72,7 @@ func TestSignIn(t *testing.T) {
 	}
 	done := 0
 	s.Done = func() { done++ }
-	w := test.NewTempWindow(t, s.Content())
+	w := test.NewTempWindow(t, container.NewVBox(s.Way(), s.Content()))
 	if s.root.Visible() {
 		t.Error("shown before it is known whether a company manages the computer")
 	}
@@ -80,7 +81,7 @@ func TestSignIn(t *testing.T) {
 		t.Error("shown on a managed computer")
 	}
 	s.Set("", "")
-	if !s.form.Visible() || s.root.Objects[0].Visible() || s.wait.Visible() {
+	if !s.form.Visible() || s.way.Visible() || s.wait.Visible() {
 		t.Fatal("nobody is signed in: not the form alone")
 	}
 	s.Submit()
@@ -129,7 +130,10 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("signed in: said %q, done %d", s.said.Said(), done)
 	}
 	s.Set("Ana Souza", "Example Support")
-	if s.form.Visible() || s.wait.Visible() || !s.root.Objects[0].Visible() || !s.root.Visible() {
+	if s.said.Said() == "" {
+		t.Error("what became of it went with the first look")
+	}
+	if s.form.Visible() || s.wait.Visible() || !s.way.Visible() || !s.root.Visible() {
 		t.Error("signed in: not the way out alone")
 	}
 	at.outError = errors.New("no service")
@@ -143,6 +147,11 @@ func TestSignIn(t *testing.T) {
 	next()
 	if s.said.Said() != cat.T("settings.account.left", nil) || at.out != 2 || done != 2 {
 		t.Errorf("signed out: said %q", s.said.Said())
+	}
+	s.Set("", "")
+	s.Set("Ana Souza", "Example Support") // by another way
+	if s.said.Visible() {
+		t.Errorf("said of what is over: %q", s.said.Said())
 	}
 }
 

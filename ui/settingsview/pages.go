@@ -109,7 +109,7 @@ func (v *View) composePages() {
 	}, "")
 	v.signIn = control.NewSignIn(v.cat, v.zone, v.accounts, "")
 	v.signIn.Reveal, v.signIn.Done = v.reveal, v.Refresh
-	v.pages[PageCompanies] = column(control.NewParagraph(v.cat.T("settings.companies.what", nil)), v.companies, widget.NewSeparator(), v.code.Content(),
+	v.pages[PageCompanies] = column(control.NewParagraph(v.cat.T("settings.companies.what", nil)), v.companies, v.signIn.Way(), widget.NewSeparator(), v.code.Content(),
 		widget.NewSeparator(), v.signIn.Content())
 	v.first[PageCompanies], v.code.Reveal = v.code.First(), v.reveal
 }
