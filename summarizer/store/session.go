@@ -56,6 +56,7 @@ type Stream struct {
 	JobError       string
 	SummaryVersion int64 // 0: none
 	DeviceName     string
+	Title          string // of the summary in force; empty: none
 }
 
 const streamColumns = `SELECT s.company, s.device, s.session, s.ref, s.tool, s.supporter, s.supporter_verified, s.direction, s.basis,
@@ -64,7 +65,7 @@ const streamColumns = `SELECT s.company, s.device, s.session, s.ref, s.tool, s.s
 	COALESCE((SELECT j.state FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
 	COALESCE((SELECT j.last_error FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
 	COALESCE((SELECT MAX(m.version) FROM summaries m WHERE m.company = s.company AND m.device = s.device AND m.session = s.session), 0),
-	COALESCE((SELECT d.name FROM devices d WHERE d.id = s.device), '')
+	COALESCE((SELECT d.name FROM devices d WHERE d.id = s.device), ''), s.title
 	FROM streams s`
 
 func (s *Stream) scan(scan func(...any) error) error {
@@ -73,7 +74,7 @@ func (s *Stream) scan(scan func(...any) error) error {
 	err := scan(&s.Company, &s.Device, &s.Session, &s.Ref, &s.Tool, &s.Supporter, &s.SupporterVerified, &s.Direction, &s.Basis,
 		&s.Provenance, &groups, stamp{&s.StartedAt}, stamp{&s.OpenedAt}, stamp{&s.UpdatedAt}, &acked, &s.AckedHash,
 		stamp{&s.LastEventAt}, stamp{&s.EndedAt}, &s.EndReason, stamp{&s.WithdrawnAt}, stamp{&s.ObjectedAt}, stamp{&s.ErasedAt},
-		&s.JobState, &s.JobError, &s.SummaryVersion, &s.DeviceName)
+		&s.JobState, &s.JobError, &s.SummaryVersion, &s.DeviceName, &s.Title)
 	s.Acked, s.Groups = uint64(acked), splitGroups(groups)
 	return err
 }
@@ -116,7 +117,7 @@ func (t *Tx) StreamByRef(company, ref string) (Stream, error) {
 func (t *Tx) Streams(company string, after Cursor, max int) (list []Stream, err error) {
 	where, args := ` WHERE s.company = $1`, []any{company, int64(max)}
 	if after.Ref != "" {
-		where += ` AND (s.started_at < $3 OR (s.started_at = $3 AND s.ref > $4))`
+		where += ` AND s.started_at <= $3 AND (s.started_at < $3 OR s.ref > $4)`
 		args = append(args, ns(after.StartedAt), after.Ref)
 	}
 	err = t.each(streamColumns+where+` ORDER BY s.started_at DESC, s.ref LIMIT $2`, args, func(scan func(...any) error) error {
@@ -141,13 +142,16 @@ func (s Stream) Cursor() Cursor { return Cursor{StartedAt: s.StartedAt, Ref: s.R
 
 // InsertStream adds a stream; one that exists is left as it is.
 func (t *Tx) InsertStream(s Stream) error {
-	_, err := t.exec(`INSERT INTO streams (company, device, session, ref, tool, supporter, supporter_verified, direction, basis,
+	n, err := t.exec(`INSERT INTO streams (company, device, session, ref, tool, supporter, supporter_verified, direction, basis,
 		provenance, groups, started_at, opened_at, updated_at, acked, acked_hash, last_event_at, ended_at, end_reason,
 		withdrawn_at, objected_at, erased_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, 0, $14, 0, 0, '', 0, 0, 0)
 		ON CONFLICT (company, device, session) DO NOTHING`,
 		s.Company, s.Device, s.Session, s.Key.Ref(), s.Tool, s.Supporter, s.SupporterVerified, s.Direction, s.Basis,
 		s.Provenance, joinGroups(s.Groups), ns(s.StartedAt), ns(s.OpenedAt), []byte{})
+	if err == nil && n > 0 {
+		err = t.index(s.Key)
+	}
 	return err
 }
 
@@ -198,7 +202,7 @@ func (t *Tx) Withdrawn(company, device, grant string) (bool, error) {
 }
 
 // EraseStream deletes all content of a session: events, every version of the
-// summary, its job. Signed records stay: they hold no captured text and are the
+// summary, what it was found by, its job. Signed records stay: they hold no captured text and are the
 // proof of what was decided. Call DB.Flush after the commit.
 func (t *Tx) EraseStream(k Key, at time.Time) (events int64, err error) {
 	if events, err = t.exec(`DELETE FROM events WHERE company = $1 AND device = $2 AND session = $3`, k.Company, k.Device, k.Session); err != nil {
@@ -213,7 +217,10 @@ func (t *Tx) EraseStream(k Key, at time.Time) (events int64, err error) {
 			return 0, err
 		}
 	}
-	_, err = t.exec(`UPDATE streams SET erased_at = $4
+	if err := t.unindex(k); err != nil {
+		return 0, err
+	}
+	_, err = t.exec(`UPDATE streams SET erased_at = $4, title = '', has_terms = TRUE
 		WHERE company = $1 AND device = $2 AND session = $3 AND erased_at = 0`, k.Company, k.Device, k.Session, ns(at))
 	return events, err
 }
