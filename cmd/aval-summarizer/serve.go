@@ -192,6 +192,8 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
 	mux.Handle(wire.RustDeskPath, s.ingest.RustDesk())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
+	mux.Handle(wire.SignInPath, s.co.SignInStart())
+	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
 	mux.Handle(company.CodesPath, s.co.CodesAPI())
 	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
