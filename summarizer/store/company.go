@@ -18,19 +18,25 @@ type Company struct {
 	Settings        string
 	SettingsVersion int64
 	CreatedAt       time.Time
+	// Zone is a name of the IANA time zone database; empty counts as UTC. Its
+	// credit month begins at midnight there. Changed by SetZone alone.
+	Zone string
 }
 
 // InsertCompany adds a company.
 func (t *Tx) InsertCompany(c Company) error {
-	_, err := t.exec(`INSERT INTO companies (id, name, tier, lang, settings, settings_version, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, c.ID, c.Name, c.Tier, c.Lang, c.Settings, c.SettingsVersion, ns(c.CreatedAt))
+	if c.Zone == "" {
+		c.Zone = "UTC"
+	}
+	_, err := t.exec(`INSERT INTO companies (id, name, tier, lang, settings, settings_version, created_at, zone)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, c.ID, c.Name, c.Tier, c.Lang, c.Settings, c.SettingsVersion, ns(c.CreatedAt), c.Zone)
 	return err
 }
 
-const companyColumns = `SELECT id, name, tier, lang, settings, settings_version, created_at FROM companies`
+const companyColumns = `SELECT id, name, tier, lang, settings, settings_version, created_at, zone FROM companies`
 
 func (c *Company) into() []any {
-	return []any{&c.ID, &c.Name, &c.Tier, &c.Lang, &c.Settings, &c.SettingsVersion, stamp{&c.CreatedAt}}
+	return []any{&c.ID, &c.Name, &c.Tier, &c.Lang, &c.Settings, &c.SettingsVersion, stamp{&c.CreatedAt}, &c.Zone}
 }
 
 // Company returns one company, or ErrNotFound.
@@ -57,6 +63,12 @@ func (t *Tx) Companies() (list []Company, err error) {
 func (t *Tx) UpdateCompany(c Company) error {
 	n, err := t.exec(`UPDATE companies SET name = $2, tier = $3, lang = $4, settings = $5,
 		settings_version = settings_version + 1 WHERE id = $1`, c.ID, c.Name, c.Tier, c.Lang, c.Settings)
+	return found(n, err)
+}
+
+// SetZone changes a company's time zone.
+func (t *Tx) SetZone(company, zone string) error {
+	n, err := t.exec(`UPDATE companies SET zone = $2 WHERE id = $1`, company, zone)
 	return found(n, err)
 }
 
