@@ -17,8 +17,8 @@ import (
 // client, whose mouse is a device of the remote desktop's: it is not known whose
 // hand that was, so everything stays here. When the supporter has gone, and the
 // desktop with them, the same person is asked on the desktop where they sit, and
-// what they say is sent. To see it fail, let verdicts take xrdp's devices for the
-// person's own: nothing is held then.
+// what they say is sent. To see it fail, let register not call watch.Display: xrdp
+// sets DISPLAY to :10.0, and nobody was asked on :10.
 func TestXrdpSummary(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("xrdp makes sessions of other users: it needs root")
