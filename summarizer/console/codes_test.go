@@ -9,6 +9,7 @@ import (
 	"aval/agent/wire"
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 func startCodes(t *testing.T) *site {
@@ -19,7 +20,7 @@ func startCodes(t *testing.T) *site {
 
 func startAnnounce(t *testing.T) (*site, *company.Service) {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

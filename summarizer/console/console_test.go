@@ -21,6 +21,7 @@ import (
 	"aval/agent/event"
 	"aval/summarizer/console"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
@@ -38,7 +39,7 @@ func start(t *testing.T) *site { return startWith(t, nil) }
 
 func startWith(t *testing.T, codes console.Codes) *site {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

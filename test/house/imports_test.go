@@ -56,7 +56,7 @@ type rule struct {
 var base = []string{"agent/consent", "agent/event", "agent/strict", "agent/policy", "agent/record", "agent/wire", "agent/redact", "agent/ipc", "assets"}
 
 // testHelpers are what every package's tests may use.
-var testHelpers = []string{"assets", "agent/x11/xtest", "agent/session/watch/logindtest", "agent/journal/journaltest"}
+var testHelpers = []string{"assets", "summarizer/store/storetest", "agent/x11/xtest", "agent/session/watch/logindtest", "agent/journal/journaltest"}
 
 func with(more ...string) []string { return append(slices.Clone(base), more...) }
 
