@@ -75,7 +75,7 @@ codes and announce sessions. Works while the server runs.`,
 				return err
 			}
 			defer db.Close()
-			co, err := company.Load(cmd.Context(), db, company.Options{Log: a.log})
+			co, err := a.company(cmd.Context(), db)
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aval/cmd/internal/command"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 )
 
@@ -35,11 +36,13 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // app is what all commands share.
 type app struct {
-	json   bool
-	data   string
-	out    io.Writer
-	errOut io.Writer
-	log    *slog.Logger
+	json bool
+	data string
+	// database is the address of --database; empty: what the data folder says.
+	database string
+	out      io.Writer
+	errOut   io.Writer
+	log      *slog.Logger
 }
 
 // usageError is a mistake in how a command was called.
@@ -97,10 +100,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 	return root
 }
 
-// dataFlag adds --data to a command.
+// dataFlag adds --data to a command, and --database.
 func (a *app) dataFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.data, "data", "", "the server's data folder")
 	_ = cmd.MarkFlagDirname("data")
+	cmd.Flags().StringVar(&a.database, "database", "", "address of a PostgreSQL database, postgres://USER@HOST/NAME (default: the one that the data folder remembers, else the embedded one in it)")
 }
 
 // needData refuses a call without --data in words.
@@ -116,7 +120,20 @@ func (a *app) beside(ctx context.Context) (*store.DB, error) {
 	if err := a.needData(); err != nil {
 		return nil, err
 	}
-	return store.OpenBeside(ctx, a.data)
+	return store.OpenBeside(ctx, a.data, store.Database(a.database))
+}
+
+// company is the company that a command is about, as the command line deals with it.
+func (a *app) company(ctx context.Context, db *store.DB) (*company.Service, error) {
+	h, err := company.Load(ctx, db, company.Options{Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	co, err := h.Home(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return co.As(company.Command), nil
 }
 
 // print writes v as JSON, or lets text write it for people.

@@ -49,7 +49,7 @@ func (a *app) companyStep(use, short, long string, args cobra.PositionalArgs, do
 				return err
 			}
 			defer db.Close()
-			co, err := company.Load(cmd.Context(), db, company.Options{Log: a.log})
+			co, err := a.company(cmd.Context(), db)
 			if err != nil {
 				return err
 			}

@@ -158,12 +158,14 @@ func (s *Service) changeModule(ctx context.Context, what, action, id string, cha
 	return out, nil
 }
 
+var errNoSuchModule = refuse(http.StatusForbidden, "module-unknown", "This module is not known here. Ask the support for their own.")
+
 // standing is a module that stands, or the refusal that says why it does not.
 func (s *Service) standing(tx *store.Tx, id string, now time.Time) (store.Module, error) {
 	m, err := tx.Module(s.id, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return m, refuse(http.StatusForbidden, "module-unknown", "This module is not known here. Ask the support for their own.")
+		return m, errNoSuchModule
 	case err != nil:
 		return m, err
 	case !m.RevokedAt.IsZero():
@@ -190,9 +192,9 @@ func (s *Service) moduleFor(tx *store.Tx, which string, now time.Time) (store.Mo
 
 // Module answers POST /module: see wire.ModuleQuery. What it says is no secret,
 // and it changes nothing.
-func (s *Service) Module() http.Handler {
+func (h *Host) Module() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, err := s.moduleReply(r)
+		reply, err := h.moduleReply(r)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		var no *refusal
@@ -201,7 +203,7 @@ func (s *Service) Module() http.Handler {
 			w.WriteHeader(no.status)
 			_ = json.NewEncoder(w).Encode(no.EnrollError)
 		case err != nil:
-			s.log.Error("look up module", "err", err)
+			h.log.Error("look up module", "err", err)
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not look at the module now; try again in a minute."})
 		default:
@@ -210,7 +212,7 @@ func (s *Service) Module() http.Handler {
 	})
 }
 
-func (s *Service) moduleReply(r *http.Request) (wire.ModuleReply, error) {
+func (h *Host) moduleReply(r *http.Request) (wire.ModuleReply, error) {
 	var reply wire.ModuleReply
 	if r.Method != http.MethodPost {
 		return reply, refuse(http.StatusMethodNotAllowed, "method", "A module is asked about by a POST.")
@@ -219,6 +221,13 @@ func (s *Service) moduleReply(r *http.Request) (wire.ModuleReply, error) {
 	var q wire.ModuleQuery
 	if err != nil || len(raw) > maxEnroll || strict.Decode(raw, &q) != nil || len(q.ID) > maxModuleID {
 		return reply, refuse(http.StatusBadRequest, "malformed", "The request cannot be read; is the agent of this version?")
+	}
+	s, err := h.belongs(r.Context(), func(tx *store.Tx) (string, error) { return tx.CompanyOfModule(q.ID) })
+	if errors.Is(err, store.ErrNotFound) {
+		return reply, errNoSuchModule
+	}
+	if err != nil {
+		return reply, err
 	}
 	err = s.db.View(r.Context(), func(tx *store.Tx) error {
 		m, err := s.standing(tx, q.ID, s.now())

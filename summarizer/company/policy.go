@@ -392,5 +392,5 @@ func (s *Service) changed(tx *store.Tx) error {
 }
 
 func (s *Service) audit(tx *store.Tx, action, subject, detail string) error {
-	return tx.AddAudit(store.Audit{Company: s.id, At: s.now(), Actor: "administrator", Action: action, Subject: subject, Detail: detail})
+	return tx.AddAudit(store.Audit{Company: s.id, At: s.now(), Actor: s.actor.String(), Action: action, Subject: subject, Detail: detail})
 }

@@ -112,17 +112,21 @@ func (s *Service) NewUserToken(ctx context.Context, user string) (string, error)
 	return secret, nil
 }
 
-// UserOf is the supporter whose token this is; ErrNoUser.
-func (s *Service) UserOf(ctx context.Context, token string) (User, error) {
+// UserOf is the supporter whose token this is, and their company as they deal
+// with it; ErrNoUser.
+func (h *Host) UserOf(ctx context.Context, token string) (*Service, User, error) {
 	var u store.User
-	err := s.db.View(ctx, func(tx *store.Tx) (err error) { u, err = tx.UserOf(s.id, Hash(token)); return err })
+	s, err := h.belongs(ctx, func(tx *store.Tx) (string, error) { return tx.CompanyOfUserToken(Hash(token)) })
+	if err == nil {
+		err = h.db.View(ctx, func(tx *store.Tx) (err error) { u, err = tx.UserOf(s.id, Hash(token)); return err })
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = ErrNoUser
 	}
 	if err != nil {
-		return User{}, fmt.Errorf("look up token: %w", err)
+		return nil, User{}, fmt.Errorf("look up token: %w", err)
 	}
-	return asUser(u), nil
+	return s.As(Actor{Kind: KindUser, ID: u.ID, Name: u.Name, Role: Supporter}), asUser(u), nil
 }
 
 // Announced is an announcement as its maker sees it.
@@ -173,7 +177,7 @@ func (s *Service) Announce(ctx context.Context, user, device string) (Announced,
 		if err := tx.InsertAnnouncement(store.Announcement{ID: out.ID, Company: s.id, Device: d.ID, User: u.ID, Envelope: env, CreatedAt: now, ExpiresAt: out.ExpiresAt}); err != nil {
 			return err
 		}
-		return tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "user:" + u.ID, Action: "session-announced", Subject: d.ID, Detail: out.ID})
+		return s.audit(tx, "session-announced", d.ID, u.ID+" "+out.ID)
 	})
 	if err != nil {
 		return Announced{}, fmt.Errorf("announce session: %w", err)

@@ -22,7 +22,11 @@ func TestUserAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	co, err := company.Open(t.Context(), db, company.Options{Server: "https://support.example.com"})
+	h, err := company.Open(t.Context(), db, company.Options{Server: "https://support.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	co, err := h.Home(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +56,7 @@ func TestUserAPI(t *testing.T) {
 		}
 		return w.Code, out
 	}
-	codes, announce := co.CodesAPI(), co.AnnounceAPI()
+	codes, announce := h.CodesAPI(), h.AnnounceAPI()
 	if _, _, err := co.CreateModule(t.Context(), "Help desk", false, 30); err != nil {
 		t.Fatal(err)
 	}

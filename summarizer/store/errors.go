@@ -12,7 +12,7 @@ import (
 // administrator in the error that wraps them.
 var (
 	ErrInUse       = errors.New("the data folder is in use by another server")
-	ErrNotWritable = errors.New("the data folder cannot be written")
+	ErrNotWritable = errors.New("the data cannot be written")
 	ErrDamaged     = errors.New("the database is damaged")
 	ErrNewer       = errors.New("the database is from a newer version")
 	ErrUnsupported = errors.New("this database is not supported")

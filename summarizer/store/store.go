@@ -61,16 +61,17 @@ type engine interface {
 
 // DB is an open store. It is safe for concurrent use.
 type DB struct {
-	dir    string
-	engine engine
-	write  *sql.DB
-	read   *sql.DB // each transaction a snapshot that cannot write
-	lock   *os.File
-	jobs   chan struct{}
-	news   chan string
-	hints  *hints // nil: this process is the only one that has servers to wake
-	closed sync.Once
-	err    error
+	dir     string
+	address string // that was given to open it; empty: none
+	engine  engine
+	write   *sql.DB
+	read    *sql.DB // each transaction a snapshot that cannot write
+	lock    *os.File
+	jobs    chan struct{}
+	news    chan string
+	hints   *hints // nil: this process is the only one that has servers to wake
+	closed  sync.Once
+	err     error
 }
 
 // Option changes how a store is opened.
@@ -102,16 +103,14 @@ func open(ctx context.Context, dir string, server bool, opts []Option) (_ *DB, e
 	for _, opt := range opts {
 		opt(&o)
 	}
-	db := &DB{dir: dir, jobs: make(chan struct{}, 1), news: make(chan string, 64)}
-	if server {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, notWritable(dir, err)
-		}
-	}
+	db := &DB{dir: dir, address: o.address, jobs: make(chan struct{}, 1), news: make(chan string, 64)}
 	if db.engine, err = engineOf(dir, o.address); err != nil {
 		return nil, err
 	}
 	if server {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, notWritable(dir, err)
+		}
 		if db.lock, err = lockDir(dir); err != nil {
 			return nil, err
 		}
@@ -178,6 +177,29 @@ func provider(dialect goose.Dialect, pool *sql.DB, more ...goose.ProviderOption)
 
 // Dir is the data folder.
 func (db *DB) Dir() string { return db.dir }
+
+// Remember keeps the address that the store was opened with in AddressFile, so
+// that the next start and commands find the same database.
+func (db *DB) Remember() error {
+	if db.address == "" {
+		return nil
+	}
+	f, err := os.CreateTemp(db.dir, ".database-*") // made 0600
+	if err != nil {
+		return notWritable(db.dir, err)
+	}
+	_, err = f.WriteString(db.address + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(db.dir, AddressFile))
+	}
+	if err != nil {
+		return errors.Join(notWritable(db.dir, err), os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// Shared tells whether other servers may use the same database.
+func (db *DB) Shared() bool { return db.hints != nil }
 
 // Where names the database for people: a file, or an address without a password.
 func (db *DB) Where() string { return db.engine.where() }

@@ -168,7 +168,7 @@ func TestPaging(t *testing.T) {
 
 // Erased text is in no file of the folder, and a planted copy is found by the
 // same search: the search can fail.
-func TestEraseLeavesNothing(t *testing.T) {
+func TestSQLiteEraseLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir)
 	k := seed(t, db, "x/1", 500)
@@ -396,7 +396,7 @@ func TestRecordsOnce(t *testing.T) {
 	})
 }
 
-func TestOpenSaysWhatIsWrong(t *testing.T) {
+func TestSQLiteSaysWhatIsWrong(t *testing.T) {
 	ctx := context.Background()
 	for name, c := range map[string]struct {
 		prepare func(dir string) string

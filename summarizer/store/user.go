@@ -84,9 +84,9 @@ func (t *Tx) InsertAnnouncement(a Announcement) error {
 	return err
 }
 
-// AnnouncedDevices lists the devices that have not been told of something yet.
-func (t *Tx) AnnouncedDevices(company string, now time.Time) (devices []string, err error) {
-	err = t.each(`SELECT DISTINCT device FROM announcements WHERE company = $1 AND told_at = 0 AND expires_at > $2`, []any{company, ns(now)},
+// AnnouncedDevices lists the devices, of whichever company, that have not been told of something yet.
+func (t *Tx) AnnouncedDevices(now time.Time) (devices []string, err error) {
+	err = t.each(`SELECT DISTINCT device FROM announcements WHERE told_at = 0 AND expires_at > $1`, []any{ns(now)},
 		func(scan func(...any) error) error {
 			var d string
 			if err := scan(&d); err != nil {

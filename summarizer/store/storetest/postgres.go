@@ -116,6 +116,19 @@ func (p *Postgres) Create(name, of string) error {
 	return p.Exec("postgres", "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()+" TEMPLATE "+pgx.Identifier{of}.Sanitize())
 }
 
+// Let puts a line in front of the rules of who is let in (pg_hba.conf).
+func (p *Postgres) Let(line string) error {
+	file := filepath.Join(p.data(), "pg_hba.conf")
+	rules, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, append([]byte(line+"\n"), rules...), 0o600); err != nil {
+		return err
+	}
+	return p.Exec("postgres", "SELECT pg_reload_conf()")
+}
+
 // Kill ends the server as a power cut does: its processes stop where they are.
 func (p *Postgres) Kill() { p.end(immediate) }
 

@@ -10,7 +10,8 @@
 //
 // and by taking its data folders from Dir in the place of t.TempDir. All that
 // opens such a folder, in this process or another, finds the right database in
-// it. AVAL_TEST_DATABASE=sqlite or =postgres runs one of the two, for a person
+// it. Tests named TestPostgres… or TestSQLite… are about one engine and run on that
+// one only. AVAL_TEST_DATABASE=sqlite or =postgres runs one of the two, for a person
 // who looks for a fault.
 package storetest
 
@@ -44,6 +45,7 @@ const only = "AVAL_TEST_DATABASE"
 func Run(m *testing.M) (code int) {
 	defer shared.stop()
 	flag.Parse()
+	skipped = flag.Lookup("test.skip").Value.String()
 	for _, e := range engines {
 		if want := os.Getenv(only); want != "" && want != e {
 			fmt.Printf("%s is set: the tests are not run on %s\n", only, e)
@@ -55,6 +57,10 @@ func Run(m *testing.M) (code int) {
 			continue
 		}
 		fmt.Printf("database: %s\n", e)
+		if err := others(e); err != nil {
+			fmt.Fprintln(os.Stderr, "FAIL:", err)
+			return 1
+		}
 		if e == "postgres" {
 			if err := shared.start(); err != nil {
 				fmt.Fprintf(os.Stderr, "FAIL: PostgreSQL does not start: %v\nInstall it with `test/deps.sh test`, or set %s=sqlite to leave its half of the tests out.\n", err, only)
@@ -66,9 +72,18 @@ func Run(m *testing.M) (code int) {
 	return code
 }
 
-// Engine is the engine of this run, sqlite or postgres: for the few tests that are
-// about one of them.
-func Engine() string { return now }
+// others leaves out the tests that are about another engine, beside those that
+// -skip names.
+func others(engine string) error {
+	about := map[string]string{"sqlite": "^TestPostgres", "postgres": "^TestSQLite"}[engine]
+	if skipped != "" {
+		about = skipped + "|" + about
+	}
+	return flag.Set("test.skip", about)
+}
+
+// skipped is the -skip of the command line.
+var skipped string
 
 // shared is the server of this process: each folder gets a database in it, a copy
 // of one that has been migrated.
@@ -104,9 +119,41 @@ func (p *pool) start() error {
 			p.err = err
 			return
 		}
-		p.err = db.Close()
+		if p.err = db.Close(); p.err == nil {
+			p.err = p.server.Exec(template, meet)
+		}
 	})
 	return p.err
+}
+
+// meet has every third transaction end as one does that met another, in whatever
+// table it has written: so each test of a package finds out whether what it calls
+// can be run anew. What adds to a variable outside of the transaction is found by
+// that.
+const meet = `
+CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF txid_current() % 3 = 0 THEN
+    RAISE EXCEPTION 'met another transaction (the test says so)' USING ERRCODE = 'serialization_failure';
+  END IF;
+  RETURN NULL;
+END $$;
+DO $$
+DECLARE t TEXT;
+BEGIN
+  FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('events', 'goose_db_version') LOOP
+    EXECUTE format('CREATE CONSTRAINT TRIGGER meet AFTER INSERT OR UPDATE OR DELETE ON %I
+      DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION meet()', t);
+  END LOOP;
+END $$`
+
+// Server is the PostgreSQL of this process, for tests that are about it.
+func Server(t testing.TB) *Postgres {
+	t.Helper()
+	if err := shared.start(); err != nil {
+		t.Fatal(err)
+	}
+	return shared.server
 }
 
 func (p *pool) stop() {
@@ -127,21 +174,14 @@ func (p *pool) create() (string, error) {
 	return p.server.Address(name), p.server.Create(name, template)
 }
 
-// Dir is an empty data folder of the engine of this run; it is gone, with its
-// database, when the test has ended.
+// Dir is an empty data folder of the engine of this run; it is gone when the test
+// has ended.
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	if now == "postgres" {
-		Place(t, dir)
+	if now != "postgres" {
+		return dir
 	}
-	return dir
-}
-
-// Place puts a new PostgreSQL database of this process's own server into a data
-// folder, whatever the engine of the run.
-func Place(t testing.TB, dir string) {
-	t.Helper()
 	address, err := shared.create()
 	if err != nil {
 		t.Fatalf("make a database: %v", err)
@@ -149,6 +189,7 @@ func Place(t testing.TB, dir string) {
 	if err := os.WriteFile(filepath.Join(dir, store.AddressFile), []byte(address+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return dir
 }
 
 // Open opens a store in a new folder, until the test has ended.
