@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -70,6 +71,7 @@ type DB struct {
 	jobs    chan struct{}
 	news    chan string
 	hints   *hints // nil: this process is the only one that has servers to wake
+	sign    atomic.Pointer[SignHead]
 	closed  sync.Once
 	err     error
 }
@@ -227,11 +229,15 @@ func (db *DB) Close() error {
 
 // Tx is one transaction. It belongs to the function that it was given to.
 type Tx struct {
-	ctx  context.Context
-	tx   *sql.Tx
-	skip string
-	jobs bool     // a job was added: wake the workers after the commit
-	news []string // devices to be told of a summary after the commit
+	ctx   context.Context
+	tx    *sql.Tx
+	skip  string
+	jobs  bool     // a job was added: wake the workers after the commit
+	news  []string // devices to be told of a summary after the commit
+	audit []Audit  // rows that are written last, see writeAudit
+	sign  SignHead
+	// reading: the rows of a statement are being read.
+	reading bool
 }
 
 // A transaction that met another one is run anew, at most this often.
@@ -271,9 +277,15 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*T
 		return db.engine.explain(fmt.Errorf("begin transaction: %w", err))
 	}
 	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.engine.skip()}
+	if sign := db.sign.Load(); sign != nil {
+		t.sign = *sign
+	}
 	defer func() { _ = sqlTx.Rollback() }() // no effect after a commit
 	if err := f(t); err != nil {
 		return err
+	}
+	if err := t.writeAudit(); err != nil {
+		return db.engine.explain(fmt.Errorf("write audit: %w", err))
 	}
 	if err := sqlTx.Commit(); err != nil {
 		return db.engine.explain(fmt.Errorf("commit: %w", err))
@@ -321,7 +333,18 @@ func (db *DB) WakeJobs() {
 // its files itself (autovacuum, recycling of its log); there it does nothing.
 func (db *DB) Flush(ctx context.Context) error { return db.engine.flush(ctx, db) }
 
+// free fails while rows are being read.
+func (t *Tx) free() error {
+	if t.reading {
+		return errors.New("a statement while the rows of another are being read")
+	}
+	return nil
+}
+
 func (t *Tx) exec(query string, args ...any) (int64, error) {
+	if err := t.free(); err != nil {
+		return 0, err
+	}
 	res, err := t.tx.ExecContext(t.ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -331,6 +354,9 @@ func (t *Tx) exec(query string, args ...any) (int64, error) {
 
 // one scans a single row; no row is ErrNotFound.
 func (t *Tx) one(query string, args []any, into ...any) error {
+	if err := t.free(); err != nil {
+		return err
+	}
 	return none(t.tx.QueryRowContext(t.ctx, query, args...).Scan(into...))
 }
 
@@ -342,8 +368,15 @@ func none(err error) error {
 	return err
 }
 
-// each calls row for every row of the answer.
+// each calls row for every row of the answer. Nothing else may be asked of the
+// transaction in row: one connection answers one statement at a time, on
+// PostgreSQL by its protocol and here so that every test finds it.
 func (t *Tx) each(query string, args []any, row func(scan func(...any) error) error) error {
+	if err := t.free(); err != nil {
+		return err
+	}
+	t.reading = true
+	defer func() { t.reading = false }()
 	rows, err := t.tx.QueryContext(t.ctx, query, args...)
 	if err != nil {
 		return err

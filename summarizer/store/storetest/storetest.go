@@ -17,6 +17,7 @@ package storetest
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,9 +25,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
 	"aval/summarizer/store"
 )
@@ -179,6 +184,7 @@ func (p *pool) create() (string, error) {
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
+	_ = os.Getenv(only) // here it is seen by the cache of test results, in Run it is not
 	if now != "postgres" {
 		return dir
 	}
@@ -232,3 +238,35 @@ func Content(t testing.TB, dir string) []byte {
 	}
 	return append(all, dump...)
 }
+
+// Damage runs statements on a folder's database past the store, as somebody would
+// who tampers with it. Bytes are written x'7b7d'.
+func Damage(t testing.TB, dir string, statements ...string) {
+	t.Helper()
+	driver, source, pg := "sqlite", filepath.Join(dir, store.File), false
+	if address, err := os.ReadFile(filepath.Join(dir, store.AddressFile)); err == nil {
+		driver, source, pg = "pgx", strings.TrimSpace(string(address)), true
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, s := range statements {
+		if pg {
+			s = hexadecimal.ReplaceAllString(s, `'\x$1'::bytea`)
+		}
+		for { // the triggers of the template spare nobody
+			_, err := db.Exec(s)
+			var pe *pgconn.PgError
+			if err == nil {
+				break
+			}
+			if !errors.As(err, &pe) || pe.Code != "40001" {
+				t.Fatalf("%s: %v", s, err)
+			}
+		}
+	}
+}
+
+var hexadecimal = regexp.MustCompile(`x'([0-9a-f]*)'`)
