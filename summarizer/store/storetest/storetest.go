@@ -152,6 +152,15 @@ BEGIN
   END LOOP;
 END $$`
 
+// Once has a folder's transactions no longer meet others that do not exist: for a
+// test whose own function cannot be called twice, as one that draws in it.
+func Once(t testing.TB, dir string) {
+	t.Helper()
+	if now == "postgres" {
+		Damage(t, dir, "DROP FUNCTION meet CASCADE")
+	}
+}
+
 // Server is the PostgreSQL of this process, for tests that are about it.
 func Server(t testing.TB) *Postgres {
 	t.Helper()
