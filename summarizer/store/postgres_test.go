@@ -134,7 +134,7 @@ func TestPostgresHintsReachOthers(t *testing.T) {
 	k := seed(t, db, "x/1", 1)
 	for { // what this process itself did
 		select {
-		case <-db.JobsChanged():
+		case <-db.JobsChanged(store.JobSummary):
 			continue
 		case <-db.NewsFor():
 			continue
@@ -168,7 +168,7 @@ func TestPostgresHintsReachOthers(t *testing.T) {
 			return err
 		})
 		select {
-		case <-db.JobsChanged():
+		case <-db.JobsChanged(store.JobSummary):
 			job = true
 		case d := <-db.NewsFor():
 			news = news || d == k.Device

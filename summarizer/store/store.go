@@ -68,7 +68,7 @@ type DB struct {
 	write   *sql.DB
 	read    *sql.DB // each transaction a snapshot that cannot write
 	lock    *os.File
-	jobs    chan struct{}
+	jobs    map[JobKind]chan struct{}
 	news    chan string
 	hints   *hints // nil: this process is the only one that has servers to wake
 	sign    atomic.Pointer[SignHead]
@@ -105,7 +105,8 @@ func open(ctx context.Context, dir string, server bool, opts []Option) (_ *DB, e
 	for _, opt := range opts {
 		opt(&o)
 	}
-	db := &DB{dir: dir, address: o.address, jobs: make(chan struct{}, 1), news: make(chan string, 64)}
+	db := &DB{dir: dir, address: o.address, news: make(chan string, 64),
+		jobs: map[JobKind]chan struct{}{JobSummary: make(chan struct{}, 1), JobDelivery: make(chan struct{}, 1)}}
 	if db.engine, err = engineOf(dir, o.address); err != nil {
 		return nil, err
 	}
@@ -310,10 +311,10 @@ func (db *DB) wake(jobs bool, news []string) {
 	}
 }
 
-// JobsChanged is a one-slot nudge: it fires after a transaction, of this process
-// or on PostgreSQL of any, that added or released a job. It is a hint over polling
-// the table, not a queue.
-func (db *DB) JobsChanged() <-chan struct{} { return db.jobs }
+// JobsChanged is a one-slot nudge for the workers of a kind: it fires after a
+// transaction, of this process or on PostgreSQL of any, that added or released a
+// job. It is a hint over polling the table, not a queue.
+func (db *DB) JobsChanged(kind JobKind) <-chan struct{} { return db.jobs[kind] }
 
 // NewsFor names the devices whose sessions' summaries came, changed or went in a
 // transaction of this process, or on PostgreSQL of any: a hint over polling
@@ -322,9 +323,11 @@ func (db *DB) NewsFor() <-chan string { return db.news }
 
 // WakeJobs fires JobsChanged.
 func (db *DB) WakeJobs() {
-	select {
-	case db.jobs <- struct{}{}:
-	default:
+	for _, c := range db.jobs {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 
