@@ -69,7 +69,9 @@ func (o *operations) reports(ctx context.Context, f store.ReportFilter, offset s
 			}
 			f.After = store.ReportCursor{EndedAt: st.EndedAt, Ref: st.Ref}
 		}
-		if f.Supporter, err = o.supporter(t, f); err != nil {
+		if f.Supporter, err = o.supporter(t, f); errors.Is(err, store.ErrNotFound) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		list, left, err = t.Reports(f, limit)
@@ -91,7 +93,7 @@ func (o *operations) supporter(t *store.Tx, f store.ReportFilter) (string, error
 	}
 	u, err := t.User(f.Company, strings.TrimPrefix(f.User, "u"))
 	if errors.Is(err, store.ErrNotFound) || err == nil && f.Supporter != "" && !strings.EqualFold(f.Supporter, u.Name) {
-		return "\x00", nil // nobody is called that
+		return "", store.ErrNotFound // nobody's sessions
 	}
 	return u.Name, err
 }

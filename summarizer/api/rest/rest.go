@@ -16,12 +16,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -232,6 +234,17 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, rt route) error {
 		}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(raw))
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return problem{http.StatusBadRequest, "invalid_request", "The query cannot be read."}
+	}
+	texts := []string{r.URL.Path, r.Header.Get("Idempotency-Key"), r.Header.Get("If-Match")}
+	for name, values := range query {
+		texts = append(append(texts, name), values...)
+	}
+	if slices.ContainsFunc(texts, unclean) {
+		return problem{http.StatusBadRequest, "invalid_request", "The request holds what is no text."}
+	}
 	params := map[string]string{}
 	for _, p := range append(slices.Clone(rt.in.PathItem.Parameters), rt.in.Operation.Parameters...) {
 		if p.Value.In == "path" {
@@ -301,10 +314,14 @@ func oneLine(s string) string {
 	return strings.TrimSuffix(s, ".")
 }
 
+// unclean tells what a database does not take as a text: PostgreSQL has no zero
+// bytes and nothing that is no UTF-8.
+func unclean(s string) bool { return strings.ContainsRune(s, 0) || !utf8.ValidString(s) }
+
 // distinct refuses what is no single JSON value, and objects that name a thing
 // twice: readers disagree about what those mean.
 func distinct(raw []byte) error {
-	if !json.Valid(raw) {
+	if !json.Valid(raw) || !utf8.Valid(raw) {
 		return errors.New("it cannot be read")
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -336,6 +353,9 @@ func distinct(raw []byte) error {
 			open = open[:top]
 			top--
 		case string:
+			if unclean(v) {
+				return errors.New("it holds what is no text")
+			}
 			if top >= 0 && open[top].names != nil && !open[top].value {
 				if open[top].names[v] {
 					return errors.New("it names something twice")

@@ -19,6 +19,7 @@ import (
 	"aval/summarizer/company"
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
 )
@@ -57,7 +58,7 @@ func open(t testing.TB, perMinute int) *world {
 	t.Helper()
 	w := &world{TB: t, at: time.Now(), log: &bytes.Buffer{}}
 	var err error
-	if w.db, err = store.Open(t.Context(), t.TempDir()); err != nil {
+	if w.db, err = store.Open(t.Context(), storetest.Dir(t)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.db.Close() })
