@@ -215,9 +215,6 @@ func (a *Agent) trimSoon() {
 	a.trimming.Reset(3 * time.Second)
 }
 
-// DefaultPolicyDir is where administrators and their tools put policy files.
-const DefaultPolicyDir = "/etc/aval/policies"
-
 // drain runs what is still queued while the other goroutines end, so that none
 // of them waits for the loop for ever.
 func (a *Agent) drain() {

@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"time"
@@ -339,7 +338,7 @@ func (a *Agent) watchWindows(d *desktop) {
 }
 
 func userName(uid uint32) string {
-	if u, err := user.LookupId(strconv.Itoa(int(uid))); err == nil {
+	if u, err := ipc.LookupUser(uid); err == nil {
 		return u.Username
 	}
 	return strconv.Itoa(int(uid))

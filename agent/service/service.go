@@ -24,13 +24,6 @@ const Name = "aval"
 // StopLimit is how long a stopping service may take; then it ends anyway.
 const StopLimit = 5 * time.Second
 
-// The paths of an installed service.
-const (
-	DefaultStateDir  = "/var/lib/aval"
-	DefaultSocket    = "/run/aval/agent.sock"
-	DefaultPolicyDir = "/etc/aval/policies"
-)
-
 // Options are the paths that the installed service is started with; an empty
 // one, or the default, is not written into its command line.
 type Options struct {
@@ -101,7 +94,7 @@ func New(run func(ctx context.Context) error, o Options) (*Service, error) {
 // into a unit, or that the service would not see.
 func (o Options) checked() (Options, error) {
 	for _, p := range []*string{&o.StateDir, &o.Socket, &o.PolicyDir} {
-		if *p == "" {
+		if *p == "" || *p == DefaultPolicyDir { // which is no path on Windows
 			continue
 		}
 		abs, err := filepath.Abs(*p)

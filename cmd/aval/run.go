@@ -22,7 +22,7 @@ import (
 )
 
 // defaultStateDir is where the installed service keeps its data.
-const defaultStateDir = service.DefaultStateDir
+var defaultStateDir = service.DefaultStateDir
 
 // runFlags are the paths of a service.
 type runFlags struct {
