@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) companyCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "company", Short: "About which sessions the company asks", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "company", Short: "The companies of this server, and about which sessions one asks", Args: cobra.NoArgs,
 		Long: `Outgoing sessions are those that the company's people start, on anybody's
 computer. Incoming ones are those on the computers that the company manages,
 whoever connects. The two are independent; a session that is both is looked at
@@ -24,7 +24,7 @@ as incoming first, and recorded once.
 
 Connected devices have it within seconds.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.companyShow(), a.companySet(), a.companyRustDesk())
+	cmd.AddCommand(a.companyCreate(), a.companyList(), a.companyShow(), a.companySet(), a.companyRustDesk())
 	return cmd
 }
 

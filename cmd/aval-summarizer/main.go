@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -36,11 +37,13 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // app is what all commands share.
 type app struct {
-	json   bool
-	data   string
-	out    io.Writer
-	errOut io.Writer
-	log    *slog.Logger
+	json bool
+	data string
+	// companyID is --company: which company a command is about.
+	companyID string
+	out       io.Writer
+	errOut    io.Writer
+	log       *slog.Logger
 }
 
 // usageError is a mistake in how a command was called.
@@ -94,7 +97,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 	}
 	root.SetVersionTemplate("aval-summarizer {{.Version}}\n")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
-	root.AddCommand(a.serveCmd(), a.exportCmd(), a.companyCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.userCmd(), a.tokenCmd(), a.verifyCmd(), a.versionCmd())
+	root.AddCommand(a.serveCmd(), a.exportCmd(), a.companyCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.userCmd(), a.tokenCmd(), a.auditCmd(), a.verifyCmd(), a.versionCmd())
 	return root
 }
 
@@ -120,17 +123,37 @@ func (a *app) beside(ctx context.Context) (*store.DB, error) {
 	return store.OpenBeside(ctx, a.data)
 }
 
-// company is the company that a command is about, as the command line deals with it.
+// companyFlag adds --company to a command.
+func (a *app) companyFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.companyID, "company", "", "which company, by id, where the server has several: company list")
+}
+
+// company is the company that a command is about, as the command line deals with
+// it: the one that --company names, else the only one.
 func (a *app) company(ctx context.Context, db *store.DB) (*company.Service, error) {
 	h, err := company.Load(ctx, db, company.Options{Log: a.log})
 	if err != nil {
 		return nil, err
 	}
-	co, err := h.Home(ctx)
+	all, err := h.All(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return co.As(company.Command), nil
+	var names []string
+	for _, co := range all {
+		if co.ID() == a.companyID || a.companyID == "" && len(all) == 1 {
+			return co.As(company.Command), nil
+		}
+		c, err := co.Company(ctx)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, fmt.Sprintf("%s (%s)", c.ID, c.Name))
+	}
+	if a.companyID == "" {
+		return nil, usageError{fmt.Errorf("this server has several companies, name one with --company ID: %s", strings.Join(names, ", "))}
+	}
+	return nil, fmt.Errorf("there is no company %s here; there are: %s", a.companyID, strings.Join(names, ", "))
 }
 
 // print writes v as JSON, or lets text write it for people.

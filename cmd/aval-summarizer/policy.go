@@ -56,6 +56,7 @@ func (a *app) companyStep(use, short, long string, args cobra.PositionalArgs, do
 			return do(cmd.Context(), co, args)
 		}}
 	a.dataFlag(cmd)
+	a.companyFlag(cmd)
 	return cmd
 }
 

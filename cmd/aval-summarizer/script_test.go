@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"database/sql"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"net/http/cookiejar"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term,
+			"code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term, "tamper": tamper,
 		},
 	})
 }
@@ -147,6 +149,15 @@ func releaseKey(ts *testscript.TestScript, _ bool, args []string) {
 	var made struct{ Public string }
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &made))
 	ts.Check(ts.Exec("aval-summarizer", "policy", "release-key", made.Public, "--data", args[0]))
+}
+
+// tamper DIR: changes the last but one row of the audit log behind the server's back.
+func tamper(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", filepath.Join(ts.MkAbs(args[0]), store.File))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE audit SET detail = 'somebody else' WHERE seq = 3`)
+	ts.Check(err)
 }
 
 // term: tells the programs in the background to stop, as a service manager does.

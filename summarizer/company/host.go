@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"aval/agent/record"
 	"aval/summarizer/credit"
 	"aval/summarizer/store"
 )
@@ -102,7 +103,24 @@ func host(db *store.DB, o Options) *Host {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
+	db.SignAudit(h.signAudit)
 	return h
+}
+
+// signAudit signs the head of a company's audit log. The company may be one that
+// is being made in the very transaction: only its key is asked for.
+func (h *Host) signAudit(company string, size int64, root record.Hash) ([]byte, error) {
+	h.known.Lock()
+	s := h.services[company]
+	h.known.Unlock()
+	if s == nil {
+		key, err := readKey(h.keyFile(company))
+		if err != nil {
+			return nil, err
+		}
+		s = &Service{site: h.site, id: company, key: key}
+	}
+	return s.signHead(size, root)
 }
 
 func companies(ctx context.Context, db *store.DB) (list []store.Company, err error) {

@@ -14,7 +14,7 @@ import (
 
 // A user's token makes codes and announcements in that user's name and nobody
 // else's, until the user is disabled. Planted: without disabled_at in
-// store.UserOf the last row got its code.
+// store.LiveAPIToken the last row got its code.
 func TestUserAPI(t *testing.T) {
 	db, err := store.Open(t.Context(), t.TempDir())
 	if err != nil {
@@ -29,11 +29,11 @@ func TestUserAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := co.CreateUser(t.Context(), "Ana Souza", true)
+	u, err := co.CreateUser(t.Context(), company.NewUser{Name: "Ana Souza"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := co.NewUserToken(t.Context(), u.ID)
+	token, _, err := co.CreateAPIToken(t.Context(), company.NewAPIToken{Name: "Help desk", User: u.ID, Scopes: []company.Permission{company.CodesWrite}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,10 +94,16 @@ func (h *Host) asked(r *http.Request, f func(*http.Request, *Service, User, []by
 	if !ok || token == "" {
 		return nil, refuse(http.StatusUnauthorized, "token-missing", "A user's token is needed: Authorization: Bearer.")
 	}
-	s, u, err := h.UserOf(r.Context(), token)
-	if errors.Is(err, ErrNoUser) {
-		return nil, refuse(http.StatusUnauthorized, "token-unknown", "This token is not known, or its user is disabled.")
+	s, caller, err := h.TokenOf(r.Context(), token)
+	switch {
+	case errors.Is(err, ErrNoToken):
+		return nil, refuse(http.StatusUnauthorized, "token-unknown", "This token is not known or has ended, or its user is disabled.")
+	case err != nil:
+		return nil, err
+	case caller.Actor.Kind != KindUser || !caller.May(CodesWrite):
+		return nil, refuse(http.StatusForbidden, "token-scope", "This needs a user's token with the scope codes:write.")
 	}
+	u, err := s.User(r.Context(), caller.Actor.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (c *Console) codes(w http.ResponseWriter, r *http.Request, v visitor) {
 func (c *Console) codesPage(r *http.Request, v visitor) (codesPage, error) {
 	p := codesPage{frame: c.frameOf(r, v, v.cat.T("console.codes", nil))}
 	p.Back = "/codes"
-	all, err := v.co.Users(r.Context())
+	all, err := v.co.Users(r.Context(), company.UserFilter{Live: true})
 	for _, u := range all {
 		if u.DisabledAt.IsZero() {
 			u.Name = summary.Clean(u.Name, 60)

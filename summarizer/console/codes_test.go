@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"aval/agent/wire"
+	"aval/summarizer/company"
 )
 
 // A session is announced by a user whom the company knows, to a computer that it
@@ -18,7 +19,7 @@ func TestAnnouncePage(t *testing.T) {
 	if _, page := b.get(s.url + "/codes"); !strings.Contains(page, "user create NAME") || strings.Contains(page, `id="device"`) {
 		t.Errorf("without a user:\n%s", page)
 	}
-	u, err := co.CreateUser(t.Context(), "Ana <b>", true)
+	u, err := co.CreateUser(t.Context(), company.NewUser{Name: "Ana <b>"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -251,41 +251,6 @@ func (t *Tx) LiveAdminLink(hash []byte, now time.Time) (bool, error) {
 	return n > 0, err
 }
 
-// ConsoleSession is a signed-in browser, known by the SHA-256 of its cookie.
-type ConsoleSession struct {
-	Hash       []byte
-	Company    string
-	CreatedAt  time.Time
-	LastUsedAt time.Time
-	ExpiresAt  time.Time
-}
-
-// InsertConsoleSession adds a signed-in browser.
-func (t *Tx) InsertConsoleSession(c ConsoleSession) error {
-	_, err := t.exec(`INSERT INTO console_sessions (hash, company, created_at, last_used_at, expires_at) VALUES ($1, $2, $3, $3, $4)`,
-		c.Hash, c.Company, ns(c.CreatedAt), ns(c.ExpiresAt))
-	return err
-}
-
-// ConsoleSession returns an unexpired one, or ErrNotFound.
-func (t *Tx) ConsoleSession(hash []byte, at time.Time) (c ConsoleSession, err error) {
-	err = t.one(`SELECT hash, company, created_at, last_used_at, expires_at FROM console_sessions WHERE hash = $1 AND expires_at > $2`,
-		[]any{hash, ns(at)}, &c.Hash, &c.Company, stamp{&c.CreatedAt}, stamp{&c.LastUsedAt}, stamp{&c.ExpiresAt})
-	return c, err
-}
-
-// TouchConsoleSession notes a use and sets a new expiry.
-func (t *Tx) TouchConsoleSession(hash []byte, at, expires time.Time) error {
-	n, err := t.exec(`UPDATE console_sessions SET last_used_at = $2, expires_at = $3 WHERE hash = $1`, hash, ns(at), ns(expires))
-	return found(n, err)
-}
-
-// DeleteConsoleSession signs a browser out, and clears away expired ones.
-func (t *Tx) DeleteConsoleSession(hash []byte, at time.Time) error {
-	_, err := t.exec(`DELETE FROM console_sessions WHERE hash = $1 OR expires_at <= $2`, hash, ns(at))
-	return err
-}
-
 // found turns "no row changed" into ErrNotFound.
 func found(n int64, err error) error {
 	if err == nil && n == 0 {

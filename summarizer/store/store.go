@@ -25,6 +25,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -50,6 +51,7 @@ type DB struct {
 	skip   string // appended to a claim: empty for SQLite
 	jobs   chan struct{}
 	news   chan string
+	sign   atomic.Pointer[SignHead]
 	closed sync.Once
 	err    error
 }
@@ -175,11 +177,13 @@ func (db *DB) Close() error {
 
 // Tx is one transaction. It belongs to the function that it was given to.
 type Tx struct {
-	ctx  context.Context
-	tx   *sql.Tx
-	skip string
-	jobs bool     // a job was added: wake the workers after the commit
-	news []string // devices to be told of a summary after the commit
+	ctx   context.Context
+	tx    *sql.Tx
+	skip  string
+	jobs  bool     // a job was added: wake the workers after the commit
+	news  []string // devices to be told of a summary after the commit
+	audit []Audit  // rows that are written last, see writeAudit
+	sign  SignHead
 }
 
 // Tx runs f in a writing transaction and commits it; the commit has reached the
@@ -199,9 +203,15 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, f func(*Tx) error) error {
 		return explain(filepath.Join(db.dir, File), fmt.Errorf("begin transaction: %w", err))
 	}
 	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.skip}
+	if sign := db.sign.Load(); sign != nil {
+		t.sign = *sign
+	}
 	defer func() { _ = sqlTx.Rollback() }() // no effect after a commit
 	if err := f(t); err != nil {
 		return err
+	}
+	if err := t.writeAudit(); err != nil {
+		return explain(filepath.Join(db.dir, File), fmt.Errorf("write audit: %w", err))
 	}
 	if err := sqlTx.Commit(); err != nil {
 		return explain(filepath.Join(db.dir, File), fmt.Errorf("commit: %w", err))

@@ -15,12 +15,6 @@ func (t *Tx) CompanyOfDevice(id string) (company string, err error) {
 	return company, err
 }
 
-// CompanyOfUserToken is the company of a user's token, or ErrNotFound.
-func (t *Tx) CompanyOfUserToken(hash []byte) (company string, err error) {
-	err = t.one(`SELECT u.company FROM user_tokens k JOIN users u ON u.id = k.owner WHERE k.hash = $1`, []any{hash}, &company)
-	return company, err
-}
-
 // SettingsVersions are the versions of all companies' settings, by company.
 func (t *Tx) SettingsVersions() (versions map[string]int64, err error) {
 	versions = map[string]int64{}

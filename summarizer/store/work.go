@@ -217,39 +217,6 @@ func (t *Tx) CreditUse(k Key) (u CreditUse, err error) {
 	return u, err
 }
 
-// Audit is one row of the audit trail: who did what to which thing. Detail never
-// holds captured text.
-type Audit struct {
-	ID      string
-	Company string
-	At      time.Time
-	Actor   string // server, device:ID, admin
-	Action  string // a word with a dash: token-created, device-enrolled, …
-	Subject string
-	Detail  string
-}
-
-// AddAudit appends a row; its ID is made here.
-func (t *Tx) AddAudit(a Audit) error {
-	_, err := t.exec(`INSERT INTO audit (id, company, at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		NewID(a.At), a.Company, ns(a.At), a.Actor, a.Action, a.Subject, a.Detail)
-	return err
-}
-
-// Audits lists a company's audit rows, newest first, at most max.
-func (t *Tx) Audits(company string, max int) (list []Audit, err error) {
-	err = t.each(`SELECT id, company, at, actor, action, subject, detail FROM audit WHERE company = $1 ORDER BY at DESC, id DESC LIMIT $2`,
-		[]any{company, int64(max)}, func(scan func(...any) error) error {
-			var a Audit
-			if err := scan(&a.ID, &a.Company, stamp{&a.At}, &a.Actor, &a.Action, &a.Subject, &a.Detail); err != nil {
-				return err
-			}
-			list = append(list, a)
-			return nil
-		})
-	return list, err
-}
-
 // NewID is a new ULID (github.com/ulid/spec) for a thing made at now.
 func NewID(now time.Time) string {
 	return ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String()

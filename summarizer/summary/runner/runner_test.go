@@ -133,7 +133,7 @@ func look(t *testing.T, db *store.DB, k store.Key, now time.Time) (s seen) {
 		if u, err := x.CreditUse(k); err == nil {
 			s.use = &u
 		}
-		rows, err := x.Audits(sample.Company, 1000)
+		rows, err := x.Audits(sample.Company, store.AuditFilter{Max: 1000})
 		if err != nil {
 			return err
 		}
