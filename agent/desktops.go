@@ -72,6 +72,9 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	if err := a.barred(c.Peer()); err != nil {
 		return ipc.DesktopRegisterResult{}, err
 	}
+	if s := c.Peer().Session; s != "" { // the system says which one it is
+		r.LogindID, r.Display = s, "session-"+s
+	}
 	id := r.Display
 	uid := c.Peer().UID
 	a.refreshGraphical()

@@ -243,8 +243,8 @@ func (t Tool) Choose(ctx context.Context, title, text, ok, cancel string, rows [
 // eighth of its height.
 const (
 	boxMargin  = 10
-	boxWidth   = 320
-	lineHeight = 9
+	boxWidth   = 300
+	lineHeight = 8
 	rowsHeight = 11
 	buttonHigh = 18
 	buttonWide = 62
