@@ -100,8 +100,10 @@ func (s *Service) NewCode(ctx context.Context, f CodeFor) (NewCode, error) {
 
 // keyed is the hash under which something with few bits is stored: whoever has
 // the database without the server's key cannot try them all.
-func (s *Service) keyed(what, value string) []byte {
-	m := hmac.New(sha256.New, s.key.Seed())
+func (s *Service) keyed(what, value string) []byte { return keyed(s.key, what, value) }
+
+func keyed(key ed25519.PrivateKey, what, value string) []byte {
+	m := hmac.New(sha256.New, key.Seed())
 	m.Write([]byte("aval " + what + "\x00" + value))
 	return m.Sum(nil)
 }
@@ -242,7 +244,7 @@ func (s *Service) request(tx *store.Tx, code store.SessionCode) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	set := decodeSettings(c.Settings)
+	set := decodeSettings(c.Settings).asking()
 	return record.Sign(s.signer(), record.TypeRequest, record.Request{V: 1, ID: code.ID, Company: s.id, Device: code.Device,
 		At: code.UsedAt.UTC(), Expires: code.UsedAt.Add(record.RequestLife).UTC(), CompanyName: c.Name,
 		Supporter: code.Supporter, LogSessions: code.LogSessions && set.LogSessions, Outgoing: set.Outgoing,

@@ -14,6 +14,7 @@ import (
 	"aval/agent/record"
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // TestPublishedPolicy: a device's bundle holds the version last published of the
@@ -21,7 +22,7 @@ import (
 // of a bundle names the same bytes for ever.
 func TestPublishedPolicy(t *testing.T) {
 	now := t0
-	db, co := openCompany(t, t.TempDir(), &now)
+	db, co := openCompany(t, storetest.Dir(t), &now)
 	ctx := t.Context()
 	must := func(err error) {
 		t.Helper()
@@ -61,11 +62,11 @@ func TestPublishedPolicy(t *testing.T) {
 		_, err = co.PublishPolicy(ctx, name, nil)
 		must(err)
 	}
-	must(co.AssignPolicy(ctx, "Offices", ""))
+	must(co.AssignPolicy(ctx, "Offices", company.ToAll))
 	if b := given(); b.Policy == nil || b.Policy.String() != "Offices version 1" || len(b.Values) != 1 {
 		t.Fatalf("the one of all: %+v", b.Policy)
 	}
-	must(co.AssignPolicy(ctx, "Shops", "d1"))
+	must(co.AssignPolicy(ctx, "Shops", company.ToDevice("d1")))
 	if b := given(); b.Policy.Name != "Shops" {
 		t.Errorf("its own: %+v", b.Policy)
 	}
@@ -79,8 +80,8 @@ func TestPublishedPolicy(t *testing.T) {
 	if b := given(); b.Policy.Version != 2 || len(b.Values) != 2 || b.Version <= before {
 		t.Errorf("published: %+v", b.Policy)
 	}
-	must(co.AssignPolicy(ctx, "", "d1"))
-	must(co.AssignPolicy(ctx, "", ""))
+	must(co.AssignPolicy(ctx, "", company.ToDevice("d1")))
+	must(co.AssignPolicy(ctx, "", company.ToAll))
 	if b := given(); b.Policy != nil {
 		t.Errorf("taken away: %+v", b.Policy)
 	}
@@ -106,7 +107,7 @@ func TestPublishedPolicy(t *testing.T) {
 // the settings out of checkRelease.
 func TestReleaseIsForOneDraft(t *testing.T) {
 	now := t0
-	_, co := openCompany(t, t.TempDir(), &now)
+	_, co := openCompany(t, storetest.Dir(t), &now)
 	ctx := context.Background()
 	pub, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -171,7 +172,7 @@ func TestReleaseIsForOneDraft(t *testing.T) {
 // of OptionsIn: the device then refuses the whole bundle.
 func TestIncomingNeedsItsRelease(t *testing.T) {
 	now := t0
-	db, co := openCompany(t, t.TempDir(), &now)
+	db, co := openCompany(t, storetest.Dir(t), &now)
 	ctx := t.Context()
 	must := func(err error) {
 		t.Helper()
@@ -221,7 +222,7 @@ func TestIncomingNeedsItsRelease(t *testing.T) {
 	must(err)
 	_, err = co.PublishPolicy(ctx, "Offices", signed)
 	must(err)
-	must(co.AssignPolicy(ctx, "Offices", ""))
+	must(co.AssignPolicy(ctx, "Offices", company.ToAll))
 	if b := given(kept); b.Incoming != only {
 		t.Errorf("released: %+v", b.Options)
 	}

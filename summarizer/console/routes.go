@@ -29,6 +29,9 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
 
+		{Method: "GET", Pattern: company.ApprovePath, Needs: company.Own, Menu: "console.account.short", serve: c.account},
+		{Method: "POST", Pattern: company.ApprovePath, Needs: company.Own, serve: c.approve},
+
 		{Method: "GET", Pattern: wire.JoinPath + "{code}", open: c.join},
 		{Method: "GET", Pattern: "/sign-in", open: c.signIn},
 		{Method: "POST", Pattern: "/sign-out", open: c.signOut},

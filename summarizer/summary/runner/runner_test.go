@@ -14,6 +14,7 @@ import (
 	"aval/agent/event"
 	"aval/summarizer/credit"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
@@ -21,7 +22,7 @@ import (
 
 func open(t *testing.T, tier string) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,15 @@ func TestWaitsForCredit(t *testing.T) {
 		"month": func(_ *testing.T, _ *store.DB, c *clock) { c.add(11 * 24 * time.Hour) },
 		"pack": func(t *testing.T, db *store.DB, c *clock) {
 			tx(t, db, func(x *store.Tx) error {
-				_, err := credit.AddPack(x, sample.Company, "order-1", 10, c.now().AddDate(1, 0, 0), c.now())
+				co, err := x.Company(sample.Company)
+				if err != nil {
+					return err
+				}
+				today := credit.DayOf(c.now(), time.UTC)
+				if err := credit.SetLicence(x, co, "user:1", co.Tier, credit.Licence{Starts: today, Renews: today.AddYears(1)}, c.now()); err != nil {
+					return err
+				}
+				_, err = credit.Order(x, co, "user:1", "ai-100", "order-1", c.now())
 				return err
 			})
 		},
