@@ -141,6 +141,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if a.subject, err = a.subjectSalt(); err != nil {
 		return err
 	}
+	a.takeSetup()
 	if cfg.PolicyDir != "" {
 		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Preferences: source.DefaultPreferences, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
 	}

@@ -60,16 +60,16 @@ func (l *Logind) Sessions(context.Context) ([]LogindSession, error) {
 		if w.user == "" {
 			continue
 		}
-		out = append(out, listedSession(id, w, err == nil && id == glass, lockState(wtsQuery(id, wtsSessionInfoEx)), userOf(id, w)))
+		out = append(out, listedSession(id, w, err == nil && id == glass, userOf(id, w)))
 	}
 	return out, nil
 }
 
 // listedSession puts what the system says into the words of logind.
-func listedSession(id uint32, w wtsSession, glass, locked bool, uid uint32) LogindSession {
+func listedSession(id uint32, w wtsSession, glass bool, uid uint32) LogindSession {
 	s := LogindSession{
 		ID: strconv.Itoa(int(id)), UID: uid, User: w.user, Class: "user", Type: TypeWindows, Display: "session-" + strconv.Itoa(int(id)),
-		Remote: w.remote, RemoteHost: w.address, State: "online", Active: w.active, Locked: locked, Started: time.Time{},
+		Remote: w.remote, RemoteHost: w.address, State: "online", Active: w.active, Locked: w.locked, Started: time.Time{},
 	}
 	if w.active {
 		s.State = "active"

@@ -21,6 +21,7 @@ func desktopSessions() (map[uint32]wtsSession, error) {
 	for _, s := range unsafe.Slice(first, n) {
 		w := queryWTS(s.SessionID)
 		w.active = s.State == windows.WTSActive
+		w.locked = lockState(wtsQuery(s.SessionID, wtsSessionInfoEx))
 		out[s.SessionID] = w
 	}
 	return out, nil
