@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/store"
 	"aval/summarizer/summary/runner"
@@ -60,7 +61,14 @@ func start(t *testing.T) *site {
 	if err := s.fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC}))
+	if _, err := company.MakeReleaseKey(filepath.Join(db.Dir(), "keys", sample.Company+".pem")); err != nil { // a signing key is one as well
+		t.Fatal(err)
+	}
+	host, err := company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host}))
 	s.url = srv.URL
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
 	return s
