@@ -408,3 +408,34 @@ func (s *Service) GlassSeen(ctx context.Context, id string) error {
 	}
 	return nil
 }
+
+// SignInBy tells how a company's people sign in.
+type SignInBy struct {
+	// Possible: there is an administrator who can, or an identity provider; else
+	// only an administrator link opens the console.
+	Possible bool
+	Provider string // the name of the identity provider; empty: there is none
+}
+
+// SignInBy tells how the company's people sign in. It is for whoever asks.
+func (s *Service) SignInBy(ctx context.Context) (by SignInBy, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		n, err := tx.Administrators(s.id, "")
+		if err != nil {
+			return err
+		}
+		p, err := tx.Provider(s.id)
+		if err == nil {
+			by.Provider = decodeProvider(p.Settings).Name
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+		by.Possible = n > 0 || by.Provider != ""
+		return err
+	})
+	if err != nil {
+		return SignInBy{}, fmt.Errorf("look up ways to sign in: %w", err)
+	}
+	return by, nil
+}

@@ -1,0 +1,122 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"aval/assets"
+	"aval/summarizer/company"
+	"aval/summarizer/summary"
+)
+
+// accountPage is what somebody sees of themselves.
+type accountPage struct {
+	frame
+	person
+	IsLink   bool // a browser that came by an administrator link
+	Browsers []browserRow
+	Wrong    string
+	Said     string
+	Shortest int
+}
+
+type browserRow struct {
+	ID, Agent, Address, Since, Last, Via string
+	Here                                 bool
+}
+
+// account shows oneself: role, password, signed-in browsers.
+func (c *Console) account(w http.ResponseWriter, r *http.Request, v visitor) {
+	p := accountPage{}
+	if n := r.URL.Query().Get("ended"); n != "" {
+		p.Said = v.cat.N("console.account.ended", atoi(n), nil)
+	}
+	if r.URL.Query().Get("password") != "" {
+		p.Said = v.cat.T("console.account.password.changed", nil)
+	}
+	c.showAccount(w, r, v, http.StatusOK, p)
+}
+
+func (c *Console) showAccount(w http.ResponseWriter, r *http.Request, v visitor, status int, p accountPage) {
+	p.frame = c.frameOf(r, v, v.cat.T("console.account", nil))
+	p.Back = "/account"
+	p.person, p.IsLink, p.Shortest = c.person(v, v.in.User), v.in.User.ID == "", company.PasswordShortest
+	if !p.IsLink {
+		list, err := v.co.Browsers(r.Context())
+		if err != nil {
+			c.broken(w, r, err)
+			return
+		}
+		for _, b := range list {
+			p.Browsers = append(p.Browsers, browserRow{ID: b.ID, Agent: agentName(v.cat, b.Agent), Address: b.Address, Since: c.when(v.cat, b.CreatedAt),
+				Last: c.when(v.cat, b.LastUsedAt), Via: v.cat.T("console.via."+b.Via, nil), Here: b.ID == v.in.ID})
+		}
+	}
+	c.show(w, r, status, "account", p)
+}
+
+// agentName is what people recognise of a User-Agent.
+func agentName(cat *assets.Catalog, agent string) string {
+	if agent = summary.Clean(agent, 80); agent == "" {
+		return cat.T("console.account.browser", nil)
+	}
+	return agent
+}
+
+// changePassword changes one's own.
+func (c *Console) changePassword(w http.ResponseWriter, r *http.Request, v visitor) {
+	refuse := func(status int, wrong string) { c.showAccount(w, r, v, status, accountPage{Wrong: wrong}) }
+	if v.in.User.ID == "" {
+		c.fail(w, r, http.StatusForbidden, "console.error.not_allowed")
+		return
+	}
+	password := r.PostFormValue("password")
+	if password != r.PostFormValue("again") {
+		refuse(http.StatusUnprocessableEntity, v.cat.T("console.password.differ", nil))
+		return
+	}
+	secret, err := v.co.ChangePassword(r.Context(), r.PostFormValue("old"), password, from(r))
+	var said *company.Said
+	switch {
+	case errors.As(err, &said):
+		refuse(http.StatusUnprocessableEntity, saidText(v.cat, err))
+	case errors.Is(err, company.ErrWrongPassword):
+		refuse(http.StatusForbidden, v.cat.T("console.account.password.wrong", nil))
+	case errors.Is(err, company.ErrTooManyTries):
+		w.Header().Set("Retry-After", fmt.Sprint(int(company.TryWindow.Seconds())))
+		refuse(http.StatusTooManyRequests, v.cat.T("console.sign_in.too_many", nil))
+	case err != nil:
+		c.broken(w, r, err)
+	default:
+		setSession(w, secret)
+		http.Redirect(w, r, "/account?password=changed", http.StatusSeeOther)
+	}
+}
+
+// endBrowsers signs out one of one's own browsers, or all others.
+func (c *Console) endBrowsers(w http.ResponseWriter, r *http.Request, v visitor) {
+	id, others := r.PostFormValue("id"), r.PostFormValue("others") != ""
+	if others {
+		id = v.in.ID
+	}
+	if v.in.User.ID == "" {
+		c.fail(w, r, http.StatusForbidden, "console.error.not_allowed")
+		return
+	}
+	n, err := v.co.EndBrowsers(r.Context(), id, others)
+	if err != nil {
+		c.broken(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/account?ended="+itoa(int(n)), http.StatusSeeOther)
+}
+
+// glassSeen notes that the administrator has seen that the glass was broken.
+func (c *Console) glassSeen(w http.ResponseWriter, r *http.Request, v visitor) {
+	if err := v.co.GlassSeen(r.Context(), r.PathValue("id")); err != nil {
+		c.broken(w, r, err)
+		return
+	}
+	http.Redirect(w, r, local(r.PostFormValue("back")), http.StatusSeeOther)
+}
