@@ -21,6 +21,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
@@ -45,7 +46,7 @@ func TestScripts(t *testing.T) {
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term, "tamper": tamper,
+			"accept": accept, "code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term, "tamper": tamper,
 		},
 	})
 }
@@ -142,6 +143,12 @@ func readJSON(ts *testscript.TestScript, _ bool, args []string) {
 	if err := json.Unmarshal([]byte(ts.ReadFile(args[0])), &v); err != nil {
 		ts.Fatalf("%s: %v", args[0], err)
 	}
+}
+
+// accept DIR: accepts the terms as they are shown in the language of pt-BR.
+func accept(ts *testscript.TestScript, _ bool, args []string) {
+	_, in, sum := company.Terms("pt-BR")
+	ts.Check(ts.Exec("aval-summarizer", "company", "activate", "--lang", in, "--accept", sum, "--data", args[0]))
 }
 
 // releasekey DIR FILE: makes the public key in what keygen printed the release key.

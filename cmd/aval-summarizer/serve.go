@@ -24,6 +24,7 @@ import (
 	"aval/summarizer/api"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
+	"aval/summarizer/credit"
 	"aval/summarizer/ingest"
 	"aval/summarizer/store"
 )
@@ -136,6 +137,9 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	}
 	if s.db, err = store.Open(ctx, a.data); err != nil {
 		return nil, errors.Join(err, s.listen.Close())
+	}
+	if err := credit.LoadRules(a.data); err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	url := f.url
 	if url == "" {

@@ -48,7 +48,7 @@ func (s *Service) Announce(ctx context.Context, user, device string) (Announced,
 		if err != nil {
 			return err
 		}
-		set := decodeSettings(c.Settings)
+		set := decodeSettings(c.Settings).asking()
 		out.Supporter = u.Name
 		env, err := record.Sign(s.signer(), record.TypeRequest, record.Request{V: 1, ID: out.ID, Company: s.id, Device: d.ID, At: now.UTC(),
 			Expires: out.ExpiresAt, CompanyName: c.Name, Supporter: u.Name, LogSessions: u.LogSessions, Outgoing: set.Outgoing,

@@ -242,7 +242,7 @@ func (s *Service) request(tx *store.Tx, code store.SessionCode) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	set := decodeSettings(c.Settings)
+	set := decodeSettings(c.Settings).asking()
 	return record.Sign(s.signer(), record.TypeRequest, record.Request{V: 1, ID: code.ID, Company: s.id, Device: code.Device,
 		At: code.UsedAt.UTC(), Expires: code.UsedAt.Add(record.RequestLife).UTC(), CompanyName: c.Name,
 		Supporter: code.Supporter, LogSessions: code.LogSessions && set.LogSessions, Outgoing: set.Outgoing,

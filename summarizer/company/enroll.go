@@ -109,7 +109,7 @@ func (h *Host) enroll(r *http.Request) (wire.EnrollReply, error) {
 		if err != nil {
 			return err
 		}
-		d := store.Device{ID: reply.Device, Company: s.id, Name: cleanName(req.Hostname), AgentVersion: cleanName(req.AgentVersion), EnrolledAt: now}
+		d := store.Device{ID: reply.Device, Company: s.id, Name: cleanName(req.Hostname), Search: fold(cleanName(req.Hostname)), AgentVersion: cleanName(req.AgentVersion), EnrolledAt: now}
 		if err := tx.InsertDevice(d, record.KeyID(req.DevicePublicKey), req.DevicePublicKey); err != nil {
 			return err
 		}

@@ -236,6 +236,9 @@ func (h *Host) create(ctx context.Context, name, lang, tier string, by Actor) (*
 	}
 	set := defaultSettings()
 	set.Server, set.Authority = h.server, h.authority
+	if by == Server { // whoever starts a server of their own means to use it; the page asks for the terms by name
+		set.Activation = &Activation{At: now.UTC(), By: byFirstStart}
+	}
 	c.Settings = set.encode()
 	// The key must be on the disk before anything refers to it.
 	key, err := makeKey(h.keyFile(c.ID))
