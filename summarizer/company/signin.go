@@ -356,15 +356,15 @@ func (h *Host) OpenLink(ctx context.Context, token, reason string, b Browser) (s
 			}
 		}
 		// Audited before anything is seen.
-		action := "console-signed-in"
+		action, subject, detail := "console-signed-in", "", tryAddress(b.Address)
 		if needs {
-			action = "glass-broken"
 			g := store.BreakGlass{ID: store.NewID(now), Company: s.id, At: now, Reason: cut(reason, 500), Address: tryAddress(b.Address)}
 			if err := tx.InsertBreakGlass(g); err != nil {
 				return err
 			}
+			action, subject, detail = "glass-broken", g.ID, g.Reason
 		}
-		if err := as.audit(tx, action, tryAddress(b.Address), cut(reason, 500)); err != nil {
+		if err := as.audit(tx, action, subject, detail); err != nil {
 			return err
 		}
 		secret, err = s.signIn(tx, b, "", ViaLink)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"aval/assets"
 	"aval/summarizer/company"
@@ -56,12 +57,31 @@ func (c *Console) showAccount(w http.ResponseWriter, r *http.Request, v visitor,
 	c.show(w, r, status, "account", p)
 }
 
-// agentName is what people recognise of a User-Agent.
+// agentName is what people recognise of a User-Agent: the browser, and on what.
+// It is what the browser said of itself, and proves nothing.
 func agentName(cat *assets.Catalog, agent string) string {
-	if agent = summary.Clean(agent, 80); agent == "" {
-		return cat.T("console.account.browser", nil)
+	name, on := "", ""
+	for _, k := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}} {
+		if strings.Contains(agent, k[0]) {
+			name = k[1]
+			break
+		}
 	}
-	return agent
+	for _, k := range [][2]string{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"}, {"Mac OS", "macOS"}, {"Linux", "Linux"}} {
+		if strings.Contains(agent, k[0]) {
+			on = k[1]
+			break
+		}
+	}
+	switch {
+	case name != "" && on != "":
+		return name + ", " + on
+	case name+on != "":
+		return name + on
+	case agent != "":
+		return summary.Clean(agent, 40)
+	}
+	return cat.T("console.account.browser", nil)
 }
 
 // changePassword changes one's own.
