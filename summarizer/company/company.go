@@ -48,6 +48,7 @@ type Options struct {
 // certificate.
 type site struct {
 	db     *store.DB
+	home   string // the oldest company's id
 	server string
 	now    func() time.Time
 	log    *slog.Logger
@@ -77,6 +78,9 @@ func (s *Service) As(a Actor) *Service {
 	c.actor = a
 	return &c
 }
+
+// Actor is who deals with the company.
+func (s *Service) Actor() Actor { return s.actor }
 
 // Company returns the company as it is stored now.
 func (s *Service) Company(ctx context.Context) (c store.Company, err error) {

@@ -2,7 +2,6 @@ package console
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -11,132 +10,87 @@ import (
 	"aval/summarizer/summary"
 )
 
-// accountPage is what somebody sees of themselves.
+// accountPage is where somebody approves a computer that is to be signed in to
+// their account: first its code, then what it is.
 type accountPage struct {
 	frame
-	person
-	IsLink   bool // a browser that came by an administrator link
-	Browsers []browserRow
-	Wrong    string
-	Said     string
-	Shortest int
+	Code    string
+	Wrong   string // why the code counts for nothing
+	Own     bool   // for the visitor's own account, who is a user
+	Users   []company.User
+	Waiting *company.SignIn
+	Since   string
+	Done    string // what became of it
 }
 
-type browserRow struct {
-	ID, Agent, Address, Since, Last, Via string
-	Here                                 bool
+// accountPage is the page of a visitor. Who came by an administrator link has no
+// account, and says whose it is.
+func (c *Console) accountPage(r *http.Request, v visitor) (accountPage, error) {
+	p := accountPage{frame: c.frameOf(r, v, v.cat.T("console.account", nil)), Own: v.actor.Kind == company.KindUser}
+	p.Back = company.ApprovePath
+	if p.Own || !v.may(company.UsersWrite) {
+		return p, nil
+	}
+	var err error
+	p.Users, err = v.co.Users(r.Context(), company.UserFilter{Live: true})
+	for i := range p.Users {
+		p.Users[i].Name = summary.Clean(p.Users[i].Name, 60)
+	}
+	return p, err
 }
 
-// account shows oneself: role, password, signed-in browsers.
+// account shows the field for a code.
 func (c *Console) account(w http.ResponseWriter, r *http.Request, v visitor) {
-	p := accountPage{}
-	if n := r.URL.Query().Get("ended"); n != "" {
-		p.Said = v.cat.N("console.account.ended", atoi(n), nil)
-	}
-	if r.URL.Query().Get("password") != "" {
-		p.Said = v.cat.T("console.account.password.changed", nil)
-	}
-	c.showAccount(w, r, v, http.StatusOK, p)
-}
-
-func (c *Console) showAccount(w http.ResponseWriter, r *http.Request, v visitor, status int, p accountPage) {
-	p.frame = c.frameOf(r, v, v.cat.T("console.account", nil))
-	p.Back = "/account"
-	p.person, p.IsLink, p.Shortest = c.person(v, v.in.User), v.in.User.ID == "", company.PasswordShortest
-	if !p.IsLink {
-		list, err := v.co.Browsers(r.Context())
-		if err != nil {
-			c.broken(w, r, err)
-			return
-		}
-		for _, b := range list {
-			p.Browsers = append(p.Browsers, browserRow{ID: b.ID, Agent: agentName(v.cat, b.Agent), Address: b.Address, Since: c.when(v.cat, b.CreatedAt),
-				Last: c.when(v.cat, b.LastUsedAt), Via: v.cat.T("console.via."+b.Via, nil), Here: b.ID == v.in.ID})
-		}
-	}
-	c.show(w, r, status, "account", p)
-}
-
-// agentName is what people recognise of a User-Agent: the browser, and on what.
-// It is what the browser said of itself, and proves nothing.
-func agentName(cat *assets.Catalog, agent string) string {
-	name, on := "", ""
-	for _, k := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}} {
-		if strings.Contains(agent, k[0]) {
-			name = k[1]
-			break
-		}
-	}
-	for _, k := range [][2]string{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"}, {"Mac OS", "macOS"}, {"Linux", "Linux"}} {
-		if strings.Contains(agent, k[0]) {
-			on = k[1]
-			break
-		}
-	}
-	switch {
-	case name != "" && on != "":
-		return name + ", " + on
-	case name+on != "":
-		return name + on
-	case agent != "":
-		return summary.Clean(agent, 40)
-	}
-	return cat.T("console.account.browser", nil)
-}
-
-// changePassword changes one's own.
-func (c *Console) changePassword(w http.ResponseWriter, r *http.Request, v visitor) {
-	refuse := func(status int, wrong string) { c.showAccount(w, r, v, status, accountPage{Wrong: wrong}) }
-	if v.in.User.ID == "" {
-		c.fail(w, r, http.StatusForbidden, "console.error.not_allowed")
-		return
-	}
-	password := r.PostFormValue("password")
-	if password != r.PostFormValue("again") {
-		refuse(http.StatusUnprocessableEntity, v.cat.T("console.password.differ", nil))
-		return
-	}
-	secret, err := v.co.ChangePassword(r.Context(), r.PostFormValue("old"), password, from(r))
-	var said *company.Said
-	switch {
-	case errors.As(err, &said):
-		refuse(http.StatusUnprocessableEntity, saidText(v.cat, err))
-	case errors.Is(err, company.ErrWrongPassword):
-		refuse(http.StatusForbidden, v.cat.T("console.account.password.wrong", nil))
-	case errors.Is(err, company.ErrTooManyTries):
-		w.Header().Set("Retry-After", fmt.Sprint(int(company.TryWindow.Seconds())))
-		refuse(http.StatusTooManyRequests, v.cat.T("console.sign_in.too_many", nil))
-	case err != nil:
-		c.broken(w, r, err)
-	default:
-		setSession(w, secret)
-		http.Redirect(w, r, "/account?password=changed", http.StatusSeeOther)
-	}
-}
-
-// endBrowsers signs out one of one's own browsers, or all others.
-func (c *Console) endBrowsers(w http.ResponseWriter, r *http.Request, v visitor) {
-	id, others := r.PostFormValue("id"), r.PostFormValue("others") != ""
-	if others {
-		id = v.in.ID
-	}
-	if v.in.User.ID == "" {
-		c.fail(w, r, http.StatusForbidden, "console.error.not_allowed")
-		return
-	}
-	n, err := v.co.EndBrowsers(r.Context(), id, others)
+	p, err := c.accountPage(r, v)
 	if err != nil {
 		c.broken(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/account?ended="+itoa(int(n)), http.StatusSeeOther)
+	c.show(w, r, http.StatusOK, "account", p)
 }
 
-// glassSeen notes that the administrator has seen that the glass was broken.
-func (c *Console) glassSeen(w http.ResponseWriter, r *http.Request, v visitor) {
-	if err := v.co.GlassSeen(r.Context(), r.PathValue("id")); err != nil {
+// approve shows the computer of a code, and does with it what the button says.
+func (c *Console) approve(w http.ResponseWriter, r *http.Request, v visitor) {
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	p, err := c.accountPage(r, v)
+	if err != nil {
 		c.broken(w, r, err)
 		return
 	}
-	http.Redirect(w, r, local(r.PostFormValue("back")), http.StatusSeeOther)
+	p.Code = summary.Clean(strings.TrimSpace(r.PostFormValue("code")), 20)
+	user, said := r.PostFormValue("user"), "console.account.refused"
+	if p.Own {
+		user = v.actor.ID
+	}
+	var found company.SignIn
+	switch r.PostFormValue("do") {
+	case "approve":
+		if user == "" { // which would be a refusal
+			c.fail(w, r, http.StatusNotFound, "console.error.not_found")
+			return
+		}
+		said = "console.account.approved"
+		found, err = v.co.DecideSignIn(r.Context(), p.Code, r.RemoteAddr, user)
+	case "refuse":
+		found, err = v.co.DecideSignIn(r.Context(), p.Code, r.RemoteAddr, "")
+	default:
+		said = ""
+		found, err = v.co.SignInOf(r.Context(), p.Code, r.RemoteAddr)
+	}
+	status := http.StatusOK
+	found.Name = summary.Clean(found.Name, 60)
+	switch {
+	case errors.Is(err, company.ErrTooMany):
+		status, p.Wrong = http.StatusTooManyRequests, v.cat.T("console.account.too_many", nil)
+	case errors.Is(err, company.ErrNoSignIn), errors.Is(err, company.ErrNoUser):
+		status, p.Wrong = http.StatusUnprocessableEntity, v.cat.T("console.account.wrong", nil)
+	case err != nil:
+		c.broken(w, r, err)
+		return
+	case said != "":
+		p.Code, p.Done = "", v.cat.T(said, assets.Args{"computer": found.Name})
+	default:
+		p.Waiting, p.Since = &found, found.CreatedAt.In(c.o.Zone).Format("15:04")
+	}
+	c.show(w, r, status, "account", p)
 }

@@ -15,7 +15,7 @@ import (
 func TestPeopleByTheirForms(t *testing.T) {
 	s := start(t)
 	b := s.signedIn("en")
-	if _, page := b.get(s.url + "/account"); !strings.Contains(page, "nobody&#39;s account") || strings.Contains(page, `name="old"`) {
+	if _, page := b.get(s.url + "/me"); !strings.Contains(page, "nobody&#39;s account") || strings.Contains(page, `name="old"`) {
 		t.Errorf("the link's account:\n%s", page)
 	}
 	// Nobody is there yet: the list says what to do, the form adds.
@@ -73,21 +73,21 @@ func TestPeopleByTheirForms(t *testing.T) {
 	}
 
 	// Oneself: two browsers, one of them is signed out.
-	_, page = other.get(s.url + "/account")
-	if strings.Count(page, `<form method="post" action="/account/browsers">`) != 2 || !strings.Contains(page, "this browser") {
+	_, page = other.get(s.url + "/me")
+	if strings.Count(page, `<form method="post" action="/me/browsers">`) != 2 || !strings.Contains(page, "this browser") {
 		t.Errorf("%s", page)
 	}
-	if code, page := other.post(s.url+"/account/browsers", url.Values{"others": {"1"}}); code != 200 || !strings.Contains(page, "1 browser was signed out") {
+	if code, page := other.post(s.url+"/me/browsers", url.Values{"others": {"1"}}); code != 200 || !strings.Contains(page, "1 browser was signed out") {
 		t.Errorf("%d\n%s", code, page)
 	}
 	if res, _ := own.do("GET", "/"); res.Request.URL.Path != "/sign-in" {
 		t.Error("the other browser is signed in")
 	}
-	if code, page := other.post(s.url+"/account/password", url.Values{"old": {"wrong"}, "password": {"correct-horse-paper"}, "again": {"correct-horse-paper"}}); code != 403 || !strings.Contains(page, "present password is not right") {
+	if code, page := other.post(s.url+"/me/password", url.Values{"old": {"wrong"}, "password": {"correct-horse-paper"}, "again": {"correct-horse-paper"}}); code != 403 || !strings.Contains(page, "present password is not right") {
 		t.Errorf("%d\n%s", code, page)
 	}
 	before := other.cookie()
-	if code, page := other.post(s.url+"/account/password", url.Values{"old": {"horse-battery-staple"}, "password": {"correct-horse-paper"}, "again": {"correct-horse-paper"}}); code != 200 || !strings.Contains(page, "password was changed") || other.cookie() == before {
+	if code, page := other.post(s.url+"/me/password", url.Values{"old": {"horse-battery-staple"}, "password": {"correct-horse-paper"}, "again": {"correct-horse-paper"}}); code != 200 || !strings.Contains(page, "password was changed") || other.cookie() == before {
 		t.Errorf("%d\n%s", code, page)
 	}
 
@@ -125,12 +125,12 @@ func TestPeopleByTheirForms(t *testing.T) {
 	if code, _ := again.post(s.url+"/sign-in/link", url.Values{"token": {secret}, "reason": {"Ana <b>lost her password"}}); code != 200 || again.cookie() == "" {
 		t.Errorf("%d", code)
 	}
-	_, page = other.get(s.url + "/account")
+	_, page = other.get(s.url + "/me")
 	seen := regexp.MustCompile(`action="(/glass/[0-9A-Z]{26})"`).FindStringSubmatch(page)
 	if seen == nil || !strings.Contains(page, "Ana &lt;b&gt;lost her password") {
 		t.Fatalf("%s", page)
 	}
-	if code, page := other.post(s.url+seen[1], url.Values{"back": {"/account"}}); code != 200 || strings.Contains(page, "/glass/") {
+	if code, page := other.post(s.url+seen[1], url.Values{"back": {"/me"}}); code != 200 || strings.Contains(page, "/glass/") {
 		t.Errorf("%d\n%s", code, page)
 	}
 }

@@ -305,7 +305,7 @@ func TestRoleRouteMethodTenant(t *testing.T) {
 	}
 	// The other company's people are still who they were, and see their own.
 	for _, role := range company.Roles() {
-		res, body := two.by[role].do("GET", "/account")
+		res, body := two.by[role].do("GET", "/me")
 		if res.StatusCode != http.StatusOK || !strings.Contains(body, "marktwo "+string(role)) {
 			t.Errorf("%s: %d", role, res.StatusCode)
 		}

@@ -84,8 +84,11 @@ type Device struct {
 	ClockSkew time.Duration
 	RevokedAt time.Time
 	// Code: the key was certified by a session code and is one session's; the
-	// holder is no computer of the company's. Empty: an enrolled computer.
+	// holder is no computer of the company's. Empty: a computer.
 	Code string
+	// Account is the user in whose account an unmanaged computer is signed in; it
+	// has no policy. Empty: an enrolled computer, or one session's key.
+	Account string
 
 	// Hostname is what it called itself when it was enrolled; Search is how it is
 	// found, folded by summarizer/company.
@@ -100,18 +103,18 @@ type Device struct {
 }
 
 const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code,
-	hostname, search, device_group, policy, policy_version, policy_since, settings_version FROM devices`
+	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account FROM devices`
 
 func (d *Device) into() []any {
 	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
 		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code,
-		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion}
+		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account}
 }
 
 // InsertDevice adds a device with its first key.
 func (t *Tx) InsertDevice(d Device, keyID string, key ed25519.PublicKey) error {
-	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code, hostname, search)
-		VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6, $3, $7)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt), d.Code, d.Search)
+	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code, hostname, search, account)
+		VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6, $3, $7, $8)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt), d.Code, d.Search, d.Account)
 	if err != nil {
 		return err
 	}
@@ -265,7 +268,7 @@ func (t *Tx) AdminSignedIn(company string) (bool, error) {
 // HasDevices tells whether any computer was ever enrolled with the company.
 func (t *Tx) HasDevices(company string) (bool, error) {
 	var n int64
-	err := t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND code = ''`, []any{company}, &n)
+	err := t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND code = '' AND account = ''`, []any{company}, &n)
 	return n > 0, err
 }
 

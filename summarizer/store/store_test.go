@@ -243,7 +243,7 @@ func TestJobs(t *testing.T) {
 		tx(t, db, func(tx *store.Tx) error { return tx.AddJob(store.JobSummary, k, t0) })
 	}
 	select {
-	case <-db.JobsChanged():
+	case <-db.JobsChanged(store.JobSummary):
 	default:
 		t.Error("a new job wakes nobody")
 	}

@@ -42,7 +42,7 @@ var pages = []page{
 	{"user", func(s *site) string { return "/users/" + s.person }},
 	{"tokens", at("/tokens")},
 	{"audit", at("/audit")},
-	{"account-link", at("/account")},
+	{"me-link", at("/me")},
 }
 
 // guests are pages that nobody signs in for.

@@ -35,7 +35,7 @@ func TestPeoplePages(t *testing.T) {
 		chromedp.Submit("#password"), chromedp.WaitVisible(".menu")); err != nil {
 		t.Fatal(err)
 	}
-	judge(t, s, b, page{"account", at("/account")})
+	judge(t, s, b, page{"me", at("/me")})
 	judge(t, s, b, page{"user-self", at("/users/" + u.ID)})
 	other := open(t)
 	judge(t, s, other, page{"sign-in-password", at("/sign-in")})

@@ -106,7 +106,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-r.db.JobsChanged():
+		case <-r.db.JobsChanged(store.JobSummary):
 		case <-timer.C:
 		}
 	}
