@@ -71,7 +71,7 @@ backend servers
   balance leastconn
   option httpchk
   http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host localhost
-  default-server check check-ssl verify none inter 500ms fall 2 rise 1 on-marked-down shutdown-sessions
+  default-server check check-ssl verify none inter 500ms fall 2 rise 1
 {{range .Nodes}}  server {{.Name}} {{.Address}}
 {{end}}`))
 
