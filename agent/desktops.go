@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/prompt"
 	"aval/agent/record"
+	"aval/agent/session/watch"
 )
 
 // aliveWithin is how long capture goes on after the last sign of life of the
@@ -72,6 +72,10 @@ func (d *desktop) state() consent.Desktop {
 func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegisterResult, error) {
 	if err := a.barred(c.Peer()); err != nil {
 		return ipc.DesktopRegisterResult{}, err
+	}
+	r.Display = watch.Display(r.Display)
+	if s := c.Peer().Session; s != "" { // the system says which one it is
+		r.LogindID, r.Display = s, "session-"+s
 	}
 	id := r.Display
 	uid := c.Peer().UID
@@ -228,6 +232,7 @@ func (l *live) confined() bool {
 }
 
 func (a *Agent) byName(name string) (*desktop, bool) {
+	name = watch.Display(name)
 	for _, d := range a.desktops {
 		if d.id == name || d.reg.Display == name {
 			return d, true
@@ -339,7 +344,7 @@ func (a *Agent) watchWindows(d *desktop) {
 }
 
 func userName(uid uint32) string {
-	if u, err := user.LookupId(strconv.Itoa(int(uid))); err == nil {
+	if u, err := ipc.LookupUser(uid); err == nil {
 		return u.Username
 	}
 	return strconv.Itoa(int(uid))
