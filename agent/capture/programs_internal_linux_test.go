@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -219,4 +222,74 @@ func FuzzParseTaskEnds(f *testing.F) {
 			}
 		}
 	})
+}
+
+// On a computer that is busy with more than it has processors for, short programs
+// are told with their arguments all the same: the reader has its turn at once.
+// Planted: without atOnce a tenth of them had none, and up to half.
+func TestBusyComputer(t *testing.T) {
+	sh := exec.Command("/bin/sh")
+	in, err := sh.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sh.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { in.Close(); sh.Process.Kill(); sh.Wait() }()
+	var mu sync.Mutex
+	told, whole := 0, 0
+	w, err := newProgramWatch(Scope{Leader: sh.Process.Pid}, func(p program) {
+		mu.Lock()
+		defer mu.Unlock()
+		if told++; p.args != nil {
+			whole++
+		}
+	}, func(ending) {}, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.conn == nil {
+		w.Close()
+		t.Skip("the kernel announces no programs here")
+	}
+	end := atOnce()
+	policy, err := unix.SchedGetAttr(0, 0)
+	end()
+	if err != nil || policy.Policy != unix.SCHED_FIFO {
+		w.Close()
+		t.Skipf("the reader cannot go first here: %v", err)
+	}
+	if after, err := unix.SchedGetAttr(0, 0); err != nil || after.Policy != unix.SCHED_NORMAL {
+		t.Errorf("afterwards: %+v, %v", after, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.run(ctx) }()
+	for range 2 * runtime.NumCPU() {
+		busy := exec.Command("/bin/sh", "-c", "while :; do :; done")
+		if err := busy.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { busy.Process.Kill(); busy.Wait() }()
+	}
+	const n = 40 // alike ones are counted from the 21st on
+	for i := range n / 4 {
+		fmt.Fprintf(in, "/bin/true %d\n/bin/uname -a >/dev/null\n/usr/bin/id -u >/dev/null\n/bin/cat /etc/hostname >/dev/null\n", i)
+	}
+	for limit := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		mu.Lock()
+		done := told >= n
+		mu.Unlock()
+		if done || time.Now().After(limit) {
+			break
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if told != n || whole < n*95/100 {
+		t.Errorf("%d programs of %d told, %d with their arguments", told, n, whole)
+	}
 }
