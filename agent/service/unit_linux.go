@@ -141,6 +141,7 @@ TimeoutStartSec=60
 TimeoutStopSec=6
 LimitCORE=0
 LimitNICE=-15
+LimitRTPRIO=1
 UMask=0077
 
 StateDirectory=aval
@@ -164,7 +165,6 @@ ProtectClock=yes
 ProtectHostname=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictNamespaces=yes
-RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
