@@ -43,6 +43,7 @@ var pages = []page{
 	{"tokens", at("/tokens")},
 	{"audit", at("/audit")},
 	{"me-link", at("/me")},
+	{"welcome", at("/welcome")},
 }
 
 // guests are pages that nobody signs in for.
