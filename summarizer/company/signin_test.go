@@ -58,8 +58,8 @@ func invite(t *testing.T, co *company.Service, id string) (secret string) {
 }
 
 // An invitation counts once, for its time, for the one it names, and not after a
-// newer one or a disabling. Planted: without used_at = 0 in UseInvitation the
-// second use set another password.
+// newer one or a disabling. Planted: without used_at = 0 in Invited and
+// UseInvitation the second use set another password.
 func TestInvitation(t *testing.T) {
 	h, co, now := clocked(t)
 	u, err := co.CreateUser(t.Context(), company.NewUser{Name: "Ana"})
@@ -110,8 +110,8 @@ func TestInvitation(t *testing.T) {
 }
 
 // Passwords: right and wrong ones, their number of tries, and that nothing but
-// the right one of the right company signs in. Planted: with the count after the
-// comparison the eleventh try, which is right, signed in.
+// the right one of the right company signs in. Planted: without the refusal in tries
+// the eleventh try was looked at.
 func TestPasswordSignIn(t *testing.T) {
 	h, co, now := clocked(t)
 	person(t, h, co, "Ana", company.Editor)
