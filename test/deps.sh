@@ -134,10 +134,25 @@ hooks() {
 	rm -rf "$dir" "$dir.log"
 	mv "$dir.new" "$dir"
 }
+# An OpenID Connect issuer for tests (MIT), by which somebody signs in to the console.
+issuer() {
+	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/oauth2-mock-server-9.3.0
+	[ -e "$dir/node_modules/oauth2-mock-server/package.json" ] && return 0
+	echo "Fetching oauth2-mock-server into $dir …" >&2
+	rm -rf "$dir.new"
+	mkdir -p "$dir.new"
+	npm install --prefix "$dir.new" --ignore-scripts --no-audit --no-fund --no-save oauth2-mock-server@9.3.0 >"$dir.log" 2>&1 || {
+		tail -n 3 "$dir.log" >&2
+		exit 1
+	}
+	rm -rf "$dir" "$dir.log"
+	mv "$dir.new" "$dir"
+}
 judges() {
 	mesh
 	axe
 	hooks
+	issuer
 }
 after=:
 [ "$group" != e2e ] || after=judges

@@ -180,7 +180,8 @@ func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter,
 			c.fail(w, r, http.StatusForbidden, "console.error.not_allowed")
 		default:
 			v.cat = c.catalog(r, v.company.Lang)
-			f(w, r, v)
+			// From here on, what is out of this visitor's sight is not there.
+			f(w, r.WithContext(store.WithSight(r.Context(), v.in.Sight)), v)
 		}
 	}
 }
@@ -238,6 +239,7 @@ type frame struct {
 	Company  string // empty: nobody is signed in
 	Who      string // who is signed in, by name or as what they came
 	Glass    []glassNote
+	Begin    bool // the first-run wizard waits
 	Menu     []menuItem
 	Credits  string
 	Zone     string
@@ -282,6 +284,7 @@ func (c *Console) frameOf(r *http.Request, v visitor, title string) frame {
 	if f.Who == "" {
 		f.Who = v.cat.T("console.actor.link", nil)
 	}
+	f.Begin = v.actor.Kind == company.KindLink && !v.in.SetUp && r.URL.Path != "/welcome"
 	for _, g := range v.in.Glass {
 		f.Glass = append(f.Glass, glassNote{g.ID, v.cat.T("console.glass.note", assets.Args{"when": c.when(v.cat, g.At), "address": g.Address}), summary.Clean(g.Reason, 500)})
 	}

@@ -258,6 +258,9 @@ func (t *Tx) Search(company string, q Query, after Cursor, max int) (found Found
 	if err != nil || from == nil {
 		return found, err
 	}
+	if t.sight != nil {
+		from, conds = t.sighted(company), q.conds()
+	}
 	chunk := max + 1
 	if len(conds) > 0 || state != "" {
 		chunk = looked
@@ -463,7 +466,7 @@ func (t *Tx) fitting(company string, list []Cursor, state string, conds []cond, 
 	for i, c := range list {
 		refs[i] = arg(c.Ref)
 	}
-	where := state
+	where := state + t.seen(arg)
 	for _, c := range conds {
 		has := ` AND EXISTS (SELECT 1 FROM session_terms w WHERE w.company = s.company AND w.ref = s.ref AND w.term `
 		if c.prefix {

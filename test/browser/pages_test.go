@@ -50,6 +50,7 @@ var pages = []page{
 	{"integration-salesforce", func(s *site) string { return "/integrations/" + s.salesforce }},
 	{"integration-new", at("/integrations/new?kind=servicenow")},
 	{"deliveries", at("/deliveries")},
+	{"welcome", at("/welcome")},
 }
 
 // guests are pages that nobody signs in for.
@@ -81,7 +82,9 @@ func start(t *testing.T) *site {
 	if _, err := company.MakeReleaseKey(filepath.Join(db.Dir(), "keys", sample.Company+".pem")); err != nil { // a signing key is one as well
 		t.Fatal(err)
 	}
-	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"}); err != nil {
+	// The address comes first: it is where an identity provider sends browsers back to.
+	srv := httptest.NewUnstartedServer(nil)
+	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://" + srv.Listener.Addr().String()}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.people(t.Context()); err != nil {
@@ -94,7 +97,8 @@ func start(t *testing.T) *site {
 	if err := s.integrations(t, hub); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }}))
+	srv.Config.Handler = console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }})
+	srv.StartTLS()
 	s.url = srv.URL
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
 	return s
