@@ -11,27 +11,33 @@ import (
 	"github.com/spf13/cobra"
 
 	"aval/summarizer/company"
+	"aval/summarizer/store"
 )
 
 func (a *app) deviceCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "device", Short: "The company's computers, and groups of them", Args: cobra.NoArgs,
 		Long: `Managed devices are the computers that were enrolled with the company; beside them
-are the keys of single sessions, by a session code. A device's policy is its own;
+are computers on which a user is signed in to their account, and the keys of single
+sessions, by a session code. A device's policy is its own;
 else the one of its group; else the one of all devices.
 
   aval-summarizer device group create Shops --data DIR
   aval-summarizer device move reception-1 reception-2 --group Shops --data DIR
   aval-summarizer policy assign Offices --group Shops --data DIR`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.deviceList(), a.deviceShow(), a.deviceRename(), a.deviceRevoke(), a.deviceMove(), a.deviceGroup())
+	cmd.AddCommand(a.deviceList(), a.deviceShow(), a.deviceRename(), a.deviceRevoke(), a.deviceMove(), a.deviceGroup(), a.deviceApprove())
 	return cmd
 }
 
 func (a *app) deviceList() *cobra.Command {
 	var f company.DeviceFilter
+	var single bool
 	cmd := a.companyStep("list [--search TEXT] [--group GROUP] [--revoked] [--sessions] --data DIR", "List the computers, those enrolled last first", "", cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error {
 			f := f
+			if single {
+				f.Kind = store.Single
+			}
 			if f.Group != "" && f.Group != company.NoGroup {
 				g, err := co.Group(ctx, f.Group)
 				if err != nil {
@@ -55,7 +61,7 @@ func (a *app) deviceList() *cobra.Command {
 	cmd.Flags().StringVar(&f.Search, "search", "", "only those whose name has this in it, or with this id")
 	cmd.Flags().StringVar(&f.Group, "group", "", "only those in this group, or in "+company.NoGroup)
 	cmd.Flags().BoolVar(&f.Revoked, "revoked", false, "those that were revoked")
-	cmd.Flags().BoolVar(&f.Sessions, "sessions", false, "the keys of single sessions, by a code")
+	cmd.Flags().BoolVar(&single, "sessions", false, "the keys of single sessions, by a code, instead of computers")
 	return cmd
 }
 
@@ -89,6 +95,9 @@ func seen(t time.Time) string {
 // policyOf says which policy a device has.
 func policyOf(d company.Device) string {
 	s := "-"
+	if d.Account != "" {
+		return "none: account of " + d.AccountName
+	}
 	if d.Policy != nil {
 		s = fmt.Sprintf("%s version %d", d.Policy.Name, d.Policy.Version)
 	}
@@ -107,7 +116,10 @@ func (a *app) deviceShow() *cobra.Command {
 			}
 			return a.print(d, func(w io.Writer) {
 				fmt.Fprintf(w, "%s  %s\n", d.ID, d.Name)
-				if !d.Managed {
+				switch {
+				case d.Account != "":
+					fmt.Fprintf(w, "  signed in to the account of %s; no computer of the company's\n", d.AccountName)
+				case !d.Managed:
 					fmt.Fprintln(w, "  the key of one session, by a code; no computer of the company's")
 				}
 				if d.Hostname != d.Name && d.Hostname != "" {
@@ -142,8 +154,9 @@ func (a *app) deviceRename() *cobra.Command {
 func (a *app) deviceRevoke() *cobra.Command {
 	return a.companyStep("revoke DEVICE --data DIR", "End a computer's right to connect and to send, for good",
 		`Ends a computer's right to connect and to send. It cannot be undone: the computer
-is enrolled anew. What it sent stays; an agent that cannot connect any more stops
-recording when its options expire.`, cobra.ExactArgs(1),
+is enrolled, or signed in, anew. What it sent stays. One that is signed in to an
+account signs itself out when it hears of it; another agent that cannot connect
+any more stops recording when its options expire.`, cobra.ExactArgs(1),
 		func(ctx context.Context, co *company.Service, args []string) error {
 			if err := co.RevokeDevice(ctx, args[0]); err != nil {
 				return err
@@ -213,4 +226,33 @@ func (a *app) deviceGroupList() *cobra.Command {
 				_ = t.Flush()
 			})
 		})
+}
+
+func (a *app) deviceApprove() *cobra.Command {
+	var user string
+	var refuse bool
+	cmd := a.companyStep("approve CODE (--user ID | --refuse) --data DIR", "Sign a computer in to a user's account, or refuse it",
+		`Approves the computer on which aval sign-in shows this code. While incoming=all,
+the company then asks about sessions on that user's desktop there, whoever
+connects; the person at it is told each time, and may deny. Approve only a code
+that the user reads to you from their own screen.`, cobra.ExactArgs(1),
+		func(ctx context.Context, co *company.Service, args []string) error {
+			if refuse == (user != "") {
+				return usageError{errors.New("say whose account it is, or refuse it: --user ID or --refuse")}
+			}
+			w, err := co.DecideSignIn(ctx, args[0], "", user)
+			if err != nil {
+				return err
+			}
+			return a.print(w, func(out io.Writer) {
+				what := "Approved"
+				if refuse {
+					what = "Refused"
+				}
+				fmt.Fprintf(out, "%s: %s, which asked from %s.\n", what, w.Name, w.Address)
+			})
+		})
+	cmd.Flags().StringVar(&user, "user", "", "whose account it is: a user's id")
+	cmd.Flags().BoolVar(&refuse, "refuse", false, "refuse the computer")
+	return cmd
 }

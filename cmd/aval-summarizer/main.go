@@ -20,6 +20,7 @@ import (
 
 	"aval/cmd/internal/command"
 	"aval/summarizer/company"
+	"aval/summarizer/credit"
 	"aval/summarizer/store"
 )
 
@@ -97,7 +98,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 	}
 	root.SetVersionTemplate("aval-summarizer {{.Version}}\n")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
-	root.AddCommand(a.serveCmd(), a.exportCmd(), a.companyCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.deviceCmd(), a.userCmd(), a.tokenCmd(), a.auditCmd(), a.verifyCmd(), a.versionCmd())
+	root.AddCommand(a.serveCmd(), a.exportCmd(), a.companyCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.deviceCmd(), a.userCmd(), a.tokenCmd(), a.creditsCmd(), a.auditCmd(), a.verifyCmd(), a.versionCmd())
 	return root
 }
 
@@ -120,7 +121,15 @@ func (a *app) beside(ctx context.Context) (*store.DB, error) {
 	if err := a.needData(); err != nil {
 		return nil, err
 	}
-	return store.OpenBeside(ctx, a.data)
+	db, err := store.OpenBeside(ctx, a.data)
+	if err != nil {
+		return nil, err
+	}
+	if err := credit.LoadRules(a.data); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
 }
 
 // companyFlag adds --company to a command.

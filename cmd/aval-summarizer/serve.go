@@ -24,6 +24,7 @@ import (
 	"aval/summarizer/api"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
+	"aval/summarizer/credit"
 	"aval/summarizer/ingest"
 	"aval/summarizer/store"
 )
@@ -137,6 +138,9 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if s.db, err = store.Open(ctx, a.data); err != nil {
 		return nil, errors.Join(err, s.listen.Close())
 	}
+	if err := credit.LoadRules(a.data); err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
+	}
 	url := f.url
 	if url == "" {
 		url = "https://" + reachable(s.listen.Addr())
@@ -188,6 +192,8 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
 	mux.Handle(wire.RustDeskPath, s.ingest.RustDesk())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
+	mux.Handle(wire.SignInPath, s.co.SignInStart())
+	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
 	mux.Handle(company.CodesPath, s.co.CodesAPI())
 	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())

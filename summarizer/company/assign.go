@@ -53,8 +53,8 @@ func (s *Service) AssignPolicy(ctx context.Context, name string, to Target) erro
 			if err != nil {
 				return err
 			}
-			if d.Code != "" {
-				return fmt.Errorf("%s is the key of one session and no computer of the company's", d.ID)
+			if err := managed(d); err != nil {
+				return err
 			}
 			to, which = ToDevice(d.ID), d.Name
 		case string(ToAll):

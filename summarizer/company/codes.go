@@ -100,8 +100,10 @@ func (s *Service) NewCode(ctx context.Context, f CodeFor) (NewCode, error) {
 
 // keyed is the hash under which something with few bits is stored: whoever has
 // the database without the server's key cannot try them all.
-func (s *Service) keyed(what, value string) []byte {
-	m := hmac.New(sha256.New, s.key.Seed())
+func (s *Service) keyed(what, value string) []byte { return keyed(s.key, what, value) }
+
+func keyed(key ed25519.PrivateKey, what, value string) []byte {
+	m := hmac.New(sha256.New, key.Seed())
 	m.Write([]byte("aval " + what + "\x00" + value))
 	return m.Sum(nil)
 }

@@ -48,6 +48,7 @@ type Options struct {
 // certificate.
 type site struct {
 	db     *store.DB
+	home   string // the oldest company's id
 	server string
 	now    func() time.Time
 	log    *slog.Logger

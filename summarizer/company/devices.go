@@ -29,11 +29,15 @@ type Device struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
 	Hostname string `json:"hostname"` // what it calls itself: not verified
-	// Managed: it is enrolled. Otherwise it is the key of one session, by a code.
-	Managed bool   `json:"managed"`
-	Group   string `json:"group,omitempty"` // its name
-	GroupID string `json:"group_id,omitempty"`
-	Version string `json:"version"` // of the agent
+	// Managed: it is enrolled. Otherwise somebody there is signed in to an Account, or
+	// it is the key of one session, by a code.
+	Managed bool `json:"managed"`
+	// Account is the id of the user in whose account it is; empty: in none's.
+	Account     string `json:"account,omitempty"`
+	AccountName string `json:"account_name,omitempty"`
+	Group       string `json:"group,omitempty"` // its name
+	GroupID     string `json:"group_id,omitempty"`
+	Version     string `json:"version"` // of the agent
 	// Policy is what the computer was last given; nil: none.
 	Policy *Given `json:"policy,omitempty"`
 	// Waits: something was changed that it has not been given yet.
@@ -59,14 +63,13 @@ type Given struct {
 
 // DeviceFilter says which devices are wanted.
 type DeviceFilter struct {
-	// Sessions: the keys of single sessions instead of computers; Revoked: those
-	// that were revoked.
-	Sessions, Revoked bool
-	Search            string // in the name, accents and case do not count; or the id
-	Group             string // a group's id; NoGroup: in none
-	Policy            string // the id of the policy that it was given
-	After             string // where the page before ended
-	Limit             int    // 0: DevicesPage
+	Kind    store.DeviceKind // empty: all computers
+	Revoked bool             // those that were revoked instead of those that were not
+	Search  string           // in the name, accents and case do not count; or the id
+	Group   string           // a group's id; NoGroup: in none
+	Policy  string           // the id of the policy that it was given
+	After   string           // where the page before ended
+	Limit   int              // 0: DevicesPage
 }
 
 // NoGroup stands for the devices that are in no group.
@@ -81,7 +84,7 @@ func (s *Service) Devices(ctx context.Context, f DeviceFilter) (out []Device, ne
 	if f.Limit <= 0 || f.Limit > 1000 {
 		f.Limit = DevicesPage
 	}
-	q := store.DeviceQuery{Sessions: f.Sessions, Revoked: f.Revoked, Search: fold(f.Search), Group: f.Group, Policy: f.Policy, Limit: f.Limit + 1}
+	q := store.DeviceQuery{Kind: f.Kind, Revoked: f.Revoked, Search: fold(f.Search), Group: f.Group, Policy: f.Policy, Limit: f.Limit + 1}
 	if f.Group == NoGroup {
 		q.Group, q.Ungrouped = "", true
 	}
@@ -105,10 +108,16 @@ func (s *Service) Devices(ctx context.Context, f DeviceFilter) (out []Device, ne
 			next = fmt.Sprintf("%d.%s", last.EnrolledAt.UnixNano(), last.ID)
 		}
 		v, err := s.viewDevices(tx)
+		if err != nil {
+			return err
+		}
 		for _, d := range list {
+			if err := v.meet(tx, d); err != nil {
+				return err
+			}
 			out = append(out, v.device(d))
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("list devices: %w", err)
@@ -126,6 +135,9 @@ func (s *Service) Device(ctx context.Context, which string) (out Device, err err
 		}
 		v, err := s.viewDevices(tx)
 		if err != nil {
+			return err
+		}
+		if err := v.meet(tx, d); err != nil {
 			return err
 		}
 		out = v.device(d)
@@ -152,10 +164,23 @@ type viewer struct {
 	settings int64
 	groups   map[string]string
 	policies map[string]string
+	users    map[string]string // of the accounts that were met
+}
+
+// meet looks up in whose account a device is.
+func (v viewer) meet(tx *store.Tx, d store.Device) error {
+	if _, known := v.users[d.Account]; known || d.Account == "" {
+		return nil
+	}
+	u, err := tx.User(d.Company, d.Account)
+	if err == nil {
+		v.users[u.ID] = u.Name
+	}
+	return err
 }
 
 func (s *Service) viewDevices(tx *store.Tx) (viewer, error) {
-	v := viewer{groups: map[string]string{}, policies: map[string]string{}}
+	v := viewer{groups: map[string]string{}, policies: map[string]string{}, users: map[string]string{}}
 	c, err := tx.Company(s.id)
 	if err != nil {
 		return v, err
@@ -176,7 +201,7 @@ func (s *Service) viewDevices(tx *store.Tx) (viewer, error) {
 }
 
 func (v viewer) device(d store.Device) Device {
-	out := Device{ID: d.ID, Name: d.Name, Hostname: d.Hostname, Managed: d.Code == "", Version: d.AgentVersion, EnrolledAt: d.EnrolledAt,
+	out := Device{ID: d.ID, Name: d.Name, Hostname: d.Hostname, Managed: d.Code == "" && d.Account == "", Account: d.Account, AccountName: v.users[d.Account], Version: d.AgentVersion, EnrolledAt: d.EnrolledAt,
 		LastSeenAt: d.LastSeenAt, ClockSkew: d.ClockSkew, RevokedAt: d.RevokedAt}
 	if name, ok := v.groups[d.Group]; ok {
 		out.Group, out.GroupID = name, d.Group
@@ -184,8 +209,19 @@ func (v viewer) device(d store.Device) Device {
 	if d.Policy != "" {
 		out.Policy = &Given{d.Policy, v.policies[d.Policy], d.PolicyVersion, d.PolicySince}
 	}
-	out.Waits = out.Managed && d.RevokedAt.IsZero() && d.SettingsVersion != v.settings
+	out.Waits = d.Code == "" && d.RevokedAt.IsZero() && d.SettingsVersion != v.settings
 	return out
+}
+
+// managed refuses what is no computer of the company's, with the reason.
+func managed(d store.Device) error {
+	switch {
+	case d.Code != "":
+		return fmt.Errorf("%s is the key of one session and no computer of the company's", d.ID)
+	case d.Account != "":
+		return fmt.Errorf("on %s somebody is signed in to their account: it is no computer of the company's", d.ID)
+	}
+	return nil
 }
 
 // deviceFor looks a device up for people.

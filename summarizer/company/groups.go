@@ -246,8 +246,8 @@ func (s *Service) MoveDevices(ctx context.Context, devices []string, group strin
 			if err != nil {
 				return fmt.Errorf("%q: %w", which, err)
 			}
-			if d.Code != "" {
-				return fmt.Errorf("%s is the key of one session and no computer of the company's", d.ID)
+			if err := managed(d); err != nil {
+				return err
 			}
 			to[d.ID] = id
 		}

@@ -19,7 +19,6 @@ import (
 // each has a signing key of its own.
 type Host struct {
 	*site
-	home  string // the oldest company's id
 	first *FirstStart
 
 	known sync.Mutex // guards services

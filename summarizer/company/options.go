@@ -345,7 +345,18 @@ func (s *Service) OptionsIn(tx *store.Tx, device string) ([]byte, error) {
 	body := record.Options{V: 1, Company: s.id, Device: device, Version: last.Version + 1, At: now.UTC(), Expires: now.Add(record.OptionsLife).UTC(),
 		CompanyName: c.Name, Outgoing: set.Outgoing, Incoming: set.Incoming, IncomingEnforced: set.IncomingEnforced,
 		LogSessions: set.LogSessions, Engine: set.Engine, RetentionDays: set.RetentionDays, Readers: set.Readers}
+	d, err := tx.Device(s.id, device)
+	if err != nil {
+		return nil, err
+	}
+	if d.Account != "" { // no computer of the company's: no policy, and nothing is enforced
+		body.IncomingEnforced = false
+		if body.Incoming != consent.IncomingAll {
+			body.Incoming = consent.IncomingOff
+		}
+	}
 	switch p, v, _, err := tx.PolicyOf(s.id, device); {
+	case d.Account != "":
 	case err == nil:
 		body.Policy = &record.Assigned{ID: p.ID, Name: p.Name, Version: v.Version, Release: v.Release}
 		if body.Policy.Settings, err = decodeDraft(v.Settings); err != nil {

@@ -277,7 +277,8 @@ func (s *Service) SetLogged(ctx context.Context, ids []string, on bool) (n int, 
 }
 
 // DisableUser ends what a person may do, at once: their browsers are signed out,
-// their tokens and invitation no longer count.
+// the computers that are signed in to their account too, their tokens and
+// invitation no longer count.
 func (s *Service) DisableUser(ctx context.Context, id string) error {
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
 		u, err := s.liveUser(tx, id)
@@ -293,6 +294,9 @@ func (s *Service) DisableUser(ctx context.Context, id string) error {
 			}
 		}
 		if err := tx.DisableUser(s.id, id, s.now()); err != nil {
+			return err
+		}
+		if err := tx.RevokeAccounts(s.id, id, s.now()); err != nil {
 			return err
 		}
 		if _, err := tx.EndConsoleSessions(s.id, id, ""); err != nil {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"aval/assets"
 	"aval/summarizer/company"
+	"aval/summarizer/store"
 	"aval/summarizer/summary"
 )
 
@@ -18,7 +20,7 @@ type devicesPage struct {
 	told
 	MayWrite bool
 	Tabs     []tab
-	Kind     string // managed, sessions, revoked
+	Kind     string // managed, signed-in, single, revoked
 	Search   string
 	Group    string // its id, none, or empty: all
 	Policy   string // only those that have it; its name
@@ -44,19 +46,24 @@ type deviceRow struct {
 	Lately                                            bool // seen in the last two minutes
 	Waits, Revoked                                    bool
 	Ended                                             string
+	Account                                           string // in whose account it is
 }
 
 func (c *Console) devices(w http.ResponseWriter, r *http.Request, v visitor) {
 	q := r.URL.Query()
 	p := devicesPage{frame: c.frameOf(r, v, v.cat.T("console.devices", nil)), told: v.told(r), MayWrite: v.may(company.DevicesWrite),
 		Kind: q.Get("kind"), Search: strings.TrimSpace(q.Get("q")), Group: q.Get("group"), PolicyID: q.Get("policy"), Newer: q.Get("after") != "", Enrol: c.o.Enrol()}
-	if p.Kind != "sessions" && p.Kind != "revoked" {
-		p.Kind = "managed"
+	lists := []string{string(store.Managed), string(store.SignedIn), string(store.Single), "revoked"}
+	if !slices.Contains(lists, p.Kind) {
+		p.Kind = lists[0]
 	}
-	for _, k := range []string{"managed", "sessions", "revoked"} {
+	for _, k := range lists {
 		p.Tabs = append(p.Tabs, tab{"/devices?kind=" + k, v.cat.T("console.devices."+k, nil), k == p.Kind})
 	}
-	f := company.DeviceFilter{Sessions: p.Kind == "sessions", Revoked: p.Kind == "revoked", Search: p.Search, Group: p.Group, Policy: p.PolicyID, After: q.Get("after")}
+	f := company.DeviceFilter{Kind: store.DeviceKind(p.Kind), Revoked: p.Kind == "revoked", Search: p.Search, Group: p.Group, Policy: p.PolicyID, After: q.Get("after")}
+	if f.Revoked {
+		f.Kind = ""
+	}
 	list, next, err := v.co.Devices(r.Context(), f)
 	if errors.Is(err, company.ErrCursor) {
 		http.Redirect(w, r, "/devices", http.StatusSeeOther)
@@ -100,6 +107,7 @@ func (c *Console) deviceRow(v visitor, d company.Device) deviceRow {
 	if out.Name == "" {
 		out.Name = d.ID
 	}
+	out.Account = summary.Clean(d.AccountName, 60)
 	if host := summary.Clean(d.Hostname, 60); host != out.Name {
 		out.Hostname = host
 	}
@@ -153,6 +161,7 @@ type devicePage struct {
 	MayWrite, MaySettings bool
 	D                     deviceRow
 	Managed               bool
+	Single                bool // the key of one session
 	Enrolled, LastSession string
 	AssignedBy            string // which assignment counts, in words
 	GroupID, PolicyID     string // its own policy, where that is assigned to it
@@ -167,7 +176,7 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	p := devicePage{told: v.told(r), MayWrite: v.may(company.DevicesWrite), MaySettings: v.may(company.SettingsWrite), D: c.deviceRow(v, d),
-		Managed: d.Managed, Enrolled: c.when(v.cat, d.EnrolledAt), LastSession: c.when(v.cat, d.LastSessionAt), GroupID: d.GroupID}
+		Managed: d.Managed, Single: !d.Managed && d.Account == "", Enrolled: c.when(v.cat, d.EnrolledAt), LastSession: c.when(v.cat, d.LastSessionAt), GroupID: d.GroupID}
 	if err == nil {
 		p.Groups, _, err = v.co.Groups(r.Context())
 	}

@@ -62,6 +62,9 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Pattern: "/history", Needs: company.SettingsRead, Menu: "console.history", serve: c.history},
 		{Method: "POST", Pattern: "/history/{number}/undo", Needs: company.SettingsWrite, serve: c.undo},
 
+		{Method: "GET", Pattern: company.ApprovePath, Needs: company.Own, Menu: "console.account.short", serve: c.account},
+		{Method: "POST", Pattern: company.ApprovePath, Needs: company.Own, serve: c.approve},
+
 		{Method: "GET", Pattern: wire.JoinPath + "{code}", open: c.join},
 		{Method: "GET", Pattern: "/sign-in", open: c.signIn},
 		{Method: "POST", Pattern: "/sign-out", open: c.signOut},

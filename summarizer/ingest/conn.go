@@ -38,7 +38,8 @@ type conn struct {
 	company string // co's id
 	device  string
 	skew    time.Duration      // the device's clock minus the server's, at the hello
-	code    *store.SessionCode // what certified the key, where it is one session's; nil: an enrolled computer
+	code    *store.SessionCode // what certified the key, where it is one session's; nil: a computer
+	account bool               // somebody there is signed in to an account: no computer of the company's
 	grants  map[string]*grant
 
 	leaving atomic.Bool
@@ -213,6 +214,11 @@ func (c *conn) greet() bool {
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
+		d, err := tx.Device(h.GetCompany(), h.GetDevice())
+		if err != nil {
+			return err
+		}
+		c.account = d.Account != ""
 		options, err = co.OptionsIn(tx, h.GetDevice())
 		return err
 	})

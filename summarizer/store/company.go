@@ -18,19 +18,25 @@ type Company struct {
 	Settings        string
 	SettingsVersion int64
 	CreatedAt       time.Time
+	// Zone is a name of the IANA time zone database; empty counts as UTC. Its
+	// credit month begins at midnight there. Changed by SetZone alone.
+	Zone string
 }
 
 // InsertCompany adds a company.
 func (t *Tx) InsertCompany(c Company) error {
-	_, err := t.exec(`INSERT INTO companies (id, name, tier, lang, settings, settings_version, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, c.ID, c.Name, c.Tier, c.Lang, c.Settings, c.SettingsVersion, ns(c.CreatedAt))
+	if c.Zone == "" {
+		c.Zone = "UTC"
+	}
+	_, err := t.exec(`INSERT INTO companies (id, name, tier, lang, settings, settings_version, created_at, zone)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, c.ID, c.Name, c.Tier, c.Lang, c.Settings, c.SettingsVersion, ns(c.CreatedAt), c.Zone)
 	return err
 }
 
-const companyColumns = `SELECT id, name, tier, lang, settings, settings_version, created_at FROM companies`
+const companyColumns = `SELECT id, name, tier, lang, settings, settings_version, created_at, zone FROM companies`
 
 func (c *Company) into() []any {
-	return []any{&c.ID, &c.Name, &c.Tier, &c.Lang, &c.Settings, &c.SettingsVersion, stamp{&c.CreatedAt}}
+	return []any{&c.ID, &c.Name, &c.Tier, &c.Lang, &c.Settings, &c.SettingsVersion, stamp{&c.CreatedAt}, &c.Zone}
 }
 
 // Company returns one company, or ErrNotFound.
@@ -60,6 +66,12 @@ func (t *Tx) UpdateCompany(c Company) error {
 	return found(n, err)
 }
 
+// SetZone changes a company's time zone.
+func (t *Tx) SetZone(company, zone string) error {
+	n, err := t.exec(`UPDATE companies SET zone = $2 WHERE id = $1`, company, zone)
+	return found(n, err)
+}
+
 // Device is one enrolled computer.
 type Device struct {
 	ID           string
@@ -72,8 +84,11 @@ type Device struct {
 	ClockSkew time.Duration
 	RevokedAt time.Time
 	// Code: the key was certified by a session code and is one session's; the
-	// holder is no computer of the company's. Empty: an enrolled computer.
+	// holder is no computer of the company's. Empty: a computer.
 	Code string
+	// Account is the user in whose account an unmanaged computer is signed in; it
+	// has no policy. Empty: an enrolled computer, or one session's key.
+	Account string
 
 	// Hostname is what it called itself when it was enrolled; Search is how it is
 	// found, folded by summarizer/company.
@@ -88,18 +103,18 @@ type Device struct {
 }
 
 const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code,
-	hostname, search, device_group, policy, policy_version, policy_since, settings_version FROM devices`
+	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account FROM devices`
 
 func (d *Device) into() []any {
 	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
 		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code,
-		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion}
+		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account}
 }
 
 // InsertDevice adds a device with its first key.
 func (t *Tx) InsertDevice(d Device, keyID string, key ed25519.PublicKey) error {
-	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code, hostname, search)
-		VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6, $3, $7)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt), d.Code, d.Search)
+	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code, hostname, search, account)
+		VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6, $3, $7, $8)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt), d.Code, d.Search, d.Account)
 	if err != nil {
 		return err
 	}
@@ -253,7 +268,7 @@ func (t *Tx) AdminSignedIn(company string) (bool, error) {
 // HasDevices tells whether any computer was ever enrolled with the company.
 func (t *Tx) HasDevices(company string) (bool, error) {
 	var n int64
-	err := t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND code = ''`, []any{company}, &n)
+	err := t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND code = '' AND account = ''`, []any{company}, &n)
 	return n > 0, err
 }
 

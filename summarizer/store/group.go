@@ -60,7 +60,7 @@ func (t *Tx) GroupSizes(company string) (map[string]int, error) {
 	sizes := map[string]int{}
 	err := t.each(`SELECT COALESCE(g.id, ''), COUNT(*) FROM devices d
 		LEFT JOIN device_groups g ON g.company = d.company AND g.id = d.device_group AND g.deleted_at = 0
-		WHERE d.company = $1 AND d.code = '' AND d.revoked_at = 0 GROUP BY COALESCE(g.id, '')`, []any{company},
+		WHERE d.company = $1 AND d.code = '' AND d.account = '' AND d.revoked_at = 0 GROUP BY COALESCE(g.id, '')`, []any{company},
 		func(scan func(...any) error) error {
 			var id string
 			var n int

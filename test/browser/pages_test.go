@@ -37,6 +37,7 @@ var pages = []page{
 	{"sessions", at("/")},
 	{"session", func(s *site) string { return "/s/" + s.printer }},
 	{"session-hostile", func(s *site) string { return "/s/" + s.hostile }},
+	{"codes", at("/codes")},
 }
 
 // guests are pages that nobody signs in for.
@@ -47,6 +48,7 @@ var guests = []page{
 // site is a console over a store with sample sessions, on a real TLS server.
 type site struct {
 	db               *store.DB
+	host             *company.Host
 	url              string
 	printer, hostile string // refs of sessions
 }
@@ -64,11 +66,10 @@ func start(t *testing.T) *site {
 	if _, err := company.MakeReleaseKey(filepath.Join(db.Dir(), "keys", sample.Company+".pem")); err != nil { // a signing key is one as well
 		t.Fatal(err)
 	}
-	host, err := company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"})
-	if err != nil {
+	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"}); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host}))
+	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Enrol: func() string { return "aval enroll --token-file T" }}))
 	s.url = srv.URL
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
 	return s

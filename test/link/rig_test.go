@@ -142,6 +142,8 @@ func listenWith(dir, addr string, o company.Options, ping time.Duration) (*serve
 	mux.Handle(wire.EnrollPath, s.host.Enroll())
 	mux.Handle(wire.RustDeskPath, s.in.RustDesk())
 	mux.Handle(wire.RedeemPath, s.host.Redeem())
+	mux.Handle(wire.SignInPath, s.host.SignInStart())
+	mux.Handle(wire.AccountPath, s.host.SignInWait())
 	mux.Handle(wire.ModulePath, s.host.Module())
 	s.http = &http.Server{Handler: mux, TLSConfig: s.host.TLS(), ReadHeaderTimeout: 10 * time.Second}
 	s.http.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
