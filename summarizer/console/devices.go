@@ -243,18 +243,25 @@ type groupsPage struct {
 	frame
 	told
 	MayWrite, MaySettings bool
-	Groups                []company.Group
-	None                  int
+	Groups                []groupRow
 	Policies              []company.Policy // that were published
+}
+
+type groupRow struct {
+	company.Group
+	Count string // how many devices, in words
 }
 
 func (c *Console) groups(w http.ResponseWriter, r *http.Request, v visitor) {
 	p := groupsPage{frame: c.frameOf(r, v, v.cat.T("console.groups", nil)), told: v.told(r), MayWrite: v.may(company.DevicesWrite), MaySettings: v.may(company.SettingsWrite)}
 	p.Back = "/devices/groups"
-	var err error
-	if p.Groups, p.None, err = v.co.Groups(r.Context()); err != nil {
+	groups, _, err := v.co.Groups(r.Context())
+	if err != nil {
 		c.broken(w, r, err)
 		return
+	}
+	for _, g := range groups {
+		p.Groups = append(p.Groups, groupRow{g, v.cat.N("console.devices.n", g.Devices, nil)})
 	}
 	all, err := v.co.Policies(r.Context())
 	if err != nil {

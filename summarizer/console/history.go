@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"aval/agent/policy"
 	"aval/assets"
@@ -96,8 +97,8 @@ func (v visitor) actorWords(actor string, names map[string]string) string {
 
 func (c *Console) changeRow(v visitor, ch company.Changed, names map[string]string) changeRow {
 	out := changeRow{Number: ch.Number, When: c.when(v.cat, ch.At), WhenISO: ch.At.UTC().Format("2006-01-02T15:04:05Z"), Who: v.actorWords(ch.Actor, names),
-		What: v.cat.T("console.change."+string(ch.Kind), nil), Name: summary.Clean(ch.Name, 60), CanUndo: ch.CanUndo && ch.Undone == 0,
-		Lines: v.changeLines(ch, names)}
+		What: v.cat.T("console.change."+changeWord(ch), nil), Name: v.subject(ch), CanUndo: ch.CanUndo && ch.Undone == 0,
+		Lines: c.changeLines(v, ch, names)}
 	switch {
 	case ch.Undone > 0:
 		out.Note = v.cat.T("console.history.undone", assets.Args{"n": ch.Undone})
@@ -109,8 +110,41 @@ func (c *Console) changeRow(v visitor, ch company.Changed, names map[string]stri
 	return out
 }
 
+// changeWord is the kind of a change; of some, with what became of it.
+func changeWord(ch company.Changed) string {
+	kind, none := string(ch.Kind), "null"
+	switch {
+	case ch.Kind == company.ChangeGroup && string(ch.Old) == none:
+		kind += ".created"
+	case ch.Kind == company.ChangeGroup && string(ch.New) == none:
+		kind += ".deleted"
+	case ch.Kind == company.ChangeGroup:
+		kind += ".renamed"
+	case ch.Kind == company.ChangeModule && string(ch.Old) == none:
+		kind += ".created"
+	case ch.Kind == company.ChangeModule:
+		kind += ".revoked"
+	}
+	return kind
+}
+
+// subject is what was changed.
+func (v visitor) subject(ch company.Changed) string {
+	name := summary.Clean(ch.Name, 60)
+	if ch.Kind != company.ChangeAssigned {
+		return name
+	}
+	switch {
+	case ch.Subject == string(company.ToAll):
+		return v.cat.T("console.policies.all", nil)
+	case strings.HasPrefix(ch.Subject, "group:"):
+		return v.cat.T("console.policies.group", assets.Args{"group": name})
+	}
+	return name
+}
+
 // changeLines says what a change's JSON says.
-func (v visitor) changeLines(ch company.Changed, names map[string]string) []changeLine {
+func (c *Console) changeLines(v visitor, ch company.Changed, names map[string]string) []changeLine {
 	switch ch.Kind {
 	case company.ChangeDraft, company.ChangePublished:
 		return v.settingLines(company.Compare(settingsOf(ch.Old), settingsOf(ch.New)))
@@ -142,9 +176,23 @@ func (v visitor) changeLines(ch company.Changed, names map[string]string) []chan
 		if slices.Contains(optionKeys, k) {
 			label = v.cat.T("console.option."+k, nil)
 		}
-		out = append(out, changeLine{label, v.valueWords(old[k]), v.valueWords(now[k])})
+		line := changeLine{label, c.valueOrDay(v, k, old[k]), c.valueOrDay(v, k, now[k])}
+		if line.Key == "" && (line.Old == "" || line.New == "") && (line.Old+line.New == ch.Name) {
+			continue // its name stands above
+		}
+		out = append(out, line)
 	}
 	return out
+}
+
+// valueOrDay is a value for people; that of an end is a day.
+func (c *Console) valueOrDay(v visitor, key string, val any) string {
+	if s, ok := val.(string); ok && strings.HasSuffix(key, "_at") {
+		if at, err := time.Parse(time.RFC3339, s); err == nil {
+			return c.day(v.cat, at)
+		}
+	}
+	return v.valueWords(val)
 }
 
 // optionKeys are the members of changes that have a text of their own.
@@ -210,6 +258,15 @@ func (v visitor) settingWords(s *policy.Setting) string {
 	var val any
 	_ = json.Unmarshal(s.Value, &val) // it was valid when it was saved
 	text := v.valueWords(val)
+	if list, ok := val.([]any); ok && s.Key == policy.RecordGroups {
+		var all []string
+		for _, e := range list {
+			if g, _ := e.(string); slices.Contains(groupWords, g) {
+				all = append(all, v.cat.T("console.groups.of."+g, nil))
+			}
+		}
+		text = strings.Join(all, ", ")
+	}
 	if text == "" {
 		text = v.cat.T("console.word.empty", nil)
 	}
@@ -218,6 +275,9 @@ func (v visitor) settingWords(s *policy.Setting) string {
 	}
 	return text
 }
+
+// groupWords are the groups of events, which have a short text.
+var groupWords = []string{"windows", "commands", "files", "system", "chat"}
 
 // valueWords is a JSON value for people.
 func (v visitor) valueWords(val any) string {

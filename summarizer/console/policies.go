@@ -32,6 +32,7 @@ type policyRow struct {
 	Changed         bool // something is not published yet
 	Assigned        []string
 	Reach           int
+	Have            string // so many devices have it
 }
 
 func (c *Console) policies(w http.ResponseWriter, r *http.Request, v visitor) {
@@ -49,7 +50,7 @@ func (c *Console) policies(w http.ResponseWriter, r *http.Request, v visitor) {
 }
 
 func (c *Console) policyRow(v visitor, p company.Policy) policyRow {
-	out := policyRow{ID: p.ID, Name: summary.Clean(p.Name, company.MaxTitle), Reach: p.Reach, Changed: p.Changed,
+	out := policyRow{ID: p.ID, Name: summary.Clean(p.Name, company.MaxTitle), Reach: p.Reach, Have: v.cat.N("console.policies.have", p.Reach, nil), Changed: p.Changed,
 		State: v.cat.T("console.policies.never", nil)}
 	if p.Version > 0 {
 		out.State = v.cat.T("console.policies.published", assets.Args{"n": p.Version, "when": c.when(v.cat, p.PublishedAt)})
@@ -305,6 +306,7 @@ func (v visitor) field(d policy.Definition, s *policy.Setting) policyField {
 	case policy.List:
 		list := listIn(raw)
 		f.Value = strings.Join(list, "\n")
+		f.DefaultIsNotSet = f.DefaultIsNotSet || f.GroupsOfEvents // all of them, which the ticks say
 		if f.GroupsOfEvents {
 			for _, g := range strings.Split(d.Default, ", ") {
 				f.Choices = append(f.Choices, fieldChoice{g, v.cat.T("console.group."+g, nil), s == nil || slices.Contains(list, g)})

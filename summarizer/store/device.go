@@ -82,7 +82,7 @@ func (t *Tx) DevicePage(company string, q DeviceQuery) (list []Device, err error
 		where = append(where, "revoked_at = 0")
 	}
 	if q.Search != "" {
-		add(`(search LIKE ? ESCAPE '\' OR id = ?)`, "%"+likeEscape.Replace(q.Search)+"%", strings.ToUpper(q.Search))
+		add(`(search LIKE ? ESCAPE '\' OR id = ? OR id = ?)`, "%"+likeEscape.Replace(q.Search)+"%", q.Search, strings.ToUpper(q.Search))
 	}
 	if q.Group != "" {
 		add("device_group = ?", q.Group)

@@ -5,6 +5,7 @@ package browser_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"aval/agent/consent"
+	"aval/agent/policy"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/store"
@@ -37,6 +40,15 @@ var pages = []page{
 	{"sessions", at("/")},
 	{"session", func(s *site) string { return "/s/" + s.printer }},
 	{"session-hostile", func(s *site) string { return "/s/" + s.hostile }},
+	{"insights", at("/insights")},
+	{"devices", at("/devices")},
+	{"device", func(s *site) string { return "/devices/" + sample.Device }},
+	{"groups", at("/devices/groups")},
+	{"policies", at("/policies?done=saved")},
+	{"policy", func(s *site) string { return "/policies/" + s.policy }},
+	{"modules", at("/modules?wrong=taken")},
+	{"module", func(s *site) string { return "/modules/" + s.module }},
+	{"history", at("/history")},
 	{"codes", at("/codes")},
 }
 
@@ -51,6 +63,7 @@ type site struct {
 	host             *company.Host
 	url              string
 	printer, hostile string // refs of sessions
+	policy, module   string // ids
 }
 
 func start(t *testing.T) *site {
@@ -67,6 +80,9 @@ func start(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.settle(t.Context(), s.host); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Enrol: func() string { return "aval enroll --token-file T" }}))
@@ -109,6 +125,51 @@ func (s *site) fill(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// settle makes what the administrator's pages show: a group with a policy that
+// was published twice and changed since, a module, and the changes of all that.
+func (s *site) settle(ctx context.Context, host *company.Host) error {
+	co, err := host.Of(ctx, sample.Company)
+	if err != nil {
+		return err
+	}
+	co = co.As(company.Actor{Kind: company.KindLink, Role: company.Administrator})
+	_, in, terms := company.Terms("pt-BR")
+	set := func(key policy.Name, value string, enforce bool) error {
+		return co.SetPolicy(ctx, "Lojas", []policy.Setting{{Key: key, Value: json.RawMessage(value), Enforce: enforce}}, nil)
+	}
+	publish := func() error { _, err := co.PublishPolicy(ctx, "Lojas", nil); return err }
+	group := func() error {
+		_, err := co.CreateGroup(ctx, "Lojas de rua")
+		return err
+	}
+	move := func() error {
+		_, err := co.MoveDevices(ctx, []string{sample.Device}, "Lojas de rua")
+		return err
+	}
+	outgoing, incoming := consent.OutgoingModules, consent.IncomingPolicy
+	for _, do := range []func() error{
+		func() error { return co.Activate(ctx, in, terms) },
+		func() error { return co.SetOptions(ctx, company.Change{Outgoing: &outgoing, Incoming: &incoming}) },
+		func() error { p, err := co.CreatePolicy(ctx, "Lojas"); s.policy = p.ID; return err },
+		func() error { return set(policy.Reporting, `"on"`, true) },
+		func() error { return set(policy.Insights, `"on"`, true) },
+		func() error { return set(policy.QuestionSeconds, "60", false) },
+		publish,
+		func() error { return set(policy.RecordGroups, `["windows","commands"]`, true) },
+		publish,
+		func() error { return set(policy.QuestionSeconds, "90", true) },
+		group, move,
+		func() error { return co.AssignPolicy(ctx, "Lojas", company.ToGroup("Lojas de rua")) },
+		func() error { m, _, err := co.CreateModule(ctx, "Atendimento", true, 365); s.module = m.ID; return err },
+		func() error { _, err := co.Options(ctx, sample.Device); return err },
+	} {
+		if err := do(); err != nil {
+			return fmt.Errorf("sample settings: %w", err)
+		}
+	}
+	return nil
 }
 
 // link signs a browser in.
