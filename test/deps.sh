@@ -117,9 +117,25 @@ axe() {
 	mv "$dir.new/node_modules/axe-core" "$dir"
 	rm -rf "$dir.new"
 }
+# The library of Standard Webhooks for JavaScript (MIT), which verifies what a
+# webhook is sent.
+hooks() {
+	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/standardwebhooks-1.1.1
+	[ -e "$dir/node_modules/standardwebhooks/package.json" ] && return 0
+	echo "Fetching standardwebhooks into $dir …" >&2
+	rm -rf "$dir.new"
+	mkdir -p "$dir.new"
+	npm install --prefix "$dir.new" --ignore-scripts --no-audit --no-fund --no-save standardwebhooks@1.1.1 >"$dir.log" 2>&1 || {
+		tail -n 3 "$dir.log" >&2
+		exit 1
+	}
+	rm -rf "$dir" "$dir.log"
+	mv "$dir.new" "$dir"
+}
 judges() {
 	mesh
 	axe
+	hooks
 }
 after=:
 [ "$group" != e2e ] || after=judges

@@ -26,6 +26,7 @@ import (
 	"aval/summarizer/console"
 	"aval/summarizer/credit"
 	"aval/summarizer/ingest"
+	"aval/summarizer/integration"
 	"aval/summarizer/store"
 )
 
@@ -35,6 +36,7 @@ const stopWithin = 10 * time.Second
 type serveFlags struct {
 	listen, url, company, lang, database string
 	cert, key                            string
+	allow                                []string
 }
 
 func (a *app) serveCmd() *cobra.Command {
@@ -58,6 +60,7 @@ and a token that enrols one computer, and says what to do next.`,
 	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate of an authority (PEM, the whole chain); read again when it is renewed (default: one of its own)")
 	cmd.Flags().StringVar(&f.key, "key", "", "the key of --cert (PEM)")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
+	cmd.Flags().StringArrayVar(&f.allow, "allow-host", nil, "a host (HOST or HOST:PORT) inside of the own network that webhooks and integrations may name; several times for several")
 	cmd.Flags().StringVar(&f.company, "company", "", `the company's name, at the first start (default "My company")`)
 	cmd.Flags().StringVar(&f.lang, "lang", "", "language of the summaries, at the first start: "+strings.Join(assets.LangsOf("summary"), " or ")+" (default en)")
 	cmd.Flags().StringVar(&f.database, "database", "", "database; this version has the embedded one only, in the data folder")
@@ -69,6 +72,7 @@ type server struct {
 	db      *store.DB
 	co      *company.Host
 	ingest  *ingest.Server
+	hub     *integration.Hub
 	health  *api.Health
 	http    *http.Server
 	listen  net.Listener
@@ -89,6 +93,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	s.workers.Go(func() { _ = a.newRunner(s).Run(work) }) // ends with its context, without an error
+	s.workers.Go(func() { _ = s.hub.Run(work) })
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.ServeTLS(s.listen, "", "") }()
 
@@ -148,6 +153,9 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(url, "/"),
 		CertFile: f.cert, KeyFile: f.key, Log: a.log})
 	if err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
+	}
+	if s.hub, err = integration.New(s.db, integration.Options{Allow: f.allow, Server: s.co.Server(), Log: a.log}); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version})

@@ -76,6 +76,9 @@ func (s *Service) As(a Actor) *Service {
 	return &c
 }
 
+// Actor is who deals with the company.
+func (s *Service) Actor() Actor { return s.actor }
+
 // Company returns the company as it is stored now.
 func (s *Service) Company(ctx context.Context) (c store.Company, err error) {
 	err = s.db.View(ctx, func(tx *store.Tx) (err error) { c, err = tx.Company(s.id); return err })

@@ -229,6 +229,9 @@ func watch(t *store.Tx, company string, now time.Time) error {
 			Detail: fmt.Sprintf("left=%d warn=%d", left, warn)}); err != nil {
 			return err
 		}
+		if err := t.TellCreditsLow(company, left, warn, now); err != nil {
+			return err
+		}
 		return t.SetCreditWarning(company, warn, now)
 	case left > warn && !lowAt.IsZero():
 		return t.SetCreditWarning(company, warn, time.Time{})

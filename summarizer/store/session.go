@@ -3,6 +3,8 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -56,6 +58,7 @@ type Stream struct {
 	JobError       string
 	SummaryVersion int64 // 0: none
 	DeviceName     string
+	Title          string // of the summary in force; empty: none
 }
 
 const streamColumns = `SELECT s.company, s.device, s.session, s.ref, s.tool, s.supporter, s.supporter_verified, s.direction, s.basis,
@@ -64,7 +67,7 @@ const streamColumns = `SELECT s.company, s.device, s.session, s.ref, s.tool, s.s
 	COALESCE((SELECT j.state FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
 	COALESCE((SELECT j.last_error FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
 	COALESCE((SELECT MAX(m.version) FROM summaries m WHERE m.company = s.company AND m.device = s.device AND m.session = s.session), 0),
-	COALESCE((SELECT d.name FROM devices d WHERE d.id = s.device), '')
+	COALESCE((SELECT d.name FROM devices d WHERE d.id = s.device), ''), s.title
 	FROM streams s`
 
 func (s *Stream) scan(scan func(...any) error) error {
@@ -73,7 +76,7 @@ func (s *Stream) scan(scan func(...any) error) error {
 	err := scan(&s.Company, &s.Device, &s.Session, &s.Ref, &s.Tool, &s.Supporter, &s.SupporterVerified, &s.Direction, &s.Basis,
 		&s.Provenance, &groups, stamp{&s.StartedAt}, stamp{&s.OpenedAt}, stamp{&s.UpdatedAt}, &acked, &s.AckedHash,
 		stamp{&s.LastEventAt}, stamp{&s.EndedAt}, &s.EndReason, stamp{&s.WithdrawnAt}, stamp{&s.ObjectedAt}, stamp{&s.ErasedAt},
-		&s.JobState, &s.JobError, &s.SummaryVersion, &s.DeviceName)
+		&s.JobState, &s.JobError, &s.SummaryVersion, &s.DeviceName, &s.Title)
 	s.Acked, s.Groups = uint64(acked), splitGroups(groups)
 	return err
 }
@@ -116,7 +119,7 @@ func (t *Tx) StreamByRef(company, ref string) (Stream, error) {
 func (t *Tx) Streams(company string, after Cursor, max int) (list []Stream, err error) {
 	where, args := ` WHERE s.company = $1`, []any{company, int64(max)}
 	if after.Ref != "" {
-		where += ` AND (s.started_at < $3 OR (s.started_at = $3 AND s.ref > $4))`
+		where += ` AND s.started_at <= $3 AND (s.started_at < $3 OR s.ref > $4)`
 		args = append(args, ns(after.StartedAt), after.Ref)
 	}
 	err = t.each(streamColumns+where+` ORDER BY s.started_at DESC, s.ref LIMIT $2`, args, func(scan func(...any) error) error {
@@ -141,14 +144,20 @@ func (s Stream) Cursor() Cursor { return Cursor{StartedAt: s.StartedAt, Ref: s.R
 
 // InsertStream adds a stream; one that exists is left as it is.
 func (t *Tx) InsertStream(s Stream) error {
-	_, err := t.exec(`INSERT INTO streams (company, device, session, ref, tool, supporter, supporter_verified, direction, basis,
+	n, err := t.exec(`INSERT INTO streams (company, device, session, ref, tool, supporter, supporter_verified, direction, basis,
 		provenance, groups, started_at, opened_at, updated_at, acked, acked_hash, last_event_at, ended_at, end_reason,
 		withdrawn_at, objected_at, erased_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, 0, $14, 0, 0, '', 0, 0, 0)
 		ON CONFLICT (company, device, session) DO NOTHING`,
 		s.Company, s.Device, s.Session, s.Key.Ref(), s.Tool, s.Supporter, s.SupporterVerified, s.Direction, s.Basis,
 		s.Provenance, joinGroups(s.Groups), ns(s.StartedAt), ns(s.OpenedAt), []byte{})
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	if err := t.index(s.Key); err != nil {
+		return err
+	}
+	return t.tell(happening{Key: s.Key, typ: SessionStarted, name: s.Key.Ref(), at: s.StartedAt})
 }
 
 // Advance moves a stream's acknowledged end from acked to last. It fails with
@@ -162,16 +171,22 @@ func (t *Tx) Advance(k Key, acked, last uint64, hash []byte, lastEventAt, now ti
 
 // EndStream notes the end of the session. The first end stays.
 func (t *Tx) EndStream(k Key, at time.Time, reason string) error {
-	_, err := t.exec(`UPDATE streams SET ended_at = $4, end_reason = $5
+	n, err := t.exec(`UPDATE streams SET ended_at = $4, end_reason = $5
 		WHERE company = $1 AND device = $2 AND session = $3 AND ended_at = 0`, k.Company, k.Device, k.Session, ns(at), reason)
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.tell(happening{Key: k, typ: SessionEnded, name: k.Ref(), at: at, data: map[string]any{"ended_at": at.UTC(), "reason": reason}})
 }
 
 // ObjectStream notes an objection. The first one's time stays.
 func (t *Tx) ObjectStream(k Key, at time.Time) error {
-	_, err := t.exec(`UPDATE streams SET objected_at = $4
+	n, err := t.exec(`UPDATE streams SET objected_at = $4
 		WHERE company = $1 AND device = $2 AND session = $3 AND objected_at = 0`, k.Company, k.Device, k.Session, ns(at))
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.tell(happening{Key: k, typ: Objection, name: k.Ref(), at: at, data: map[string]any{"objected_at": at.UTC()}})
 }
 
 // WithdrawStream marks a stream and the named grant as withdrawn: Advance
@@ -185,9 +200,12 @@ func (t *Tx) WithdrawStream(k Key, grant string, at time.Time) error {
 		k.Company, k.Device, grant, ns(at)); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE streams SET withdrawn_at = $4
+	n, err := t.exec(`UPDATE streams SET withdrawn_at = $4
 		WHERE company = $1 AND device = $2 AND session = $3 AND withdrawn_at = 0`, k.Company, k.Device, k.Session, ns(at))
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.tell(happening{Key: k, typ: Decision, name: k.Ref() + "/withdrawn", at: at, data: map[string]any{"verdict": "withdrawn", "grant": grant}})
 }
 
 // Withdrawn tells whether a grant was withdrawn, known here or not.
@@ -198,9 +216,13 @@ func (t *Tx) Withdrawn(company, device, grant string) (bool, error) {
 }
 
 // EraseStream deletes all content of a session: events, every version of the
-// summary, its job. Signed records stay: they hold no captured text and are the
+// summary, what it was found by, its job. Signed records stay: they hold no captured text and are the
 // proof of what was decided. Call DB.Flush after the commit.
 func (t *Tx) EraseStream(k Key, at time.Time) (events int64, err error) {
+	last, err := t.Summary(k)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return 0, err
+	}
 	if events, err = t.exec(`DELETE FROM events WHERE company = $1 AND device = $2 AND session = $3`, k.Company, k.Device, k.Session); err != nil {
 		return 0, err
 	}
@@ -213,9 +235,15 @@ func (t *Tx) EraseStream(k Key, at time.Time) (events int64, err error) {
 			return 0, err
 		}
 	}
-	_, err = t.exec(`UPDATE streams SET erased_at = $4
+	if err := t.unindex(k); err != nil {
+		return 0, err
+	}
+	_, err = t.exec(`UPDATE streams SET erased_at = $4, title = '', has_terms = TRUE
 		WHERE company = $1 AND device = $2 AND session = $3 AND erased_at = 0`, k.Company, k.Device, k.Session, ns(at))
-	return events, err
+	if err != nil || last.Version == 0 {
+		return events, err
+	}
+	return events, t.tell(happening{Key: k, typ: SummaryDeleted, name: fmt.Sprintf("%s/%d", k.Ref(), last.Version+1), revision: last.Version + 1, at: at})
 }
 
 // Grant is a stored grant: the envelope is the record, the rest is what lists need.
@@ -263,9 +291,12 @@ func (t *Tx) InsertGrant(g Grant) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`UPDATE streams SET groups = $4 WHERE company = $1 AND device = $2 AND session = $3`,
-		g.Company, g.Device, g.Session, joinGroups(g.Groups))
-	return err
+	if _, err = t.exec(`UPDATE streams SET groups = $4 WHERE company = $1 AND device = $2 AND session = $3`,
+		g.Company, g.Device, g.Session, joinGroups(g.Groups)); err != nil {
+		return err
+	}
+	return t.tell(happening{Key: g.Key, typ: Decision, name: g.Device + "/" + g.ID, at: g.MadeAt, data: map[string]any{"verdict": "allow", "grant": g.ID,
+		"basis": g.Basis, "provenance": g.Provenance, "groups": g.Groups}})
 }
 
 // Grant returns one grant by its id, or ErrNotFound.

@@ -219,7 +219,7 @@ func TestSummaryVersions(t *testing.T) {
 	k := seed(t, db, "x/1", 1)
 	for want := int64(1); want <= 3; want++ {
 		tx(t, db, func(tx *store.Tx) error {
-			v, err := tx.InsertSummary(store.Summary{Key: k, JSON: fmt.Sprint(want), Engine: "rules", Lang: "en", CreatedAt: t0})
+			v, err := tx.InsertSummary(store.Summary{Key: k, JSON: fmt.Sprintf(`{"Name":"%d"}`, want), Engine: "rules", Lang: "en", CreatedAt: t0})
 			if v != want {
 				t.Errorf("version %d, want %d", v, want)
 			}
@@ -229,7 +229,7 @@ func TestSummaryVersions(t *testing.T) {
 	tx(t, db, func(tx *store.Tx) error {
 		s, err := tx.Summary(k)
 		all, err2 := tx.Summaries(k)
-		if s.Version != 3 || s.JSON != "3" || len(all) != 3 || all[2].Version != 1 {
+		if s.Version != 3 || s.JSON != `{"Name":"3"}` || len(all) != 3 || all[2].Version != 1 {
 			t.Errorf("in force %+v, all %d", s, len(all))
 		}
 		return errors.Join(err, err2)
@@ -243,7 +243,7 @@ func TestJobs(t *testing.T) {
 		tx(t, db, func(tx *store.Tx) error { return tx.AddJob(store.JobSummary, k, t0) })
 	}
 	select {
-	case <-db.JobsChanged():
+	case <-db.JobsChanged(store.JobSummary):
 	default:
 		t.Error("a new job wakes nobody")
 	}

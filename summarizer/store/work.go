@@ -9,8 +9,11 @@ import (
 // JobKind says what a job is for.
 type JobKind string
 
-// JobSummary: write the summary of the session Company, Device, Session.
-const JobSummary JobKind = "summary"
+// Kinds of job.
+const (
+	JobSummary  JobKind = "summary"  // write the summary of the session Company, Device, Session
+	JobDelivery JobKind = "delivery" // make the delivery Ref of Company
+)
 
 // JobState is where a job stands.
 type JobState string
@@ -48,8 +51,12 @@ func (j *Job) into() []any {
 
 // AddJob adds a job of kind for k, once: a second call changes nothing.
 func (t *Tx) AddJob(kind JobKind, k Key, now time.Time) error {
+	return t.addJob(kind, k.Ref(), k, now)
+}
+
+func (t *Tx) addJob(kind JobKind, ref string, k Key, now time.Time) error {
 	n, err := t.exec(`INSERT INTO jobs (`+jobColumns+`) VALUES ($1, $2, $3, $4, $5, $6, 'ready', $7, 0, 0, '', $7, 0)
-		ON CONFLICT (kind, ref) DO NOTHING`, NewID(now), string(kind), k.Ref(), k.Company, k.Device, k.Session, ns(now))
+		ON CONFLICT (kind, ref) DO NOTHING`, NewID(now), string(kind), ref, k.Company, k.Device, k.Session, ns(now))
 	t.jobs = t.jobs || n > 0
 	return err
 }
@@ -88,6 +95,15 @@ func (t *Tx) RetryJob(j Job, runAt time.Time, why string) error {
 // FailJob gives a leased job up for good.
 func (t *Tx) FailJob(j Job, now time.Time, why string) error {
 	return t.leave(j, JobFailed, j.RunAt, now, why)
+}
+
+// PutOffJob gives a leased job back without an attempt having been made.
+func (t *Tx) PutOffJob(j Job, runAt time.Time) error {
+	if err := t.leave(j, JobReady, runAt, time.Time{}, j.LastError); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE jobs SET attempts = attempts - 1 WHERE id = $1`, j.ID)
+	return err
 }
 
 // HoldJob lets a leased job wait for credits. The attempt does not count.
