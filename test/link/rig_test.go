@@ -137,7 +137,7 @@ func listenWith(dir, addr string, o company.Options, ping time.Duration) (*serve
 	if s.co, err = s.host.Home(ctx); err != nil {
 		return nil, err
 	}
-	s.in = ingest.New(db, s.host, ingest.Options{Now: o.Now, Ping: ping})
+	s.in = ingest.New(db, s.host, ingest.Options{Now: o.Now, Ping: ping, Look: 100 * time.Millisecond})
 	mux := http.NewServeMux()
 	mux.Handle(wire.AgentPath, s.in)
 	mux.Handle(wire.EnrollPath, s.host.Enroll())
