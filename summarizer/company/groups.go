@@ -213,11 +213,11 @@ func (s *Service) undoGroup(tx *store.Tx, c store.Change) error {
 	return s.nameGroup(tx, g, *was, c.Number)
 }
 
-// groupFor looks a group up for people, by its name or id.
+// groupFor looks a group up for people, by its id or its name; the id counts first.
 func (s *Service) groupFor(tx *store.Tx, which string) (store.DeviceGroup, error) {
-	g, err := tx.GroupNamed(s.id, which)
+	g, err := tx.Group(s.id, which)
 	if errors.Is(err, store.ErrNotFound) {
-		g, err = tx.Group(s.id, which)
+		g, err = tx.GroupNamed(s.id, which)
 	}
 	if errors.Is(err, store.ErrNotFound) || err == nil && !g.DeletedAt.IsZero() {
 		return g, ErrNoGroup

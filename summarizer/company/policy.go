@@ -92,15 +92,15 @@ func (s *Service) Policies(ctx context.Context) (list []Policy, err error) {
 	return list, nil
 }
 
-// Policy returns one policy by its name or its id; ErrNoPolicy.
+// Policy returns one policy by its id or its name; ErrNoPolicy.
 func (s *Service) Policy(ctx context.Context, name string) (out Policy, err error) {
 	list, err := s.Policies(ctx)
 	if err != nil {
 		return Policy{}, err
 	}
-	i := slices.IndexFunc(list, func(p Policy) bool { return p.Name == name })
+	i := slices.IndexFunc(list, func(p Policy) bool { return p.ID == name })
 	if i < 0 {
-		i = slices.IndexFunc(list, func(p Policy) bool { return p.ID == name })
+		i = slices.IndexFunc(list, func(p Policy) bool { return p.Name == name })
 	}
 	if i < 0 {
 		return Policy{}, noPolicy(name)
@@ -257,11 +257,12 @@ func (s *Service) undoDraft(tx *store.Tx, c store.Change) error {
 	return s.draft(tx, p, c.Old, c.Number)
 }
 
-// named looks a policy up for people, by its name or its id.
+// named looks a policy up for people, by its id or its name. The id counts
+// first: nobody can hide a policy by giving its id to another one as a name.
 func (s *Service) named(tx *store.Tx, name string) (store.Policy, error) {
-	p, err := tx.PolicyNamed(s.id, name)
+	p, err := tx.Policy(s.id, name)
 	if errors.Is(err, store.ErrNotFound) {
-		p, err = tx.Policy(s.id, name)
+		p, err = tx.PolicyNamed(s.id, name)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return p, noPolicy(name)

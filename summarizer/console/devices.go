@@ -171,7 +171,7 @@ type devicePage struct {
 
 func (c *Console) device(w http.ResponseWriter, r *http.Request, v visitor) {
 	d, err := v.co.Device(r.Context(), r.PathValue("id"))
-	if errors.Is(err, company.ErrNoDevice) {
+	if errors.Is(err, company.ErrNoDevice) || err == nil && d.ID != r.PathValue("id") { // its name is no address
 		c.fail(w, r, http.StatusNotFound, "console.error.not_found")
 		return
 	}

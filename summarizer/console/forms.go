@@ -10,9 +10,6 @@ import (
 	"aval/summarizer/company"
 )
 
-// maxForm is the largest form that is read, in bytes.
-const maxForm = 64 << 10
-
 // told is what became of the form that was sent before this page: at most one of
 // the two. The address names it by a word of a closed list.
 type told struct{ Done, Wrong string }
@@ -73,9 +70,9 @@ func (c *Console) settle(w http.ResponseWriter, r *http.Request, to, done string
 	http.Redirect(w, r, to+sign+key+"="+url.QueryEscape(word), http.StatusSeeOther)
 }
 
-// form reads a form of bounded size; it has answered where it returns false.
+// form reads a form, whose size the table of routes bounds; it has answered where
+// it returns false.
 func (c *Console) form(w http.ResponseWriter, r *http.Request) bool {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		c.fail(w, r, http.StatusRequestEntityTooLarge, "console.error.form")
 		return false

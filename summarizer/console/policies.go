@@ -139,16 +139,25 @@ type versionRow struct {
 }
 
 func (c *Console) policy(w http.ResponseWriter, r *http.Request, v visitor) {
-	pol, err := v.co.Policy(r.Context(), r.PathValue("id"))
-	if errors.Is(err, company.ErrNoPolicy) {
+	if pol, ok := c.policyAt(w, r, v); ok {
+		c.showPolicy(w, r, v, pol, pol.Settings, nil)
+	}
+}
+
+// policyAt is the policy whose id stands in the address: its name is no address.
+// It has answered where it returns false.
+func (c *Console) policyAt(w http.ResponseWriter, r *http.Request, v visitor) (company.Policy, bool) {
+	id := r.PathValue("id")
+	pol, err := v.co.Policy(r.Context(), id)
+	switch {
+	case errors.Is(err, company.ErrNoPolicy), err == nil && pol.ID != id:
 		c.fail(w, r, http.StatusNotFound, "console.error.not_found")
-		return
-	}
-	if err != nil {
+	case err != nil:
 		c.broken(w, r, err)
-		return
+	default:
+		return pol, true
 	}
-	c.showPolicy(w, r, v, pol, pol.Settings, nil)
+	return company.Policy{}, false
 }
 
 // showPolicy shows a policy with these values in the form, and what is wrong with them.
@@ -350,14 +359,14 @@ func (c *Console) savePolicy(w http.ResponseWriter, r *http.Request, v visitor) 
 	if !c.form(w, r) {
 		return
 	}
-	pol, err := v.co.Policy(r.Context(), r.PathValue("id"))
-	if err != nil {
-		c.settle(w, r, "/policies", "", err)
+	pol, ok := c.policyAt(w, r, v)
+	if !ok {
 		return
 	}
 	values := formSettings(r, pol.Settings)
 	var bad *company.Invalid
-	if err = v.co.ReplacePolicy(r.Context(), pol.ID, values); errors.As(err, &bad) {
+	err := v.co.ReplacePolicy(r.Context(), pol.ID, values)
+	if errors.As(err, &bad) {
 		c.showPolicy(w, r, v, pol, values, bad.Problems)
 		return
 	}
@@ -420,8 +429,11 @@ func formValue(r *http.Request, d policy.Definition) json.RawMessage {
 
 // publishPolicy makes the draft the next version; a signed release may come with it.
 func (c *Console) publishPolicy(w http.ResponseWriter, r *http.Request, v visitor) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm+record.MaxEnvelope)
-	to := "/policies/" + r.PathValue("id")
+	pol, ok := c.policyAt(w, r, v)
+	if !ok {
+		return
+	}
+	to := "/policies/" + pol.ID
 	var release []byte
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
 		file, _, err := r.FormFile("release")
@@ -441,18 +453,18 @@ func (c *Console) publishPolicy(w http.ResponseWriter, r *http.Request, v visito
 			}
 		}
 	}
-	_, err := v.co.PublishPolicy(r.Context(), r.PathValue("id"), release)
+	_, err := v.co.PublishPolicy(r.Context(), pol.ID, release)
 	c.settle(w, r, to, "published", err)
 }
 
 // policyDraft gives what the release key has to sign away as a file.
 func (c *Console) policyDraft(w http.ResponseWriter, r *http.Request, v visitor) {
-	d, err := v.co.Draft(r.Context(), r.PathValue("id"))
-	switch {
-	case errors.Is(err, company.ErrNoPolicy):
-		c.fail(w, r, http.StatusNotFound, "console.error.not_found")
+	pol, ok := c.policyAt(w, r, v)
+	if !ok {
 		return
-	case err != nil:
+	}
+	d, err := v.co.Draft(r.Context(), pol.ID)
+	if err != nil {
 		c.broken(w, r, err)
 		return
 	}
@@ -469,12 +481,16 @@ func (c *Console) assignPolicy(w http.ResponseWriter, r *http.Request, v visitor
 	if !c.form(w, r) {
 		return
 	}
-	to := "/policies/" + r.PathValue("id")
+	pol, ok := c.policyAt(w, r, v)
+	if !ok {
+		return
+	}
+	to := "/policies/" + pol.ID
 	target := company.Target(r.PostFormValue("to"))
 	if target == "device" {
 		target = company.ToDevice(strings.TrimSpace(r.PostFormValue("device")))
 	}
-	name := r.PathValue("id")
+	name := pol.ID
 	if r.PostFormValue("take") != "" {
 		name = ""
 	}

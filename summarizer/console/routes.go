@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 
+	"aval/agent/record"
 	"aval/agent/wire"
 	"aval/summarizer/company"
 )
@@ -13,6 +14,7 @@ type Route struct {
 	Pattern string             // as net/http's ServeMux has it
 	Needs   company.Permission // empty: everybody, signed in or not
 	Menu    string             // the text of its entry in the menu; empty: it has none
+	Max     int64              // the longest body that is read, in bytes; 0: maxBody
 
 	serve func(http.ResponseWriter, *http.Request, visitor)
 	open  http.HandlerFunc // instead, where nobody needs to be signed in
@@ -46,7 +48,7 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Pattern: "/policies/{id}", Needs: company.SettingsRead, serve: c.policy},
 		{Method: "POST", Pattern: "/policies/{id}", Needs: company.SettingsWrite, serve: c.savePolicy},
 		{Method: "GET", Pattern: "/policies/{id}/draft", Needs: company.SettingsRead, serve: c.policyDraft},
-		{Method: "POST", Pattern: "/policies/{id}/publish", Needs: company.SettingsWrite, serve: c.publishPolicy},
+		{Method: "POST", Pattern: "/policies/{id}/publish", Needs: company.SettingsWrite, Max: maxBody + record.MaxEnvelope, serve: c.publishPolicy},
 		{Method: "POST", Pattern: "/policies/{id}/assign", Needs: company.SettingsWrite, serve: c.assignPolicy},
 		{Method: "GET", Pattern: "/modules", Needs: company.SettingsRead, Menu: "console.modules", serve: c.modules},
 		{Method: "POST", Pattern: "/modules", Needs: company.SettingsWrite, serve: c.newModule},
@@ -54,19 +56,42 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/modules/{id}", Needs: company.SettingsWrite, serve: c.switchModule},
 		{Method: "GET", Pattern: "/modules/{id}/file", Needs: company.SettingsRead, serve: c.moduleFile},
 		{Method: "POST", Pattern: "/modules/{id}/revoke", Needs: company.SettingsWrite, serve: c.revokeModule},
+		{Method: "GET", Pattern: "/users", Needs: company.UsersRead, Menu: "console.users", serve: c.users},
+		{Method: "POST", Pattern: "/users", Needs: company.UsersWrite, serve: c.createUser},
+		{Method: "POST", Pattern: "/users/log", Needs: company.UsersWrite, serve: c.logUsers},
+		{Method: "GET", Pattern: "/users/{id}", Needs: company.UsersRead, serve: c.user},
+		{Method: "POST", Pattern: "/users/{id}", Needs: company.UsersWrite, serve: c.changeUser},
+		{Method: "POST", Pattern: "/users/{id}/invite", Needs: company.UsersWrite, serve: c.inviteUser},
+		{Method: "POST", Pattern: "/users/{id}/disable", Needs: company.UsersWrite, serve: c.disableUser},
+		{Method: "POST", Pattern: "/users/{id}/enable", Needs: company.UsersWrite, serve: c.enableUser},
 		{Method: "GET", Pattern: "/insights", Needs: company.SettingsRead, Menu: "console.insights", serve: c.insights},
 		{Method: "POST", Pattern: "/insights/outgoing", Needs: company.SettingsWrite, serve: c.setOutgoing},
 		{Method: "POST", Pattern: "/insights/incoming", Needs: company.SettingsWrite, serve: c.setIncoming},
 		{Method: "POST", Pattern: "/insights/activate", Needs: company.SettingsWrite, serve: c.activate},
 		{Method: "POST", Pattern: "/insights/deactivate", Needs: company.SettingsWrite, serve: c.deactivate},
+		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", serve: c.tokens},
+		{Method: "POST", Pattern: "/tokens", Needs: company.TokensWrite, serve: c.createToken},
+		{Method: "POST", Pattern: "/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeToken},
 		{Method: "GET", Pattern: "/history", Needs: company.SettingsRead, Menu: "console.history", serve: c.history},
 		{Method: "POST", Pattern: "/history/{number}/undo", Needs: company.SettingsWrite, serve: c.undo},
-
+		{Method: "GET", Pattern: "/audit", Needs: company.AuditRead, Menu: "console.audit", serve: c.audit},
+		{Method: "POST", Pattern: "/audit/verify", Needs: company.AuditRead, serve: c.auditVerify},
+		{Method: "GET", Pattern: "/audit/export", Needs: company.AuditRead, serve: c.auditExport},
+		{Method: "GET", Pattern: "/me", Needs: company.Own, serve: c.me},
+		{Method: "POST", Pattern: "/me/password", Needs: company.Own, serve: c.changePassword},
+		{Method: "POST", Pattern: "/me/browsers", Needs: company.Own, serve: c.endBrowsers},
+		{Method: "POST", Pattern: "/glass/{id}", Needs: company.UsersWrite, serve: c.glassSeen},
 		{Method: "GET", Pattern: company.ApprovePath, Needs: company.Own, Menu: "console.account.short", serve: c.account},
 		{Method: "POST", Pattern: company.ApprovePath, Needs: company.Own, serve: c.approve},
 
 		{Method: "GET", Pattern: wire.JoinPath + "{code}", open: c.join},
 		{Method: "GET", Pattern: "/sign-in", open: c.signIn},
+		{Method: "POST", Pattern: "/sign-in", open: c.signInPassword},
+		{Method: "POST", Pattern: "/sign-in/link", open: c.breakGlass},
+		{Method: "GET", Pattern: "/sign-in/with", open: c.toProvider},
+		{Method: "GET", Pattern: company.BackPath, open: c.fromProvider},
+		{Method: "GET", Pattern: company.InvitePath, open: c.invitation},
+		{Method: "POST", Pattern: company.InvitePath, open: c.accept},
 		{Method: "POST", Pattern: "/sign-out", open: c.signOut},
 		{Method: "GET", Pattern: "/lang", open: c.language},
 		{Method: "GET", Pattern: "/static/console.css", open: c.style},

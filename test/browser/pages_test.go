@@ -5,7 +5,7 @@ package browser_test
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"aval/agent/consent"
-	"aval/agent/policy"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/store"
@@ -50,6 +48,11 @@ var pages = []page{
 	{"module", func(s *site) string { return "/modules/" + s.module }},
 	{"history", at("/history")},
 	{"codes", at("/codes")},
+	{"users", at("/users")},
+	{"user", func(s *site) string { return "/users/" + s.person }},
+	{"tokens", at("/tokens")},
+	{"audit", at("/audit")},
+	{"me-link", at("/me")},
 }
 
 // guests are pages that nobody signs in for.
@@ -64,6 +67,7 @@ type site struct {
 	url              string
 	printer, hostile string // refs of sessions
 	policy, module   string // ids
+	person           string // the id of a user
 }
 
 func start(t *testing.T) *site {
@@ -82,7 +86,7 @@ func start(t *testing.T) *site {
 	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.settle(t.Context(), s.host); err != nil {
+	if err := errors.Join(s.settle(t.Context()), s.people(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Enrol: func() string { return "aval enroll --token-file T" }}))
@@ -127,49 +131,25 @@ func (s *site) fill(ctx context.Context) error {
 	}
 }
 
-// settle makes what the administrator's pages show: a group with a policy that
-// was published twice and changed since, a module, and the changes of all that.
-func (s *site) settle(ctx context.Context, host *company.Host) error {
-	co, err := host.Of(ctx, sample.Company)
+// people adds some, who cannot sign in yet, and a token.
+func (s *site) people(ctx context.Context) error {
+	co, err := s.host.Of(ctx, sample.Company)
 	if err != nil {
 		return err
 	}
-	co = co.As(company.Actor{Kind: company.KindLink, Role: company.Administrator})
-	_, in, terms := company.Terms("pt-BR")
-	set := func(key policy.Name, value string, enforce bool) error {
-		return co.SetPolicy(ctx, "Lojas", []policy.Setting{{Key: key, Value: json.RawMessage(value), Enforce: enforce}}, nil)
-	}
-	publish := func() error { _, err := co.PublishPolicy(ctx, "Lojas", nil); return err }
-	group := func() error {
-		_, err := co.CreateGroup(ctx, "Lojas de rua")
-		return err
-	}
-	move := func() error {
-		_, err := co.MoveDevices(ctx, []string{sample.Device}, "Lojas de rua")
-		return err
-	}
-	outgoing, incoming := consent.OutgoingModules, consent.IncomingPolicy
-	for _, do := range []func() error{
-		func() error { return co.Activate(ctx, in, terms) },
-		func() error { return co.SetOptions(ctx, company.Change{Outgoing: &outgoing, Incoming: &incoming}) },
-		func() error { p, err := co.CreatePolicy(ctx, "Lojas"); s.policy = p.ID; return err },
-		func() error { return set(policy.Reporting, `"on"`, true) },
-		func() error { return set(policy.Insights, `"on"`, true) },
-		func() error { return set(policy.QuestionSeconds, "60", false) },
-		publish,
-		func() error { return set(policy.RecordGroups, `["windows","commands"]`, true) },
-		publish,
-		func() error { return set(policy.QuestionSeconds, "90", true) },
-		group, move,
-		func() error { return co.AssignPolicy(ctx, "Lojas", company.ToGroup("Lojas de rua")) },
-		func() error { m, _, err := co.CreateModule(ctx, "Atendimento", true, 365); s.module = m.ID; return err },
-		func() error { _, err := co.Options(ctx, sample.Device); return err },
-	} {
-		if err := do(); err != nil {
-			return fmt.Errorf("sample settings: %w", err)
+	co = co.As(company.Command)
+	for i, n := range []company.NewUser{{Name: "Ana Souza", Login: "ana.souza@example.com", Role: company.Supporter, Team: "Atendimento"},
+		{Name: "Caio Prado", Login: "caio@example.com", Role: company.Editor, Unlogged: true}, {Name: "Davi Nunes", Role: company.Viewer}} {
+		u, err := co.CreateUser(ctx, n)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			s.person = u.ID
 		}
 	}
-	return nil
+	_, _, err = co.CreateAPIToken(ctx, company.NewAPIToken{Name: "Relatório noturno", Scopes: []company.Permission{company.SessionsRead, company.SummariesRead}})
+	return err
 }
 
 // link signs a browser in.
@@ -195,10 +175,10 @@ func open(t *testing.T) *browser.Browser {
 	return b
 }
 
-// TestPages judges every page in every view, and keeps a picture of each in
-// out/pages (or in the folder that AVAL_PAGES names).
-func TestPages(t *testing.T) {
-	s, b := start(t), open(t)
+// judge looks at a page in every view, and keeps a picture of each in out/pages
+// (or in the folder that AVAL_PAGES names).
+func judge(t *testing.T, s *site, b *browser.Browser, p page) {
+	t.Helper()
 	out := os.Getenv("AVAL_PAGES")
 	if out == "" {
 		out = filepath.Join("..", "..", "out", "pages")
@@ -206,40 +186,43 @@ func TestPages(t *testing.T) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	judge := func(t *testing.T, p page) {
-		for _, v := range browser.Views() {
-			if err := b.Set(v); err != nil {
-				t.Fatal(err)
-			}
-			if err := b.Go(s.url + "/lang?to=" + v.Lang + "&back=" + strings.ReplaceAll(p.path(s), "&", "%26")); err != nil {
-				t.Errorf("%s: %v", v.Name(), err)
-				continue
-			}
-			r, err := b.Look()
-			if err != nil {
-				t.Fatalf("%s: %v", v.Name(), err)
-			}
-			if err := os.WriteFile(filepath.Join(out, p.name+"-"+v.Name()+".png"), r.Picture, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if err := r.Err(); err != nil {
-				t.Errorf("%s: %v", v.Name(), err)
-			}
-			if v.Lang == "pt-BR" && !v.Dark {
-				if err := b.Keys(); err != nil {
-					t.Errorf("%s: by keyboard: %v", v.Name(), err)
-				}
+	for _, v := range browser.Views() {
+		if err := b.Set(v); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Go(s.url + "/lang?to=" + v.Lang + "&back=" + strings.ReplaceAll(p.path(s), "&", "%26")); err != nil {
+			t.Errorf("%s: %v", v.Name(), err)
+			continue
+		}
+		r, err := b.Look()
+		if err != nil {
+			t.Fatalf("%s: %v", v.Name(), err)
+		}
+		if err := os.WriteFile(filepath.Join(out, p.name+"-"+v.Name()+".png"), r.Picture, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Err(); err != nil {
+			t.Errorf("%s: %v", v.Name(), err)
+		}
+		if v.Lang == "pt-BR" && !v.Dark {
+			if err := b.Keys(); err != nil {
+				t.Errorf("%s: by keyboard: %v", v.Name(), err)
 			}
 		}
 	}
+}
+
+// TestPages judges every page of the two tables.
+func TestPages(t *testing.T) {
+	s, b := start(t), open(t)
 	for _, p := range guests {
-		t.Run(p.name, func(t *testing.T) { judge(t, p) })
+		t.Run(p.name, func(t *testing.T) { judge(t, s, b, p) })
 	}
 	if err := b.Go(s.link(t)); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range pages {
-		t.Run(p.name, func(t *testing.T) { judge(t, p) })
+		t.Run(p.name, func(t *testing.T) { judge(t, s, b, p) })
 	}
 }
 

@@ -79,13 +79,17 @@ func rows(table string) (out [][2][]string) {
 // incoming_enforced.
 func TestCombinations(t *testing.T) {
 	s := startServer(t, nil)
-	for name, enforce := range map[string]bool{"yes": true, "no": false} {
+	on := json.RawMessage(`"on"`)
+	for name, settings := range map[string][]policy.Setting{
+		"plain": {},
+		"yes":   {{Key: policy.Reporting, Value: on, Enforce: true}, {Key: policy.Insights, Value: on, Enforce: true}},
+		"no":    {{Key: policy.Reporting, Value: on}, {Key: policy.Insights, Value: on}},
+	} {
 		if _, err := s.co.CreatePolicy(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
-		on := json.RawMessage(`"on"`)
-		if err := s.co.SetPolicy(t.Context(), name, []policy.Setting{{Key: policy.Reporting, Value: on, Enforce: enforce},
-			{Key: policy.Insights, Value: on, Enforce: enforce}, {Key: policy.AcceptUnproven, Value: on}}, nil); err != nil {
+		settings = append(settings, policy.Setting{Key: policy.AcceptUnproven, Value: on}) // a yes is sent at once
+		if err := s.co.SetPolicy(t.Context(), name, settings, nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.co.PublishPolicy(t.Context(), name, nil); err != nil {
@@ -133,7 +137,11 @@ func TestCombinations(t *testing.T) {
 	}
 	for _, row := range rows(combinations) {
 		outgoing, incoming, enforced := consent.OutgoingOption(row[0][0]), consent.IncomingOption(row[0][1]), row[0][2] == "yes"
-		if err := s.co.AssignPolicy(t.Context(), row[0][2], company.ToAll); err != nil {
+		with := "plain" // what is enforced under all, the option alone says
+		if incoming == consent.IncomingPolicy {
+			with = row[0][2]
+		}
+		if err := s.co.AssignPolicy(t.Context(), with, company.ToAll); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.co.SetOptions(t.Context(), company.Change{Outgoing: &outgoing, Incoming: &incoming, IncomingEnforced: &enforced}); err != nil {
