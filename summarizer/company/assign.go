@@ -11,7 +11,7 @@ import (
 )
 
 // ErrUnpublished: what was never published cannot be assigned.
-var ErrUnpublished = errors.New("was never published: publish it first")
+var ErrUnpublished = errors.New("the policy was never published")
 
 // Target is what a policy is assigned to. The one of a device counts before the
 // one of its group, and that one before the one of all devices.
@@ -37,7 +37,7 @@ func (s *Service) AssignPolicy(ctx context.Context, name string, to Target) erro
 				return err
 			}
 			if p.Version == 0 {
-				return fmt.Errorf("policy %q %w", name, ErrUnpublished)
+				return wrongIs(ErrUnpublished, "policy %q was never published: publish it first", name)
 			}
 		}
 		kind, which, _ := strings.Cut(string(to), ":")
@@ -59,7 +59,7 @@ func (s *Service) AssignPolicy(ctx context.Context, name string, to Target) erro
 			to, which = ToDevice(d.ID), d.Name
 		case string(ToAll):
 		default:
-			return fmt.Errorf("a policy cannot be assigned to %q", to)
+			return wrongf("a policy cannot be assigned to %q", to)
 		}
 		return s.assign(tx, to, which, p.ID, 0)
 	})

@@ -79,7 +79,7 @@ func (s *Service) Group(ctx context.Context, which string) (out Group, err error
 
 // Errors of names that callers tell apart.
 var (
-	ErrName  = fmt.Errorf("a name has 1 to %d printable characters and no space around them", MaxTitle)
+	ErrName  = wrongf("a name has 1 to %d printable characters and no space around them", MaxTitle)
 	ErrTaken = errors.New("exists already")
 )
 
@@ -113,7 +113,9 @@ func (s *Service) CreateGroup(ctx context.Context, name string) (Group, error) {
 	return Group{ID: g.ID, Name: name, CreatedAt: g.CreatedAt}, nil
 }
 
-func taken(what, name string) error { return fmt.Errorf("a %s named %q %w", what, name, ErrTaken) }
+func taken(what, name string) error {
+	return wrongIs(ErrTaken, "there is a %s named %q already", what, name)
+}
 
 // RenameGroup names a group anew.
 func (s *Service) RenameGroup(ctx context.Context, which, name string) error {

@@ -55,8 +55,8 @@ func asks(outgoing consent.OutgoingOption, enabled bool) bool {
 
 // Errors of CreateModule that callers tell apart, beside ErrTaken.
 var (
-	ErrModuleName = errors.New("a name of at most 100 characters is needed")
-	ErrModuleDays = fmt.Errorf("it stands for 1 to %d days", maxModuleDays)
+	ErrModuleName = wrongf("a name of at most 100 characters is needed")
+	ErrModuleDays = wrongf("it stands for 1 to %d days", maxModuleDays)
 )
 
 // CreateModule makes a module that stands for days, and the signed file of it.
@@ -179,7 +179,7 @@ func (s *Service) undoSwitch(tx *store.Tx, c store.Change) error {
 		return ErrChangedSince
 	}
 	if err := s.switchModule(tx, m, !m.Enabled, c.Number); errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("module %q was revoked", m.Name)
+		return wrongf("module %q was revoked", m.Name)
 	} else if err != nil {
 		return err
 	}

@@ -109,9 +109,11 @@ func (s *Service) Policy(ctx context.Context, name string) (out Policy, err erro
 }
 
 // ErrNoPolicy: there is no policy of this name or id.
-var ErrNoPolicy = errors.New("there is no such policy: aval-summarizer policy list shows them")
+var ErrNoPolicy = errors.New("there is no such policy")
 
-func noPolicy(name string) error { return fmt.Errorf("%q: %w", name, ErrNoPolicy) }
+func noPolicy(name string) error {
+	return wrongIs(ErrNoPolicy, "there is no policy %q: aval-summarizer policy list shows them", name)
+}
 
 func describe(tx *store.Tx, p store.Policy, assigned map[string]string, groups []store.DeviceGroup) (Policy, error) {
 	out := Policy{ID: p.ID, Name: p.Name, Version: p.Version, Changed: true, Devices: []string{}, Groups: []string{}, All: assigned[""] == p.ID}

@@ -180,11 +180,11 @@ var ErrReleaseFile = errors.New("the signed file does not release this draft")
 // checkRelease holds a release against the draft that is to be published.
 func checkRelease(envelope []byte, key ed25519.PublicKey, p store.Policy, version int64, company string, now time.Time) error {
 	if len(key) == 0 {
-		return fmt.Errorf("%w: this company has no release key of its own: aval-summarizer policy release-key", ErrReleaseFile)
+		return wrongIs(ErrReleaseFile, "this company has no release key of its own: aval-summarizer policy release-key")
 	}
 	r, _, err := record.OpenRelease(envelope, key)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrReleaseFile, err)
+		return wrongIs(ErrReleaseFile, "the signed file does not hold: %v", err)
 	}
 	settings, err := json.Marshal(r.Settings)
 	if err != nil {
@@ -192,11 +192,11 @@ func checkRelease(envelope []byte, key ed25519.PublicKey, p store.Policy, versio
 	}
 	switch {
 	case r.Company != company || r.Policy != p.ID || r.Version != version:
-		return fmt.Errorf("%w: it is of policy %q version %d", ErrReleaseFile, r.Name, r.Version)
+		return wrongIs(ErrReleaseFile, "the signed file is of policy %q version %d", r.Name, r.Version)
 	case !bytes.Equal(settings, []byte(p.Draft)):
-		return fmt.Errorf("%w: the draft has changed since it was signed: make a new draft and have it signed", ErrReleaseFile)
+		return wrongIs(ErrReleaseFile, "the draft has changed since it was signed: make a new draft and have it signed")
 	case !now.Before(r.Expires):
-		return fmt.Errorf("%w: it has expired", ErrReleaseFile)
+		return wrongIs(ErrReleaseFile, "the signed file has expired")
 	}
 	return nil
 }
