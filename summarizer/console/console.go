@@ -35,9 +35,9 @@ var templates embed.FS
 //go:embed static/*.css static/htmx.js
 var static embed.FS
 
-// policy is the Content-Security-Policy of every page: nothing but our own
+// csp is the Content-Security-Policy of every page: nothing but our own
 // style sheet, script, pictures, forms and requests.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const csp = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Options of New.
 type Options struct {
@@ -81,7 +81,7 @@ func New(db *store.DB, o Options) *Console {
 	}
 	c := &Console{db: db, o: o}
 	c.css, c.js = styles(), read("static/htmx.js")
-	c.page = template.Must(template.New("").ParseFS(templates, "templates/*.html"))
+	c.page = template.Must(template.New("").Funcs(template.FuncMap{"dict": dict}).ParseFS(templates, "templates/*.html"))
 
 	mux := http.NewServeMux()
 	for _, rt := range c.routes() {
@@ -138,7 +138,7 @@ func styles() []byte {
 // ServeHTTP answers one request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", csp)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"aval/agent/record"
 	"aval/agent/wire"
 	"aval/summarizer/company"
 )
@@ -30,6 +31,32 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
+
+		{Method: "GET", Pattern: "/devices", Needs: company.DevicesRead, Menu: "console.devices", serve: c.devices},
+		{Method: "POST", Pattern: "/devices", Needs: company.DevicesWrite, serve: c.moveDevices},
+		{Method: "GET", Pattern: "/devices/groups", Needs: company.DevicesRead, serve: c.groups},
+		{Method: "POST", Pattern: "/devices/groups", Needs: company.DevicesWrite, serve: c.newGroup},
+		{Method: "GET", Pattern: "/devices/{id}", Needs: company.DevicesRead, serve: c.device},
+		{Method: "POST", Pattern: "/devices/{id}/name", Needs: company.DevicesWrite, serve: c.nameDevice},
+		{Method: "POST", Pattern: "/devices/{id}/group", Needs: company.DevicesWrite, serve: c.groupDevice},
+		{Method: "POST", Pattern: "/devices/{id}/policy", Needs: company.SettingsWrite, serve: c.assignDevice},
+		{Method: "POST", Pattern: "/devices/{id}/revoke", Needs: company.DevicesWrite, serve: c.revokeDevice},
+		{Method: "POST", Pattern: "/groups/{id}/name", Needs: company.DevicesWrite, serve: c.nameGroup},
+		{Method: "POST", Pattern: "/groups/{id}/delete", Needs: company.DevicesWrite, serve: c.deleteGroup},
+		{Method: "POST", Pattern: "/groups/{id}/policy", Needs: company.SettingsWrite, serve: c.assignGroup},
+		{Method: "GET", Pattern: "/policies", Needs: company.SettingsRead, Menu: "console.policies", serve: c.policies},
+		{Method: "POST", Pattern: "/policies", Needs: company.SettingsWrite, serve: c.newPolicy},
+		{Method: "GET", Pattern: "/policies/{id}", Needs: company.SettingsRead, serve: c.policy},
+		{Method: "POST", Pattern: "/policies/{id}", Needs: company.SettingsWrite, serve: c.savePolicy},
+		{Method: "GET", Pattern: "/policies/{id}/draft", Needs: company.SettingsRead, serve: c.policyDraft},
+		{Method: "POST", Pattern: "/policies/{id}/publish", Needs: company.SettingsWrite, Max: maxBody + record.MaxEnvelope, serve: c.publishPolicy},
+		{Method: "POST", Pattern: "/policies/{id}/assign", Needs: company.SettingsWrite, serve: c.assignPolicy},
+		{Method: "GET", Pattern: "/modules", Needs: company.SettingsRead, Menu: "console.modules", serve: c.modules},
+		{Method: "POST", Pattern: "/modules", Needs: company.SettingsWrite, serve: c.newModule},
+		{Method: "GET", Pattern: "/modules/{id}", Needs: company.SettingsRead, serve: c.module},
+		{Method: "POST", Pattern: "/modules/{id}", Needs: company.SettingsWrite, serve: c.switchModule},
+		{Method: "GET", Pattern: "/modules/{id}/file", Needs: company.SettingsRead, serve: c.moduleFile},
+		{Method: "POST", Pattern: "/modules/{id}/revoke", Needs: company.SettingsWrite, serve: c.revokeModule},
 		{Method: "GET", Pattern: "/users", Needs: company.UsersRead, Menu: "console.users", serve: c.users},
 		{Method: "POST", Pattern: "/users", Needs: company.UsersWrite, serve: c.createUser},
 		{Method: "POST", Pattern: "/users/log", Needs: company.UsersWrite, serve: c.logUsers},
@@ -38,10 +65,17 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/users/{id}/invite", Needs: company.UsersWrite, serve: c.inviteUser},
 		{Method: "POST", Pattern: "/users/{id}/disable", Needs: company.UsersWrite, serve: c.disableUser},
 		{Method: "POST", Pattern: "/users/{id}/enable", Needs: company.UsersWrite, serve: c.enableUser},
+		{Method: "GET", Pattern: "/insights", Needs: company.SettingsRead, Menu: "console.insights", serve: c.insights},
+		{Method: "POST", Pattern: "/insights/outgoing", Needs: company.SettingsWrite, serve: c.setOutgoing},
+		{Method: "POST", Pattern: "/insights/incoming", Needs: company.SettingsWrite, serve: c.setIncoming},
+		{Method: "POST", Pattern: "/insights/activate", Needs: company.SettingsWrite, serve: c.activate},
+		{Method: "POST", Pattern: "/insights/deactivate", Needs: company.SettingsWrite, serve: c.deactivate},
 		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", serve: c.tokens},
 		{Method: "POST", Pattern: "/tokens", Needs: company.TokensWrite, serve: c.createToken},
 		{Method: "POST", Pattern: "/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeToken},
 	}, c.integrationRoutes(), []Route{
+		{Method: "GET", Pattern: "/history", Needs: company.SettingsRead, Menu: "console.history", serve: c.history},
+		{Method: "POST", Pattern: "/history/{number}/undo", Needs: company.SettingsWrite, serve: c.undo},
 		{Method: "GET", Pattern: "/audit", Needs: company.AuditRead, Menu: "console.audit", serve: c.audit},
 		{Method: "POST", Pattern: "/audit/verify", Needs: company.AuditRead, serve: c.auditVerify},
 		{Method: "GET", Pattern: "/audit/export", Needs: company.AuditRead, serve: c.auditExport},

@@ -39,6 +39,15 @@ var pages = []page{
 	{"sessions", at("/")},
 	{"session", func(s *site) string { return "/s/" + s.printer }},
 	{"session-hostile", func(s *site) string { return "/s/" + s.hostile }},
+	{"insights", at("/insights")},
+	{"devices", at("/devices")},
+	{"device", func(s *site) string { return "/devices/" + sample.Device }},
+	{"groups", at("/devices/groups")},
+	{"policies", at("/policies?done=saved")},
+	{"policy", func(s *site) string { return "/policies/" + s.policy }},
+	{"modules", at("/modules?wrong=taken")},
+	{"module", func(s *site) string { return "/modules/" + s.module }},
+	{"history", at("/history")},
 	{"codes", at("/codes")},
 	{"users", at("/users")},
 	{"user", func(s *site) string { return "/users/" + s.person }},
@@ -64,6 +73,7 @@ type site struct {
 	host             *company.Host
 	url              string
 	printer, hostile string // refs of sessions
+	policy, module   string // ids
 	person           string // the id of a user
 	// ids of integrations
 	webhook, salesforce string
@@ -87,7 +97,7 @@ func start(t *testing.T) *site {
 	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://" + srv.Listener.Addr().String()}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.people(t.Context()); err != nil {
+	if err := errors.Join(s.settle(t.Context()), s.people(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	hub, err := integration.New(db, integration.Options{Allow: []string{"127.0.0.1"}, Log: slog.New(slog.DiscardHandler)})

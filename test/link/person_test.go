@@ -13,6 +13,7 @@ import (
 	"aval/agent"
 	"aval/agent/event"
 	"aval/agent/ipc"
+	"aval/agent/record"
 )
 
 // patience bounds every wait; a busy machine is slow, not broken.
@@ -24,7 +25,8 @@ type desk struct {
 	t      *testing.T
 	dir    string
 	socket string
-	policy string // the folder of local policies; empty: there are none
+	policy string        // the folder of local policies; empty: there are none
+	module record.Module // that the service runs for; empty: none
 	c      *ipc.Client
 	stop   func()
 
@@ -48,7 +50,7 @@ func (d *desk) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- agent.Run(ctx, agent.Config{Build: "test", StateDir: filepath.Join(d.dir, "state"), Socket: d.socket, PolicyDir: d.policy, Ready: func() { close(ready) }})
+		ended <- agent.Run(ctx, agent.Config{Build: "test", StateDir: filepath.Join(d.dir, "state"), Socket: d.socket, PolicyDir: d.policy, Module: d.module, Ready: func() { close(ready) }})
 	}()
 	select {
 	case <-ready:
