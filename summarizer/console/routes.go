@@ -22,9 +22,17 @@ type Route struct {
 // in it is not reachable.
 func (c *Console) routes() []Route {
 	return []Route{
-		{Method: "GET", Pattern: "/{$}", Needs: company.SessionsRead, Menu: "console.sessions", serve: c.list},
+		{Method: "GET", Pattern: "/{$}", Needs: company.SessionsRead, Menu: "console.summaries", serve: c.list},
+		{Method: "GET", Pattern: "/rows", Needs: company.SessionsRead, serve: c.rows},
+		{Method: "GET", Pattern: "/export.csv", Needs: company.SummariesRead, serve: c.exportList},
 		{Method: "GET", Pattern: "/s/{ref}", Needs: company.SessionsRead, serve: c.session},
-		{Method: "POST", Pattern: "/s/{ref}/retry", Needs: company.SummariesWrite, serve: c.retry},
+		{Method: "GET", Pattern: "/s/{ref}/export/{form}", Needs: company.SummariesRead, serve: c.export},
+		{Method: "GET", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.edit},
+		{Method: "POST", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.save},
+		{Method: "POST", Pattern: "/s/{ref}/restore", Needs: company.SummariesWrite, serve: c.restore},
+		{Method: "POST", Pattern: "/s/{ref}/regenerate", Needs: company.SummariesWrite, serve: c.regenerate},
+		{Method: "GET", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.askErase},
+		{Method: "POST", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.erase},
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
@@ -37,7 +45,8 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/sign-out", open: c.signOut},
 		{Method: "GET", Pattern: "/lang", open: c.language},
 		{Method: "GET", Pattern: "/static/console.css", open: c.style},
-		{Method: "GET", Pattern: "/static/htmx.js", open: c.script},
+		{Method: "GET", Pattern: "/static/htmx.js", open: c.script("static/htmx.js")},
+		{Method: "GET", Pattern: "/static/console.js", open: c.script("static/console.js")},
 		{Method: "GET", Pattern: "/static/icon.png", open: icon},
 		{Method: "GET", Pattern: "/favicon.ico", open: icon},
 	}

@@ -18,6 +18,7 @@ import (
 	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/store"
+	"aval/summarizer/summary"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
 	"aval/test/browser"
@@ -37,6 +38,12 @@ var pages = []page{
 	{"sessions", at("/")},
 	{"session", func(s *site) string { return "/s/" + s.printer }},
 	{"session-hostile", func(s *site) string { return "/s/" + s.hostile }},
+	{"sessions-search", at("/?q=impressora&supporter=ana")},
+	{"sessions-none", at("/?q=nowhere")},
+	{"session-edit", func(s *site) string { return "/s/" + s.printer + "/edit" }},
+	{"session-delete", func(s *site) string { return "/s/" + s.printer + "/delete" }},
+	{"session-edited", func(s *site) string { return "/s/" + s.edited }},
+	{"session-version", func(s *site) string { return "/s/" + s.edited + "?version=1" }},
 	{"codes", at("/codes")},
 }
 
@@ -47,10 +54,10 @@ var guests = []page{
 
 // site is a console over a store with sample sessions, on a real TLS server.
 type site struct {
-	db               *store.DB
-	host             *company.Host
-	url              string
-	printer, hostile string // refs of sessions
+	db                       *store.DB
+	host                     *company.Host
+	url                      string
+	printer, hostile, edited string // refs of sessions
 }
 
 func start(t *testing.T) *site {
@@ -60,13 +67,16 @@ func start(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s := &site{db: db}
-	if err := s.fill(t.Context()); err != nil {
+	if err := sample.Fill(t.Context(), db, "pt-BR"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := company.MakeReleaseKey(filepath.Join(db.Dir(), "keys", sample.Company+".pem")); err != nil { // a signing key is one as well
 		t.Fatal(err)
 	}
 	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Enrol: func() string { return "aval enroll --token-file T" }}))
@@ -77,10 +87,15 @@ func start(t *testing.T) *site {
 
 // fill stores what the pages show.
 func (s *site) fill(ctx context.Context) error {
-	if err := sample.Fill(ctx, s.db, "pt-BR"); err != nil {
+	co, err := s.host.Of(ctx, sample.Company)
+	if err != nil {
 		return err
 	}
+	editor := co.As(company.Actor{Kind: company.KindUser, ID: "u1", Name: "Edna Prado", Role: company.Editor})
 	begin := time.Now().Add(-4 * time.Hour)
+	other := sample.Printer("pt-BR")
+	other.ID, other.Grant = "rustdesk/77", "grant-rustdesk/77"
+	var edited store.Key
 	for i, in := range []struct {
 		ref     *string
 		session func() (store.Key, error)
@@ -94,6 +109,11 @@ func (s *site) fill(ctx context.Context) error {
 		{nil, func() (store.Key, error) {
 			return sample.Store(ctx, s.db, sample.Company, sample.Shell(), begin.Add(2*time.Hour))
 		}},
+		{&s.edited, func() (store.Key, error) {
+			var err error
+			edited, err = sample.Store(ctx, s.db, sample.Company, other, begin.Add(150*time.Minute))
+			return edited, err
+		}},
 	} {
 		k, err := in.session()
 		if err != nil {
@@ -104,11 +124,16 @@ func (s *site) fill(ctx context.Context) error {
 		}
 	}
 	r := runner.New(s.db, runner.Options{Log: slog.New(slog.DiscardHandler)})
-	for {
-		if worked, err := r.Step(ctx); err != nil || !worked {
+	for worked := true; worked; {
+		if worked, err = r.Step(ctx); err != nil {
 			return err
 		}
 	}
+	_, err = editor.EditSummary(ctx, edited, 1, func(e summary.Edit) summary.Edit {
+		e.Name, e.Sentences = "Impressora do balcão voltou a imprimir", append(e.Sentences, "A cliente vai trocar o cabo na quinta.")
+		return e
+	})
+	return err
 }
 
 // link signs a browser in.
