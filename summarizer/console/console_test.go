@@ -23,6 +23,7 @@ import (
 	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
@@ -36,11 +37,13 @@ type site struct {
 	co   *company.Service // the one that the sample is of
 	url  string
 	srv  *httptest.Server
+
+	console *console.Console
 }
 
 func start(t *testing.T) *site {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,9 +61,10 @@ func start(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host, Enrol: func() string { return "aval enroll --token-file T" }}))
+	con := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host, Enrol: func() string { return "aval enroll --token-file T" }})
+	srv := httptest.NewTLSServer(con)
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
-	return &site{t, db, host, co, srv.URL, srv}
+	return &site{t, db, host, co, srv.URL, srv, con}
 }
 
 func (s *site) link() string {

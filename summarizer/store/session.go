@@ -99,7 +99,7 @@ func splitGroups(s string) (groups []event.Group) {
 }
 
 func (t *Tx) oneStream(where string, args ...any) (s Stream, err error) {
-	err = none(s.scan(t.tx.QueryRowContext(t.ctx, streamColumns+where, args...).Scan))
+	err = s.scan(func(into ...any) error { return t.one(streamColumns+where, args, into...) })
 	return s, err
 }
 
@@ -301,7 +301,9 @@ func (t *Tx) InsertGrant(g Grant) error {
 
 // Grant returns one grant by its id, or ErrNotFound.
 func (t *Tx) Grant(company, device, id string) (g Grant, err error) {
-	err = none(g.scan(t.tx.QueryRowContext(t.ctx, grantColumns+` WHERE company = $1 AND device = $2 AND id = $3`, company, device, id).Scan))
+	err = g.scan(func(into ...any) error {
+		return t.one(grantColumns+` WHERE company = $1 AND device = $2 AND id = $3`, []any{company, device, id}, into...)
+	})
 	return g, err
 }
 
