@@ -33,9 +33,24 @@ func main() {
 	out := flag.String("out", "bin", "folder for the programs")
 	only := flag.String("only", "", "build this program alone")
 	toml := flag.String("app", "FyneApp.toml", "the file with name and version")
+	win := msiOptions{}
+	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows; nothing else is made then")
+	flag.StringVar(&win.programs, "programs", "", "with -msi: folder with the programs for Windows, instead of building them")
+	flag.StringVar(&win.version, "msi-version", "", "with -msi: another version than that of the file, to try an upgrade")
+	flag.StringVar(&win.cert, "cert", "", "with -msi: certificate that signs, PEM")
+	flag.StringVar(&win.key, "key", "", "with -msi: its key, PEM")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if win.toml = *toml; win.out != "" {
+		path, err := msi(ctx, win)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "build:", err)
+			os.Exit(1)
+		}
+		fmt.Println(path)
+		return
+	}
 	if err := build(ctx, *toml, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
