@@ -209,7 +209,7 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.SignInPath, s.co.SignInStart())
 	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
-	mux.Handle("/api/", s.api)
+	mux.Handle(api.Root, s.api)
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
 	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
