@@ -9,6 +9,7 @@ import (
 
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
@@ -19,7 +20,7 @@ import (
 // everything but the proof.
 func TestSummaries(t *testing.T) {
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	db, home := openCompany(t, t.TempDir(), &now)
+	db, home := openCompany(t, storetest.Dir(t), &now)
 	ctx := t.Context()
 	co := home.As(company.Actor{Kind: company.KindUser, ID: "u1", Name: "Edna", Role: company.Editor})
 	view := func(f func(*store.Tx) error) {

@@ -77,7 +77,7 @@ func New(db *store.DB, o Options) *Console {
 	}
 	c := &Console{db: db, o: o}
 	c.css = styles()
-	c.page = template.Must(template.New("").Funcs(template.FuncMap{"pick": pick, "versionHref": versionHref}).ParseFS(templates, "templates/*.html"))
+	c.page = template.Must(template.New("").Funcs(template.FuncMap{"pick": pick, "versionHref": versionHref, "chartOf": chartOf}).ParseFS(templates, "templates/*.html"))
 
 	mux := http.NewServeMux()
 	for _, rt := range c.routes() {
@@ -278,6 +278,7 @@ func (c *Console) frameOf(r *http.Request, v visitor, title string) frame {
 	if f.Who == "" {
 		f.Who = v.cat.T("console.actor.link", nil)
 	}
+	f.Credits = c.balance(r, v)
 	for _, g := range v.in.Glass {
 		f.Glass = append(f.Glass, glassNote{g.ID, v.cat.T("console.glass.note", assets.Args{"when": c.when(v.cat, g.At), "address": g.Address}), summary.Clean(g.Reason, 500)})
 	}

@@ -44,6 +44,8 @@ var pages = []page{
 	{"session-delete", func(s *site) string { return "/s/" + s.printer + "/delete" }},
 	{"session-edited", func(s *site) string { return "/s/" + s.edited }},
 	{"session-version", func(s *site) string { return "/s/" + s.edited + "?version=1" }},
+	{"overview", at("/overview")},
+	{"ai", at("/ai")},
 	{"codes", at("/codes")},
 	{"users", at("/users")},
 	{"user", func(s *site) string { return "/users/" + s.person }},
@@ -137,6 +139,13 @@ func (s *site) fill(ctx context.Context) error {
 		if worked, err = r.Step(ctx); err != nil {
 			return err
 		}
+	}
+	admin := co.As(company.Actor{Kind: company.KindUser, ID: "u2", Name: "Bia Rocha", Role: company.Administrator})
+	if err := admin.SetLicence(ctx, "business", time.Now().AddDate(0, -4, 0).Format(time.DateOnly), ""); err != nil {
+		return err
+	}
+	if _, err := admin.OrderCredits(ctx, "ai-100", "sample"); err != nil {
+		return err
 	}
 	_, err = editor.EditSummary(ctx, edited, 1, func(e summary.Edit) summary.Edit {
 		e.Name, e.Sentences = "Impressora do balcão voltou a imprimir", append(e.Sentences, "A cliente vai trocar o cabo na quinta.")
