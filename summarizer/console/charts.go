@@ -12,12 +12,11 @@ import (
 	"aval/summarizer/store"
 )
 
-// Sizes of a chart, in units of its own drawing.
+// Sizes of a chart, in units of its own drawing; the page stretches it.
 const (
-	chartWide = 640
+	chartWide = 600
 	chartHigh = 160
-	chartFoot = 20 // for the words below
-	chartSide = 44 // for the numbers at the left
+	chartHead = 4 // above the highest level
 )
 
 // chart is a drawing with everything in it as words and as a table, too.
@@ -25,20 +24,14 @@ type chart struct {
 	ID, Title, Says string // Says: what there is to see, in a sentence
 	Unit            string // heading of the numbers
 	Bars            []bar
-	Lines           []mark // level lines with their numbers
+	Lines           []mark   // level lines with their numbers, from the top
+	Feet            []string // words below it, from the left
 	Wide, High      int
-	Base            string // the y of zero
 }
 
-type bar struct {
-	Label, Value  string
-	X, Y, W, H    string
-	Foot          string // a word below it; most have none
-	FootX         string
-	Quiet, Strong bool
-}
+type bar struct{ Label, Value, X, Y, W, H string }
 
-type mark struct{ Y, TextY, Text string }
+type mark struct{ Y, Text string }
 
 // column is one value of a chart.
 type column struct {
@@ -46,27 +39,25 @@ type column struct {
 	value int64
 }
 
-// bars draws columns; every so many a label stands below.
-func bars(id, title, says, unit string, cols []column, every int) chart {
-	c := chart{ID: id, Title: title, Says: says, Unit: unit, Wide: chartWide, High: chartHigh + chartFoot, Base: strconv.Itoa(chartHigh)}
+// bars draws columns, with so many labels below.
+func bars(id, title, says, unit string, cols []column, feet int) chart {
+	c := chart{ID: id, Title: title, Says: says, Unit: unit, Wide: chartWide, High: chartHigh}
 	top := int64(1)
 	for _, v := range cols {
 		top = max(top, v.value)
 	}
 	top = round(top)
-	step := float64(chartWide-chartSide) / float64(max(len(cols), 1))
+	step := float64(chartWide) / float64(max(len(cols), 1))
 	num := func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }
-	for _, part := range []int64{0, 1, 2} {
-		y := float64(chartHigh) - float64(chartHigh-12)*float64(part)/2
-		c.Lines = append(c.Lines, mark{num(y), num(y + 4), strconv.FormatInt(top*part/2, 10)})
+	for _, part := range []int64{2, 1, 0} {
+		c.Lines = append(c.Lines, mark{num(chartHigh - (chartHigh-chartHead)*float64(part)/2), strconv.FormatInt(top*part/2, 10)})
 	}
 	for i, v := range cols {
-		h := float64(chartHigh-12) * float64(v.value) / float64(top)
-		b := bar{Label: v.label, Value: strconv.FormatInt(v.value, 10), X: num(chartSide + float64(i)*step + step*0.1), Y: num(float64(chartHigh) - h), W: num(step * 0.8), H: num(h)}
-		if i%every == 0 {
-			b.Foot, b.FootX = v.label, num(chartSide+float64(i)*step)
-		}
-		c.Bars = append(c.Bars, b)
+		h := (chartHigh - chartHead) * float64(v.value) / float64(top)
+		c.Bars = append(c.Bars, bar{Label: v.label, Value: strconv.FormatInt(v.value, 10), X: num(float64(i)*step + step*0.1), Y: num(chartHigh - h), W: num(step * 0.8), H: num(h)})
+	}
+	for i := range feet {
+		c.Feet = append(c.Feet, cols[i*(len(cols)-1)/(feet-1)].label)
 	}
 	return c
 }
@@ -205,7 +196,7 @@ func (c *Console) creditChart(t *store.Tx, v visitor) (chart, error) {
 		}
 	}
 	return bars("credits", v.cat.T("console.chart.credits", nil), v.cat.N("console.chart.used", int(used), assets.Args{"days": creditsDays}),
-		v.cat.T("console.chart.credits.unit", nil), cols, 10), nil
+		v.cat.T("console.chart.credits.unit", nil), cols, 5), nil
 }
 
 // balance is what an administrator sees of the credits on every page.
