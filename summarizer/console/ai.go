@@ -24,9 +24,9 @@ type lotRow struct{ Name, Left, Of, Until string }
 type offerRow struct{ Name, Credits, Price, Today string }
 
 type orderRow struct {
-	ID, Pack, Credits, Price, Placed, By string
-	Paid                                 []string
-	Ended                                string
+	ID, Pack, Credits, Price, Placed string
+	Paid                             []string
+	Ended                            string
 }
 
 type useRow struct{ When, WhenISO, Session, Href string }
@@ -124,7 +124,7 @@ func (c *Console) aiPage(r *http.Request, v visitor) (p aiPage, err error) {
 		p.Offers = append(p.Offers, row)
 	}
 	for _, o := range a.Orders {
-		row := orderRow{ID: o.ID, Pack: o.Pack, Credits: strconv.FormatInt(o.Credits, 10), Price: money(v.cat, o.Price, o.Currency), Placed: at(o.PlacedAt), By: summary.Clean(o.PlacedBy, 60)}
+		row := orderRow{ID: o.ID, Pack: o.Pack, Credits: strconv.FormatInt(o.Credits, 10), Price: money(v.cat, o.Price, o.Currency), Placed: at(o.PlacedAt)}
 		for _, ch := range o.Charges {
 			row.Paid = append(row.Paid, v.cat.T("console.ai.paid", assets.Args{"amount": money(v.cat, ch.Amount, o.Currency), "from": day(ch.Starts), "to": day(ch.Ends), "days": ch.Days, "of": ch.OfDays}))
 		}
