@@ -55,6 +55,7 @@ test)
 	want dbus-daemon cmd dbus-daemon
 	want picom cmd picom
 	want fontconfig cmd fc-match
+	want poppler-utils cmd pdftotext
 	want fonts-vlgothic file /usr/share/fonts/truetype/vlgothic/VL-PGothic-Regular.ttf
 	want fonts-wqy-microhei file /usr/share/fonts/truetype/wqy/wqy-microhei.ttc
 	;;
