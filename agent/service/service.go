@@ -29,6 +29,7 @@ const (
 	DefaultStateDir  = "/var/lib/aval"
 	DefaultSocket    = "/run/aval/agent.sock"
 	DefaultPolicyDir = "/etc/aval/policies"
+	DefaultTokenDir  = "/etc/aval/enroll.d"
 )
 
 // Options are the paths that the installed service is started with; an empty
