@@ -53,6 +53,7 @@ func TestLinuxFiles(t *testing.T) {
 	for file, want := range map[string]string{
 		"aval-desktop.desktop": "Exec=/usr/bin/aval-desktop",
 		"aval-desktop.service": "ExecStart=/usr/bin/aval-desktop",
+		"aval.Aval.desktop":    "Exec=/usr/bin/aval-ui",
 		"pam-sshd":             "session optional pam_exec.so quiet /usr/bin/aval session pam-hook",
 	} {
 		raw, err := os.ReadFile(filepath.Join("..", "linux", file))

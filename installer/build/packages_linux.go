@@ -149,15 +149,20 @@ func rpmArch() string {
 
 // agent is the package for people's computers.
 func (s *stage) agent(ctx context.Context) (bundle, error) {
+	glibc, err := newestSymbol(s.program("aval-ui"), "GLIBC_")
+	if err != nil {
+		return bundle{}, err
+	}
+	return s.agentOf(ctx, glibc)
+}
+
+// agentOf is agent with programs that need that version of libc.
+func (s *stage) agentOf(ctx context.Context, glibc string) (bundle, error) {
 	unit, err := service.Unit("/usr/bin/aval", service.Options{})
 	if err != nil {
 		return bundle{}, err
 	}
 	man, err := s.ask(ctx, "aval", "man")
-	if err != nil {
-		return bundle{}, err
-	}
-	glibc, err := newestSymbol(filepath.Join(s.bin, "aval-ui"), "GLIBC_")
 	if err != nil {
 		return bundle{}, err
 	}
@@ -181,6 +186,10 @@ func (s *stage) agent(ctx context.Context) (bundle, error) {
 			"elevated-privileges 2755 root/_aval [usr/bin/aval-desktop]", "elevated-privileges 2755 root/_aval [usr/bin/aval-ui]",
 			"# OpenGL is recommended, not needed: the question then comes as a dialog.",
 			"missing-dependency-on-libc",
+			"# It is the build that is tested; Go's own code is not laid out by the C compiler.",
+			"hardening-no-pie [usr/bin/aval-ui]",
+			"# Token files are secrets.",
+			"non-standard-dir-perm 0700 != 0755 [etc/aval/enroll.d/]",
 		},
 	}
 	b.files = []file{
@@ -385,15 +394,20 @@ func (s *stage) describe(b bundle, format string) ([]byte, error) {
 		case f.dir:
 			o["type"] = "dir"
 		case f.link != "":
-			o["type"], o["src"] = "symlink", f.link
+			o["type"], o["src"], o["file_info"] = "symlink", f.link, object{"owner": "root", "group": "root", "mode": 0o777, "mtime": s.at}
 		default:
 			src, err := s.source(f)
 			if err != nil {
 				return nil, err
 			}
 			o["src"] = src
-			if f.config {
+			switch {
+			case f.config:
 				o["type"] = "config|noreplace"
+			case strings.HasPrefix(f.to, "/usr/share/doc/"), strings.HasPrefix(f.to, "/usr/share/man/"):
+				o["type"] = map[string]string{"rpm": "doc"}[format]
+			case strings.HasPrefix(f.to, "/usr/share/licenses/"):
+				o["type"] = "license"
 			}
 		}
 		contents = append(contents, o)
@@ -417,7 +431,17 @@ func (s *stage) describe(b bundle, format string) ([]byte, error) {
 	}
 	d["description"] = b.summary + "\n" + b.text
 	if format == "rpm" {
-		d["release"], d["description"] = "1", b.text
+		// JSON is YAML, which nfpm reads its changes as (github.com/goreleaser/chglog).
+		changes, err := json.Marshal([]object{{"semver": packageVersion(s.version) + "-1", "date": s.at, "packager": maintainer,
+			"changes": []object{{"note": "The changes of this version are in CHANGELOG.md of the source."}}}})
+		if err != nil {
+			return nil, err
+		}
+		src, err := s.source(file{data: changes})
+		if err != nil {
+			return nil, err
+		}
+		d["release"], d["description"], d["changelog"] = "1", b.text, src
 	}
 	return json.Marshal(d)
 }

@@ -20,7 +20,7 @@ func Man(root *cobra.Command, version, more string) {
 func manPage(w io.Writer, root *cobra.Command, version, more string) error {
 	var b strings.Builder
 	name := root.Name()
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"%s %s\" \"Aval\"\n.nh\n.SH NAME\n%s \\- %s\n", roff(strings.ToUpper(name)), roff(name), roff(version), roff(name), roff(root.Short))
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"%s %s\" \"Aval\"\n.nh\n.ad l\n.SH NAME\n%s \\- %s\n", roff(strings.ToUpper(name)), roff(name), roff(version), roff(name), roff(root.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n.I command\n.RI [ arguments ]\n.SH DESCRIPTION\n", roff(name))
 	paragraphs(&b, root.Long)
 	b.WriteString(".SH OPTIONS OF EVERY COMMAND\n")
@@ -113,5 +113,6 @@ func text(b *strings.Builder, line string) {
 
 // roff escapes what has a meaning of its own in man(7).
 func roff(s string) string {
-	return strings.NewReplacer(`\`, `\e`, "-", `\-`, `"`, `\(dq`, "…", `...`, "'", `\(aq`).Replace(s)
+	return strings.NewReplacer(`\`, `\e`, "-", `\-`, `"`, `\(dq`, "…", `...`, "'", `\(aq`,
+		"|", `|\:`, ",", `,\:`).Replace(s) // a line may break after these
 }
