@@ -163,6 +163,9 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 	}
 	l.outcome, l.ending = end.Outcome, end.Ending
 	a.log.Info("question ended", "session", l.Name, "outcome", l.outcome, "ending", l.ending, "rung", rung)
+	if l.outcome == consent.OutcomeAllowed || l.outcome == consent.OutcomeRefused {
+		a.metNow(a.asker(l))
+	}
 	if end.Outcome == consent.OutcomeAllowed && len(groups) > 0 {
 		given := end.Provenance
 		for _, ask := range q.asks {
@@ -236,9 +239,8 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 	}
 	if who := a.asker(l); who != nil {
 		q.Companies[0].Readers = who.options.Readers
-		if g := who.guest; g != nil {
-			q.Companies[0].Pinned, q.Companies[0].First = g.pinned, g.first
-		}
+		q.Companies[0].Pinned, q.Companies[0].First = who.firstContact()
+		q.Companies[0].Account = who.Account != nil
 	}
 	if ask.Rung() == prompt.Window {
 		q.AllowMinutes = dec.AllowMinutes

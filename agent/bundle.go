@@ -12,6 +12,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/agent/record"
+	"aval/agent/session"
 )
 
 // The documents of signed options in the store.
@@ -50,7 +51,10 @@ func (c *company) trust() record.Trust {
 // fill sets what the company's options say; options out of force ask for nothing.
 func (c *company) fill(in *consent.Input, now time.Time) {
 	in.Outgoing, in.Incoming, in.IncomingEnforced, in.LogSessions = consent.OutgoingOff, consent.IncomingOff, false, false
-	in.ManagedByRequester, in.ModuleEnabled = c.guest == nil, false
+	in.ModuleEnabled = false
+	if c.Account == nil { // else it is the session's matter
+		in.ManagedByRequester = c.guest == nil
+	}
 	if o := c.options; now.Before(o.Until) {
 		in.Outgoing, in.Incoming, in.IncomingEnforced, in.LogSessions = o.Outgoing, o.Incoming, o.IncomingEnforced, o.LogSessions
 		in.ModuleEnabled = c.guest != nil && c.guest.request.ModuleEnabled
@@ -146,6 +150,9 @@ func (a *Agent) keepOptions(c *company, b record.Bundle, envelope []byte) error 
 func (c *company) have(b record.Bundle, envelope []byte, newest seen) {
 	c.options, c.raw, c.seen = b, envelope, newest
 	c.CompanyName = cmp.Or(b.CompanyName, c.CompanyName)
+	if c.Account != nil { // its own choice
+		c.CompanyName = session.Clean(c.CompanyName, session.MaxSupporter)
+	}
 }
 
 // lapseLater has everything looked at again when the options stop being in force.

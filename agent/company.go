@@ -18,12 +18,13 @@ import (
 // docEnrolment is the enrolment's document in the store.
 const docEnrolment = "enrolment"
 
-// company is one that may ask: the one that this device is enrolled with, or a
-// guest, for one session.
+// company is one that may ask: the one that this device is enrolled with, or in
+// whose account somebody is signed in, or a guest, for one session.
 type company struct {
 	uplink.Enrolment
-	Server string `json:"server"`
-	Pin    string `json:"pin"`
+	Server  string   `json:"server"`
+	Pin     string   `json:"pin"`
+	Account *account `json:"account,omitempty"` // a person is signed in to it; nil: enrolled, or a guest
 
 	guest   *guest        // nil: the computer is enrolled with it
 	options record.Bundle // the last good ones; zero: there are none
@@ -38,16 +39,26 @@ type company struct {
 
 // loadCompany reads the enrolment. A damaged one counts as none, visibly.
 func (a *Agent) loadCompany() error {
-	raw, err := a.store.Doc(docEnrolment)
+	name := docEnrolment
+	raw, err := a.store.Doc(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		name = docAccount
+		raw, err = a.store.Doc(name)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read enrolment: %w", err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
 	var c company
 	if err := json.Unmarshal(raw, &c); err != nil || c.Company == "" || c.Device == "" || len(c.ServerKey) != ed25519.PublicKeySize ||
-		len(c.ReleaseKey) != 0 && len(c.ReleaseKey) != ed25519.PublicKeySize {
+		len(c.ReleaseKey) != 0 && len(c.ReleaseKey) != ed25519.PublicKeySize || (c.Account != nil) != (name == docAccount) ||
+		c.Account != nil && len(c.Account.Key) != ed25519.SeedSize {
+		if name == docAccount {
+			a.notes = appendNote(a.notes, "What was kept of an account is damaged: nobody is signed in on this computer until they sign in again (aval sign-in).")
+			return nil
+		}
 		a.notes = appendNote(a.notes, "The enrolment of this computer is damaged: nobody can ask for a summary until it is enrolled again (aval enroll).")
 		return nil
 	}
@@ -61,14 +72,19 @@ func (a *Agent) loadCompany() error {
 // startUplink keeps the connection to a company's summarizer.
 func (a *Agent) startUplink(c *company) {
 	key, source := a.key, a.newFeed(c)
-	if c.guest != nil {
-		key = c.guest.key
+	if own := c.own(); own != nil {
+		key = own
 	}
 	link, err := uplink.New(uplink.Config{
 		Server: c.Server, Pin: c.Pin, Company: c.Company, Device: c.Device, Build: a.cfg.Build, Key: key,
 		Source: source, Log: a.log,
 		OnOptions: func(env []byte) { a.post(func() { a.takeOptions(c, env) }) },
-		OnState:   func(s uplink.State) { a.post(func() { c.state = s }) },
+		OnState: func(s uplink.State) {
+			a.post(func() {
+				c.state = s
+				a.turnedAway(c, s)
+			})
+		},
 		OnRequest: func(env []byte) { a.post(func() { a.takeRequest(c, env) }) },
 		OnSummary: func(string) { a.post(func() { a.summaries++ }) },
 		OnHint: func(h *wire.Hint) {
@@ -110,7 +126,11 @@ func (a *Agent) enroll(ctx context.Context, r ipc.Enroll) (ipc.EnrollResult, err
 	none := ipc.EnrollResult{}
 	taken := func() (err error) {
 		if derr := a.do(ctx, func() {
-			if a.company != nil {
+			switch {
+			case a.company != nil && a.company.Account != nil:
+				err = &ipc.Error{Code: ipc.CodeConflict, Message: fmt.Sprintf("somebody at this computer is signed in to an account of %s", a.company.CompanyName),
+					Hint: "aval sign-out first"}
+			case a.company != nil:
 				err = &ipc.Error{Code: ipc.CodeConflict, Message: fmt.Sprintf("this computer is enrolled with %s already", a.company.CompanyName),
 					Hint: "aval unenroll first"}
 			}
@@ -167,16 +187,21 @@ func (a *Agent) enrolled(c *company) (ipc.EnrollResult, error) {
 // unenroll leaves the company. What waits to be sent stays on disk, sealed, and
 // is sent if the computer is enrolled there again; recordings end.
 func (a *Agent) unenroll() error {
-	c := a.company
-	if c == nil {
+	if c := a.company; c == nil || c.Account != nil {
 		return &ipc.Error{Code: ipc.CodeConflict, Message: "this computer is not enrolled"}
 	}
+	return a.leave(docEnrolment)
+}
+
+// leave ends all that rests on the company, whose document is doc.
+func (a *Agent) leave(doc string) error {
+	c := a.company
 	for _, l := range a.sessions {
 		if l.rec != nil && a.asker(l) == c {
 			a.finish(l, "unenrolled")
 		}
 	}
-	if err := a.store.DeleteDoc(docEnrolment); err != nil {
+	if err := a.store.DeleteDoc(doc); err != nil {
 		return err
 	}
 	if err := a.dropOptions(); err != nil {

@@ -59,23 +59,25 @@ func (a *Agent) decide(l *live) {
 		AccessControl: consent.AccessUnset, Local: consent.AccessUnset, Desktop: state,
 	}
 	d := &decided{At: time.Now().UTC(), PolicyOrigin: "none"}
-	subjects := a.subjects(l, targets)
+	c := a.asker(l)
+	if c != nil {
+		d.Company, d.CompanyName, d.CompanyHost = c.Company, c.CompanyName, c.host()
+		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
+		d.ServerReleases = c.trust().ServerReleases()
+		if c.Account != nil {
+			in.ManagedByRequester = a.isTheirs(c, l, targets)
+		}
+		d.Request = l.Request
+		if g := c.guest; g != nil {
+			d.Request = g.request.ID
+		}
+	}
+	subjects := a.subjects(l, targets, record.Decided{CompanyHost: d.CompanyHost, Request: d.Request})
 	if d.Subject = subjects[0]; len(subjects) > 1 {
 		d.Subjects = subjects
 	}
-	c := a.asker(l)
-	if c != nil {
-		d.Company, d.CompanyName = c.Company, c.CompanyName
-		d.Engine, d.RetentionDays, d.PolicyVersion = c.options.Engine, c.options.RetentionDays, c.options.Version
-		d.ServerReleases = c.trust().ServerReleases()
-		c.fill(&in, d.At)
-		l.asAnnounced(&in)
-		d.Request = l.Request
-		if g := c.guest; g != nil {
-			d.CompanyHost, d.Request = g.host, g.request.ID
-		}
-	}
-	a.policyNow().Effective.Fill(&in)
+	a.policyNow()
+	a.fillFor(c, l, &in, d.At)
 	d.Input, d.Decision = a.forCompany(l, targets, in)
 	d.Direction = d.Input.Direction
 	d.PolicyOrigin, d.PolicySHA256 = a.origin(c)
@@ -166,12 +168,9 @@ func (a *Agent) people(l *live, targets []*desktop) []uint32 {
 	return slices.Compact(uids)
 }
 
-// subjects are whom the record is about; where nobody is, who began the session.
-func (a *Agent) subjects(l *live, targets []*desktop) []string {
-	var of record.Decided
-	if c := a.guests[l.Guest]; c != nil {
-		of.CompanyHost, of.Request = c.guest.host, c.guest.request.ID
-	}
+// subjects are whom the record of a decision is about; where nobody is, who began
+// the session.
+func (a *Agent) subjects(l *live, targets []*desktop, of record.Decided) []string {
 	var out []string
 	for _, uid := range a.people(l, targets) {
 		out = append(out, a.subjectIn(uid, of))
@@ -292,7 +291,12 @@ func (a *Agent) write(h record.Head, typ record.Type, body any) ([]byte, error) 
 // origin is where the policy comes from, as a record for c may say it: what the
 // company that manages this computer calls its policy is no other's business.
 func (a *Agent) origin(c *company) (origin, sha256 string) {
-	if c == nil || c.guest == nil || a.company == nil {
+	switch {
+	case c != nil && c.Account != nil && (a.policy.Origin == "" || a.policy.Origin == "none"):
+		return policy.FromAccount, a.policy.SHA256
+	case c != nil && c.Account != nil:
+		return a.policy.Origin + ", " + policy.FromAccount, a.policy.SHA256
+	case c == nil || c.guest == nil || a.company == nil:
 		return a.policy.Origin, a.policy.SHA256
 	}
 	var own []string

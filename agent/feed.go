@@ -46,7 +46,7 @@ type feed struct {
 	*store.Store
 	company string
 	device  string
-	guest   bool
+	guest   bool // it has a key of its own
 	changed chan struct{}
 	of      map[string]bool // by envelope's grant id: it is this feed's
 }
@@ -54,7 +54,7 @@ type feed struct {
 var _ uplink.Source = (*feed)(nil)
 
 func (a *Agent) newFeed(c *company) *feed {
-	return &feed{Store: a.store, company: c.Company, device: c.Device, guest: c.guest != nil, changed: make(chan struct{}, 1), of: map[string]bool{}}
+	return &feed{Store: a.store, company: c.Company, device: c.Device, guest: c.own() != nil, changed: make(chan struct{}, 1), of: map[string]bool{}}
 }
 
 func (f *feed) nudge() {
@@ -68,7 +68,7 @@ func (f *feed) nudge() {
 func (f *feed) Changed() <-chan struct{} { return f.changed }
 
 // mine tells whether a record was made for this feed's device. Those of guests
-// have two signatures; what an enrolled computer made under an earlier id is
+// and accounts have two signatures; what an enrolled computer made under an earlier id is
 // still its own.
 func (f *feed) mine(envelope []byte) bool {
 	var env record.Envelope

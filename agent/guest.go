@@ -93,8 +93,12 @@ func (a *Agent) asker(l *live) *company {
 // moreKeys sign a record beside this computer's own: for a guest the session's,
 // whose signature alone leaves.
 func (a *Agent) moreKeys(device string) []crypto.Signer {
-	if c := a.guests[device]; c != nil {
-		return []crypto.Signer{c.guest.key}
+	c := a.guests[device]
+	if c == nil && a.company != nil && a.company.Device == device {
+		c = a.company
+	}
+	if c != nil && c.own() != nil {
+		return []crypto.Signer{c.own()}
 	}
 	return nil
 }

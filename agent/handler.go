@@ -67,6 +67,10 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 		return a.handleEnroll(ctx, params)
 	case ipc.MethodUnenroll:
 		return loop(ctx, a, params, func(ipc.Empty) (ipc.Empty, error) { return ipc.Empty{}, a.unenroll() })
+	case ipc.MethodSignIn:
+		return a.handleSignIn(ctx, c, params)
+	case ipc.MethodSignOut:
+		return loop(ctx, a, params, func(ipc.Empty) (ipc.Empty, error) { return ipc.Empty{}, a.signOut(c.Peer()) })
 	case ipc.MethodDesktopRegister:
 		return loop(ctx, a, params, func(r ipc.DesktopRegister) (ipc.DesktopRegisterResult, error) { return a.register(c, r) })
 	case ipc.MethodDesktopIndicator:

@@ -29,7 +29,7 @@ func (a *Agent) watchLogs() {
 // decided by it, and the name in it is as unverified as any. Only the company whose
 // device this is may give one.
 func (a *Agent) hintOf(c *company, h *wire.Hint) (watch.Hint, bool) {
-	if a.company == nil || c != a.company || h.GetState() != wire.Hint_LOGGED_IN && h.GetState() != wire.Hint_CLOSED {
+	if a.company == nil || c != a.company || c.Account != nil || h.GetState() != wire.Hint_LOGGED_IN && h.GetState() != wire.Hint_CLOSED {
 		return watch.Hint{}, false
 	}
 	return watch.Hint{Tool: h.GetTool(), Connection: h.GetConnection(), Closed: h.GetState() == wire.Hint_CLOSED,

@@ -22,7 +22,7 @@ func (a *Agent) policyNow() source.Snapshot {
 	if a.policies != nil {
 		s = a.policies.Load(now)
 	}
-	if a.company != nil {
+	if a.company != nil && a.company.Account == nil {
 		s = a.company.join(s, now)
 	}
 	a.policy = s
@@ -146,13 +146,11 @@ func (a *Agent) again(l *live) decided {
 	c := a.asker(l)
 	switch {
 	case c != nil && c.Company == d.Company:
-		c.fill(&d.Input, d.At)
-		l.asAnnounced(&d.Input)
 		d.PolicyVersion, d.ServerReleases = c.options.Version, c.trust().ServerReleases()
 	default: // the computer has left the company that asked
-		d.Input.Outgoing, d.Input.Incoming = consent.OutgoingOff, consent.IncomingOff
+		c = nil
 	}
-	a.policy.Effective.Fill(&d.Input)
+	a.fillFor(c, l, &d.Input, d.At)
 	d.PolicyOrigin, d.PolicySHA256 = a.origin(c)
 	d.Input.Desktop = consent.DesktopAvailable
 	d.Decision, d.Narrowed = consent.Decide(d.Input), ""
@@ -183,7 +181,7 @@ func (a *Agent) policyShow() ipc.PolicyResult {
 	if s.Err != nil {
 		r.Problem = s.Err.Error()
 	}
-	if a.company != nil {
+	if a.company != nil && a.company.Account == nil {
 		r.Server = a.company.served()
 	}
 	for _, v := range s.Effective.All() {

@@ -25,8 +25,12 @@ const pageBytes = 40 << 10
 
 func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 	s := ipc.Status{Build: a.cfg.Build, PID: os.Getpid(), StartedAt: a.start, Link: "none", Notes: a.notes, Desktops: a.desktopList(p)}
-	if c := a.company; c != nil {
+	c := a.companyFor(p)
+	if c != nil {
 		s.Device, s.Company, s.Server = c.Device, c.CompanyName, c.Server
+		if c.Account != nil {
+			s.Account = c.Account.User
+		}
 		s.Link, s.LinkError = cmp.Or(c.state.Link, "connecting"), c.state.Err
 	}
 	streams, err := a.store.Streams()
@@ -48,7 +52,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		}
 	}
 	err = a.policyNow().Err
-	if a.company != nil {
+	if c != nil {
 		o := a.wants()
 		s.Outgoing, s.Incoming, s.IncomingEnforced = o.Outgoing, o.Incoming, o.IncomingEnforced
 		s.Required = policy.Requires(a.policy.Effective, o)
@@ -66,13 +70,26 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 	return s, nil
 }
 
+// companyFor is the company that may ask on p's desktop: another user's account is
+// no business of theirs.
+func (a *Agent) companyFor(p ipc.Peer) *company {
+	if c := a.company; c != nil && c.Account != nil && c.Account.UID != p.UID && p.Role() != ipc.RoleAdmin {
+		return nil
+	}
+	return a.company
+}
+
 // wants is what the company asks for, as it counts now.
 func (a *Agent) wants() policy.Asks {
 	in := consent.Input{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff}
 	if a.company != nil {
 		a.company.fill(&in, time.Now())
+		if a.company.Account != nil {
+			policy.Unmanaged(&in)
+		}
 	}
-	return policy.Asks{Outgoing: in.Outgoing, Incoming: in.Incoming, IncomingEnforced: in.IncomingEnforced, LogSessions: in.LogSessions}
+	return policy.Asks{Outgoing: in.Outgoing, Incoming: in.Incoming, IncomingEnforced: in.IncomingEnforced, LogSessions: in.LogSessions,
+		Account: a.company != nil && a.company.Account != nil}
 }
 
 func (a *Agent) listSessions(p ipc.Peer) []ipc.SessionInfo {

@@ -80,6 +80,8 @@ e2e)
 	want nodejs cmd node
 	want npm cmd npm
 	want libxtst6 file '/usr/lib/*/libXtst.so.6'
+	want chromium cmd chromium
+	want fonts-dejavu-core file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 	[ "$(id -u)" != 0 ] || {
 		want debootstrap cmd debootstrap
 		want systemd-container cmd systemd-nspawn
@@ -107,8 +109,44 @@ mesh() {
 	fi
 	rm -f "$dir.log"
 }
+# axe-core (MPL-2.0), which judges the console's pages in a browser: one file of
+# the package, into the user's cache.
+axe() {
+	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/axe-core-4.14.1
+	[ -e "$dir/axe.min.js" ] && return 0
+	echo "Fetching axe-core into $dir …" >&2
+	rm -rf "$dir.new"
+	mkdir -p "$dir.new"
+	npm install --prefix "$dir.new" --ignore-scripts --no-audit --no-fund --no-save axe-core@4.14.1 >"$dir.log" 2>&1 || {
+		tail -n 3 "$dir.log" >&2
+		exit 1
+	}
+	rm -rf "$dir" "$dir.log"
+	mv "$dir.new/node_modules/axe-core" "$dir"
+	rm -rf "$dir.new"
+}
+# The library of Standard Webhooks for JavaScript (MIT), which verifies what a
+# webhook is sent.
+hooks() {
+	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/standardwebhooks-1.1.1
+	[ -e "$dir/node_modules/standardwebhooks/package.json" ] && return 0
+	echo "Fetching standardwebhooks into $dir …" >&2
+	rm -rf "$dir.new"
+	mkdir -p "$dir.new"
+	npm install --prefix "$dir.new" --ignore-scripts --no-audit --no-fund --no-save standardwebhooks@1.1.1 >"$dir.log" 2>&1 || {
+		tail -n 3 "$dir.log" >&2
+		exit 1
+	}
+	rm -rf "$dir" "$dir.log"
+	mv "$dir.new" "$dir"
+}
+judges() {
+	mesh
+	axe
+	hooks
+}
 after=:
-[ "$group" != e2e ] || after=mesh
+[ "$group" != e2e ] || after=judges
 
 [ -n "$missing" ] || {
 	$after

@@ -139,12 +139,15 @@ type QuestionCompany struct {
 	Engine        string `json:"engine"` // rules, or the name of a model
 	RetentionDays int    `json:"retention_days"`
 	Readers       string `json:"readers,omitempty"`
-	// Host is the name of the server of a company that asks by a session code, as
-	// TLS has verified it; Name is then the company's own choice. Empty: the
+	// Host is the name of the server of a company that does not manage this computer,
+	// as TLS has verified it; Name is then the company's own choice. Empty: the
 	// computer is enrolled with it.
 	Host string `json:"host,omitempty"`
-	// Pinned: nothing but the fingerprint in the code vouches for Host. First: the
-	// company has never asked on this computer before.
+	// Account: it asks because somebody here is signed in to an account of it.
+	// Otherwise a company with a Host asks by a session code.
+	Account bool `json:"account,omitempty"`
+	// Pinned: nothing but a fingerprint that was given here vouches for Host. First:
+	// the company has never asked on this computer before.
 	Pinned bool `json:"pinned,omitempty"`
 	First  bool `json:"first,omitempty"`
 }

@@ -95,6 +95,8 @@ const (
 
 	MethodEnroll   Method = "enroll"
 	MethodUnenroll Method = "unenroll"
+	MethodSignIn   Method = "account.sign-in" // pushes PushSignIn, and answers when the user has approved
+	MethodSignOut  Method = "account.sign-out"
 
 	// Of aval-desktop.
 	MethodDesktopRegister  Method = "desktop.register"
@@ -120,6 +122,7 @@ const (
 	PushPromptClose = "prompt.close"
 	PushNotice      = "notice"
 	PushIndicator   = "indicator"
+	PushSignIn      = "account.code" // SignInCode
 	PushCapture     = "capture"
 	PushListen      = "listen"
 	PushWatch       = "watch"
@@ -288,6 +291,9 @@ type Status struct {
 	Device    string    `json:"device,omitempty"`
 	Company   string    `json:"company,omitempty"`
 	Server    string    `json:"server,omitempty"`
+	// Account: the company does not manage this computer, somebody here is signed
+	// in to this user's account of it.
+	Account string `json:"account,omitempty"`
 	// Outgoing and Incoming are what the company asks for, as it counts now.
 	Outgoing         consent.OutgoingOption `json:"outgoing,omitempty"`
 	Incoming         consent.IncomingOption `json:"incoming,omitempty"`

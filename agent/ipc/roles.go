@@ -41,6 +41,8 @@ var methods = map[Method]Role{
 
 	MethodEnroll:   RoleAdmin,
 	MethodUnenroll: RoleAdmin,
+	MethodSignIn:   RoleUser, // for the own desktop alone
+	MethodSignOut:  RoleUser, // own, unless admin
 
 	MethodDesktopRegister:  RoleUser,
 	MethodDesktopIndicator: RoleUser, // the connection that registered

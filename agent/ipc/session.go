@@ -35,9 +35,9 @@ type SessionJoin struct {
 	Hold bool `json:"hold,omitempty"`
 }
 
-// Why a session code could not be used.
+// Why a session code could not be used, or nobody be signed in.
 const (
-	WhyBad      = "bad"      // it is no code
+	WhyBad      = "bad"      // it is no code, or no server's address
 	WhyUnknown  = "unknown"  // its server does not know it
 	WhyUsed     = "used"     // it was used already
 	WhyExpired  = "expired"  // its ten minutes are over

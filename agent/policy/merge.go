@@ -175,6 +175,27 @@ func (e Effective) Fill(in *consent.Input) {
 	in.AccessControlEnforced = e.resolved[AccessControl].Value.Enforced
 }
 
+// Unmanaged tightens a filled input for a company in whose account a person is
+// signed in: it manages nothing here, so no policy allows anything for it, and
+// only the person's own setting does. Any program of the person's can sign them in,
+// to a server of its own. Denials and questions of a policy stand. A second time
+// it changes nothing.
+func Unmanaged(in *consent.Input) {
+	if in.Incoming != consent.IncomingAll {
+		in.Incoming = consent.IncomingOff
+	}
+	in.IncomingEnforced, in.InsightsEnforced = false, false
+	switch in.PolicyState {
+	case consent.PolicyNone: // what it says would not count
+		in.PolicyState, in.Reporting, in.Insights = consent.PolicyFresh, consent.SwitchUnset, consent.SwitchUnset
+		in.AccessControl, in.AccessControlEnforced = consent.AccessAfterConfirmation, false
+	case consent.PolicyFresh, consent.PolicyStale:
+		if in.AccessControl == consent.AccessUnset || in.AccessControl == consent.AccessAllowed {
+			in.AccessControl, in.AccessControlEnforced = consent.AccessAfterConfirmation, false
+		}
+	}
+}
+
 // QuestionTime is how long the question waits for an answer once shown.
 func (e Effective) QuestionTime() time.Duration {
 	return time.Duration(e.resolved[QuestionSeconds].Value.Number) * time.Second

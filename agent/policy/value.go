@@ -29,6 +29,8 @@ const (
 	FromPreferences = "managed-preferences" // macOS
 	FromServer      = "server"              // the company's summarizer
 	FromDefault     = "default"             // no source set the key
+	// FromAccount is no source: in a record it says that Unmanaged was applied.
+	FromAccount = "account"
 )
 
 // Origin says where a value came from.

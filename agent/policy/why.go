@@ -31,12 +31,13 @@ type Account struct {
 	Cases []Case              `json:"cases"`
 }
 
-// Asks is what the company that a computer is enrolled with asks for.
+// Asks is what the company asks for that a computer is enrolled with, or signed in to.
 type Asks struct {
 	Outgoing         consent.OutgoingOption
 	Incoming         consent.IncomingOption
 	IncomingEnforced bool
 	LogSessions      bool
+	Account          bool // it manages nothing: somebody here is signed in to an account of it
 }
 
 // inputs are a session as the company that manages the computer asks about it,
@@ -45,6 +46,9 @@ func (s Asks) inputs(e Effective, own consent.AccessControl) (incoming, outgoing
 	in := consent.Input{Direction: consent.Incoming, LogSessions: s.LogSessions, Outgoing: s.Outgoing, Incoming: s.Incoming,
 		IncomingEnforced: s.IncomingEnforced, ManagedByRequester: true, Local: own, Desktop: consent.DesktopAvailable}
 	e.Fill(&in)
+	if s.Account {
+		Unmanaged(&in)
+	}
 	incoming = in
 	in.Direction = consent.Outgoing
 	return incoming, in

@@ -39,8 +39,9 @@ type Decided struct {
 	SupporterID string `json:"supporter_id,omitempty"`
 	CompanyName string `json:"company_name"`
 	// CompanyHost is the name of the server of a company that asked by a session
-	// code, as TLS verified it, and Request the id of what it asked with; empty:
-	// the computer was enrolled with the company.
+	// code, or in whose account the person was signed in, as TLS verified it; empty:
+	// the computer was enrolled with the company. Request is the id of what it asked
+	// with, where it was a code or an announcement.
 	CompanyHost string            `json:"company_host,omitempty"`
 	Request     string            `json:"request,omitempty"`
 	Direction   consent.Direction `json:"direction"`

@@ -91,6 +91,8 @@ type State struct {
 	// Err says why it is not connected, or what of the data the server rejects.
 	Err   string    `json:"err,omitempty"`
 	Since time.Time `json:"since"` // of Link
+	// Unknown: it was turned away as a device that the server does not know, or has revoked.
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // Link is the connection to one company's summarizer.
@@ -187,7 +189,7 @@ func (l *Link) Run(ctx context.Context) error {
 		switch {
 		case errors.As(err, &no) && !no.retry:
 			delay = l.cfg.Backoff.Refused
-			l.set(State{Link: Refused, Err: no.sentence})
+			l.set(State{Link: Refused, Err: no.sentence, Unknown: no.code == "unknown-device"})
 		default:
 			l.set(State{Link: Connecting, Err: err.Error()})
 		}

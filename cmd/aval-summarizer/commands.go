@@ -6,13 +6,11 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"aval/agent/record"
 	"aval/summarizer/api"
-	"aval/summarizer/company"
 	"aval/summarizer/summary/runner"
 )
 
@@ -39,96 +37,6 @@ as well as without it. The output is always JSON, with --json or without.`,
 	}
 	a.dataFlag(cmd)
 	cmd.Flags().StringVar(&session, "session", "", "only the session with this id (TOOL/ID)")
-	return cmd
-}
-
-func (a *app) tokenCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "token", Short: "Make tokens and links that count once", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.tokenCreate())
-	return cmd
-}
-
-// created is what token create prints with --json.
-type created struct {
-	File string `json:"file,omitempty"`
-	Link string `json:"link,omitempty"`
-	// Token of a user.
-	Token string `json:"token,omitempty"`
-}
-
-func (a *app) tokenCreate() *cobra.Command {
-	var admin bool
-	var out, user string
-	var life time.Duration
-	cmd := &cobra.Command{
-		Use: "create --data DIR [--out FILE | --admin | --user ID]", Short: "Make an enrolment token, a link to sign in, or a user's token",
-		Long: `Makes a token that enrols one computer, once, and prints it as a token file for
-'aval enroll --token-file FILE'; with --out it is written to a file that only you
-can read. With --admin it makes a link that signs one browser in to the console,
-once. With --user it makes a token with which that user's programs make session
-codes and announce sessions. Works while the server runs.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			db, err := a.beside(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer db.Close()
-			co, err := company.Load(cmd.Context(), db, company.Options{Log: a.log})
-			if err != nil {
-				return err
-			}
-			if admin {
-				link, err := co.NewAdminLink(cmd.Context())
-				if err != nil {
-					return err
-				}
-				return a.print(created{Link: link}, func(w io.Writer) { fmt.Fprintln(w, link) })
-			}
-			if user != "" {
-				secret, err := co.NewUserToken(cmd.Context(), user)
-				if err != nil {
-					return err
-				}
-				return a.print(created{Token: secret}, func(w io.Writer) { fmt.Fprintln(w, secret) })
-			}
-			if life < 0 || life > company.TokenLife {
-				return usageError{fmt.Errorf("--life %s is longer than a token may live (%s)", life, company.TokenLife)}
-			}
-			// The file comes first: a token that nobody can read is of no use.
-			var file *os.File
-			if out != "" {
-				if file, err = os.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
-					return fmt.Errorf("write token file: %w", err)
-				}
-				defer file.Close()
-			}
-			token, err := co.NewToken(cmd.Context(), life)
-			if err == nil && file == nil {
-				_, err = a.out.Write(company.EncodeTokenFile(token))
-				return err
-			}
-			if err == nil {
-				_, err = file.Write(company.EncodeTokenFile(token))
-			}
-			if err == nil {
-				err = file.Close()
-			}
-			if err != nil {
-				return errors.Join(err, os.Remove(out))
-			}
-			return a.print(created{File: out}, func(w io.Writer) {
-				fmt.Fprintf(w, "Wrote %s. On the computer that receives support, run:\n  aval enroll --token-file %s\n", out, quoteArg(out))
-			})
-		},
-	}
-	a.dataFlag(cmd)
-	cmd.Flags().BoolVar(&admin, "admin", false, "make a link that signs one browser in to the console")
-	cmd.Flags().StringVar(&out, "out", "", "write the token to this new file")
-	cmd.Flags().DurationVar(&life, "life", company.TokenLife, "how long the token can be used")
-	cmd.Flags().StringVar(&user, "user", "", "make a token of this user, by id")
-	cmd.MarkFlagsMutuallyExclusive("admin", "out", "user")
 	return cmd
 }
 

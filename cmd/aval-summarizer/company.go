@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) companyCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "company", Short: "About which sessions the company asks", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "company", Short: "The companies of this server, and about which sessions one asks", Args: cobra.NoArgs,
 		Long: `Outgoing sessions are those that the company's people start, on anybody's
 computer. Incoming ones are those on the computers that the company manages,
 whoever connects. The two are independent; a session that is both is looked at
@@ -24,7 +24,7 @@ as incoming first, and recorded once.
 
 Connected devices have it within seconds.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.companyShow(), a.companySet(), a.companyRustDesk())
+	cmd.AddCommand(a.companyCreate(), a.companyList(), a.companyShow(), a.companySet(), a.companyActivate(), a.companyDeactivate(), a.companyHistory(), a.companyUndo(), a.companyRustDesk())
 	return cmd
 }
 
@@ -40,6 +40,11 @@ func (a *app) choices(ctx context.Context, co *company.Service) error {
 		return err
 	}
 	return a.print(c, func(w io.Writer) {
+		if c.Activation == nil {
+			fmt.Fprintln(w, "Not activated: nothing is asked, whatever stands below. company activate shows the terms.")
+		} else if !c.Activation.ByPerson() {
+			fmt.Fprintln(w, "Activated; nobody has accepted the terms by name yet (company activate).")
+		}
 		fmt.Fprintf(w, "outgoing = %s: %s\n", c.Outgoing, outgoingWords[c.Outgoing])
 		fmt.Fprintf(w, "incoming = %s: %s\n", c.Incoming, incomingWords[c.Incoming])
 		how := "people at managed devices may choose Denied or After confirmation, and it counts"
@@ -82,7 +87,8 @@ var incomingWords = map[consent.IncomingOption]string{
 
 func (a *app) companySet() *cobra.Command {
 	return a.companyStep("set KEY=VALUE… --data DIR", "Change about which sessions the company asks",
-		`The keys: outgoing=off|all|modules, incoming=off|all|policy, and
+		`The keys: outgoing=off|on|all|modules, incoming=off|on|all|policy (on: what was
+chosen when it was last on; the first time outgoing=all, incoming=policy), and
 incoming_enforced=true|false: whether people at managed devices may not refuse
 under incoming=all. rustdesk=on|off: whether RustDesk clients may report their
 connections here, with rustdesk_forward=https://HOST (or nothing) for the server

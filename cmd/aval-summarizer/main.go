@@ -13,11 +13,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"aval/cmd/internal/command"
+	"aval/summarizer/company"
+	"aval/summarizer/credit"
 	"aval/summarizer/store"
 )
 
@@ -35,11 +38,13 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // app is what all commands share.
 type app struct {
-	json   bool
-	data   string
-	out    io.Writer
-	errOut io.Writer
-	log    *slog.Logger
+	json bool
+	data string
+	// companyID is --company: which company a command is about.
+	companyID string
+	out       io.Writer
+	errOut    io.Writer
+	log       *slog.Logger
 }
 
 // usageError is a mistake in how a command was called.
@@ -93,7 +98,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 	}
 	root.SetVersionTemplate("aval-summarizer {{.Version}}\n")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
-	root.AddCommand(a.serveCmd(), a.exportCmd(), a.companyCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.userCmd(), a.tokenCmd(), a.verifyCmd(), a.versionCmd())
+	root.AddCommand(a.serveCmd(), a.exportCmd(), a.companyCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.integrationCmd(), a.deviceCmd(), a.userCmd(), a.tokenCmd(), a.creditsCmd(), a.auditCmd(), a.verifyCmd(), a.versionCmd())
 	command.Man(root, version, manual)
 	return root
 }
@@ -125,7 +130,48 @@ func (a *app) beside(ctx context.Context) (*store.DB, error) {
 	if err := a.needData(); err != nil {
 		return nil, err
 	}
-	return store.OpenBeside(ctx, a.data)
+	db, err := store.OpenBeside(ctx, a.data)
+	if err != nil {
+		return nil, err
+	}
+	if err := credit.LoadRules(a.data); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// companyFlag adds --company to a command.
+func (a *app) companyFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.companyID, "company", "", "which company, by id, where the server has several: company list")
+}
+
+// company is the company that a command is about, as the command line deals with
+// it: the one that --company names, else the only one.
+func (a *app) company(ctx context.Context, db *store.DB) (*company.Service, error) {
+	h, err := company.Load(ctx, db, company.Options{Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	all, err := h.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, co := range all {
+		if co.ID() == a.companyID || a.companyID == "" && len(all) == 1 {
+			return co.As(company.Command), nil
+		}
+		c, err := co.Company(ctx)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, fmt.Sprintf("%s (%s)", c.ID, c.Name))
+	}
+	if a.companyID == "" {
+		return nil, usageError{fmt.Errorf("this server has several companies, name one with --company ID: %s", strings.Join(names, ", "))}
+	}
+	return nil, fmt.Errorf("there is no company %s here; there are: %s", a.companyID, strings.Join(names, ", "))
 }
 
 // print writes v as JSON, or lets text write it for people.

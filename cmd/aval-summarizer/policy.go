@@ -36,7 +36,7 @@ of its own, values that can allow a recording without a question need its
 signature: policy draft, policy sign, policy publish --signed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(a.policyCreate(), a.policyList(), a.policyShow(), a.policySet(), a.policyAssign(), a.policyUnassign(),
-		a.policyDraft(), a.policySign(), a.policyPublish(), a.policyKeygen(), a.policyReleaseKey())
+		a.policyDraft(), a.policySign(), a.policyPublish(), a.policyVersions(), a.policyKeygen(), a.policyReleaseKey())
 	return cmd
 }
 
@@ -49,13 +49,14 @@ func (a *app) companyStep(use, short, long string, args cobra.PositionalArgs, do
 				return err
 			}
 			defer db.Close()
-			co, err := company.Load(cmd.Context(), db, company.Options{Log: a.log})
+			co, err := a.company(cmd.Context(), db)
 			if err != nil {
 				return err
 			}
 			return do(cmd.Context(), co, args)
 		}}
 	a.dataFlag(cmd)
+	a.companyFlag(cmd)
 	return cmd
 }
 
@@ -101,17 +102,20 @@ func policyLine(p company.Policy) string {
 	if !p.ReleasedUntil.IsZero() {
 		s += ", released until " + p.ReleasedUntil.Format(time.RFC3339)
 	}
-	switch n := len(p.Devices); {
-	case p.All && n > 0:
-		s += fmt.Sprintf("; assigned to all devices without one of their own, and to %d by name", n)
-	case p.All:
-		s += "; assigned to all devices without one of their own"
-	case n > 0:
-		s += fmt.Sprintf("; assigned to %d devices", n)
-	default:
-		s += "; assigned to no device"
+	var to []string
+	if p.All {
+		to = append(to, "all devices without one of their own")
 	}
-	return s
+	if len(p.Groups) > 0 {
+		to = append(to, "the groups "+strings.Join(p.Groups, ", "))
+	}
+	if n := len(p.Devices); n > 0 {
+		to = append(to, fmt.Sprintf("%d devices by name", n))
+	}
+	if len(to) == 0 {
+		to = []string{"no device"}
+	}
+	return s + "; assigned to " + strings.Join(to, " and to ") + fmt.Sprintf("; %d have it", p.Reach)
 }
 
 func (a *app) policyShow() *cobra.Command {
@@ -209,42 +213,102 @@ func settingValue(key policy.Name, text string) json.RawMessage {
 	return raw
 }
 
+// targetFlags adds the flags that say what a policy is assigned to.
+func targetFlags(cmd *cobra.Command) func() (company.Target, error) {
+	device := cmd.Flags().String("device", "", "one device, by its id or name")
+	group := cmd.Flags().String("group", "", "the devices of a group, by its name or id, that have none of their own")
+	all := cmd.Flags().Bool("all", false, "all devices that have none of their own, nor by their group")
+	return func() (company.Target, error) {
+		switch {
+		case *all && *device == "" && *group == "":
+			return company.ToAll, nil
+		case !*all && *device != "" && *group == "":
+			return company.ToDevice(*device), nil
+		case !*all && *device == "" && *group != "":
+			return company.ToGroup(*group), nil
+		}
+		return "", usageError{errors.New("name a device with --device ID, a group with --group NAME, or --all")}
+	}
+}
+
 func (a *app) policyAssign() *cobra.Command {
-	var device string
-	var all bool
-	cmd := a.companyStep("assign NAME (--device ID | --all) --data DIR", "Assign a published policy to a device or to all", "", cobra.ExactArgs(1),
+	var target func() (company.Target, error)
+	cmd := a.companyStep("assign NAME (--device ID | --group NAME | --all) --data DIR", "Assign a published policy to a device, a group or all",
+		`A device's own policy counts before the one of its group, and that one before the
+one of all devices.`, cobra.ExactArgs(1),
 		func(ctx context.Context, co *company.Service, args []string) error {
-			if all == (device != "") {
-				return usageError{errors.New("name a device with --device ID, or --all")}
-			}
-			if err := co.AssignPolicy(ctx, args[0], device); err != nil {
+			to, err := target()
+			if err != nil {
 				return err
 			}
-			return a.print(map[string]any{"policy": args[0], "device": device, "all": all}, func(w io.Writer) {
+			if err := co.AssignPolicy(ctx, args[0], to); err != nil {
+				return err
+			}
+			return a.print(map[string]any{"policy": args[0], "to": to}, func(w io.Writer) {
 				fmt.Fprintf(w, "Assigned %q. Connected devices have it within seconds.\n", args[0])
 			})
 		})
-	cmd.Flags().StringVar(&device, "device", "", "the device's id")
-	cmd.Flags().BoolVar(&all, "all", false, "all devices that have no policy of their own")
+	target = targetFlags(cmd)
 	return cmd
 }
 
 func (a *app) policyUnassign() *cobra.Command {
-	var device string
-	var all bool
-	cmd := a.companyStep("unassign (--device ID | --all) --data DIR", "Take a policy away from a device or from all", "", cobra.NoArgs,
+	var target func() (company.Target, error)
+	cmd := a.companyStep("unassign (--device ID | --group NAME | --all) --data DIR", "Take a policy away from a device, a group or all", "", cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error {
-			if all == (device != "") {
-				return usageError{errors.New("name a device with --device ID, or --all")}
-			}
-			if err := co.AssignPolicy(ctx, "", device); err != nil {
+			to, err := target()
+			if err != nil {
 				return err
 			}
-			return a.print(map[string]any{"device": device, "all": all}, func(w io.Writer) { fmt.Fprintln(w, "Done. Connected devices hear of it within seconds.") })
+			if err := co.AssignPolicy(ctx, "", to); err != nil {
+				return err
+			}
+			return a.print(map[string]any{"to": to}, func(w io.Writer) { fmt.Fprintln(w, "Done. Connected devices hear of it within seconds.") })
 		})
-	cmd.Flags().StringVar(&device, "device", "", "the device's id")
-	cmd.Flags().BoolVar(&all, "all", false, "all devices that have no policy of their own")
+	target = targetFlags(cmd)
 	return cmd
+}
+
+func (a *app) policyVersions() *cobra.Command {
+	return a.companyStep("versions NAME --data DIR", "List a policy's published versions and what each changed", "", cobra.ExactArgs(1),
+		func(ctx context.Context, co *company.Service, args []string) error {
+			all, err := co.PolicyVersions(ctx, args[0], 100)
+			if err != nil {
+				return err
+			}
+			return a.print(all, func(w io.Writer) {
+				if len(all) == 0 {
+					fmt.Fprintln(w, "It was never published.")
+				}
+				for i, v := range all {
+					fmt.Fprintf(w, "version %d, %s\n", v.Version, v.PublishedAt.Format(time.RFC3339))
+					var before []policy.Setting
+					if i+1 < len(all) {
+						before = all[i+1].Settings
+					}
+					writeDifferences(w, company.Compare(before, v.Settings))
+				}
+			})
+		})
+}
+
+func writeDifferences(w io.Writer, all []company.Difference) {
+	for _, d := range all {
+		switch {
+		case d.New == nil:
+			fmt.Fprintf(w, "  - %s\n", d.Key)
+		default:
+			sign := "+"
+			if d.Old != nil {
+				sign = "~"
+			}
+			how := ""
+			if d.New.Enforce {
+				how = " (enforced)"
+			}
+			fmt.Fprintf(w, "  %s %s = %s%s\n", sign, d.Key, d.New.Value, how)
+		}
+	}
 }
 
 func (a *app) policyPublish() *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"database/sql"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"net/http/cookiejar"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
@@ -43,7 +46,7 @@ func TestScripts(t *testing.T) {
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term,
+			"accept": accept, "code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term, "tamper": tamper,
 		},
 	})
 }
@@ -142,11 +145,26 @@ func readJSON(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// accept DIR: accepts the terms as they are shown in the language of pt-BR.
+func accept(ts *testscript.TestScript, _ bool, args []string) {
+	_, in, sum := company.Terms("pt-BR")
+	ts.Check(ts.Exec("aval-summarizer", "company", "activate", "--lang", in, "--accept", sum, "--data", args[0]))
+}
+
 // releasekey DIR FILE: makes the public key in what keygen printed the release key.
 func releaseKey(ts *testscript.TestScript, _ bool, args []string) {
 	var made struct{ Public string }
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &made))
 	ts.Check(ts.Exec("aval-summarizer", "policy", "release-key", made.Public, "--data", args[0]))
+}
+
+// tamper DIR: changes the last but one row of the audit log behind the server's back.
+func tamper(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", filepath.Join(ts.MkAbs(args[0]), store.File))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE audit SET detail = 'somebody else' WHERE seq = 3`)
+	ts.Check(err)
 }
 
 // term: tells the programs in the background to stop, as a service manager does.

@@ -24,7 +24,9 @@ import (
 	"aval/summarizer/api"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
+	"aval/summarizer/credit"
 	"aval/summarizer/ingest"
+	"aval/summarizer/integration"
 	"aval/summarizer/store"
 )
 
@@ -34,6 +36,7 @@ const stopWithin = 10 * time.Second
 type serveFlags struct {
 	listen, url, company, lang, database string
 	cert, key                            string
+	allow                                []string
 }
 
 func (a *app) serveCmd() *cobra.Command {
@@ -57,6 +60,7 @@ and a token that enrols one computer, and says what to do next.`,
 	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate of an authority (PEM, the whole chain); read again when it is renewed (default: one of its own)")
 	cmd.Flags().StringVar(&f.key, "key", "", "the key of --cert (PEM)")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
+	cmd.Flags().StringArrayVar(&f.allow, "allow-host", nil, "a host (HOST or HOST:PORT) inside of the own network that webhooks and integrations may name; several times for several")
 	cmd.Flags().StringVar(&f.company, "company", "", `the company's name, at the first start (default "My company")`)
 	cmd.Flags().StringVar(&f.lang, "lang", "", "language of the summaries, at the first start: "+strings.Join(assets.LangsOf("summary"), " or ")+" (default en)")
 	cmd.Flags().StringVar(&f.database, "database", "", "database; this version has the embedded one only, in the data folder")
@@ -66,8 +70,9 @@ and a token that enrols one computer, and says what to do next.`,
 // server is what runs.
 type server struct {
 	db      *store.DB
-	co      *company.Service
+	co      *company.Host
 	ingest  *ingest.Server
+	hub     *integration.Hub
 	health  *api.Health
 	http    *http.Server
 	listen  net.Listener
@@ -88,6 +93,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	s.workers.Go(func() { _ = a.newRunner(s).Run(work) }) // ends with its context, without an error
+	s.workers.Go(func() { _ = s.hub.Run(work) })
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.ServeTLS(s.listen, "", "") }()
 
@@ -137,6 +143,9 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if s.db, err = store.Open(ctx, a.data); err != nil {
 		return nil, errors.Join(err, s.listen.Close())
 	}
+	if err := credit.LoadRules(a.data); err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
+	}
 	url := f.url
 	if url == "" {
 		url = "https://" + reachable(s.listen.Addr())
@@ -144,6 +153,9 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(url, "/"),
 		CertFile: f.cert, KeyFile: f.key, Log: a.log})
 	if err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
+	}
+	if s.hub, err = integration.New(s.db, integration.Options{Allow: f.allow, Server: s.co.Server(), Log: a.log}); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version})
@@ -188,18 +200,20 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
 	mux.Handle(wire.RustDeskPath, s.ingest.RustDesk())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
+	mux.Handle(wire.SignInPath, s.co.SignInStart())
+	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
 	mux.Handle(company.CodesPath, s.co.CodesAPI())
 	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Codes: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 
 // enrolWith tells how a computer is enrolled: with the token of the first start
 // while it can be used, else with a new one.
-func (a *app) enrolWith(co *company.Service) string {
+func (a *app) enrolWith(co *company.Host) string {
 	if first := co.First(); first != nil && first.TokenFile != "" {
 		st, err := os.Stat(first.TokenFile)
 		abs, errAbs := filepath.Abs(first.TokenFile)
@@ -265,7 +279,11 @@ type ready struct {
 
 // greet says that the server is ready and what to do next.
 func (a *app) greet(ctx context.Context, s *server) error {
-	c, err := s.co.Company(ctx)
+	home, err := s.co.Home(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := home.Company(ctx)
 	if err != nil {
 		return err
 	}

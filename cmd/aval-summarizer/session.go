@@ -30,7 +30,7 @@ person enters it in Aval's main window, opens its link, or runs
 
 and types it there. They are then asked as always: a code allows nothing.`, cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error {
-			f.LogSessions, f.By = !unlogged, "administrator"
+			f.LogSessions = !unlogged
 			c, err := co.NewCode(ctx, f)
 			if err != nil {
 				return err

@@ -109,7 +109,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a policy or by rights.
 	root.PersistentFlags().StringVar(&a.socket, "socket", ipc.DefaultSocket(), "socket of the service")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.runCmd(), a.explainCmd(), a.settingsCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.consentCmd(), a.sentCmd(),
-		a.enrollCmd(), a.unenrollCmd(), a.statusCmd(), a.stateCmd(), a.doctorCmd())
+		a.enrollCmd(), a.unenrollCmd(), a.signInCmd(), a.signOutCmd(), a.statusCmd(), a.stateCmd(), a.doctorCmd())
 	root.AddCommand(a.serviceCmds()...)
 	command.Man(root, version, manual)
 	return root

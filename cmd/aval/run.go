@@ -154,6 +154,9 @@ func printStatus(w io.Writer, s ipc.Status) {
 		fmt.Fprintln(w, "           With the file that a company gives: aval enroll --token-file FILE. With a code from the support: aval session join -")
 	} else {
 		fmt.Fprintf(w, "Company:   %s (%s), %s\n", s.Company, s.Server, s.Link)
+		if s.Account != "" {
+			fmt.Fprintf(w, "Account:   signed in as %s; the company does not manage this computer (aval sign-out ends it)\n", printable(s.Account))
+		}
 		if s.LinkError != "" {
 			fmt.Fprintf(w, "           %s\n", s.LinkError)
 		}

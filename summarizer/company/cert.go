@@ -153,7 +153,7 @@ func (c *certificate) renew(now time.Time) error {
 // SubjectPublicKeyInfo. It stays when the certificate is renewed.
 // Empty where the server has a certificate of an authority: agents then trust
 // that, by the roots of their systems.
-func (s *Service) Pin() string {
+func (s *site) Pin() string {
 	if s.authority {
 		return ""
 	}
@@ -163,7 +163,7 @@ func (s *Service) Pin() string {
 // TLS is the server's configuration: TLS 1.3 only, with the authority's
 // certificate where there is one, else the self-made one, which is renewed in time
 // while the server runs.
-func (s *Service) TLS() *tls.Config {
+func (s *site) TLS() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {

@@ -39,8 +39,6 @@ type CodeFor struct {
 	// Module is the id or the name of one of the company's modules that stands;
 	// empty: none. Its own switch for summaries counts, as it is now.
 	Module string
-	// By is who made it, for the audit: administrator, or a user's id.
-	By string
 }
 
 // NewCode is a code as its maker hands it on. It is not shown again.
@@ -69,7 +67,7 @@ func (s *Service) NewCode(ctx context.Context, f CodeFor) (NewCode, error) {
 	}
 	now := s.now()
 	code := wire.Code{Server: s.server, Pin: s.Pin()}
-	c := store.SessionCode{ID: store.NewID(now), Company: s.id, Supporter: f.Supporter, LogSessions: f.LogSessions, CreatedBy: f.By, CreatedAt: now, ExpiresAt: now.Add(CodeLife)}
+	c := store.SessionCode{ID: store.NewID(now), Company: s.id, Supporter: f.Supporter, LogSessions: f.LogSessions, CreatedBy: s.actor.String(), CreatedAt: now, ExpiresAt: now.Add(CodeLife)}
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
 		if err := errors.Join(tx.DropCodes(s.id, now.Add(-CodeLife)), tx.DropTries(now.Add(-TryWindow))); err != nil {
 			return err
@@ -91,7 +89,7 @@ func (s *Service) NewCode(ctx context.Context, f CodeFor) (NewCode, error) {
 			if err != nil {
 				return err
 			}
-			return tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: f.By, Action: "session-code-created", Subject: c.ID, Detail: f.Supporter})
+			return s.audit(tx, "session-code-created", c.ID, f.Supporter)
 		}
 	})
 	if err != nil {
@@ -102,36 +100,38 @@ func (s *Service) NewCode(ctx context.Context, f CodeFor) (NewCode, error) {
 
 // keyed is the hash under which something with few bits is stored: whoever has
 // the database without the server's key cannot try them all.
-func (s *Service) keyed(what, value string) []byte {
-	m := hmac.New(sha256.New, s.key.Seed())
+func (s *Service) keyed(what, value string) []byte { return keyed(s.key, what, value) }
+
+func keyed(key ed25519.PrivateKey, what, value string) []byte {
+	m := hmac.New(sha256.New, key.Seed())
 	m.Write([]byte("aval " + what + "\x00" + value))
 	return m.Sum(nil)
 }
 
 // Redeem answers POST /redeem: see wire.RedeemRequest.
-func (s *Service) Redeem() http.Handler {
+func (h *Host) Redeem() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, err := s.redeem(r)
+		reply, err := h.redeem(r)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		var no *refusal
 		switch {
 		case errors.As(err, &no):
-			s.log.Info("session code refused", "code", no.Code)
+			h.log.Info("session code refused", "code", no.Code)
 			w.WriteHeader(no.status)
 			_ = json.NewEncoder(w).Encode(no.EnrollError)
 		case err != nil:
-			s.log.Error("redeem session code", "err", err)
+			h.log.Error("redeem session code", "err", err)
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not look at the code now; try again in a minute."})
 		default:
-			s.log.Info("session code redeemed", "device", reply.Device)
+			h.log.Info("session code redeemed", "device", reply.Device)
 			_ = json.NewEncoder(w).Encode(reply)
 		}
 	})
 }
 
-func (s *Service) redeem(r *http.Request) (wire.RedeemReply, error) {
+func (h *Host) redeem(r *http.Request) (wire.RedeemReply, error) {
 	none := wire.RedeemReply{}
 	switch {
 	case r.Method != http.MethodPost:
@@ -157,10 +157,14 @@ func (s *Service) redeem(r *http.Request) (wire.RedeemReply, error) {
 	}
 	// Counted and committed before the code is looked at: tries at the same time
 	// do not overtake their number.
-	now := s.now()
-	address := s.keyed("address", tryAddress(r.RemoteAddr))
+	now := h.now()
+	home, err := h.Home(r.Context())
+	if err != nil {
+		return none, err
+	}
+	address := home.keyed("address", tryAddress(r.RemoteAddr))
 	var tries int64
-	err = s.db.Tx(r.Context(), func(tx *store.Tx) (err error) {
+	err = h.db.Tx(r.Context(), func(tx *store.Tx) (err error) {
 		tries, err = tx.CodeTry(address, now.Add(-TryWindow), now)
 		return err
 	})
@@ -171,8 +175,12 @@ func (s *Service) redeem(r *http.Request) (wire.RedeemReply, error) {
 		return none, refuse(http.StatusTooManyRequests, "too-many",
 			"Too many codes that are not right came from this address. Wait ten minutes, and ask the support for a new code.")
 	}
+	s, err := h.codeOf(r.Context(), req.Code)
+	if err != nil {
+		return none, err
+	}
 	var reply wire.RedeemReply
-	err = s.db.Tx(r.Context(), func(tx *store.Tx) error {
+	err = h.db.Tx(r.Context(), func(tx *store.Tx) error {
 		reply = wire.RedeemReply{Company: s.id, ServerKey: s.PublicKey(), Device: store.NewID(now)}
 		if req.Module != "" {
 			if _, err := s.standing(tx, req.Module, now); err != nil {
@@ -205,13 +213,38 @@ func (s *Service) redeem(r *http.Request) (wire.RedeemReply, error) {
 	return reply, nil
 }
 
+// codeOf is the company that made a code, or the refusal of one that nobody made.
+// Each company's codes are stored under a key of its own.
+func (h *Host) codeOf(ctx context.Context, secret string) (*Service, error) {
+	all, err := h.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found *Service
+	err = h.db.View(ctx, func(tx *store.Tx) error {
+		for _, s := range all {
+			switch _, err := tx.Code(s.id, s.keyed("code", secret)); {
+			case err == nil:
+				found = s
+			case !errors.Is(err, store.ErrNotFound):
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && found == nil {
+		err = refuse(http.StatusForbidden, "code-unknown", "This code is not known here. Check it, or ask the support for a new one.")
+	}
+	return found, err
+}
+
 // request signs what a used code asks for.
 func (s *Service) request(tx *store.Tx, code store.SessionCode) ([]byte, error) {
 	c, err := tx.Company(s.id)
 	if err != nil {
 		return nil, err
 	}
-	set := decodeSettings(c.Settings)
+	set := decodeSettings(c.Settings).asking()
 	return record.Sign(s.signer(), record.TypeRequest, record.Request{V: 1, ID: code.ID, Company: s.id, Device: code.Device,
 		At: code.UsedAt.UTC(), Expires: code.UsedAt.Add(record.RequestLife).UTC(), CompanyName: c.Name,
 		Supporter: code.Supporter, LogSessions: code.LogSessions && set.LogSessions, Outgoing: set.Outgoing,
@@ -222,8 +255,6 @@ func (s *Service) request(tx *store.Tx, code store.SessionCode) ([]byte, error) 
 func (s *Service) whyNot(tx *store.Tx, secret string) error {
 	c, err := tx.Code(s.id, s.keyed("code", secret))
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return refuse(http.StatusForbidden, "code-unknown", "This code is not known here. Check it, or ask the support for a new one.")
 	case err != nil:
 		return err
 	case !c.UsedAt.IsZero():

@@ -28,7 +28,7 @@ import (
 	"aval/summarizer/store"
 )
 
-// Options of Open.
+// Options of Open and Load.
 type Options struct {
 	// Name of the company at first start; empty: "My company".
 	Name string
@@ -44,15 +44,14 @@ type Options struct {
 	Log               *slog.Logger     // nil: nothing is logged
 }
 
-// Service is the one company of this server.
-type Service struct {
+// site is what all companies of a server share: the store, the address, the
+// certificate.
+type site struct {
 	db     *store.DB
-	id     string
+	home   string // the oldest company's id
 	server string
-	key    ed25519.PrivateKey
 	now    func() time.Time
 	log    *slog.Logger
-	first  *FirstStart
 	public *public // nil: the self-made certificate is in service
 	// authority: the server runs with a certificate of an authority.
 	authority bool
@@ -61,126 +60,24 @@ type Service struct {
 	cert *certificate
 }
 
-// Open loads the company of db's folder, or creates it at the first start. While
-// the first start is not completed (nobody has signed in, no device is enrolled)
-// it also keeps a usable link and token in DATA/first-start: see First.
-func Open(ctx context.Context, db *store.DB, o Options) (*Service, error) {
-	s := start(db, o)
-	if s.server != "" {
-		if err := checkServer(s.server); err != nil {
-			return nil, err
-		}
-	}
-	var err error
-	if s.public, err = loadPublic(o.CertFile, o.KeyFile); err != nil {
-		return nil, err
-	}
-	s.authority = s.public != nil
-	list, err := companies(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	if len(list) == 0 {
-		if err := s.create(ctx, o); err != nil {
-			return nil, fmt.Errorf("create company: %w", err)
-		}
-	} else if err := s.load(ctx, list[0]); err != nil {
-		return nil, err
-	}
-	if s.cert, err = loadCertificate(s.dir("tls"), s.server, s.now()); err != nil {
-		return nil, err
-	}
-	if s.first, err = s.completeFirstStart(ctx); err != nil {
-		return nil, fmt.Errorf("write first-start files: %w", err)
-	}
-	return s, nil
+// Service is one company of a server, as one actor deals with it.
+type Service struct {
+	*site
+	id    string
+	key   ed25519.PrivateKey
+	actor Actor
 }
 
-// Load loads the company for a command that runs beside the server or without
-// it; it creates nothing. store.ErrNoStore where there is none yet.
-func Load(ctx context.Context, db *store.DB, o Options) (*Service, error) {
-	s := start(db, o)
-	list, err := companies(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: no company in %s; start the server once", store.ErrNoStore, db.Dir())
-	}
-	if s.key, err = readKey(s.keyFile(list[0].ID)); err != nil {
-		return nil, err
-	}
-	s.id = list[0].ID
-	set := decodeSettings(list[0].Settings)
-	s.authority = set.Authority
-	if s.server == "" {
-		s.server = set.Server
-	}
-	s.cert, err = loadCertificate(s.dir("tls"), s.server, s.now())
-	return s, err
+// As is the same company as another actor deals with it: the audit names that
+// one. What the actor may do, the caller has looked at.
+func (s *Service) As(a Actor) *Service {
+	c := *s
+	c.actor = a
+	return &c
 }
 
-func start(db *store.DB, o Options) *Service {
-	s := &Service{db: db, server: o.Server, now: o.Now, log: o.Log}
-	if s.now == nil {
-		s.now = time.Now
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	return s
-}
-
-func companies(ctx context.Context, db *store.DB) (list []store.Company, err error) {
-	err = db.View(ctx, func(tx *store.Tx) (err error) { list, err = tx.Companies(); return err })
-	if err != nil {
-		return nil, fmt.Errorf("list companies: %w", err)
-	}
-	return list, nil
-}
-
-func (s *Service) create(ctx context.Context, o Options) error {
-	now := s.now()
-	s.id = store.NewID(now)
-	c := store.Company{ID: s.id, Name: o.Name, Tier: "self-hosted", Lang: o.Lang, SettingsVersion: 1, CreatedAt: now}
-	if c.Name == "" {
-		c.Name = "My company"
-	}
-	if c.Lang == "" {
-		c.Lang = "en"
-	}
-	set := defaultSettings()
-	set.Server, set.Authority = s.server, s.authority
-	c.Settings = set.encode()
-	// The key must be on the disk before anything refers to it.
-	var err error
-	if s.key, err = makeKey(s.keyFile(s.id)); err != nil {
-		return err
-	}
-	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.InsertCompany(c); err != nil {
-			return err
-		}
-		return tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "server", Action: "company-created", Subject: s.id})
-	})
-}
-
-func (s *Service) load(ctx context.Context, c store.Company) (err error) {
-	s.id = c.ID
-	if s.key, err = readKey(s.keyFile(c.ID)); err != nil {
-		return err
-	}
-	set := decodeSettings(c.Settings)
-	if s.server == "" {
-		s.server = set.Server
-	}
-	if set.Server == s.server && set.Authority == s.authority {
-		return nil
-	}
-	set.Server, set.Authority = s.server, s.authority
-	c.Settings = set.encode()
-	return s.db.Tx(ctx, func(tx *store.Tx) error { return tx.UpdateCompany(c) })
-}
+// Actor is who deals with the company.
+func (s *Service) Actor() Actor { return s.actor }
 
 // Company returns the company as it is stored now.
 func (s *Service) Company(ctx context.Context) (c store.Company, err error) {
@@ -192,7 +89,7 @@ func (s *Service) Company(ctx context.Context) (c store.Company, err error) {
 func (s *Service) ID() string { return s.id }
 
 // Server is the address under which agents reach this server.
-func (s *Service) Server() string { return s.server }
+func (s *site) Server() string { return s.server }
 
 // PublicKey verifies what the company signs.
 func (s *Service) PublicKey() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
@@ -200,9 +97,9 @@ func (s *Service) PublicKey() ed25519.PublicKey { return s.key.Public().(ed25519
 // signer signs for the company.
 func (s *Service) signer() crypto.Signer { return s.key }
 
-func (s *Service) dir(name string) string { return filepath.Join(s.db.Dir(), name) }
+func (s *site) dir(name string) string { return filepath.Join(s.db.Dir(), name) }
 
-func (s *Service) keyFile(id string) string { return filepath.Join(s.dir("keys"), id+".pem") }
+func (s *site) keyFile(id string) string { return filepath.Join(s.dir("keys"), id+".pem") }
 
 func checkServer(server string) error {
 	u, err := url.Parse(server)

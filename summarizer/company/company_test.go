@@ -24,6 +24,16 @@ var t0 = time.Date(2026, 8, 3, 9, 0, 0, 0, time.UTC)
 
 func openCompany(t *testing.T, dir string, now *time.Time) (*store.DB, *company.Service) {
 	t.Helper()
+	db, h := openHost(t, dir, now)
+	co, err := h.Home(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db, co
+}
+
+func openHost(t *testing.T, dir string, now *time.Time) (*store.DB, *company.Host) {
+	t.Helper()
 	db, err := store.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -50,12 +60,16 @@ func read(t *testing.T, file string) string {
 // somebody has signed in and a device is enrolled.
 func TestFirstStart(t *testing.T) {
 	dir, now := t.TempDir(), t0
-	db, co := openCompany(t, dir, &now)
+	db, co := openHost(t, dir, &now)
+	home, err := co.Home(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := co.First()
 	if f == nil || f.Link != strings.TrimSpace(read(t, f.LinkFile)) || !strings.HasPrefix(f.Link, "https://127.0.0.1:8443/sign-in?token=") {
 		t.Fatalf("first start %+v", f)
 	}
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -73,14 +87,17 @@ func TestFirstStart(t *testing.T) {
 		tok.Company != "Example Support" || len(tok.Token) < 40 {
 		t.Errorf("token file %+v, %v", tok, err)
 	}
-	key, pin := co.PublicKey(), co.Pin()
-	again := func() *company.Service {
+	key, pin := home.PublicKey(), co.Pin()
+	again := func() *company.Host {
 		t.Helper()
 		_ = db.Close()
-		db, co = openCompany(t, dir, &now)
+		db, co = openHost(t, dir, &now)
+		if home, err = co.Home(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		return co
 	}
-	if g := again().First(); g.Link != f.Link || read(t, f.TokenFile) == "" || !co.PublicKey().Equal(key) || co.Pin() != pin {
+	if g := again().First(); g.Link != f.Link || read(t, f.TokenFile) == "" || !home.PublicKey().Equal(key) || co.Pin() != pin {
 		t.Error("a second start changes what is still good")
 	}
 	now = now.Add(25 * time.Hour)
@@ -103,7 +120,7 @@ func TestFirstStart(t *testing.T) {
 		if _, err := tx.UseEnrolToken(company.Hash(tok.Token), "d1", now); err != nil {
 			return err
 		}
-		return tx.InsertDevice(store.Device{ID: "d1", Company: co.ID(), EnrolledAt: now}, "k", make([]byte, 32))
+		return tx.InsertDevice(store.Device{ID: "d1", Company: home.ID(), EnrolledAt: now}, "k", make([]byte, 32))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +224,7 @@ func TestMissingKeyIsNotReplaced(t *testing.T) {
 // would break the proof.
 func TestEnrollNeedsTLS(t *testing.T) {
 	now := t0
-	_, co := openCompany(t, t.TempDir(), &now)
+	_, co := openHost(t, t.TempDir(), &now)
 	w := httptest.NewRecorder()
 	co.Enroll().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://127.0.0.1/enroll", strings.NewReader("{}")))
 	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "TLS") {

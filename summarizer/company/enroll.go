@@ -32,29 +32,29 @@ func refuse(status int, code, sentence string) error {
 }
 
 // Enroll answers POST /enroll: see wire.EnrollRequest.
-func (s *Service) Enroll() http.Handler {
+func (h *Host) Enroll() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, err := s.enroll(r)
+		reply, err := h.enroll(r)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		var no *refusal
 		switch {
 		case errors.As(err, &no):
-			s.log.Info("enrolment refused", "code", no.Code)
+			h.log.Info("enrolment refused", "code", no.Code)
 			w.WriteHeader(no.status)
 			_ = json.NewEncoder(w).Encode(no.EnrollError)
 		case err != nil:
-			s.log.Error("enrol", "err", err)
+			h.log.Error("enrol", "err", err)
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not enrol this computer now; try again in a few minutes."})
 		default:
-			s.log.Info("device enrolled", "device", reply.Device)
+			h.log.Info("device enrolled", "device", reply.Device)
 			_ = json.NewEncoder(w).Encode(reply)
 		}
 	})
 }
 
-func (s *Service) enroll(r *http.Request) (wire.EnrollReply, error) {
+func (h *Host) enroll(r *http.Request) (wire.EnrollReply, error) {
 	none := wire.EnrollReply{}
 	if r.Method != http.MethodPost {
 		return none, refuse(http.StatusMethodNotAllowed, "method", "Enrolment is a POST.")
@@ -78,7 +78,14 @@ func (s *Service) enroll(r *http.Request) (wire.EnrollReply, error) {
 		return none, refuse(http.StatusForbidden, "proof",
 			"The device's key was not proved on this connection: something between computer and server opens the TLS connection. Let this address through unopened.")
 	}
-	now := s.now()
+	now := h.now()
+	s, err := h.belongs(r.Context(), func(tx *store.Tx) (string, error) { t, err := tx.EnrolToken(Hash(req.Token)); return t.Company, err })
+	if errors.Is(err, store.ErrNotFound) {
+		return none, refuse(http.StatusForbidden, "token-unknown", "This enrolment token is not known here; ask the administrator for a new one.")
+	}
+	if err != nil {
+		return none, err
+	}
 	reply := wire.EnrollReply{Company: s.id, ServerKey: s.PublicKey()}
 	err = s.db.Tx(r.Context(), func(tx *store.Tx) error {
 		c, err := tx.Company(s.id)
@@ -102,7 +109,7 @@ func (s *Service) enroll(r *http.Request) (wire.EnrollReply, error) {
 		if err != nil {
 			return err
 		}
-		d := store.Device{ID: reply.Device, Company: s.id, Name: cleanName(req.Hostname), AgentVersion: cleanName(req.AgentVersion), EnrolledAt: now}
+		d := store.Device{ID: reply.Device, Company: s.id, Name: cleanName(req.Hostname), Search: fold(cleanName(req.Hostname)), AgentVersion: cleanName(req.AgentVersion), EnrolledAt: now}
 		if err := tx.InsertDevice(d, record.KeyID(req.DevicePublicKey), req.DevicePublicKey); err != nil {
 			return err
 		}
@@ -122,9 +129,6 @@ func (s *Service) enroll(r *http.Request) (wire.EnrollReply, error) {
 // same key, may have lost the answer and gets it once more.
 func (s *Service) again(tx *store.Tx, req wire.EnrollRequest, now time.Time) (device string, err error) {
 	t, err := tx.EnrolToken(Hash(req.Token))
-	if errors.Is(err, store.ErrNotFound) {
-		return "", refuse(http.StatusForbidden, "token-unknown", "This enrolment token is not known here; ask the administrator for a new one.")
-	}
 	if err != nil {
 		return "", err
 	}

@@ -73,7 +73,7 @@ func (s *Service) CreateModule(ctx context.Context, name string, enabled bool, d
 		if err != nil {
 			return err
 		}
-		outgoing = decodeSettings(c.Settings).Outgoing
+		outgoing = decodeSettings(c.Settings).asking().Outgoing
 		file, err = record.Sign(s.signer(), record.TypeModule, record.Module{V: 1, ID: m.ID, Name: name, Company: s.id, CompanyName: c.Name,
 			Server: strings.ToLower(s.server), Pin: s.Pin(), Key: s.PublicKey(), At: m.CreatedAt, Expires: m.ExpiresAt})
 		if err != nil {
@@ -82,7 +82,7 @@ func (s *Service) CreateModule(ctx context.Context, name string, enabled bool, d
 		if err := tx.InsertModule(m); err != nil {
 			return err
 		}
-		return s.audit(tx, "module-created", m.ID, name)
+		return s.note(tx, entry{kind: ChangeModule, action: "module-created", subject: m.ID, name: name, new: map[string]any{"enabled": enabled, "expires_at": m.ExpiresAt}})
 	})
 	if errors.Is(err, store.ErrExists) {
 		return Module{}, nil, fmt.Errorf("create module: there is one named %q already", name)
@@ -106,7 +106,7 @@ func (s *Service) Modules(ctx context.Context) (out []Module, err error) {
 		}
 		list, err := tx.Modules(s.id)
 		for _, m := range list {
-			out = append(out, asModule(m, decodeSettings(c.Settings).Outgoing))
+			out = append(out, asModule(m, decodeSettings(c.Settings).asking().Outgoing))
 		}
 		return err
 	})
@@ -119,35 +119,71 @@ func (s *Service) Modules(ctx context.Context) (out []Module, err error) {
 // SwitchModule sets a module's own switch for summaries. It counts from the next
 // code that is entered in the module.
 func (s *Service) SwitchModule(ctx context.Context, id string, on bool) (Module, error) {
+	return s.changeModule(ctx, "switch module", id, func(tx *store.Tx, m store.Module) error { return s.switchModule(tx, m, on, 0) })
+}
+
+func (s *Service) switchModule(tx *store.Tx, m store.Module, on bool, undoes int64) error {
+	if err := tx.SwitchModule(s.id, m.ID, on); err != nil || on == m.Enabled {
+		return err
+	}
 	action := "module-disabled"
 	if on {
 		action = "module-enabled"
 	}
-	return s.changeModule(ctx, "switch module", action, id, func(tx *store.Tx) error { return tx.SwitchModule(s.id, id, on) })
+	return s.note(tx, entry{ChangeSwitch, action, m.ID, m.Name, m.Enabled, on, undoes})
+}
+
+func (s *Service) undoSwitch(tx *store.Tx, c store.Change) error {
+	m, err := tx.Module(s.id, c.Subject)
+	if err != nil {
+		return err
+	}
+	if !same(m.Enabled, c.New) {
+		return ErrChangedSince
+	}
+	if err := s.switchModule(tx, m, !m.Enabled, c.Number); errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("module %q was revoked", m.Name)
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 // RevokeModule ends a module for good: it does not start any more, and codes are
 // not taken in it. Sessions that are open go on.
 func (s *Service) RevokeModule(ctx context.Context, id string) (Module, error) {
-	return s.changeModule(ctx, "revoke module", "module-revoked", id, func(tx *store.Tx) error { return tx.RevokeModule(s.id, id, s.now()) })
-}
-
-func (s *Service) changeModule(ctx context.Context, what, action, id string, change func(*store.Tx) error) (Module, error) {
-	var out Module
-	err := s.db.Tx(ctx, func(tx *store.Tx) error {
-		if err := change(tx); err != nil {
+	return s.changeModule(ctx, "revoke module", id, func(tx *store.Tx, m store.Module) error {
+		if !m.RevokedAt.IsZero() {
+			return nil
+		}
+		now := s.now()
+		if err := tx.RevokeModule(s.id, id, now); err != nil {
 			return err
 		}
+		return s.note(tx, entry{kind: ChangeModule, action: "module-revoked", subject: id, name: m.Name,
+			old: map[string]any{"enabled": m.Enabled, "expires_at": m.ExpiresAt.UTC()}, new: map[string]any{"revoked_at": now.UTC()}})
+	})
+}
+
+func (s *Service) changeModule(ctx context.Context, what, id string, change func(*store.Tx, store.Module) error) (Module, error) {
+	var out Module
+	err := s.db.Tx(ctx, func(tx *store.Tx) error {
 		m, err := tx.Module(s.id, id)
 		if err != nil {
+			return err
+		}
+		if err := change(tx, m); err != nil {
+			return err
+		}
+		if m, err = tx.Module(s.id, id); err != nil {
 			return err
 		}
 		c, err := tx.Company(s.id)
 		if err != nil {
 			return err
 		}
-		out = asModule(m, decodeSettings(c.Settings).Outgoing)
-		return s.audit(tx, action, id, m.Name)
+		out = asModule(m, decodeSettings(c.Settings).asking().Outgoing)
+		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		err = ErrNoModule
@@ -158,12 +194,14 @@ func (s *Service) changeModule(ctx context.Context, what, action, id string, cha
 	return out, nil
 }
 
+var errNoSuchModule = refuse(http.StatusForbidden, "module-unknown", "This module is not known here. Ask the support for their own.")
+
 // standing is a module that stands, or the refusal that says why it does not.
 func (s *Service) standing(tx *store.Tx, id string, now time.Time) (store.Module, error) {
 	m, err := tx.Module(s.id, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return m, refuse(http.StatusForbidden, "module-unknown", "This module is not known here. Ask the support for their own.")
+		return m, errNoSuchModule
 	case err != nil:
 		return m, err
 	case !m.RevokedAt.IsZero():
@@ -190,9 +228,9 @@ func (s *Service) moduleFor(tx *store.Tx, which string, now time.Time) (store.Mo
 
 // Module answers POST /module: see wire.ModuleQuery. What it says is no secret,
 // and it changes nothing.
-func (s *Service) Module() http.Handler {
+func (h *Host) Module() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, err := s.moduleReply(r)
+		reply, err := h.moduleReply(r)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		var no *refusal
@@ -201,7 +239,7 @@ func (s *Service) Module() http.Handler {
 			w.WriteHeader(no.status)
 			_ = json.NewEncoder(w).Encode(no.EnrollError)
 		case err != nil:
-			s.log.Error("look up module", "err", err)
+			h.log.Error("look up module", "err", err)
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not look at the module now; try again in a minute."})
 		default:
@@ -210,7 +248,7 @@ func (s *Service) Module() http.Handler {
 	})
 }
 
-func (s *Service) moduleReply(r *http.Request) (wire.ModuleReply, error) {
+func (h *Host) moduleReply(r *http.Request) (wire.ModuleReply, error) {
 	var reply wire.ModuleReply
 	if r.Method != http.MethodPost {
 		return reply, refuse(http.StatusMethodNotAllowed, "method", "A module is asked about by a POST.")
@@ -219,6 +257,13 @@ func (s *Service) moduleReply(r *http.Request) (wire.ModuleReply, error) {
 	var q wire.ModuleQuery
 	if err != nil || len(raw) > maxEnroll || strict.Decode(raw, &q) != nil || len(q.ID) > maxModuleID {
 		return reply, refuse(http.StatusBadRequest, "malformed", "The request cannot be read; is the agent of this version?")
+	}
+	s, err := h.belongs(r.Context(), func(tx *store.Tx) (string, error) { return tx.CompanyOfModule(q.ID) })
+	if errors.Is(err, store.ErrNotFound) {
+		return reply, errNoSuchModule
+	}
+	if err != nil {
+		return reply, err
 	}
 	err = s.db.View(r.Context(), func(tx *store.Tx) error {
 		m, err := s.standing(tx, q.ID, s.now())
@@ -230,7 +275,7 @@ func (s *Service) moduleReply(r *http.Request) (wire.ModuleReply, error) {
 			return err
 		}
 		reply = wire.ModuleReply{Company: s.id, CompanyName: c.Name, ServerKey: s.PublicKey(), Name: m.Name,
-			Asks: asks(decodeSettings(c.Settings).Outgoing, m.Enabled)}
+			Asks: asks(decodeSettings(c.Settings).asking().Outgoing, m.Enabled)}
 		return nil
 	})
 	return reply, err

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"aval/agent/policy"
 	"aval/agent/record"
@@ -35,32 +33,47 @@ type Policy struct {
 	ReleasedUntil time.Time        `json:"released_until,omitzero"`
 	Settings      []policy.Setting `json:"settings"` // the draft
 	Changed       bool             `json:"changed"`  // the draft is not what is published
-	// Devices it is assigned to; All: to every device without one of its own.
+	// Devices it is assigned to, by id, and groups, by name; All: to every device
+	// that neither has one of its own nor is in a group that has one.
 	Devices []string `json:"devices"`
+	Groups  []string `json:"groups"`
 	All     bool     `json:"all"`
+	// Reach is how many devices have it, in whatever version.
+	Reach int `json:"reach"`
 }
+
+// Target is what a policy is assigned to. The one of a device counts before the
+// one of its group, and that one before the one of all devices.
+type Target string
+
+// Targets. The other ones are ToDevice and ToGroup.
+const ToAll Target = "all"
+
+// ToDevice is one device, by its id or name.
+func ToDevice(which string) Target { return Target("device:" + which) }
+
+// ToGroup is a group of devices, by its name or id.
+func ToGroup(which string) Target { return Target("group:" + which) }
 
 // CreatePolicy makes an empty policy.
 func (s *Service) CreatePolicy(ctx context.Context, name string) (Policy, error) {
-	if n := utf8.RuneCountInString(name); n == 0 || n > maxPolicyName || strings.TrimSpace(name) != name ||
-		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return Policy{}, fmt.Errorf("create policy: a name has 1 to %d printable characters and no space around them", maxPolicyName)
+	if err := checkTitle(name); err != nil {
+		return Policy{}, fmt.Errorf("create policy: %w", err)
 	}
 	now := s.now()
 	p := store.Policy{ID: store.NewID(now), Company: s.id, Name: name, Draft: "[]", CreatedAt: now}
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.InsertPolicy(p); err != nil {
+		if err := tx.InsertPolicy(p); errors.Is(err, store.ErrExists) {
+			return taken("policy", name)
+		} else if err != nil {
 			return err
 		}
-		return s.audit(tx, "policy-created", p.ID, name)
+		return s.note(tx, entry{kind: ChangePolicy, action: "policy-created", subject: p.ID, name: name, new: name})
 	})
-	if errors.Is(err, store.ErrExists) {
-		return Policy{}, fmt.Errorf("create policy: there is one named %q already", name)
-	}
 	if err != nil {
 		return Policy{}, fmt.Errorf("create policy: %w", err)
 	}
-	return Policy{ID: p.ID, Name: name, Settings: []policy.Setting{}, Devices: []string{}}, nil
+	return Policy{ID: p.ID, Name: name, Settings: []policy.Setting{}, Devices: []string{}, Groups: []string{}}, nil
 }
 
 // Policies lists all policies by name.
@@ -71,12 +84,16 @@ func (s *Service) Policies(ctx context.Context) (list []Policy, err error) {
 		if err != nil {
 			return err
 		}
+		groups, err := tx.Groups(s.id)
+		if err != nil {
+			return err
+		}
 		all, err := tx.Policies(s.id)
 		if err != nil {
 			return err
 		}
 		for _, p := range all {
-			v, err := describe(tx, p, assigned)
+			v, err := describe(tx, p, assigned, groups)
 			if err != nil {
 				return err
 			}
@@ -107,9 +124,17 @@ func noPolicy(name string) error {
 	return fmt.Errorf("there is no policy %q: aval-summarizer policy list shows them", name)
 }
 
-func describe(tx *store.Tx, p store.Policy, assigned map[string]string) (Policy, error) {
-	out := Policy{ID: p.ID, Name: p.Name, Version: p.Version, Changed: true, Devices: []string{}, All: assigned[""] == p.ID}
+func describe(tx *store.Tx, p store.Policy, assigned map[string]string, groups []store.DeviceGroup) (Policy, error) {
+	out := Policy{ID: p.ID, Name: p.Name, Version: p.Version, Changed: true, Devices: []string{}, Groups: []string{}, All: assigned[""] == p.ID}
+	for _, g := range groups {
+		if g.Policy == p.ID {
+			out.Groups = append(out.Groups, g.Name)
+		}
+	}
 	var err error
+	if out.Reach, err = tx.PolicyReach(p.Company, p.ID); err != nil {
+		return out, err
+	}
 	if out.Settings, err = decodeDraft(p.Draft); err != nil {
 		return out, err
 	}
@@ -188,10 +213,7 @@ func (s *Service) SetPolicy(ctx context.Context, name string, set []policy.Setti
 		if err != nil {
 			return err
 		}
-		if err := tx.DraftPolicy(p.ID, string(raw), s.now()); err != nil {
-			return err
-		}
-		return s.audit(tx, "policy-changed", p.ID, string(raw))
+		return s.draft(tx, p, string(raw), 0)
 	})
 	if err != nil {
 		return fmt.Errorf("set policy: %w", err)
@@ -199,41 +221,146 @@ func (s *Service) SetPolicy(ctx context.Context, name string, set []policy.Setti
 	return nil
 }
 
-// AssignPolicy assigns a policy to one device, or with an empty device to all
-// that have none of their own; an empty name takes the assignment away. Devices
-// that are connected hear of it within seconds.
-func (s *Service) AssignPolicy(ctx context.Context, name, device string) error {
+// draft gives a policy another draft.
+func (s *Service) draft(tx *store.Tx, p store.Policy, draft string, undoes int64) error {
+	if draft == p.Draft {
+		return nil
+	}
+	if err := tx.DraftPolicy(p.ID, draft, s.now()); err != nil {
+		return err
+	}
+	return s.note(tx, entry{ChangeDraft, "policy-changed", p.ID, p.Name, json.RawMessage(p.Draft), json.RawMessage(draft), undoes})
+}
+
+func (s *Service) undoDraft(tx *store.Tx, c store.Change) error {
+	p, err := tx.Policy(s.id, c.Subject)
+	if err != nil {
+		return err
+	}
+	if p.Draft != c.New {
+		return ErrChangedSince
+	}
+	return s.draft(tx, p, c.Old, c.Number)
+}
+
+// AssignPolicy assigns a policy; an empty name takes the assignment away.
+// Devices that are connected hear of it within seconds.
+func (s *Service) AssignPolicy(ctx context.Context, name string, to Target) error {
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
-		id := ""
+		var p store.Policy
 		if name != "" {
-			p, err := s.named(tx, name)
-			if err != nil {
+			var err error
+			if p, err = s.named(tx, name); err != nil {
 				return err
 			}
 			if p.Version == 0 {
 				return fmt.Errorf("policy %q was never published: publish it first", name)
 			}
-			id = p.ID
 		}
-		if device != "" {
-			if _, err := tx.Device(s.id, device); errors.Is(err, store.ErrNotFound) {
-				return fmt.Errorf("there is no device %q", device)
-			} else if err != nil {
+		kind, which, _ := strings.Cut(string(to), ":")
+		switch kind {
+		case "group":
+			g, err := s.groupFor(tx, which)
+			if err != nil {
 				return err
 			}
+			to, which = ToGroup(g.ID), g.Name
+		case "device":
+			d, err := s.deviceFor(tx, which)
+			if err != nil {
+				return err
+			}
+			if err := managed(d); err != nil {
+				return err
+			}
+			to, which = ToDevice(d.ID), d.Name
+		case string(ToAll):
+		default:
+			return fmt.Errorf("a policy cannot be assigned to %q", to)
 		}
-		if err := tx.AssignPolicy(s.id, device, id); err != nil {
-			return err
-		}
-		if err := s.audit(tx, "policy-assigned", device, name); err != nil {
-			return err
-		}
-		return s.changed(tx)
+		return s.assign(tx, to, which, p.ID, 0)
 	})
 	if err != nil {
 		return fmt.Errorf("assign policy: %w", err)
 	}
 	return nil
+}
+
+// assigned is a policy as the history names it.
+type assigned struct {
+	Policy string `json:"policy"`
+	Name   string `json:"name"`
+}
+
+// assignment is the policy that a target has; nil: none.
+func (s *Service) assignment(tx *store.Tx, to Target) (*assigned, error) {
+	kind, which, _ := strings.Cut(string(to), ":")
+	var id string
+	if kind == "group" {
+		g, err := tx.Group(s.id, which)
+		if err != nil {
+			return nil, err
+		}
+		id = g.Policy
+	} else {
+		all, err := tx.Assignments(s.id)
+		if err != nil {
+			return nil, err
+		}
+		id = all[which]
+	}
+	if id == "" {
+		return nil, nil
+	}
+	p, err := tx.Policy(s.id, id)
+	return &assigned{p.ID, p.Name}, err
+}
+
+// assign gives a target, whose group or device is named by its id, a policy; the
+// empty one takes it away.
+func (s *Service) assign(tx *store.Tx, to Target, name, policy string, undoes int64) error {
+	before, err := s.assignment(tx, to)
+	if err != nil {
+		return err
+	}
+	kind, which, _ := strings.Cut(string(to), ":")
+	if kind == "group" {
+		err = tx.AssignGroupPolicy(s.id, which, policy)
+	} else {
+		err = tx.AssignPolicy(s.id, which, policy)
+	}
+	if err != nil {
+		return err
+	}
+	after, err := s.assignment(tx, to)
+	if err != nil {
+		return err
+	}
+	if before == nil && after == nil || before != nil && after != nil && *before == *after {
+		return nil
+	}
+	if err := s.note(tx, entry{ChangeAssigned, "policy-assigned", string(to), name, before, after, undoes}); err != nil {
+		return err
+	}
+	return s.changed(tx)
+}
+
+func (s *Service) undoAssigned(tx *store.Tx, c store.Change) error {
+	is, err := s.assignment(tx, Target(c.Subject))
+	if err != nil {
+		return err
+	}
+	if !same(is, c.New) {
+		return ErrChangedSince
+	}
+	var was *assigned
+	if err := json.Unmarshal([]byte(c.Old), &was); err != nil {
+		return fmt.Errorf("read change: %w", err)
+	}
+	if was == nil {
+		was = &assigned{}
+	}
+	return s.assign(tx, Target(c.Subject), c.Name, was.Policy, c.Number)
 }
 
 // Draft is what the release key signs to have a policy's draft published: the
@@ -282,41 +409,118 @@ func (s *Service) PublishPolicy(ctx context.Context, name string, release []byte
 		if err != nil {
 			return err
 		}
-		c, err := tx.Company(s.id)
-		if err != nil {
-			return err
-		}
-		version = p.Version + 1
-		draft, err := decodeDraft(p.Draft)
-		if err != nil {
-			return err
-		}
-		values, problems := policy.ParseSettings(name, draft)
-		if len(problems) > 0 {
-			return &Invalid{problems}
-		}
-		set := decodeSettings(c.Settings)
-		if loose := policy.Loosens(values); len(set.ReleaseKey) > 0 && len(loose) > 0 && release == nil {
-			return fmt.Errorf("%s = %s can allow without a question and needs the company's release key: aval-summarizer policy draft, then policy sign --key F, then publish --signed FILE", loose[0].Name, loose[0])
-		}
-		if release != nil {
-			if err := checkRelease(release, set.ReleaseKey, p, version, s.id, s.now()); err != nil {
-				return err
-			}
-		}
-		v := store.PolicyVersion{Policy: p.ID, Version: version, Settings: p.Draft, Release: release, PublishedAt: s.now()}
-		if err := tx.PublishPolicy(v); err != nil {
-			return err
-		}
-		if err := s.audit(tx, "policy-published", p.ID, fmt.Sprintf("%s version %d", name, version)); err != nil {
-			return err
-		}
-		return s.changed(tx)
+		version, err = s.publish(tx, p, release, 0)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("publish policy: %w", err)
 	}
 	return version, nil
+}
+
+// ErrRelease: what is to be published can allow without a question and needs the
+// company's release key.
+var ErrRelease = errors.New("it needs the company's release key: aval-summarizer policy draft, then policy sign --key F, then publish --signed FILE")
+
+// published is a policy's version as the history keeps it.
+type published struct {
+	Version  int64           `json:"version"`
+	Settings json.RawMessage `json:"settings"`
+}
+
+// publish makes a policy's draft its next version.
+func (s *Service) publish(tx *store.Tx, p store.Policy, release []byte, undoes int64) (version int64, err error) {
+	c, err := tx.Company(s.id)
+	if err != nil {
+		return 0, err
+	}
+	version = p.Version + 1
+	draft, err := decodeDraft(p.Draft)
+	if err != nil {
+		return 0, err
+	}
+	values, problems := policy.ParseSettings(p.Name, draft)
+	if len(problems) > 0 {
+		return 0, &Invalid{problems}
+	}
+	set := decodeSettings(c.Settings)
+	if loose := policy.Loosens(values); len(set.ReleaseKey) > 0 && len(loose) > 0 && release == nil {
+		return 0, fmt.Errorf("%s = %s can allow without a question: %w", loose[0].Name, loose[0], ErrRelease)
+	}
+	if release != nil {
+		if err := checkRelease(release, set.ReleaseKey, p, version, s.id, s.now()); err != nil {
+			return 0, err
+		}
+	}
+	var before *published
+	if p.Version > 0 {
+		v, err := tx.PolicyVersion(p.ID, p.Version)
+		if err != nil {
+			return 0, err
+		}
+		before = &published{v.Version, json.RawMessage(v.Settings)}
+	}
+	v := store.PolicyVersion{Policy: p.ID, Version: version, Settings: p.Draft, Release: release, PublishedAt: s.now()}
+	if err := tx.PublishPolicy(v); err != nil {
+		return 0, err
+	}
+	if err := s.note(tx, entry{ChangePublished, "policy-published", p.ID, p.Name, before, published{version, json.RawMessage(p.Draft)}, undoes}); err != nil {
+		return 0, err
+	}
+	return version, s.changed(tx)
+}
+
+// undoPublished publishes the settings of before once more, as a new version:
+// versions only go up.
+func (s *Service) undoPublished(tx *store.Tx, c store.Change) error {
+	var was, is published
+	if err := errors.Join(json.Unmarshal([]byte(c.Old), &was), json.Unmarshal([]byte(c.New), &is)); err != nil {
+		return fmt.Errorf("read change: %w", err)
+	}
+	p, err := tx.Policy(s.id, c.Subject)
+	if err != nil {
+		return err
+	}
+	if p.Version != is.Version || p.Draft != string(is.Settings) {
+		return ErrChangedSince
+	}
+	if err := s.draft(tx, p, string(was.Settings), c.Number); err != nil {
+		return err
+	}
+	p.Draft = string(was.Settings)
+	_, err = s.publish(tx, p, nil, c.Number)
+	return err
+}
+
+// Version is one published version of a policy.
+type Version struct {
+	Version     int64            `json:"version"`
+	PublishedAt time.Time        `json:"published_at"`
+	Settings    []policy.Setting `json:"settings"`
+	Released    bool             `json:"released"` // with the company's release key
+}
+
+// PolicyVersions lists a policy's last published versions, newest first.
+func (s *Service) PolicyVersions(ctx context.Context, name string, limit int) (out []Version, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		p, err := s.named(tx, name)
+		if err != nil {
+			return err
+		}
+		list, err := tx.PolicyVersions(s.id, p.ID, limit)
+		for _, v := range list {
+			settings, err := decodeDraft(v.Settings)
+			if err != nil {
+				return err
+			}
+			out = append(out, Version{v.Version, v.PublishedAt, settings, len(v.Release) > 0})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", err)
+	}
+	return out, nil
 }
 
 // checkRelease holds a release against the draft that is to be published.
@@ -356,21 +560,26 @@ func (s *Service) SetReleaseKey(ctx context.Context, key ed25519.PublicKey) erro
 			return err
 		}
 		set := decodeSettings(c.Settings)
+		before := keyName(set.ReleaseKey)
 		set.ReleaseKey = key
 		c.Settings = set.encode()
-		id := "server"
-		if len(key) > 0 {
-			id = record.KeyID(key)
-		}
-		if err := s.audit(tx, "release-key-set", id, ""); err != nil {
+		if err := tx.UpdateCompany(c); err != nil {
 			return err
 		}
-		return tx.UpdateCompany(c)
+		return s.note(tx, entry{kind: ChangeReleaseKey, action: "release-key-set", subject: keyName(key), old: before, new: keyName(key)})
 	})
 	if err != nil {
 		return fmt.Errorf("set release key: %w", err)
 	}
 	return nil
+}
+
+// keyName is the id of a release key; server where it is the server's own.
+func keyName(key ed25519.PublicKey) string {
+	if len(key) == 0 {
+		return "server"
+	}
+	return record.KeyID(key)
 }
 
 // named looks a policy up for people.
@@ -392,5 +601,5 @@ func (s *Service) changed(tx *store.Tx) error {
 }
 
 func (s *Service) audit(tx *store.Tx, action, subject, detail string) error {
-	return tx.AddAudit(store.Audit{Company: s.id, At: s.now(), Actor: "administrator", Action: action, Subject: subject, Detail: detail})
+	return tx.AddAudit(store.Audit{Company: s.id, At: s.now(), Actor: s.actor.String(), Action: action, Subject: subject, Detail: detail})
 }

@@ -61,11 +61,11 @@ func TestPublishedPolicy(t *testing.T) {
 		_, err = co.PublishPolicy(ctx, name, nil)
 		must(err)
 	}
-	must(co.AssignPolicy(ctx, "Offices", ""))
+	must(co.AssignPolicy(ctx, "Offices", company.ToAll))
 	if b := given(); b.Policy == nil || b.Policy.String() != "Offices version 1" || len(b.Values) != 1 {
 		t.Fatalf("the one of all: %+v", b.Policy)
 	}
-	must(co.AssignPolicy(ctx, "Shops", "d1"))
+	must(co.AssignPolicy(ctx, "Shops", company.ToDevice("d1")))
 	if b := given(); b.Policy.Name != "Shops" {
 		t.Errorf("its own: %+v", b.Policy)
 	}
@@ -79,8 +79,8 @@ func TestPublishedPolicy(t *testing.T) {
 	if b := given(); b.Policy.Version != 2 || len(b.Values) != 2 || b.Version <= before {
 		t.Errorf("published: %+v", b.Policy)
 	}
-	must(co.AssignPolicy(ctx, "", "d1"))
-	must(co.AssignPolicy(ctx, "", ""))
+	must(co.AssignPolicy(ctx, "", company.ToDevice("d1")))
+	must(co.AssignPolicy(ctx, "", company.ToAll))
 	if b := given(); b.Policy != nil {
 		t.Errorf("taken away: %+v", b.Policy)
 	}
@@ -221,7 +221,7 @@ func TestIncomingNeedsItsRelease(t *testing.T) {
 	must(err)
 	_, err = co.PublishPolicy(ctx, "Offices", signed)
 	must(err)
-	must(co.AssignPolicy(ctx, "Offices", ""))
+	must(co.AssignPolicy(ctx, "Offices", company.ToAll))
 	if b := given(kept); b.Incoming != only {
 		t.Errorf("released: %+v", b.Options)
 	}

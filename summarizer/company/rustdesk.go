@@ -69,7 +69,14 @@ func (s *Service) RustDeskServer(ctx context.Context, device string) (server str
 
 // RustDeskFrom tells whether a request under such an address speaks for the
 // device, and where it is to be passed on to; nothing of it may be used otherwise.
-func (s *Service) RustDeskFrom(ctx context.Context, device, secret string) (ok bool, forward string, err error) {
+func (h *Host) RustDeskFrom(ctx context.Context, device, secret string) (ok bool, forward string, err error) {
+	s, err := h.belongs(ctx, func(tx *store.Tx) (string, error) { return tx.CompanyOfDevice(device) })
+	if errors.Is(err, store.ErrNotFound) {
+		return false, "", nil
+	}
+	if err != nil {
+		return false, "", err
+	}
 	err = s.db.View(ctx, func(tx *store.Tx) error {
 		c, err := tx.Company(s.id)
 		if err != nil {

@@ -70,7 +70,7 @@ func (s *Service) NewToken(ctx context.Context, life time.Duration) (wire.TokenF
 		if err := tx.InsertEnrolToken(store.Token{Hash: Hash(f.Token), Company: s.id, CreatedAt: now, ExpiresAt: now.Add(life)}); err != nil {
 			return err
 		}
-		return tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "server", Action: "token-created"})
+		return s.audit(tx, "token-created", "", "")
 	})
 	if err != nil {
 		return wire.TokenFile{}, fmt.Errorf("make token: %w", err)
@@ -88,7 +88,7 @@ func (s *Service) NewAdminLink(ctx context.Context) (string, error) {
 		if err := tx.InsertAdminLink(store.Token{Hash: Hash(secret), Company: s.id, CreatedAt: now, ExpiresAt: now.Add(linkLife)}); err != nil {
 			return err
 		}
-		return tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "server", Action: "admin-link-created"})
+		return s.audit(tx, "admin-link-created", "", "")
 	})
 	if err != nil {
 		return "", fmt.Errorf("make link: %w", err)
@@ -103,9 +103,6 @@ type FirstStart struct {
 	Link      string
 	TokenFile string // DATA/first-start/enrolment-token: a wire.TokenFile
 }
-
-// First returns what is left of the first start, nil when nothing is.
-func (s *Service) First() *FirstStart { return s.first }
 
 // completeFirstStart keeps a usable link and token in DATA/first-start until
 // somebody has signed in and a device has enrolled: a set-up that is taken up

@@ -14,22 +14,26 @@ import (
 
 // A user's token makes codes and announcements in that user's name and nobody
 // else's, until the user is disabled. Planted: without disabled_at in
-// store.UserOf the last row got its code.
+// store.LiveAPIToken the last row got its code.
 func TestUserAPI(t *testing.T) {
 	db, err := store.Open(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	co, err := company.Open(t.Context(), db, company.Options{Server: "https://support.example.com"})
+	h, err := company.Open(t.Context(), db, company.Options{Server: "https://support.example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := co.CreateUser(t.Context(), "Ana Souza", true)
+	co, err := h.Home(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := co.NewUserToken(t.Context(), u.ID)
+	u, err := co.CreateUser(t.Context(), company.NewUser{Name: "Ana Souza"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := co.CreateAPIToken(t.Context(), company.NewAPIToken{Name: "Help desk", User: u.ID, Scopes: []company.Permission{company.CodesWrite}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +55,7 @@ func TestUserAPI(t *testing.T) {
 		}
 		return w.Code, out
 	}
-	codes, announce := co.CodesAPI(), co.AnnounceAPI()
+	codes, announce := h.CodesAPI(), h.AnnounceAPI()
 	if _, _, err := co.CreateModule(t.Context(), "Help desk", false, 30); err != nil {
 		t.Fatal(err)
 	}

@@ -30,13 +30,13 @@ type askAnnounce struct {
 }
 
 // CodesAPI makes session codes of the user whose token it is: see NewCode.
-func (s *Service) CodesAPI() http.Handler {
-	return s.forUser(func(r *http.Request, u User, raw []byte) (any, error) {
+func (h *Host) CodesAPI() http.Handler {
+	return h.forUser(func(r *http.Request, s *Service, u User, raw []byte) (any, error) {
 		var ask askCode
 		if err := strict.Decode(raw, &ask); err != nil {
 			return nil, refuse(http.StatusBadRequest, "malformed", "The body is JSON with module, or {}.")
 		}
-		made, err := s.NewCode(r.Context(), CodeFor{Supporter: u.Name, LogSessions: u.LogSessions, Module: ask.Module, By: "user:" + u.ID})
+		made, err := s.NewCode(r.Context(), CodeFor{Supporter: u.Name, LogSessions: u.LogSessions, Module: ask.Module})
 		if errors.Is(err, ErrNoModule) {
 			return nil, refuse(http.StatusNotFound, "module-unknown", "There is no such module, or it has ended.")
 		}
@@ -45,8 +45,8 @@ func (s *Service) CodesAPI() http.Handler {
 }
 
 // AnnounceAPI announces sessions of the user whose token it is: see Announce.
-func (s *Service) AnnounceAPI() http.Handler {
-	return s.forUser(func(r *http.Request, u User, raw []byte) (any, error) {
+func (h *Host) AnnounceAPI() http.Handler {
+	return h.forUser(func(r *http.Request, s *Service, u User, raw []byte) (any, error) {
 		var ask askAnnounce
 		if err := strict.Decode(raw, &ask); err != nil || ask.Device == "" {
 			return nil, refuse(http.StatusBadRequest, "malformed", "The body is JSON with device: the computer's Aval ID.")
@@ -60,23 +60,23 @@ func (s *Service) AnnounceAPI() http.Handler {
 }
 
 // forUser lets f answer a POST that carries a user's token.
-func (s *Service) forUser(f func(r *http.Request, u User, raw []byte) (any, error)) http.Handler {
+func (h *Host) forUser(f func(r *http.Request, s *Service, u User, raw []byte) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, err := s.asked(r, f)
-		h := w.Header()
-		h.Set("Content-Type", "application/json")
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
+		v, err := h.asked(r, f)
+		head := w.Header()
+		head.Set("Content-Type", "application/json")
+		head.Set("Cache-Control", "no-store")
+		head.Set("X-Content-Type-Options", "nosniff")
 		var no *refusal
 		switch {
 		case errors.As(err, &no):
 			if no.status == http.StatusUnauthorized {
-				h.Set("WWW-Authenticate", "Bearer")
+				head.Set("WWW-Authenticate", "Bearer")
 			}
 			w.WriteHeader(no.status)
 			_ = json.NewEncoder(w).Encode(no.EnrollError)
 		case err != nil:
-			s.log.Error("answer a user's program", "path", r.URL.Path, "err", err)
+			h.log.Error("answer a user's program", "path", r.URL.Path, "err", err)
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not do this now; try again in a minute."})
 		default:
@@ -86,7 +86,7 @@ func (s *Service) forUser(f func(r *http.Request, u User, raw []byte) (any, erro
 	})
 }
 
-func (s *Service) asked(r *http.Request, f func(*http.Request, User, []byte) (any, error)) (any, error) {
+func (h *Host) asked(r *http.Request, f func(*http.Request, *Service, User, []byte) (any, error)) (any, error) {
 	if r.Method != http.MethodPost {
 		return nil, refuse(http.StatusMethodNotAllowed, "method", "This is a POST.")
 	}
@@ -94,10 +94,16 @@ func (s *Service) asked(r *http.Request, f func(*http.Request, User, []byte) (an
 	if !ok || token == "" {
 		return nil, refuse(http.StatusUnauthorized, "token-missing", "A user's token is needed: Authorization: Bearer.")
 	}
-	u, err := s.UserOf(r.Context(), token)
-	if errors.Is(err, ErrNoUser) {
-		return nil, refuse(http.StatusUnauthorized, "token-unknown", "This token is not known, or its user is disabled.")
+	s, caller, err := h.TokenOf(r.Context(), token)
+	switch {
+	case errors.Is(err, ErrNoToken):
+		return nil, refuse(http.StatusUnauthorized, "token-unknown", "This token is not known or has ended, or its user is disabled.")
+	case err != nil:
+		return nil, err
+	case caller.Actor.Kind != KindUser || !caller.May(CodesWrite):
+		return nil, refuse(http.StatusForbidden, "token-scope", "This needs a user's token with the scope codes:write.")
 	}
+	u, err := s.User(r.Context(), caller.Actor.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -105,5 +111,5 @@ func (s *Service) asked(r *http.Request, f func(*http.Request, User, []byte) (an
 	if err != nil || len(raw) > maxAsk {
 		return nil, refuse(http.StatusBadRequest, "malformed", "The request is too long or was cut off.")
 	}
-	return f(r, u, raw)
+	return f(r, s, u, raw)
 }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -11,15 +10,6 @@ import (
 	"aval/summarizer/company"
 	"aval/summarizer/summary"
 )
-
-// Codes makes session codes, announces sessions, and knows how computers reach the server.
-type Codes interface {
-	NewCode(context.Context, company.CodeFor) (company.NewCode, error)
-	Users(context.Context) ([]company.User, error)
-	Announce(ctx context.Context, user, device string) (company.Announced, error)
-	Server() string // https://HOST:PORT
-	Pin() string    // of its own certificate; empty: an authority vouches for it
-}
 
 // codesPage is where an administrator makes a session code.
 type codesPage struct {
@@ -53,9 +43,9 @@ func (c *Console) codes(w http.ResponseWriter, r *http.Request, v visitor) {
 }
 
 func (c *Console) codesPage(r *http.Request, v visitor) (codesPage, error) {
-	p := codesPage{frame: c.frame(r, v.cat, v.cat.T("console.codes", nil))}
-	p.Company, p.Back = summary.Clean(v.company.Name, 60), "/codes"
-	all, err := c.o.Codes.Users(r.Context())
+	p := codesPage{frame: c.frameOf(r, v, v.cat.T("console.codes", nil))}
+	p.Back = "/codes"
+	all, err := v.co.Users(r.Context(), company.UserFilter{Live: true})
 	for _, u := range all {
 		if u.DisabledAt.IsZero() {
 			u.Name = summary.Clean(u.Name, 60)
@@ -74,7 +64,7 @@ func (c *Console) announce(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	p.User, p.Device = r.PostFormValue("user"), strings.TrimSpace(r.PostFormValue("device"))
-	a, err := c.o.Codes.Announce(r.Context(), p.User, p.Device)
+	a, err := v.co.Announce(r.Context(), p.User, p.Device)
 	switch {
 	case errors.Is(err, company.ErrNoDevice), errors.Is(err, company.ErrNoUser):
 		p.NoDevice = true
@@ -99,7 +89,7 @@ func (c *Console) newCode(w http.ResponseWriter, r *http.Request, v visitor) {
 	}
 	p.Supporter, p.Module = strings.TrimSpace(r.PostFormValue("supporter")), strings.TrimSpace(r.PostFormValue("module"))
 	p.Unlogged = r.PostFormValue("unlogged") != ""
-	made, err := c.o.Codes.NewCode(r.Context(), company.CodeFor{Supporter: p.Supporter, LogSessions: !p.Unlogged, Module: p.Module, By: "admin"})
+	made, err := v.co.NewCode(r.Context(), company.CodeFor{Supporter: p.Supporter, LogSessions: !p.Unlogged, Module: p.Module})
 	switch {
 	case errors.Is(err, company.ErrNoModule):
 		p.NoModule = true
@@ -132,7 +122,7 @@ func (c *Console) join(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusNotFound, "console.error.not_found")
 		return
 	}
-	code := wire.Code{Secret: secret, Server: c.o.Codes.Server(), Pin: c.o.Codes.Pin()}
+	code := wire.Code{Secret: secret, Server: c.o.Host.Server(), Pin: c.o.Host.Pin()}
 	cat := c.catalog(r, "")
 	p := joinPage{frame: c.frame(r, cat, cat.T("console.join", nil)), Code: code.String(), Server: code.Host()}
 	c.show(w, r, http.StatusOK, "join", p)

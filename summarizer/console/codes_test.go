@@ -8,38 +8,18 @@ import (
 
 	"aval/agent/wire"
 	"aval/summarizer/company"
-	"aval/summarizer/store"
 )
-
-func startCodes(t *testing.T) *site {
-	t.Helper()
-	s, _ := startAnnounce(t)
-	return s
-}
-
-func startAnnounce(t *testing.T) (*site, *company.Service) {
-	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	co, err := company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return startWith(t, co), co
-}
 
 // A session is announced by a user whom the company knows, to a computer that it
 // knows; anything else is said beside the field.
 func TestAnnouncePage(t *testing.T) {
-	s, co := startAnnounce(t)
+	s := start(t)
+	co := s.co
 	b := s.signedIn("en")
 	if _, page := b.get(s.url + "/codes"); !strings.Contains(page, "user create NAME") || strings.Contains(page, `id="device"`) {
 		t.Errorf("without a user:\n%s", page)
 	}
-	u, err := co.CreateUser(t.Context(), "Ana <b>", true)
+	u, err := co.CreateUser(t.Context(), company.NewUser{Name: "Ana <b>"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +43,7 @@ func (b *browser) post(u string, form url.Values) (int, string) {
 // An administrator makes a code and sees it once, with its link; a form without
 // a name says so beside the field; who has not signed in makes none.
 func TestCodesPage(t *testing.T) {
-	s := startCodes(t)
+	s := start(t)
 	b := s.signedIn("en")
 	if code, page := b.get(s.url + "/"); code != 200 || !strings.Contains(page, `href="/codes"`) {
 		t.Errorf("the list does not lead to the codes: %d", code)
@@ -101,7 +81,7 @@ func TestCodesPage(t *testing.T) {
 // The page behind a code's link says what it is, to anybody, in their language,
 // and does not look the code up.
 func TestJoinPage(t *testing.T) {
-	s := startCodes(t)
+	s := start(t)
 	code, page := s.browser("pt-BR").get(s.url + "/join/7k3mq9td")
 	for _, want := range []string{"Um código de sessão do suporte", "7K3M-Q9TD@support.example.com:8443#sha256:", "não permitiu nada"} {
 		if code != 200 || !strings.Contains(page, want) {

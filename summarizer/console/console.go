@@ -2,8 +2,9 @@
 // one session's summary with the events that it rests on.
 //
 // The one rule that must not be broken: what came out of a session is shown as
-// text and never as markup; a page runs no script, loads nothing from elsewhere
-// and is shown only to a browser that signed in.
+// text and never as markup; a page runs no script but htmx, which
+// is our own copy, loads nothing from elsewhere, and is shown only to a browser
+// that signed in and by the table of routes.
 package console
 
 import (
@@ -21,30 +22,31 @@ import (
 
 	"golang.org/x/text/language"
 
-	"aval/agent/wire"
 	"aval/assets"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/summary"
 )
 
 //go:embed templates/*.html
 var templates embed.FS
 
-//go:embed static/console.css
-var css string
+//go:embed static/*.css static/htmx.js
+var static embed.FS
 
 // policy is the Content-Security-Policy of every page: nothing but our own
-// style sheet, pictures and forms.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// style sheet, script, pictures, forms and requests.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Options of New.
 type Options struct {
 	// Enrol gives the commands that make a computer known to this server; the
 	// empty list shows them to who is signed in. nil: none are shown.
 	Enrol func() string
-	// Codes makes session codes; nil: there are none, and no page for them.
-	Codes Codes
-	Now   func() time.Time // nil: time.Now
-	Log   *slog.Logger     // nil: slog.Default
+	// Host has the companies whose people sign in here; required.
+	Host *company.Host
+	Now  func() time.Time // nil: time.Now
+	Log  *slog.Logger     // nil: slog.Default
 	// Zone is the time zone of all times shown; nil: the server's own.
 	Zone *time.Location
 }
@@ -56,6 +58,7 @@ type Console struct {
 	mux  http.Handler
 	page *template.Template
 	css  []byte
+	js   []byte
 }
 
 // New makes the console of db. It must be served by TLS only: its cookies are
@@ -73,30 +76,44 @@ func New(db *store.DB, o Options) *Console {
 	if o.Zone == nil {
 		o.Zone = time.Local
 	}
-	c := &Console{db: db, o: o, css: append(palette(), css...)}
+	c := &Console{db: db, o: o}
+	c.css, c.js = styles(), read("static/htmx.js")
 	c.page = template.Must(template.New("").ParseFS(templates, "templates/*.html"))
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", c.signedIn(c.list))
-	mux.HandleFunc("GET /s/{ref}", c.signedIn(c.session))
-	mux.HandleFunc("POST /s/{ref}/retry", c.signedIn(c.retry))
-	if o.Codes != nil {
-		mux.HandleFunc("GET /codes", c.signedIn(c.codes))
-		mux.HandleFunc("POST /codes", c.signedIn(c.newCode))
-		mux.HandleFunc("POST /codes/announce", c.signedIn(c.announce))
-		mux.HandleFunc("GET "+wire.JoinPath+"{code}", c.join)
+	for _, rt := range c.routes() {
+		h := rt.open
+		if h == nil {
+			h = c.signedIn(rt.Needs, rt.serve)
+		}
+		mux.HandleFunc(rt.Method+" "+rt.Pattern, h)
 	}
-	mux.HandleFunc("GET /sign-in", c.signIn)
-	mux.HandleFunc("POST /sign-out", c.signOut)
-	mux.HandleFunc("GET /lang", c.language)
-	mux.HandleFunc("GET /static/console.css", c.style)
-	mux.HandleFunc("GET /static/icon.png", icon)
-	mux.HandleFunc("GET /favicon.ico", icon)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusNotFound, "console.error.not_found")
 	})
 	c.mux = http.NewCrossOriginProtection().Handler(mux)
 	return c
+}
+
+// read is an embedded file; that it is there is decided when it is compiled.
+func read(name string) []byte {
+	b, err := static.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// styles is the one style sheet: the colours, console.css, then those of the pages.
+func styles() []byte {
+	out := append(palette(), read("static/console.css")...)
+	files, _ := static.ReadDir("static") // sorted
+	for _, f := range files {
+		if name := f.Name(); strings.HasSuffix(name, ".css") && name != "console.css" {
+			out = append(out, read("static/"+name)...)
+		}
+	}
+	return out
 }
 
 // ServeHTTP answers one request.
@@ -113,16 +130,21 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mux.ServeHTTP(w, r)
 }
 
-// visitor is who looks at a page: a company's administrator, or nobody yet.
+// visitor is who looks at a page, and the company that they look at.
 type visitor struct {
 	company store.Company
+	co      *company.Service // as the visitor deals with it
+	actor   company.Actor
 	cat     *assets.Catalog
 }
 
-// signedIn lets f answer only a browser that signed in.
-func (c *Console) signedIn(f func(http.ResponseWriter, *http.Request, visitor)) http.HandlerFunc {
+// may tells whether the visitor has a permission.
+func (v visitor) may(p company.Permission) bool { return v.actor.Role.May(p) }
+
+// signedIn lets f answer only a browser that signed in, of somebody who may.
+func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter, *http.Request, visitor)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		company, err := c.who(r)
+		v, err := c.who(r)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			if r.Method == http.MethodGet {
@@ -132,8 +154,11 @@ func (c *Console) signedIn(f func(http.ResponseWriter, *http.Request, visitor)) 
 			c.fail(w, r, http.StatusForbidden, "console.error.signed_out")
 		case err != nil:
 			c.broken(w, r, err)
+		case !v.may(needs):
+			c.fail(w, r, http.StatusForbidden, "console.error.not_allowed")
 		default:
-			f(w, r, visitor{company, c.catalog(r, company.Lang)})
+			v.cat = c.catalog(r, v.company.Lang)
+			f(w, r, v)
 		}
 	}
 }
@@ -179,11 +204,17 @@ type frame struct {
 	Back     string // this page, for the language switch
 	Langs    []choice
 	Company  string // empty: nobody is signed in
+	Who      string // who is signed in; empty: a browser that came by a link
+	Menu     []menuItem
 	Credits  string
 	Zone     string
 	T        func(key string) string
 	Selected string // the ref of the session that is shown
-	HasCodes bool
+}
+
+type menuItem struct {
+	Path, Text string
+	Current    bool // this page, or one below it
 }
 
 type choice struct {
@@ -194,8 +225,9 @@ type choice struct {
 // langNames are the languages by their own names.
 var langNames = map[string]string{"en": "English", "pt-BR": "Português"}
 
+// frame is the frame of a page that somebody sees who is not known.
 func (c *Console) frame(r *http.Request, cat *assets.Catalog, title string) frame {
-	f := frame{HasCodes: c.o.Codes != nil, Lang: cat.Lang, Title: title, Back: r.URL.RequestURI(), T: func(k string) string { return cat.T(k, nil) }}
+	f := frame{Lang: cat.Lang, Title: title, Back: r.URL.RequestURI(), T: func(k string) string { return cat.T(k, nil) }}
 	for _, l := range assets.LangsOf("console") {
 		name := langNames[l]
 		if name == "" {
@@ -204,6 +236,20 @@ func (c *Console) frame(r *http.Request, cat *assets.Catalog, title string) fram
 		f.Langs = append(f.Langs, choice{l, name, l == cat.Lang})
 	}
 	f.Zone = cat.T("console.zone", assets.Args{"zone": "UTC" + strings.Replace(c.o.Now().In(c.o.Zone).Format("-07:00"), "-", "−", 1)})
+	return f
+}
+
+// frameOf is the frame of a visitor's page: with the menu of what they may see.
+func (c *Console) frameOf(r *http.Request, v visitor, title string) frame {
+	f := c.frame(r, v.cat, title)
+	f.Company, f.Who = summary.Clean(v.company.Name, 60), summary.Clean(v.actor.Name, 60)
+	for _, rt := range c.routes() {
+		if rt.Menu != "" && v.may(rt.Needs) {
+			path := strings.TrimSuffix(rt.Pattern, "{$}")
+			f.Menu = append(f.Menu, menuItem{path, v.cat.T(rt.Menu, nil), path == r.URL.Path || path != "/" && strings.HasPrefix(r.URL.Path, path+"/") ||
+				path == "/" && strings.HasPrefix(r.URL.Path, "/s/")})
+		}
+	}
 	return f
 }
 
@@ -245,6 +291,12 @@ func (c *Console) style(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
 	w.Header().Set("Cache-Control", "max-age=300")
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.css))
+}
+
+func (c *Console) script(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	w.Header().Set("Cache-Control", "max-age=86400")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.js))
 }
 
 func icon(w http.ResponseWriter, r *http.Request) {

@@ -12,6 +12,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"aval/agent/event"
+	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
@@ -28,15 +30,15 @@ import (
 
 // site is a console on a real TLS server over a real store.
 type site struct {
-	t   *testing.T
-	db  *store.DB
-	url string
-	srv *httptest.Server
+	t    *testing.T
+	db   *store.DB
+	host *company.Host
+	co   *company.Service // the one that the sample is of
+	url  string
+	srv  *httptest.Server
 }
 
-func start(t *testing.T) *site { return startWith(t, nil) }
-
-func startWith(t *testing.T, codes console.Codes) *site {
+func start(t *testing.T) *site {
 	t.Helper()
 	db, err := store.Open(t.Context(), t.TempDir())
 	if err != nil {
@@ -45,9 +47,20 @@ func startWith(t *testing.T, codes console.Codes) *site {
 	if err := sample.Fill(t.Context(), db, "pt-BR"); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Codes: codes, Enrol: func() string { return "aval enroll --token-file T" }}))
+	if _, err := company.MakeReleaseKey(filepath.Join(db.Dir(), "keys", sample.Company+".pem")); err != nil { // a signing key is one as well
+		t.Fatal(err)
+	}
+	host, err := company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	co, err := host.Of(t.Context(), sample.Company)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host, Enrol: func() string { return "aval enroll --token-file T" }}))
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
-	return &site{t, db, srv.URL, srv}
+	return &site{t, db, host, co, srv.URL, srv}
 }
 
 func (s *site) link() string {
@@ -174,7 +187,11 @@ func TestHostile(t *testing.T) {
 	ids := map[string]bool{}
 	for _, n := range elements(t, body) {
 		switch name := n.Name.Local; name {
-		case "script", "svg", "iframe", "object", "embed", "style", "base", "i":
+		case "script":
+			if attr(n, "src") != "/static/htmx.js" {
+				t.Errorf("script %s", attr(n, "src"))
+			}
+		case "svg", "iframe", "object", "embed", "style", "base", "i":
 			t.Errorf("<%s> is in the page", name)
 		case "img":
 			if attr(n, "src") != "/static/icon.png" {

@@ -53,8 +53,8 @@ func (c *Console) list(w http.ResponseWriter, r *http.Request, v visitor) {
 }
 
 func (c *Console) listPage(r *http.Request, v visitor) (p listPage, err error) {
-	p.frame = c.frame(r, v.cat, v.cat.T("console.sessions", nil))
-	p.Company, p.Enrol = summary.Clean(v.company.Name, 60), c.o.Enrol()
+	p.frame = c.frameOf(r, v, v.cat.T("console.sessions", nil))
+	p.Enrol = c.o.Enrol()
 	after, paged := cursor(r.URL.Query().Get("after"))
 	p.Newer = paged
 	now := c.o.Now()
@@ -192,7 +192,7 @@ func (c *Console) retry(w http.ResponseWriter, r *http.Request, v visitor) {
 		if s.JobState != store.JobFailed {
 			return nil // it was tried again meanwhile
 		}
-		if err := t.AddAudit(store.Audit{Company: v.company.ID, At: now, Actor: "admin", Action: "summary-retried", Subject: s.Ref}); err != nil {
+		if err := t.AddAudit(store.Audit{Company: v.company.ID, At: now, Actor: v.actor.String(), Action: "summary-retried", Subject: s.Ref}); err != nil {
 			return err
 		}
 		return t.RestartJob(store.JobSummary, s.Key, now)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aval/assets"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 )
 
@@ -30,11 +31,11 @@ func hash(secret string) []byte {
 	return sum[:]
 }
 
-// who is the company whose administrator sent r, or store.ErrNotFound.
-func (c *Console) who(r *http.Request) (co store.Company, err error) {
+// who is who sent r, or store.ErrNotFound.
+func (c *Console) who(r *http.Request) (v visitor, err error) {
 	k, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return co, store.ErrNotFound
+		return v, store.ErrNotFound
 	}
 	now := c.o.Now()
 	var s store.ConsoleSession
@@ -42,17 +43,25 @@ func (c *Console) who(r *http.Request) (co store.Company, err error) {
 		if s, err = t.ConsoleSession(hash(k.Value), now); err != nil {
 			return err
 		}
-		co, err = t.Company(s.Company)
+		v.company, err = t.Company(s.Company)
 		return err
 	})
-	if err != nil || now.Sub(s.LastUsedAt) < touchEvery {
-		return co, err
+	if err != nil {
+		return v, err
+	}
+	if v.co, err = c.o.Host.Of(r.Context(), s.Company); err != nil {
+		return v, err
+	}
+	v.actor = company.Link
+	v.co = v.co.As(v.actor)
+	if now.Sub(s.LastUsedAt) < touchEvery {
+		return v, nil
 	}
 	expires := now.Add(idle)
 	if last := s.CreatedAt.Add(longest); expires.After(last) {
 		expires = last
 	}
-	return co, c.db.Tx(r.Context(), func(t *store.Tx) error { return t.TouchConsoleSession(s.Hash, now, expires) })
+	return v, c.db.Tx(r.Context(), func(t *store.Tx) error { return t.TouchConsoleSession(s.Hash, now, expires) })
 }
 
 // signIn uses up the one-time link's token and signs the browser in. The
@@ -70,7 +79,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	secret, now := newSecret(), c.o.Now()
 	err := c.db.Tx(r.Context(), func(t *store.Tx) error {
-		company, err := t.UseAdminLink(hash(token), now)
+		co, err := t.UseAdminLink(hash(token), now)
 		if err != nil {
 			return err
 		}
@@ -79,10 +88,10 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 				return err
 			}
 		}
-		if err := t.InsertConsoleSession(store.ConsoleSession{Hash: hash(secret), Company: company, CreatedAt: now, ExpiresAt: now.Add(idle)}); err != nil {
+		if err := t.InsertConsoleSession(store.ConsoleSession{Hash: hash(secret), Company: co, CreatedAt: now, ExpiresAt: now.Add(idle)}); err != nil {
 			return err
 		}
-		return t.AddAudit(store.Audit{Company: company, At: now, Actor: "admin", Action: "console-signed-in"})
+		return t.AddAudit(store.Audit{Company: co, At: now, Actor: company.Link.String(), Action: "console-signed-in"})
 	})
 	switch {
 	case errors.Is(err, store.ErrNotFound):

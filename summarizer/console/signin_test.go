@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 	"aval/summarizer/summary/sample"
 )
@@ -100,7 +101,7 @@ func TestCookieAndHeaders(t *testing.T) {
 	for _, p := range []string{"/", "/sign-in", "/nowhere", "/static/console.css", "/favicon.ico"} {
 		res, _ := b.do("GET", p)
 		csp := res.Header.Get("Content-Security-Policy")
-		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || strings.Contains(csp, "script-src") || !strings.Contains(csp, "frame-ancestors 'none'") {
+		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "script-src 'self';") || !strings.Contains(csp, "frame-ancestors 'none'") {
 			t.Errorf("%s: %q", p, csp)
 		}
 		if res.Header.Get("X-Content-Type-Options") != "nosniff" || res.Header.Get("Referrer-Policy") == "" {
@@ -136,12 +137,13 @@ func TestCrossSite(t *testing.T) {
 func TestOtherCompany(t *testing.T) {
 	s := start(t)
 	k := s.put(sample.Shell())
+	other, err := s.host.Create(t.Context(), "Other", "en", "", company.Command)
+	if err != nil {
+		t.Fatal(err)
+	}
 	h := sha256.Sum256([]byte("other"))
 	if err := s.db.Tx(t.Context(), func(x *store.Tx) error {
-		if err := x.InsertCompany(store.Company{ID: "other", Name: "Other", Tier: "self-hosted", Lang: "en", Settings: "{}", CreatedAt: time.Now()}); err != nil {
-			return err
-		}
-		return x.InsertAdminLink(store.Token{Hash: h[:], Company: "other", CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
+		return x.InsertAdminLink(store.Token{Hash: h[:], Company: other.ID(), CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,26 +1,22 @@
 // Package credit keeps the ledger of AI credits: the free lot of each month,
-// packs that were bought, and what each session used.
+// packs that were ordered, and what each session used.
 //
 // The one rule that must not be broken: a session is charged once, ever, and
 // only in the transaction that stores its summary; the sum of what was granted
 // equals the sum of what is left plus the sum of what was used.
 //
-// How many credits a licence brings is data, not code: rules.json. The figures
-// of the four commercial tiers are those of TeamViewer's article on Session
-// Insights (Business 5, Premium 10, Corporate 15, Tensor 50 on the 1st of the
-// month). "self-hosted" is our own: whoever runs the server pays for no
-// summary that rules wrote, and has 50 a month for those of a model.
+// How many credits a licence brings, and what packs cost, is data, not code:
+// rules.json, or the file of an operator's own. The figures of the four
+// commercial tiers are those of TeamViewer's article on Session Insights
+// (Business 5, Premium 10, Corporate 15, Tensor 50 on the 1st of the month).
+// "self-hosted" is our own: whoever runs the server pays for no summary that
+// rules wrote, and has 50 a month for those of a model. The packs and prices
+// that are compiled in are examples.
 package credit
 
 import (
-	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"aval/summarizer/store"
@@ -29,111 +25,145 @@ import (
 // DefaultTier is what a server's first company gets.
 const DefaultTier = "self-hosted"
 
+// DefaultWarn is how many credits are left when a company is warned, unless it
+// chose another number.
+const DefaultWarn = 2
+
 // Kinds of lot.
 const (
-	Free  = "free"  // of one calendar month, UTC; what is left then is gone
-	AddOn = "addon" // a pack; its full amount until the licence's renewal
+	Free  = "free"  // of one calendar month of the company's; what is left then is gone
+	AddOn = "addon" // of an order; its full amount until the licence's renewal
 )
 
-// Rule is what one tier brings and what a summary costs in it.
-type Rule struct {
-	// Monthly is how many credits come free on the 1st of each month, UTC.
-	Monthly int64 `json:"monthly"`
-	// Cost of one session by the name of the engine; "*": any other. 0 or 1.
-	Cost map[string]int64 `json:"cost"`
-}
+// actor is who grants what comes by itself.
+const actor = "server"
 
-//go:embed rules.json
-var rulesJSON []byte
+// ZoneOf is the company's time zone. An unknown one is ErrZone, never UTC in
+// silence.
+func ZoneOf(c store.Company) (*time.Location, error) { return LoadZone(c.Zone) }
 
-var rules = sync.OnceValue(func() map[string]Rule {
-	var r map[string]Rule
-	if err := json.Unmarshal(rulesJSON, &r); err != nil {
-		panic(fmt.Errorf("rules.json: %w", err)) // compiled in: the tests see it first
+// LoadZone finds a time zone by its name in the IANA database; empty is UTC.
+func LoadZone(name string) (*time.Location, error) {
+	if name == "" || name == "UTC" {
+		return time.UTC, nil
 	}
-	return r
-})
-
-// Tiers lists the names of all tiers, sorted.
-func Tiers() []string { return slices.Sorted(maps.Keys(rules())) }
-
-// ErrTier: a company's tier is in no rule.
-var ErrTier = errors.New("unknown licence tier")
-
-// RuleOf returns the rule of a tier; ErrTier for an unknown one, never a guess.
-func RuleOf(tier string) (Rule, error) {
-	r, ok := rules()[strings.ToLower(tier)]
-	if !ok {
-		return Rule{}, fmt.Errorf("find credit rule: %w %q", ErrTier, tier)
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		return nil, fmt.Errorf("%w %q: a name such as America/Sao_Paulo is needed", ErrZone, name)
 	}
-	return r, nil
+	return zone, nil
 }
 
-// CostOf is what one session costs that engine summarises.
-func (r Rule) CostOf(engine string) int64 {
-	if c, ok := r.Cost[engine]; ok {
-		return c
+// NextMonth is when the company's next free lot comes.
+func NextMonth(c store.Company, now time.Time) (time.Time, error) {
+	zone, err := ZoneOf(c)
+	if err != nil {
+		return time.Time{}, err
 	}
-	return r.Cost["*"]
+	_, _, to := month(now, zone)
+	return to, nil
 }
 
-// month is the calendar month of now in UTC, and its first instant and the next one's.
-func month(now time.Time) (name string, from, to time.Time) {
-	now = now.UTC()
-	from = time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
-	return from.Format("2006-01"), from, from.AddDate(0, 1, 0)
+// due is one lot that ought to be there by now.
+type due struct {
+	lot    store.CreditLot
+	charge *store.CreditCharge // of an order; nil: it is free
 }
 
-// NextMonth is when the next free lot comes.
-func NextMonth(now time.Time) time.Time {
-	_, _, to := month(now)
-	return to
+// missing lists the lots that the company ought to have at now and has not: the
+// month's, and one for each order that goes on.
+func missing(t *store.Tx, c store.Company, now time.Time) (list []due, err error) {
+	rule, err := RuleOf(c.Tier)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := ZoneOf(c)
+	if err != nil {
+		return nil, err
+	}
+	if rule.Monthly > 0 {
+		period, from, to := month(now, zone)
+		list = append(list, due{lot: store.CreditLot{Company: c.ID, Kind: Free, Period: period, Granted: rule.Monthly, ValidFrom: from, ExpiresAt: to, CreatedAt: now}})
+	}
+	orders, err := t.CreditOrders(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if len(orders) > 0 {
+		from, to, err := term(t, c, now, zone)
+		switch {
+		case errors.Is(err, ErrTerm): // the licence begins later: nothing renews
+		case err != nil:
+			return nil, err
+		default:
+			for _, o := range orders {
+				// Cancelled before this term began: it has had its last lot.
+				if o.CancelledAt.IsZero() || o.CancelledAt.After(from.In(zone)) {
+					list = append(list, ordered(o, from, to, from, zone, now))
+				}
+			}
+		}
+	}
+	out := list[:0]
+	for _, d := range list {
+		has, err := t.HasLot(c.ID, d.lot.Kind, d.lot.Period)
+		if err != nil {
+			return nil, err
+		}
+		if !has {
+			out = append(out, d)
+		}
+	}
+	return out, nil
 }
 
-// GrantMonth adds the company's free lot of the month of now. It is idempotent;
-// a server that was down on the 1st catches up with its first call. When a lot
-// was added, jobs that waited for credits become ready.
-func GrantMonth(t *store.Tx, c store.Company, now time.Time) (added bool, err error) {
-	r, err := RuleOf(c.Tier)
-	if err != nil || r.Monthly == 0 {
+// Due tells whether CatchUp has something to add. It only reads.
+func Due(t *store.Tx, c store.Company, now time.Time) (bool, error) {
+	list, err := missing(t, c, now)
+	return len(list) > 0, err
+}
+
+// CatchUp adds the lots that the company ought to have at now: the free one of
+// the month, and for each order the one of the term. It is idempotent: a server
+// that was down on the day catches up with its first call, and a month or term
+// that has passed altogether brings nothing. The old lots of an order end with
+// the instant at which the new ones begin, so one transaction does both. Jobs
+// that waited for credits become ready.
+func CatchUp(t *store.Tx, c store.Company, now time.Time) (added int, err error) {
+	list, err := missing(t, c, now)
+	for _, d := range list {
+		ok, err := add(t, d, actor)
+		if err != nil {
+			return added, err
+		}
+		if ok {
+			added++
+		}
+	}
+	return added, err
+}
+
+// add grants a lot, once: false where it was granted before.
+func add(t *store.Tx, d due, by string) (bool, error) {
+	id, err := t.InsertLot(d.lot)
+	if errors.Is(err, store.ErrExists) {
+		return false, nil
+	}
+	if err != nil {
 		return false, err
 	}
-	period, from, to := month(now)
-	return add(t, store.CreditLot{Company: c.ID, Kind: Free, Period: period, Granted: r.Monthly, ValidFrom: from, ExpiresAt: to, CreatedAt: now})
-}
-
-// HasMonth tells whether GrantMonth has nothing to add.
-func HasMonth(t *store.Tx, c store.Company, now time.Time) (bool, error) {
-	r, err := RuleOf(c.Tier)
-	if err != nil || r.Monthly == 0 {
-		return true, err
+	if d.charge != nil {
+		d.charge.Lot = id
+		if err := t.InsertCreditCharge(*d.charge); err != nil {
+			return false, err
+		}
 	}
-	lots, err := t.Lots(c.ID, now)
-	period, _, _ := month(now)
-	return slices.ContainsFunc(lots, func(l store.CreditLot) bool { return l.Kind == Free && l.Period == period }), err
-}
-
-// AddPack adds a pack of credits that is valid from now until renewal; order is
-// its number: the same order is added once. Jobs that waited become ready.
-func AddPack(t *store.Tx, company, order string, credits int64, renewal, now time.Time) (added bool, err error) {
-	switch {
-	case credits <= 0:
-		return false, fmt.Errorf("add credits: %d is not a number of credits", credits)
-	case order == "":
-		return false, errors.New("add credits: the order has no number")
-	case !renewal.After(now):
-		return false, fmt.Errorf("add credits: the renewal date %s has passed", renewal.UTC().Format(time.DateOnly))
-	}
-	return add(t, store.CreditLot{Company: company, Kind: AddOn, Period: order, Granted: credits, ValidFrom: now, ExpiresAt: renewal, CreatedAt: now})
-}
-
-func add(t *store.Tx, l store.CreditLot) (bool, error) {
-	added, err := t.InsertLot(l)
-	if err != nil || !added {
+	l := d.lot
+	if err := t.AddAudit(store.Audit{Company: l.Company, At: l.CreatedAt, Actor: by, Action: "credits-granted",
+		Subject: l.Kind + ":" + l.Period, Detail: fmt.Sprintf("granted=%d expires=%s", l.Granted, l.ExpiresAt.UTC().Format(time.RFC3339))}); err != nil {
 		return false, err
 	}
-	if err := t.AddAudit(store.Audit{Company: l.Company, At: l.CreatedAt, Actor: "server", Action: "credits-granted",
-		Subject: l.Kind + ":" + l.Period, Detail: fmt.Sprintf("granted=%d", l.Granted)}); err != nil {
+	if err := watch(t, l.Company, l.CreatedAt); err != nil {
 		return false, err
 	}
 	_, err = t.ReleaseJobs(l.Company, l.CreatedAt)
@@ -159,10 +189,52 @@ func Enough(t *store.Tx, c store.Company, k store.Key, engine string, now time.T
 
 // Charge books what the session costs. A session that was charged before is not
 // charged again, whatever engine wrote then. store.ErrNoCredit: none is left.
+// Where few are left now, a warning goes into the audit, once until there are
+// more again.
 func Charge(t *store.Tx, c store.Company, k store.Key, engine string, now time.Time) (store.CreditUse, error) {
 	r, err := RuleOf(c.Tier)
 	if err != nil {
 		return store.CreditUse{}, err
 	}
-	return t.UseCredit(k, r.CostOf(engine), now)
+	cost := r.CostOf(engine)
+	use, err := t.UseCredit(k, cost, now)
+	if err != nil || cost == 0 {
+		return use, err
+	}
+	return use, watch(t, c.ID, now)
+}
+
+// warning is at how many credits a company is warned, and since when it is.
+func warning(t *store.Tx, company string) (warn int64, lowAt time.Time, err error) {
+	warn, lowAt, err = t.CreditWarning(company)
+	if errors.Is(err, store.ErrNotFound) {
+		return DefaultWarn, time.Time{}, nil
+	}
+	return warn, lowAt, err
+}
+
+// watch notes when the balance falls to the warning's number, and when it has
+// risen above it again.
+func watch(t *store.Tx, company string, now time.Time) error {
+	warn, lowAt, err := warning(t, company)
+	if err != nil {
+		return err
+	}
+	left, err := t.Balance(company, now)
+	switch {
+	case err != nil:
+		return err
+	case left <= warn && lowAt.IsZero():
+		if err := t.AddAudit(store.Audit{Company: company, At: now, Actor: actor, Action: "credits-low", Subject: company,
+			Detail: fmt.Sprintf("left=%d warn=%d", left, warn)}); err != nil {
+			return err
+		}
+		if err := t.TellCreditsLow(company, left, warn, now); err != nil {
+			return err
+		}
+		return t.SetCreditWarning(company, warn, now)
+	case left > warn && !lowAt.IsZero():
+		return t.SetCreditWarning(company, warn, time.Time{})
+	}
+	return nil
 }

@@ -220,6 +220,9 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 	if g.Direction != consent.Outgoing && g.Direction != consent.Incoming {
 		return no(CodeBadGrant)
 	}
+	if c.account && !accountFollows(g) {
+		return no(CodeUnknownPolicy)
+	}
 	served := strings.HasPrefix(g.PolicyOrigin, originServer) || strings.Contains(g.PolicyOrigin, ", "+originServer)
 	if g.PolicyVersion == 0 {
 		if served || g.Direction == consent.Incoming {
@@ -242,7 +245,7 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 	if err != nil {
 		return fmt.Errorf("read options %d: %w", g.PolicyVersion, err)
 	}
-	if g.Direction == consent.Incoming && !incomingFollows(g, o) {
+	if g.Direction == consent.Incoming && !incomingFollows(g, o, c.account) {
 		return no(CodeUnknownPolicy)
 	}
 	if !served {
@@ -254,11 +257,23 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 	return nil
 }
 
+// accountFollows tells whether a grant of a computer that is signed in to an
+// account rests on the person's own word, a yes or their own setting, and comes
+// out of what went into it, from which everything was taken that could allow
+// without one. The company manages nothing there, so no policy allows anything.
+func accountFollows(g record.Grant) bool {
+	said := g.Input
+	policy.Unmanaged(&said)
+	return said == g.Input && consent.Decide(g.Input) == g.Decision &&
+		(g.Basis == consent.BasisConsent || g.Basis == consent.BasisStandingSetting) &&
+		(g.PolicyOrigin == policy.FromAccount || strings.HasSuffix(g.PolicyOrigin, ", "+policy.FromAccount))
+}
+
 // incomingFollows tells whether a grant for an incoming session comes out of the
 // options that it names: they ask for it, the decision is that of what the grant
 // says went into it, and where the server's is the only policy, or there is
 // none, that is what the policy says.
-func incomingFollows(g record.Grant, o record.Options) bool {
+func incomingFollows(g record.Grant, o record.Options, account bool) bool {
 	if o.Policy != nil && !strings.HasSuffix(g.PolicyOrigin, originServer+o.Policy.String()) {
 		return false // the policy that they hold is one of the sources, whatever others there are
 	}
@@ -269,7 +284,7 @@ func incomingFollows(g record.Grant, o record.Options) bool {
 	}
 	var layers []policy.Layer
 	switch {
-	case g.PolicyOrigin == "none":
+	case g.PolicyOrigin == "none", account && g.PolicyOrigin == policy.FromAccount:
 	case o.Policy != nil && g.PolicyOrigin == originServer+o.Policy.String():
 		values, problems := policy.ParseSettings(o.Policy.String(), o.Policy.Settings)
 		if len(problems) > 0 {
@@ -281,6 +296,9 @@ func incomingFollows(g record.Grant, o record.Options) bool {
 	}
 	said := in
 	policy.Merge(layers).Fill(&said)
+	if account {
+		policy.Unmanaged(&said)
+	}
 	said.PolicyState = in.PolicyState
 	return said == in
 }

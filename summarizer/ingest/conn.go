@@ -14,6 +14,7 @@ import (
 
 	"aval/agent/record"
 	"aval/agent/wire"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 )
 
@@ -33,10 +34,12 @@ type conn struct {
 	ws  *websocket.Conn
 	tls *tls.ConnectionState
 
-	company string
+	co      *company.Service
+	company string // co's id
 	device  string
 	skew    time.Duration      // the device's clock minus the server's, at the hello
-	code    *store.SessionCode // what certified the key, where it is one session's; nil: an enrolled computer
+	code    *store.SessionCode // what certified the key, where it is one session's; nil: a computer
+	account bool               // somebody there is signed in to an account: no computer of the company's
 	grants  map[string]*grant
 
 	leaving atomic.Bool
@@ -58,7 +61,7 @@ func (c *conn) loop() {
 	defer c.s.gone(c)
 	defer c.ws.Close()
 	c.ws.SetReadLimit(wire.MaxFrame)
-	settings := c.s.settings.Load()
+	changes := c.s.changes.Load()
 	if !c.greet() {
 		return
 	}
@@ -67,10 +70,10 @@ func (c *conn) loop() {
 	defer log.Info("device gone")
 	c.watch()
 	defer c.timer.Stop()
-	if c.s.settings.Load() != settings { // changed while the device was greeted
+	c.greeted.Store(true)
+	if c.s.changes.Load() != changes { // changed while the device was greeted
 		c.nudge(0)
 	}
-	c.greeted.Store(true)
 	c.tell()
 	c.tellRequests()
 	for !c.leaving.Load() {
@@ -177,11 +180,18 @@ func (c *conn) greet() bool {
 	}
 	now := c.s.o.Now()
 	skew := time.Unix(0, h.GetClockUnixNano()).Sub(now)
+	co, err := c.s.co.Of(c.s.ctx, h.GetCompany())
+	if err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
+			c.s.o.Log.Error("greet device", "err", err)
+			c.refuse(CodeServer)
+			return false
+		}
+		c.refuse(CodeUnknownDevice)
+		return false
+	}
 	var options []byte
 	code, err := c.inTx(func(tx *store.Tx) error {
-		if h.GetCompany() != c.s.co.ID() {
-			return no(CodeUnknownDevice)
-		}
 		keys, err := tx.DeviceKeys(h.GetCompany(), h.GetDevice())
 		if err != nil {
 			return err
@@ -204,7 +214,12 @@ func (c *conn) greet() bool {
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
-		options, err = c.s.co.OptionsIn(tx, h.GetDevice())
+		d, err := tx.Device(h.GetCompany(), h.GetDevice())
+		if err != nil {
+			return err
+		}
+		c.account = d.Account != ""
+		options, err = co.OptionsIn(tx, h.GetDevice())
 		return err
 	})
 	if err != nil {
@@ -214,7 +229,7 @@ func (c *conn) greet() bool {
 		c.refuse(code)
 		return false
 	}
-	c.company, c.device, c.skew = h.GetCompany(), h.GetDevice(), skew
+	c.co, c.company, c.device, c.skew = co, h.GetCompany(), h.GetDevice(), skew
 	c.extend()
 	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{ClockUnixNano: now.UnixNano(),
 		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents}}}) == nil &&
@@ -249,7 +264,7 @@ func (c *conn) watch() {
 			if c.code != nil {
 				return nil
 			}
-			stale, err = c.s.co.OptionsStale(tx, c.device)
+			stale, err = c.co.OptionsStale(tx, c.device)
 			return err
 		})
 		switch {
@@ -260,7 +275,7 @@ func (c *conn) watch() {
 			_ = c.ws.Close()
 			return
 		case stale:
-			env, err := c.s.co.Options(ctx, c.device)
+			env, err := c.co.Options(ctx, c.device)
 			if err != nil {
 				c.s.o.Log.Error("renew options", "device", c.device, "err", err)
 			} else {

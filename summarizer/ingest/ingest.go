@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -43,7 +44,7 @@ type Options struct {
 // breaks the proof of the device.
 type Server struct {
 	db  *store.DB
-	co  *company.Service
+	co  *company.Host
 	o   Options
 	up  websocket.Upgrader
 	dec *zstd.Decoder
@@ -51,9 +52,9 @@ type Server struct {
 	ctx  context.Context
 	stop context.CancelFunc
 
-	settings atomic.Int64 // the version of the company's settings last seen
-	first    sync.Once    // the first device starts the looking
-	looking  sync.WaitGroup
+	changes atomic.Int64 // how often settings were seen to have changed
+	first   sync.Once    // the first device starts the looking
+	looking sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
 	conns  map[*conn]struct{}
@@ -61,8 +62,8 @@ type Server struct {
 	work   sync.WaitGroup // one for each connection; added to under mu
 }
 
-// New makes a server for one company.
-func New(db *store.DB, co *company.Service, o Options) *Server {
+// New makes a server for the companies of co.
+func New(db *store.DB, co *company.Host, o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -140,14 +141,13 @@ func (s *Server) gone(c *conn) {
 func (s *Server) look() {
 	tick := time.NewTicker(s.o.Look)
 	defer tick.Stop()
+	var seen map[string]int64 // the versions of the companies' settings
 	for {
-		var version int64
+		var versions map[string]int64
 		var announced []string
-		err := s.db.View(s.ctx, func(tx *store.Tx) error {
-			c, err := tx.Company(s.co.ID())
-			version = c.SettingsVersion
-			if err == nil {
-				announced, err = tx.AnnouncedDevices(s.co.ID(), s.o.Now())
+		err := s.db.View(s.ctx, func(tx *store.Tx) (err error) {
+			if versions, err = tx.SettingsVersions(); err == nil {
+				announced, err = tx.AnnouncedDevices(s.o.Now())
 			}
 			return err
 		})
@@ -161,12 +161,16 @@ func (s *Server) look() {
 			return
 		case err != nil:
 			s.o.Log.Error("look for changed options", "err", err)
-		case s.settings.Swap(version) != version:
+		case !maps.Equal(seen, versions):
+			s.changes.Add(1) // first: who is being greeted compares it
 			s.mu.Lock()
 			for c := range s.conns { // not all in one instant
-				c.nudge(rand.N(time.Duration(len(s.conns)) * time.Millisecond))
+				if c.greeted.Load() && seen[c.company] != versions[c.company] {
+					c.nudge(rand.N(time.Duration(len(s.conns)) * time.Millisecond))
+				}
 			}
 			s.mu.Unlock()
+			seen = versions
 		}
 		select {
 		case <-tick.C:

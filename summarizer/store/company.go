@@ -18,19 +18,25 @@ type Company struct {
 	Settings        string
 	SettingsVersion int64
 	CreatedAt       time.Time
+	// Zone is a name of the IANA time zone database; empty counts as UTC. Its
+	// credit month begins at midnight there. Changed by SetZone alone.
+	Zone string
 }
 
 // InsertCompany adds a company.
 func (t *Tx) InsertCompany(c Company) error {
-	_, err := t.exec(`INSERT INTO companies (id, name, tier, lang, settings, settings_version, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, c.ID, c.Name, c.Tier, c.Lang, c.Settings, c.SettingsVersion, ns(c.CreatedAt))
+	if c.Zone == "" {
+		c.Zone = "UTC"
+	}
+	_, err := t.exec(`INSERT INTO companies (id, name, tier, lang, settings, settings_version, created_at, zone)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, c.ID, c.Name, c.Tier, c.Lang, c.Settings, c.SettingsVersion, ns(c.CreatedAt), c.Zone)
 	return err
 }
 
-const companyColumns = `SELECT id, name, tier, lang, settings, settings_version, created_at FROM companies`
+const companyColumns = `SELECT id, name, tier, lang, settings, settings_version, created_at, zone FROM companies`
 
 func (c *Company) into() []any {
-	return []any{&c.ID, &c.Name, &c.Tier, &c.Lang, &c.Settings, &c.SettingsVersion, stamp{&c.CreatedAt}}
+	return []any{&c.ID, &c.Name, &c.Tier, &c.Lang, &c.Settings, &c.SettingsVersion, stamp{&c.CreatedAt}, &c.Zone}
 }
 
 // Company returns one company, or ErrNotFound.
@@ -60,11 +66,17 @@ func (t *Tx) UpdateCompany(c Company) error {
 	return found(n, err)
 }
 
+// SetZone changes a company's time zone.
+func (t *Tx) SetZone(company, zone string) error {
+	n, err := t.exec(`UPDATE companies SET zone = $2 WHERE id = $1`, company, zone)
+	return found(n, err)
+}
+
 // Device is one enrolled computer.
 type Device struct {
 	ID           string
 	Company      string
-	Name         string // the host name that it gave itself: not verified
+	Name         string // what it is called here; at first the host name that it gave itself: not verified
 	AgentVersion string
 	EnrolledAt   time.Time
 	LastSeenAt   time.Time
@@ -72,21 +84,37 @@ type Device struct {
 	ClockSkew time.Duration
 	RevokedAt time.Time
 	// Code: the key was certified by a session code and is one session's; the
-	// holder is no computer of the company's. Empty: an enrolled computer.
+	// holder is no computer of the company's. Empty: a computer.
 	Code string
+	// Account is the user in whose account an unmanaged computer is signed in; it
+	// has no policy. Empty: an enrolled computer, or one session's key.
+	Account string
+
+	// Hostname is what it called itself when it was enrolled; Search is how it is
+	// found, folded by summarizer/company.
+	Hostname string
+	Search   string
+	Group    string // id of its group; empty: none
+	// What the last bundle that was signed for it says: see GivenOptions.
+	Policy          string
+	PolicyVersion   int64
+	PolicySince     time.Time
+	SettingsVersion int64
 }
 
-const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code FROM devices`
+const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code,
+	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account FROM devices`
 
 func (d *Device) into() []any {
 	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
-		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code}
+		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code,
+		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account}
 }
 
 // InsertDevice adds a device with its first key.
 func (t *Tx) InsertDevice(d Device, keyID string, key ed25519.PublicKey) error {
-	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code)
-		VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt), d.Code)
+	_, err := t.exec(`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code, hostname, search, account)
+		VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6, $3, $7, $8)`, d.ID, d.Company, d.Name, d.AgentVersion, ns(d.EnrolledAt), d.Code, d.Search, d.Account)
 	if err != nil {
 		return err
 	}
@@ -240,7 +268,7 @@ func (t *Tx) AdminSignedIn(company string) (bool, error) {
 // HasDevices tells whether any computer was ever enrolled with the company.
 func (t *Tx) HasDevices(company string) (bool, error) {
 	var n int64
-	err := t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND code = ''`, []any{company}, &n)
+	err := t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND code = '' AND account = ''`, []any{company}, &n)
 	return n > 0, err
 }
 
@@ -249,41 +277,6 @@ func (t *Tx) LiveAdminLink(hash []byte, now time.Time) (bool, error) {
 	var n int64
 	err := t.one(`SELECT COUNT(*) FROM admin_links WHERE hash = $1 AND used_at = 0 AND expires_at > $2`, []any{hash, ns(now)}, &n)
 	return n > 0, err
-}
-
-// ConsoleSession is a signed-in browser, known by the SHA-256 of its cookie.
-type ConsoleSession struct {
-	Hash       []byte
-	Company    string
-	CreatedAt  time.Time
-	LastUsedAt time.Time
-	ExpiresAt  time.Time
-}
-
-// InsertConsoleSession adds a signed-in browser.
-func (t *Tx) InsertConsoleSession(c ConsoleSession) error {
-	_, err := t.exec(`INSERT INTO console_sessions (hash, company, created_at, last_used_at, expires_at) VALUES ($1, $2, $3, $3, $4)`,
-		c.Hash, c.Company, ns(c.CreatedAt), ns(c.ExpiresAt))
-	return err
-}
-
-// ConsoleSession returns an unexpired one, or ErrNotFound.
-func (t *Tx) ConsoleSession(hash []byte, at time.Time) (c ConsoleSession, err error) {
-	err = t.one(`SELECT hash, company, created_at, last_used_at, expires_at FROM console_sessions WHERE hash = $1 AND expires_at > $2`,
-		[]any{hash, ns(at)}, &c.Hash, &c.Company, stamp{&c.CreatedAt}, stamp{&c.LastUsedAt}, stamp{&c.ExpiresAt})
-	return c, err
-}
-
-// TouchConsoleSession notes a use and sets a new expiry.
-func (t *Tx) TouchConsoleSession(hash []byte, at, expires time.Time) error {
-	n, err := t.exec(`UPDATE console_sessions SET last_used_at = $2, expires_at = $3 WHERE hash = $1`, hash, ns(at), ns(expires))
-	return found(n, err)
-}
-
-// DeleteConsoleSession signs a browser out, and clears away expired ones.
-func (t *Tx) DeleteConsoleSession(hash []byte, at time.Time) error {
-	_, err := t.exec(`DELETE FROM console_sessions WHERE hash = $1 OR expires_at <= $2`, hash, ns(at))
-	return err
 }
 
 // found turns "no row changed" into ErrNotFound.

@@ -163,7 +163,19 @@ func (t *Tx) InsertSummary(s Summary) (version int64, err error) {
 	if err == nil {
 		err = t.summaryNews(s.Key)
 	}
-	return version, err
+	if err != nil {
+		return version, err
+	}
+	typ := SummaryCreated
+	if version > 1 {
+		typ = SummaryEdited
+	}
+	by := "person"
+	if s.Author == "" {
+		by = "engine"
+	}
+	return version, t.tell(happening{Key: s.Key, typ: typ, name: fmt.Sprintf("%s/%d", s.Key.Ref(), version), revision: version, at: s.CreatedAt,
+		data: map[string]any{"revision": version, "engine": s.Engine, "language": s.Lang, "by": by}})
 }
 
 // summaryNews marks a session whose summary came, changed or went, so that its

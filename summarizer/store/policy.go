@@ -1,9 +1,6 @@
 package store
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // Policy is a company's policy with its draft; Draft is JSON owned by
 // summarizer/company.
@@ -119,17 +116,45 @@ func (t *Tx) Assignments(company string) (map[string]string, error) {
 	return all, err
 }
 
-// PolicyOf returns the policy assigned to a device, its own or the one of all,
-// in the version last published; ErrNotFound where there is none.
-func (t *Tx) PolicyOf(company, device string) (p Policy, v PolicyVersion, err error) {
-	const assigned = policyColumns + ` WHERE id = (SELECT policy FROM policy_assignments WHERE company = $1 AND device = $2)`
-	err = t.one(assigned, []any{company, device}, p.into()...)
-	if errors.Is(err, ErrNotFound) {
-		err = t.one(assigned, []any{company, ""}, p.into()...)
-	}
+// PolicyOf returns the policy assigned to a device, in the version last
+// published: its own, else its group's, else the one of all; and which of the
+// three it is: device, group or all. ErrNotFound where there is none.
+func (t *Tx) PolicyOf(company, device string) (p Policy, v PolicyVersion, from string, err error) {
+	var id string
+	err = t.one(`SELECT policy, source FROM (
+			SELECT 1 AS place, policy, 'device' AS source FROM policy_assignments WHERE company = $1 AND device = $2
+			UNION ALL
+			SELECT 2, g.policy, 'group' FROM devices d JOIN device_groups g ON g.company = d.company AND g.id = d.device_group
+				WHERE d.company = $1 AND d.id = $2 AND g.deleted_at = 0 AND g.policy <> ''
+			UNION ALL
+			SELECT 3, policy, 'all' FROM policy_assignments WHERE company = $1 AND device = ''
+		) AS candidates ORDER BY place LIMIT 1`, []any{company, device}, &id, &from)
 	if err != nil {
-		return Policy{}, PolicyVersion{}, err
+		return Policy{}, PolicyVersion{}, "", err
+	}
+	if p, err = t.Policy(company, id); err != nil {
+		return Policy{}, PolicyVersion{}, "", err
 	}
 	v, err = t.PolicyVersion(p.ID, p.Version)
-	return p, v, err
+	return p, v, from, err
+}
+
+// Policy returns a company's policy by its id, or ErrNotFound.
+func (t *Tx) Policy(company, id string) (p Policy, err error) {
+	err = t.one(policyColumns+` WHERE company = $1 AND id = $2`, []any{company, id}, p.into()...)
+	return p, err
+}
+
+// PolicyVersions lists a policy's published versions, newest first.
+func (t *Tx) PolicyVersions(company, policy string, limit int) (list []PolicyVersion, err error) {
+	err = t.each(`SELECT v.policy, v.version, v.settings, v.release, v.published_at FROM policy_versions v JOIN policies p ON p.id = v.policy
+		WHERE p.company = $1 AND v.policy = $2 ORDER BY v.version DESC LIMIT $3`, []any{company, policy, limit}, func(scan func(...any) error) error {
+		var v PolicyVersion
+		if err := scan(&v.Policy, &v.Version, &v.Settings, &v.Release, stamp{&v.PublishedAt}); err != nil {
+			return err
+		}
+		list = append(list, v)
+		return nil
+	})
+	return list, err
 }

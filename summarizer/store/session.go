@@ -3,6 +3,8 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -141,14 +143,17 @@ func (s Stream) Cursor() Cursor { return Cursor{StartedAt: s.StartedAt, Ref: s.R
 
 // InsertStream adds a stream; one that exists is left as it is.
 func (t *Tx) InsertStream(s Stream) error {
-	_, err := t.exec(`INSERT INTO streams (company, device, session, ref, tool, supporter, supporter_verified, direction, basis,
+	n, err := t.exec(`INSERT INTO streams (company, device, session, ref, tool, supporter, supporter_verified, direction, basis,
 		provenance, groups, started_at, opened_at, updated_at, acked, acked_hash, last_event_at, ended_at, end_reason,
 		withdrawn_at, objected_at, erased_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, 0, $14, 0, 0, '', 0, 0, 0)
 		ON CONFLICT (company, device, session) DO NOTHING`,
 		s.Company, s.Device, s.Session, s.Key.Ref(), s.Tool, s.Supporter, s.SupporterVerified, s.Direction, s.Basis,
 		s.Provenance, joinGroups(s.Groups), ns(s.StartedAt), ns(s.OpenedAt), []byte{})
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.tell(happening{Key: s.Key, typ: SessionStarted, name: s.Key.Ref(), at: s.StartedAt})
 }
 
 // Advance moves a stream's acknowledged end from acked to last. It fails with
@@ -162,16 +167,22 @@ func (t *Tx) Advance(k Key, acked, last uint64, hash []byte, lastEventAt, now ti
 
 // EndStream notes the end of the session. The first end stays.
 func (t *Tx) EndStream(k Key, at time.Time, reason string) error {
-	_, err := t.exec(`UPDATE streams SET ended_at = $4, end_reason = $5
+	n, err := t.exec(`UPDATE streams SET ended_at = $4, end_reason = $5
 		WHERE company = $1 AND device = $2 AND session = $3 AND ended_at = 0`, k.Company, k.Device, k.Session, ns(at), reason)
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.tell(happening{Key: k, typ: SessionEnded, name: k.Ref(), at: at, data: map[string]any{"ended_at": at.UTC(), "reason": reason}})
 }
 
 // ObjectStream notes an objection. The first one's time stays.
 func (t *Tx) ObjectStream(k Key, at time.Time) error {
-	_, err := t.exec(`UPDATE streams SET objected_at = $4
+	n, err := t.exec(`UPDATE streams SET objected_at = $4
 		WHERE company = $1 AND device = $2 AND session = $3 AND objected_at = 0`, k.Company, k.Device, k.Session, ns(at))
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.tell(happening{Key: k, typ: Objection, name: k.Ref(), at: at, data: map[string]any{"objected_at": at.UTC()}})
 }
 
 // WithdrawStream marks a stream and the named grant as withdrawn: Advance
@@ -185,9 +196,12 @@ func (t *Tx) WithdrawStream(k Key, grant string, at time.Time) error {
 		k.Company, k.Device, grant, ns(at)); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE streams SET withdrawn_at = $4
+	n, err := t.exec(`UPDATE streams SET withdrawn_at = $4
 		WHERE company = $1 AND device = $2 AND session = $3 AND withdrawn_at = 0`, k.Company, k.Device, k.Session, ns(at))
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.tell(happening{Key: k, typ: Decision, name: k.Ref() + "/withdrawn", at: at, data: map[string]any{"verdict": "withdrawn", "grant": grant}})
 }
 
 // Withdrawn tells whether a grant was withdrawn, known here or not.
@@ -201,6 +215,10 @@ func (t *Tx) Withdrawn(company, device, grant string) (bool, error) {
 // summary, its job. Signed records stay: they hold no captured text and are the
 // proof of what was decided. Call DB.Flush after the commit.
 func (t *Tx) EraseStream(k Key, at time.Time) (events int64, err error) {
+	last, err := t.Summary(k)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return 0, err
+	}
 	if events, err = t.exec(`DELETE FROM events WHERE company = $1 AND device = $2 AND session = $3`, k.Company, k.Device, k.Session); err != nil {
 		return 0, err
 	}
@@ -215,7 +233,10 @@ func (t *Tx) EraseStream(k Key, at time.Time) (events int64, err error) {
 	}
 	_, err = t.exec(`UPDATE streams SET erased_at = $4
 		WHERE company = $1 AND device = $2 AND session = $3 AND erased_at = 0`, k.Company, k.Device, k.Session, ns(at))
-	return events, err
+	if err != nil || last.Version == 0 {
+		return events, err
+	}
+	return events, t.tell(happening{Key: k, typ: SummaryDeleted, name: fmt.Sprintf("%s/%d", k.Ref(), last.Version+1), revision: last.Version + 1, at: at})
 }
 
 // Grant is a stored grant: the envelope is the record, the rest is what lists need.
@@ -263,9 +284,12 @@ func (t *Tx) InsertGrant(g Grant) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`UPDATE streams SET groups = $4 WHERE company = $1 AND device = $2 AND session = $3`,
-		g.Company, g.Device, g.Session, joinGroups(g.Groups))
-	return err
+	if _, err = t.exec(`UPDATE streams SET groups = $4 WHERE company = $1 AND device = $2 AND session = $3`,
+		g.Company, g.Device, g.Session, joinGroups(g.Groups)); err != nil {
+		return err
+	}
+	return t.tell(happening{Key: g.Key, typ: Decision, name: g.Device + "/" + g.ID, at: g.MadeAt, data: map[string]any{"verdict": "allow", "grant": g.ID,
+		"basis": g.Basis, "provenance": g.Provenance, "groups": g.Groups}})
 }
 
 // Grant returns one grant by its id, or ErrNotFound.

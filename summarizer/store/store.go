@@ -25,6 +25,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -48,8 +49,9 @@ type DB struct {
 	read   *sql.DB // query_only connections, each transaction a snapshot
 	lock   *os.File
 	skip   string // appended to a claim: empty for SQLite
-	jobs   chan struct{}
+	jobs   map[JobKind]chan struct{}
 	news   chan string
+	sign   atomic.Pointer[SignHead]
 	closed sync.Once
 	err    error
 }
@@ -69,7 +71,7 @@ func open(ctx context.Context, dir string, server bool) (_ *DB, err error) {
 		return nil, fmt.Errorf("%w: %s: this program has only the embedded SQLite store; give a folder with --data",
 			ErrUnsupported, scheme(dir))
 	}
-	db := &DB{dir: dir, jobs: make(chan struct{}, 1), news: make(chan string, 64)}
+	db := &DB{dir: dir, jobs: map[JobKind]chan struct{}{JobSummary: make(chan struct{}, 1), JobDelivery: make(chan struct{}, 1)}, news: make(chan string, 64)}
 	path := filepath.Join(dir, File)
 	if server {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -175,11 +177,13 @@ func (db *DB) Close() error {
 
 // Tx is one transaction. It belongs to the function that it was given to.
 type Tx struct {
-	ctx  context.Context
-	tx   *sql.Tx
-	skip string
-	jobs bool     // a job was added: wake the workers after the commit
-	news []string // devices to be told of a summary after the commit
+	ctx   context.Context
+	tx    *sql.Tx
+	skip  string
+	jobs  bool     // a job was added: wake the workers after the commit
+	news  []string // devices to be told of a summary after the commit
+	audit []Audit  // rows that are written last, see writeAudit
+	sign  SignHead
 }
 
 // Tx runs f in a writing transaction and commits it; the commit has reached the
@@ -199,9 +203,15 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, f func(*Tx) error) error {
 		return explain(filepath.Join(db.dir, File), fmt.Errorf("begin transaction: %w", err))
 	}
 	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.skip}
+	if sign := db.sign.Load(); sign != nil {
+		t.sign = *sign
+	}
 	defer func() { _ = sqlTx.Rollback() }() // no effect after a commit
 	if err := f(t); err != nil {
 		return err
+	}
+	if err := t.writeAudit(); err != nil {
+		return explain(filepath.Join(db.dir, File), fmt.Errorf("write audit: %w", err))
 	}
 	if err := sqlTx.Commit(); err != nil {
 		return explain(filepath.Join(db.dir, File), fmt.Errorf("commit: %w", err))
@@ -218,9 +228,10 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, f func(*Tx) error) error {
 	return nil
 }
 
-// JobsChanged is a one-slot nudge: it fires after a transaction of this process
-// that added or released a job. It is a hint over polling the table, not a queue.
-func (db *DB) JobsChanged() <-chan struct{} { return db.jobs }
+// JobsChanged is a one-slot nudge for the workers of a kind: it fires after a
+// transaction of this process that added or released a job. It is a hint over
+// polling the table, not a queue.
+func (db *DB) JobsChanged(kind JobKind) <-chan struct{} { return db.jobs[kind] }
 
 // NewsFor names the devices whose sessions' summaries came, changed or went in a
 // transaction of this process: a hint over polling SummaryNews, not a queue.
@@ -228,9 +239,11 @@ func (db *DB) NewsFor() <-chan string { return db.news }
 
 // WakeJobs fires JobsChanged.
 func (db *DB) WakeJobs() {
-	select {
-	case db.jobs <- struct{}{}:
-	default:
+	for _, c := range db.jobs {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 

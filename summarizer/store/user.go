@@ -2,27 +2,41 @@ package store
 
 import "time"
 
-// User is one of a company's supporters.
+// User is one person of a company.
 type User struct {
 	ID      string
 	Company string
 	Name    string
+	Login   string // what they sign in with, in lower case; empty: they have none
+	Role    string // one of company.Role
+	Team    string // whose sessions count as theirs where the company says so; empty: none
 	// LogSessions: their sessions are to be summarised.
 	LogSessions bool
+	Password    string // argon2id in PHC form; empty: none is set
+	Fold        string // what a search looks in, and the order of lists
 	CreatedAt   time.Time
 	DisabledAt  time.Time // zero: not disabled
+	SignedInAt  time.Time // zero: never
+	// Linked: an identity provider knows them.
+	Linked bool
 }
 
-const userColumns = `u.id, u.company, u.name, u.log_sessions, u.created_at, u.disabled_at`
+const userColumns = `u.id, u.company, u.name, u.login, u.role, u.team, u.log_sessions, u.password, u.fold, u.created_at, u.disabled_at, u.signed_in_at,
+	EXISTS (SELECT 1 FROM user_identities i WHERE i.company = u.company AND i.owner = u.id)`
 
 func (u *User) into() []any {
-	return []any{&u.ID, &u.Company, &u.Name, &u.LogSessions, stamp{&u.CreatedAt}, stamp{&u.DisabledAt}}
+	return []any{&u.ID, &u.Company, &u.Name, &u.Login, &u.Role, &u.Team, &u.LogSessions, &u.Password, &u.Fold,
+		stamp{&u.CreatedAt}, stamp{&u.DisabledAt}, stamp{&u.SignedInAt}, &u.Linked}
 }
 
-// InsertUser adds a user.
+// InsertUser adds a user. ErrExists where somebody of the company has the login.
 func (t *Tx) InsertUser(u User) error {
-	_, err := t.exec(`INSERT INTO users (id, company, name, log_sessions, created_at, disabled_at) VALUES ($1, $2, $3, $4, $5, 0)`,
-		u.ID, u.Company, u.Name, u.LogSessions, ns(u.CreatedAt))
+	n, err := t.exec(`INSERT INTO users (id, company, name, login, role, team, log_sessions, password, fold, created_at, disabled_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, 0) ON CONFLICT (company, login) WHERE login <> '' DO NOTHING`,
+		u.ID, u.Company, u.Name, u.Login, u.Role, u.Team, u.LogSessions, Fold(u.Name+" "+u.Login), ns(u.CreatedAt))
+	if err == nil && n == 0 {
+		return ErrExists
+	}
 	return err
 }
 
@@ -32,37 +46,11 @@ func (t *Tx) User(company, id string) (u User, err error) {
 	return u, err
 }
 
-// Users lists a company's users, oldest first.
-func (t *Tx) Users(company string) (list []User, err error) {
-	err = t.each(`SELECT `+userColumns+` FROM users u WHERE u.company = $1 ORDER BY u.created_at, u.id`, []any{company}, func(scan func(...any) error) error {
-		var u User
-		if err := scan(u.into()...); err != nil {
-			return err
-		}
-		list = append(list, u)
-		return nil
-	})
-	return list, err
-}
-
 // DisableUser ends what a user may do, their tokens' use too. It is idempotent.
 func (t *Tx) DisableUser(company, id string, at time.Time) error {
 	n, err := t.exec(`UPDATE users SET disabled_at = CASE WHEN disabled_at = 0 THEN $3 ELSE disabled_at END
 		WHERE company = $1 AND id = $2`, company, id, ns(at))
 	return found(n, err)
-}
-
-// InsertUserToken adds a token of a user, known by the SHA-256 of its secret.
-func (t *Tx) InsertUserToken(hash []byte, user string, at time.Time) error {
-	_, err := t.exec(`INSERT INTO user_tokens (hash, owner, created_at, used_at) VALUES ($1, $2, $3, 0)`, hash, user, ns(at))
-	return err
-}
-
-// UserOf returns the user of a token who is not disabled, or ErrNotFound.
-func (t *Tx) UserOf(company string, hash []byte) (u User, err error) {
-	err = t.one(`SELECT `+userColumns+` FROM users u JOIN user_tokens k ON k.owner = u.id
-		WHERE k.hash = $2 AND u.company = $1 AND u.disabled_at = 0`, []any{company, hash}, u.into()...)
-	return u, err
 }
 
 // Announcement tells a computer that a user is about to connect to it.
@@ -84,9 +72,9 @@ func (t *Tx) InsertAnnouncement(a Announcement) error {
 	return err
 }
 
-// AnnouncedDevices lists the devices that have not been told of something yet.
-func (t *Tx) AnnouncedDevices(company string, now time.Time) (devices []string, err error) {
-	err = t.each(`SELECT DISTINCT device FROM announcements WHERE company = $1 AND told_at = 0 AND expires_at > $2`, []any{company, ns(now)},
+// AnnouncedDevices lists the devices, of whichever company, that have not been told of something yet.
+func (t *Tx) AnnouncedDevices(now time.Time) (devices []string, err error) {
+	err = t.each(`SELECT DISTINCT device FROM announcements WHERE told_at = 0 AND expires_at > $1`, []any{ns(now)},
 		func(scan func(...any) error) error {
 			var d string
 			if err := scan(&d); err != nil {

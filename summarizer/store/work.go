@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -10,8 +9,11 @@ import (
 // JobKind says what a job is for.
 type JobKind string
 
-// JobSummary: write the summary of the session Company, Device, Session.
-const JobSummary JobKind = "summary"
+// Kinds of job.
+const (
+	JobSummary  JobKind = "summary"  // write the summary of the session Company, Device, Session
+	JobDelivery JobKind = "delivery" // make the delivery Ref of Company
+)
 
 // JobState is where a job stands.
 type JobState string
@@ -49,8 +51,12 @@ func (j *Job) into() []any {
 
 // AddJob adds a job of kind for k, once: a second call changes nothing.
 func (t *Tx) AddJob(kind JobKind, k Key, now time.Time) error {
+	return t.addJob(kind, k.Ref(), k, now)
+}
+
+func (t *Tx) addJob(kind JobKind, ref string, k Key, now time.Time) error {
 	n, err := t.exec(`INSERT INTO jobs (`+jobColumns+`) VALUES ($1, $2, $3, $4, $5, $6, 'ready', $7, 0, 0, '', $7, 0)
-		ON CONFLICT (kind, ref) DO NOTHING`, NewID(now), string(kind), k.Ref(), k.Company, k.Device, k.Session, ns(now))
+		ON CONFLICT (kind, ref) DO NOTHING`, NewID(now), string(kind), ref, k.Company, k.Device, k.Session, ns(now))
 	t.jobs = t.jobs || n > 0
 	return err
 }
@@ -91,6 +97,15 @@ func (t *Tx) FailJob(j Job, now time.Time, why string) error {
 	return t.leave(j, JobFailed, j.RunAt, now, why)
 }
 
+// PutOffJob gives a leased job back without an attempt having been made.
+func (t *Tx) PutOffJob(j Job, runAt time.Time) error {
+	if err := t.leave(j, JobReady, runAt, time.Time{}, j.LastError); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE jobs SET attempts = attempts - 1 WHERE id = $1`, j.ID)
+	return err
+}
+
 // HoldJob lets a leased job wait for credits. The attempt does not count.
 func (t *Tx) HoldJob(j Job, why string) error {
 	if err := t.leave(j, JobWaiting, j.RunAt, time.Time{}, why); err != nil {
@@ -104,6 +119,12 @@ func (t *Tx) HoldJob(j Job, why string) error {
 func (t *Tx) ReleaseJobs(company string, now time.Time) (int64, error) {
 	n, err := t.exec(`UPDATE jobs SET state = 'ready', run_at = $2, last_error = '' WHERE company = $1 AND state = 'waiting'`, company, ns(now))
 	t.jobs = t.jobs || n > 0
+	return n, err
+}
+
+// JobsWaiting is how many jobs of a company wait for credits.
+func (t *Tx) JobsWaiting(company string) (n int64, err error) {
+	err = t.one(`SELECT COUNT(*) FROM jobs WHERE company = $1 AND state = 'waiting'`, []any{company}, &n)
 	return n, err
 }
 
@@ -127,127 +148,6 @@ func (t *Tx) NextJob(kind JobKind) (at time.Time, err error) {
 	err = t.one(`SELECT CASE WHEN state = 'leased' THEN lease_until ELSE run_at END AS due FROM jobs
 		WHERE kind = $1 AND state IN ('ready', 'leased') ORDER BY due LIMIT 1`, []any{string(kind)}, stamp{&at})
 	return at, err
-}
-
-// CreditLot is a number of credits with a life time.
-type CreditLot struct {
-	ID        string
-	Company   string
-	Kind      string // free or addon
-	Period    string // 2026-11 for free ones, the order's number for add-ons; unique for company and kind
-	Granted   int64
-	Remaining int64
-	ValidFrom time.Time
-	ExpiresAt time.Time // zero: never
-	CreatedAt time.Time
-}
-
-// InsertLot adds a lot once: false where one of the same company, kind and
-// period is there already.
-func (t *Tx) InsertLot(l CreditLot) (added bool, err error) {
-	n, err := t.exec(`INSERT INTO credit_lots (id, company, kind, period, granted, remaining, valid_from, expires_at, created_at)
-		VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8) ON CONFLICT (company, kind, period) DO NOTHING`,
-		NewID(l.CreatedAt), l.Company, l.Kind, l.Period, l.Granted, ns(l.ValidFrom), ns(l.ExpiresAt), ns(l.CreatedAt))
-	return n > 0, err
-}
-
-const lotValid = ` valid_from <= $2 AND (expires_at = 0 OR expires_at > $2)`
-
-// Lots lists the lots of a company that are valid at now, soonest expiry first.
-func (t *Tx) Lots(company string, now time.Time) (list []CreditLot, err error) {
-	err = t.each(`SELECT id, company, kind, period, granted, remaining, valid_from, expires_at, created_at FROM credit_lots
-		WHERE company = $1 AND`+lotValid+` ORDER BY CASE WHEN expires_at = 0 THEN 1 ELSE 0 END, expires_at, id`,
-		[]any{company, ns(now)}, func(scan func(...any) error) error {
-			var l CreditLot
-			if err := scan(&l.ID, &l.Company, &l.Kind, &l.Period, &l.Granted, &l.Remaining,
-				stamp{&l.ValidFrom}, stamp{&l.ExpiresAt}, stamp{&l.CreatedAt}); err != nil {
-				return err
-			}
-			list = append(list, l)
-			return nil
-		})
-	return list, err
-}
-
-// Balance is what a company may still use at now.
-func (t *Tx) Balance(company string, now time.Time) (n int64, err error) {
-	err = t.one(`SELECT COALESCE(SUM(remaining), 0) FROM credit_lots WHERE company = $1 AND`+lotValid, []any{company, ns(now)}, &n)
-	return n, err
-}
-
-// CreditUse is what one session cost.
-type CreditUse struct {
-	Key
-	Lot    string // empty: free by the rule
-	Amount int64
-	At     time.Time
-}
-
-// UseCredit charges a session amount credits (0 or 1) from the lot that expires
-// soonest, once: a session that was charged before is not charged again, whatever
-// the amount. ErrNoCredit where no lot has enough.
-func (t *Tx) UseCredit(k Key, amount int64, now time.Time) (CreditUse, error) {
-	use, err := t.CreditUse(k)
-	if !errors.Is(err, ErrNotFound) {
-		return use, err
-	}
-	use = CreditUse{Key: k, Amount: amount, At: now}
-	if amount > 0 {
-		err := t.one(`UPDATE credit_lots SET remaining = remaining - $3 WHERE id = (
-			SELECT id FROM credit_lots WHERE company = $1 AND remaining >= $3 AND`+lotValid+`
-			ORDER BY CASE WHEN expires_at = 0 THEN 1 ELSE 0 END, expires_at, id LIMIT 1) RETURNING id`,
-			[]any{k.Company, ns(now), amount}, &use.Lot)
-		if errors.Is(err, ErrNotFound) {
-			return CreditUse{}, ErrNoCredit
-		}
-		if err != nil {
-			return CreditUse{}, err
-		}
-	}
-	_, err = t.exec(`INSERT INTO credit_uses (company, device, session, lot, amount, at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		k.Company, k.Device, k.Session, use.Lot, use.Amount, ns(use.At))
-	return use, err
-}
-
-// CreditUse returns what a session was charged, or ErrNotFound.
-func (t *Tx) CreditUse(k Key) (u CreditUse, err error) {
-	u.Key = k
-	err = t.one(`SELECT lot, amount, at FROM credit_uses WHERE company = $1 AND device = $2 AND session = $3`,
-		[]any{k.Company, k.Device, k.Session}, &u.Lot, &u.Amount, stamp{&u.At})
-	return u, err
-}
-
-// Audit is one row of the audit trail: who did what to which thing. Detail never
-// holds captured text.
-type Audit struct {
-	ID      string
-	Company string
-	At      time.Time
-	Actor   string // server, device:ID, admin
-	Action  string // a word with a dash: token-created, device-enrolled, …
-	Subject string
-	Detail  string
-}
-
-// AddAudit appends a row; its ID is made here.
-func (t *Tx) AddAudit(a Audit) error {
-	_, err := t.exec(`INSERT INTO audit (id, company, at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		NewID(a.At), a.Company, ns(a.At), a.Actor, a.Action, a.Subject, a.Detail)
-	return err
-}
-
-// Audits lists a company's audit rows, newest first, at most max.
-func (t *Tx) Audits(company string, max int) (list []Audit, err error) {
-	err = t.each(`SELECT id, company, at, actor, action, subject, detail FROM audit WHERE company = $1 ORDER BY at DESC, id DESC LIMIT $2`,
-		[]any{company, int64(max)}, func(scan func(...any) error) error {
-			var a Audit
-			if err := scan(&a.ID, &a.Company, stamp{&a.At}, &a.Actor, &a.Action, &a.Subject, &a.Detail); err != nil {
-				return err
-			}
-			list = append(list, a)
-			return nil
-		})
-	return list, err
 }
 
 // NewID is a new ULID (github.com/ulid/spec) for a thing made at now.

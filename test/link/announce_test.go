@@ -27,7 +27,7 @@ func enrolled(t *testing.T, s *server) (*desk, string) {
 
 func (s *server) user(t testing.TB, name string, log bool) string {
 	t.Helper()
-	u, err := s.co.CreateUser(t.Context(), name, log)
+	u, err := s.co.CreateUser(t.Context(), company.NewUser{Name: name, Unlogged: !log})
 	if err != nil {
 		t.Fatal(err)
 	}

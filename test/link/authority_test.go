@@ -91,7 +91,7 @@ func TestCodeAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	co, err := company.Load(t.Context(), db, company.Options{})
+	co, err := loadHome(t, db, company.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

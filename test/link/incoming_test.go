@@ -22,7 +22,7 @@ func TestIncomingGrants(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	co, err := company.Load(t.Context(), db, company.Options{})
+	co, err := loadHome(t, db, company.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestIncomingGrants(t *testing.T) {
 		{Key: policy.Insights, Value: json.RawMessage(`"on"`), Enforce: true}}, nil))
 	_, err = co.PublishPolicy(t.Context(), "Offices", nil)
 	must(err)
-	must(co.AssignPolicy(t.Context(), "Offices", ""))
+	must(co.AssignPolicy(t.Context(), "Offices", company.ToAll))
 	only, yes := consent.IncomingPolicy, true
 	must(co.SetOptions(t.Context(), company.Change{Incoming: &only, IncomingEnforced: &yes}))
 	d := enrol(t, s.dir, nil)
@@ -60,7 +60,7 @@ func TestIncomingGrants(t *testing.T) {
 	must(co.SetPolicy(t.Context(), "Strict", []policy.Setting{{Key: policy.AccessControl, Value: json.RawMessage(`"denied"`), Enforce: true}}, nil))
 	_, err = co.PublishPolicy(t.Context(), "Strict", nil)
 	must(err)
-	must(co.AssignPolicy(t.Context(), "Strict", ""))
+	must(co.AssignPolicy(t.Context(), "Strict", company.ToAll))
 	all := consent.IncomingAll
 	must(co.SetOptions(t.Context(), company.Change{Incoming: &all, IncomingEnforced: &yes}))
 	strict := enrol(t, s.dir, nil)

@@ -102,7 +102,8 @@ type server struct {
 	dir  string
 	addr string
 	db   *store.DB
-	co   *company.Service
+	host *company.Host
+	co   *company.Service // the one of the first start
 	in   *ingest.Server
 	http *http.Server
 }
@@ -129,17 +130,22 @@ func listenWith(dir, addr string, o company.Options, ping time.Duration) (*serve
 	}
 	s := &server{dir: dir, addr: l.Addr().String(), db: db}
 	o.Name, o.Server = "Example Support", "https://"+s.addr
-	if s.co, err = company.Open(ctx, db, o); err != nil {
+	if s.host, err = company.Open(ctx, db, o); err != nil {
 		return nil, err
 	}
-	s.in = ingest.New(db, s.co, ingest.Options{Now: o.Now, Ping: ping})
+	if s.co, err = s.host.Home(ctx); err != nil {
+		return nil, err
+	}
+	s.in = ingest.New(db, s.host, ingest.Options{Now: o.Now, Ping: ping})
 	mux := http.NewServeMux()
 	mux.Handle(wire.AgentPath, s.in)
-	mux.Handle(wire.EnrollPath, s.co.Enroll())
+	mux.Handle(wire.EnrollPath, s.host.Enroll())
 	mux.Handle(wire.RustDeskPath, s.in.RustDesk())
-	mux.Handle(wire.RedeemPath, s.co.Redeem())
-	mux.Handle(wire.ModulePath, s.co.Module())
-	s.http = &http.Server{Handler: mux, TLSConfig: s.co.TLS(), ReadHeaderTimeout: 10 * time.Second}
+	mux.Handle(wire.RedeemPath, s.host.Redeem())
+	mux.Handle(wire.SignInPath, s.host.SignInStart())
+	mux.Handle(wire.AccountPath, s.host.SignInWait())
+	mux.Handle(wire.ModulePath, s.host.Module())
+	s.http = &http.Server{Handler: mux, TLSConfig: s.host.TLS(), ReadHeaderTimeout: 10 * time.Second}
 	s.http.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
 	go func() { _ = s.http.ServeTLS(l, "", "") }()
 	return s, nil
@@ -221,7 +227,7 @@ func token(t testing.TB, dir string) wire.TokenFile {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	co, err := company.Load(t.Context(), db, company.Options{})
+	co, err := loadHome(t, db, company.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -455,4 +461,13 @@ func once(t testing.TB, evs []store.StoredEvent, n int) {
 	if i != n {
 		t.Fatalf("%d events stored, want %d", i, n)
 	}
+}
+
+// loadHome loads the first company as a command beside the server does.
+func loadHome(t testing.TB, db *store.DB, o company.Options) (*company.Service, error) {
+	h, err := company.Load(t.Context(), db, o)
+	if err != nil {
+		return nil, err
+	}
+	return h.Home(t.Context())
 }

@@ -329,7 +329,7 @@ func TestSequenceAndEquivocation(t *testing.T) {
 		t.Errorf("the same grant again: %q", got)
 	}
 	err := s.db.View(t.Context(), func(tx *store.Tx) error {
-		list, err := tx.Audits(s.co.ID(), 100)
+		list, err := tx.Audits(s.co.ID(), store.AuditFilter{Max: 100})
 		n := 0
 		for _, a := range list {
 			if a.Action == "rejected-equivocation" && a.Subject == g.ID {

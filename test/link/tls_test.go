@@ -445,7 +445,7 @@ func TestCertificateRenewal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	co, err := company.Load(t.Context(), db, company.Options{Now: ck.now})
+	co, err := loadHome(t, db, company.Options{Now: ck.now})
 	if err != nil || co.Pin() != d.tok.Pin || !co.PublicKey().Equal(d.enr.ServerKey) {
 		t.Errorf("after a restart: %v", err)
 	}

@@ -47,6 +47,7 @@ var known = []struct{ kind, phrase string }{
 	{"BSD-3-Clause", "names of its contributors may be used to endorse or promote"},
 	{"BSD-2-Clause", "redistribution and use in source and binary forms"},
 	{"MIT", "permission is hereby granted free of charge to any person obtaining a copy"},
+	{"0BSD", "zero clause bsd"},
 	{"ISC", "permission to use copy modify and or distribute this software for any purpose"},
 	{"OFL-1.1", "sil open font license version 1.1"},
 	{"Unlicense", "this is free and unencumbered software released into the public domain"},
@@ -57,6 +58,12 @@ var known = []struct{ kind, phrase string }{
 
 // Never acceptable in a program of Apache-2.0, wherever they are mentioned as the licence.
 var refused = []string{"gnu general public license version", "gnu affero general public license", "gnu lesser general public license version"}
+
+// copies are what is no module but a file in this repository, with the licence
+// that lies beside it.
+var copies = []struct{ name, version, licence, program string }{
+	{"htmx.org (summarizer/console/static/htmx.js)", "4.0.1", "summarizer/console/static/htmx.LICENSE", "aval-summarizer"},
+}
 
 // kindsOf names the licences in a text; none means that it is not recognised.
 func kindsOf(text string) (kinds []string, err error) {
@@ -71,7 +78,7 @@ func kindsOf(text string) (kinds []string, err error) {
 		if !strings.Contains(words, k.phrase) || slices.Contains(kinds, k.kind) {
 			continue
 		}
-		if k.kind == "BSD-2-Clause" && slices.Contains(kinds, "BSD-3-Clause") {
+		if k.kind == "BSD-2-Clause" && slices.Contains(kinds, "BSD-3-Clause") || k.kind == "ISC" && slices.Contains(kinds, "0BSD") {
 			continue
 		}
 		kinds = append(kinds, k.kind)
@@ -192,6 +199,20 @@ func collect() ([]*module, error) {
 	for _, m := range all {
 		if m.kinds, err = licences(m.Dir); err != nil {
 			problems = append(problems, fmt.Errorf("%s %s: %w", m.Path, m.Version, err))
+		}
+		mods = append(mods, m)
+	}
+	for _, c := range copies {
+		m := &module{Path: c.name, Version: c.version, programs: map[string]bool{c.program: true}}
+		raw, err := os.ReadFile(c.licence)
+		if err == nil {
+			m.kinds, err = kindsOf(string(raw))
+		}
+		if err == nil && len(m.kinds) == 0 {
+			err = errors.New("no licence text that is recognised")
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", c.name, err))
 		}
 		mods = append(mods, m)
 	}

@@ -150,7 +150,12 @@ func NewSettings(s SettingsState, cat *assets.Catalog, zone *time.Location) Sett
 	v.Company, v.Companies = cat.T("settings.companies.none", nil), []string{cat.T("settings.companies.none.what", nil)}
 	if name := Clean(s.Status.Company, maxName); name != "" {
 		v.Company = name
-		v.Companies = append([]string{cat.T("settings.companies.managed", assets.Args{"company": name})}, company(s.Status, cat)[1:]...)
+		v.Companies = company(s.Status, cat)
+		if s.Status.Account == "" {
+			v.Companies[0] = cat.T("settings.companies.managed", assets.Args{"company": name})
+		} else { // the name is its own choice
+			v.Company = strings.TrimPrefix(Clean(s.Status.Server, maxReaders), "https://")
+		}
 	}
 	v.Companies = append(v.Companies, guests(s.Status, cat)...)
 	for _, l := range s.Settings.Lasting {

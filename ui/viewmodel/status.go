@@ -1,6 +1,7 @@
 package viewmodel
 
 import (
+	"strings"
 	"time"
 
 	"aval/agent/consent"
@@ -78,7 +79,11 @@ func company(s ipc.Status, cat *assets.Catalog) []string {
 	case "refused":
 		key = "app.link.refused"
 	}
-	return []string{cat.T("app.company", assets.Args{"company": name}), cat.T(key, assets.Args{"server": server})}
+	first := cat.T("app.company", assets.Args{"company": name})
+	if user := Clean(s.Account, maxName); user != "" {
+		first = cat.T("app.account", assets.Args{"company": name, "user": user, "server": strings.TrimPrefix(server, "https://")})
+	}
+	return []string{first, cat.T(key, assets.Args{"server": server})}
 }
 
 // guests are the companies that asked for a session by a code.

@@ -195,7 +195,8 @@ func (a *Ask) who(q ipc.Question, cat *assets.Catalog) {
 	}
 }
 
-// guest says who asks by a session code: the server, whose name TLS has verified,
+// guest says who asks that does not manage this computer, by a session code or for
+// an account: the server, whose name TLS has verified,
 // stands first, and the name that the company gives itself after it, as given.
 func (a *Ask) guest(q ipc.Question, c ipc.QuestionCompany, cat *assets.Catalog) {
 	args := assets.Args{"supporter": Clean(q.Supporter, maxName), "company": companyName(c, cat)}
@@ -204,8 +205,12 @@ func (a *Ask) guest(q ipc.Question, c ipc.QuestionCompany, cat *assets.Catalog) 
 		a.Who = cat.T("consent.who.unnamed", args)
 	}
 	key := "consent.guest"
+	if c.Account {
+		key = "consent.account"
+	}
+	pinned := key + ".pinned"
 	if c.First {
-		key = "consent.guest.first"
+		key += ".first"
 	}
 	given := Clean(c.Name, maxName)
 	if given == "" {
@@ -213,7 +218,10 @@ func (a *Ask) guest(q ipc.Question, c ipc.QuestionCompany, cat *assets.Catalog) 
 	}
 	a.Vouch = cat.T(key, assets.Args{"company": given})
 	if c.Pinned {
-		a.Vouch += "; " + cat.T("consent.guest.pinned", assets.Args{"host": companyName(c, cat)})
+		a.Vouch += "; " + cat.T(pinned, assets.Args{"host": companyName(c, cat)})
+	}
+	if args["supporter"] != "" && !q.SupporterVerified {
+		a.Vouch += "; " + cat.T("consent.unverified", nil)
 	}
 }
 

@@ -361,6 +361,27 @@ func TestEveryWordHasItsText(t *testing.T) {
 	}
 }
 
+// An account's company is called by its server too, says that somebody is signed
+// in there, and what the tool says of the supporter is not vouched for. Planted:
+// without the last part of guest the name stood as if it were.
+func TestAccount(t *testing.T) {
+	q := ipc.Question{Supporter: "Ana", Tool: "x11vnc", AnswerSeconds: 30, Companies: []ipc.QuestionCompany{
+		{Name: "Banco do Brasil", Host: "support.example.com", Account: true, First: true, Pinned: true, Engine: "rules", RetentionDays: 90}}}
+	st := ipc.Status{Company: "Banco do Brasil", Account: "Ana Souza", Server: "https://support.example.com", Link: "connected"}
+	for _, lang := range assets.Langs() {
+		cat := assets.For(lang)
+		a := viewmodel.New(q, cat, time.Now())
+		if a.Verified || !strings.Contains(a.Who, "support.example.com") || strings.Contains(a.Who, "Banco") ||
+			!strings.Contains(a.Vouch, cat.T("consent.unverified", nil)) || !strings.Contains(a.Vouch, cat.T("consent.account.first", assets.Args{"company": "Banco do Brasil"})) {
+			t.Errorf("%s: %q, %q", lang, a.Who, a.Vouch)
+		}
+		v := viewmodel.NewSettings(viewmodel.SettingsState{Status: st}, cat, time.UTC)
+		if v.Company != "support.example.com" || !strings.Contains(v.Companies[0], "Ana Souza") || !strings.Contains(v.Companies[0], "support.example.com") {
+			t.Errorf("%s: %q, %q", lang, v.Company, v.Companies)
+		}
+	}
+}
+
 func TestStatus(t *testing.T) {
 	cat := assets.For("en")
 	for name, c := range map[string]struct {

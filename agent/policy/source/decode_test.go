@@ -288,6 +288,7 @@ func TestPreferencesMistakes(t *testing.T) {
 		"binary, trailer":    {append(goodBinary()[:len(goodBinary())-1], 0xff), "trailer is damaged"},
 		"binary, itself":     {selfish(), "nested too deeply"},
 		"binary, a bomb":     {bomb(), "nested too deeply or too large"},
+		"too many elements":  {dict("<key>Languages</key><array>" + strings.Repeat("<string/>", maxPlistNodes) + "</array>"), "too many elements"},
 		"too large":          {make([]byte, policy.MaxFile+1), "larger"},
 	} {
 		e, problems, err := judged(preferencesOf(c.raw))
@@ -356,11 +357,13 @@ func sound(t *testing.T, e policy.Effective, problems []policy.Problem, err erro
 }
 
 // FuzzPlist: no property list ends the program, takes much memory, or is read in
-// part. To see it fail, leave the check of maxPlistNodes out.
+// part. Planted: without the look at maxPlistNodes in value the bomb never ends,
+// nor does TestPreferencesMistakes.
 func FuzzPlist(f *testing.F) {
 	f.Add([]byte(goodPlist))
 	f.Add(goodBinary())
 	f.Add(selfish())
+	f.Add(bomb())
 	f.Add([]byte(plistHead + "<dict><key>AccessControl</key><string>denied</string></dict></plist>"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		e, problems, err := judged(preferencesOf(raw))

@@ -106,17 +106,27 @@ func (r *Runner) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-r.db.JobsChanged():
+		case <-r.db.JobsChanged(store.JobSummary):
 		case <-timer.C:
 		}
 	}
 }
 
-// rest is how long there is nothing to do: until the next job or the next month.
+// rest is how long there is nothing to do: until the next job, or a month begins
+// somewhere.
 func (r *Runner) rest(ctx context.Context) time.Duration {
 	now := r.now()
-	wait := min(Poll, credit.NextMonth(now).Sub(now))
+	wait := Poll
 	_ = r.db.View(ctx, func(t *store.Tx) error {
+		all, err := t.Companies()
+		for _, c := range all {
+			if at, err := credit.NextMonth(c, now); err == nil {
+				wait = min(wait, at.Sub(now))
+			}
+		}
+		if err != nil {
+			return err
+		}
 		at, err := t.NextJob(store.JobSummary)
 		if err == nil {
 			wait = min(wait, at.Sub(now))
@@ -128,7 +138,7 @@ func (r *Runner) rest(ctx context.Context) time.Duration {
 
 // Step does one job that is due; worked is false where there is none.
 func (r *Runner) Step(ctx context.Context) (worked bool, err error) {
-	if err := r.grantMonths(ctx); err != nil {
+	if err := r.grant(ctx); err != nil {
 		return false, err
 	}
 	job, company, err := r.claim(ctx)
@@ -157,8 +167,9 @@ const noCredit = "no credit is left"
 
 var errGone = errors.New("the session was erased")
 
-// grantMonths gives every company its free lot of the month.
-func (r *Runner) grantMonths(ctx context.Context) error {
+// grant gives every company the credits that are due: of the month, and of its
+// orders.
+func (r *Runner) grant(ctx context.Context) error {
 	now := r.now()
 	var due []store.Company
 	err := r.db.View(ctx, func(t *store.Tx) error {
@@ -167,27 +178,24 @@ func (r *Runner) grantMonths(ctx context.Context) error {
 			return err
 		}
 		for _, c := range all {
-			has, err := credit.HasMonth(t, c, now)
-			if err != nil && !errors.Is(err, credit.ErrTier) {
+			is, err := credit.Due(t, c, now)
+			switch {
+			case errors.Is(err, credit.ErrTier), errors.Is(err, credit.ErrZone):
+				// One company's mistake holds nobody else up; its jobs say what it is.
+			case err != nil:
 				return err
-			}
-			if !has {
+			case is:
 				due = append(due, c)
 			}
 		}
 		return nil
 	})
-	if err != nil || len(due) == 0 {
-		return err
-	}
-	return r.db.Tx(ctx, func(t *store.Tx) error {
-		for _, c := range due {
-			if _, err := credit.GrantMonth(t, c, now); err != nil {
-				return err
-			}
+	for _, c := range due {
+		if err := r.db.Tx(ctx, func(t *store.Tx) error { _, err := credit.CatchUp(t, c, now); return err }); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return err
 }
 
 // claim leases the next job. One that cannot be paid for is set to wait at once,

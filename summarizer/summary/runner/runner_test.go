@@ -133,7 +133,7 @@ func look(t *testing.T, db *store.DB, k store.Key, now time.Time) (s seen) {
 		if u, err := x.CreditUse(k); err == nil {
 			s.use = &u
 		}
-		rows, err := x.Audits(sample.Company, 1000)
+		rows, err := x.Audits(sample.Company, store.AuditFilter{Max: 1000})
 		if err != nil {
 			return err
 		}
@@ -175,7 +175,15 @@ func TestWaitsForCredit(t *testing.T) {
 		"month": func(_ *testing.T, _ *store.DB, c *clock) { c.add(11 * 24 * time.Hour) },
 		"pack": func(t *testing.T, db *store.DB, c *clock) {
 			tx(t, db, func(x *store.Tx) error {
-				_, err := credit.AddPack(x, sample.Company, "order-1", 10, c.now().AddDate(1, 0, 0), c.now())
+				co, err := x.Company(sample.Company)
+				if err != nil {
+					return err
+				}
+				today := credit.DayOf(c.now(), time.UTC)
+				if err := credit.SetLicence(x, co, "user:1", co.Tier, credit.Licence{Starts: today, Renews: today.AddYears(1)}, c.now()); err != nil {
+					return err
+				}
+				_, err = credit.Order(x, co, "user:1", "ai-100", "order-1", c.now())
 				return err
 			})
 		},

@@ -131,7 +131,7 @@ func FillTx(t *store.Tx, company, lang string) error {
 		}
 	}
 	pub := Key().Public().(ed25519.PublicKey)
-	return t.InsertDevice(store.Device{ID: Device, Company: company, Name: "balcao-01", AgentVersion: "0.1.0", EnrolledAt: Start}, record.KeyID(pub), pub)
+	return t.InsertDevice(store.Device{ID: Device, Company: company, Name: "balcao-01", Search: "balcao-01", AgentVersion: "0.1.0", EnrolledAt: Start}, record.KeyID(pub), pub)
 }
 
 // Store stores a session as ingest does: grant, stream, events, and its job

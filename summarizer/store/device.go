@@ -1,0 +1,111 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// GivenOptions notes on a device what the bundle that was just signed for it says.
+func (t *Tx) GivenOptions(device, policy string, policyVersion, settingsVersion int64, at time.Time) error {
+	n, err := t.exec(`UPDATE devices SET
+			policy_since = CASE WHEN policy = $2 AND policy_version = $3 AND policy_since > 0 THEN policy_since ELSE $5 END,
+			policy = $2, policy_version = $3, settings_version = $4
+		WHERE id = $1`, device, policy, policyVersion, settingsVersion, ns(at))
+	return found(n, err)
+}
+
+// RenameDevice changes what a device is called here, and how it is found.
+func (t *Tx) RenameDevice(company, id, name, search string) error {
+	n, err := t.exec(`UPDATE devices SET name = $3, search = $4 WHERE company = $1 AND id = $2`, company, id, name, search)
+	return found(n, err)
+}
+
+// DeviceQuery says which devices are wanted.
+type DeviceQuery struct {
+	// Sessions: the keys of single sessions instead of computers.
+	Sessions bool
+	// Revoked: those that were revoked instead of those that were not.
+	Revoked bool
+	// Search is in the name, folded as it is stored; or it is the id.
+	Search string
+	// Group is a group's id; Ungrouped: those in none.
+	Group     string
+	Ungrouped bool
+	// Policy is the id of the policy that the device was last given.
+	Policy string
+	// After is the last one of the page before; zero: from the newest on.
+	After DeviceCursor
+	Limit int
+}
+
+// DeviceCursor is a device's place in the list.
+type DeviceCursor struct {
+	EnrolledAt time.Time
+	ID         string
+}
+
+// likeEscape has the characters that mean something to LIKE stand for themselves.
+var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// DevicePage lists a company's devices, those enrolled last first.
+func (t *Tx) DevicePage(company string, q DeviceQuery) (list []Device, err error) {
+	where, args := []string{"company = $1"}, []any{company}
+	add := func(cond string, v ...any) {
+		for _, a := range v {
+			args = append(args, a)
+			cond = strings.Replace(cond, "?", fmt.Sprintf("$%d", len(args)), 1)
+		}
+		where = append(where, cond)
+	}
+	if q.Sessions {
+		where = append(where, "code <> ''")
+	} else {
+		where = append(where, "code = ''")
+	}
+	if q.Revoked {
+		where = append(where, "revoked_at > 0")
+	} else {
+		where = append(where, "revoked_at = 0")
+	}
+	if q.Search != "" {
+		add(`(search LIKE ? ESCAPE '\' OR id = ?)`, "%"+likeEscape.Replace(q.Search)+"%", strings.ToUpper(q.Search))
+	}
+	if q.Group != "" {
+		add("device_group = ?", q.Group)
+	}
+	if q.Ungrouped {
+		where = append(where, `NOT EXISTS (SELECT 1 FROM device_groups g WHERE g.company = devices.company AND g.id = devices.device_group AND g.deleted_at = 0)`)
+	}
+	if q.Policy != "" {
+		add("policy = ?", q.Policy)
+	}
+	if q.After.ID != "" {
+		at := ns(q.After.EnrolledAt)
+		add("(enrolled_at < ? OR enrolled_at = ? AND id < ?)", at, at, q.After.ID)
+	}
+	args = append(args, q.Limit)
+	query := fmt.Sprintf("%s WHERE %s ORDER BY enrolled_at DESC, id DESC LIMIT $%d", deviceColumns, strings.Join(where, " AND "), len(args))
+	err = t.each(query, args, func(scan func(...any) error) error {
+		var d Device
+		if err := scan(d.into()...); err != nil {
+			return err
+		}
+		list = append(list, d)
+		return nil
+	})
+	return list, err
+}
+
+// PolicyReach counts the managed, unrevoked devices that were last given a policy.
+func (t *Tx) PolicyReach(company, policy string) (n int, err error) {
+	err = t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND policy = $2 AND code = '' AND revoked_at = 0`, []any{company, policy}, &n)
+	return n, err
+}
+
+// LastSession is when the last session of a device that was recorded began;
+// zero: none was.
+func (t *Tx) LastSession(company, device string) (at time.Time, err error) {
+	err = t.one(`SELECT COALESCE(MAX(started_at), 0) FROM streams WHERE company = $1 AND device = $2`, []any{company, device}, stamp{&at})
+	return at, err
+}

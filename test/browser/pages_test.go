@@ -1,0 +1,228 @@
+//go:build e2e
+
+package browser_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"aval/summarizer/company"
+	"aval/summarizer/console"
+	"aval/summarizer/store"
+	"aval/summarizer/summary/runner"
+	"aval/summarizer/summary/sample"
+	"aval/test/browser"
+)
+
+// page is one page of the console, as it is found after site.fill.
+type page struct {
+	name string
+	path func(s *site) string
+}
+
+func at(path string) func(*site) string { return func(*site) string { return path } }
+
+// pages is what is judged. A new page of the console gets a line here; what it
+// needs in the store, site.fill puts there.
+var pages = []page{
+	{"sessions", at("/")},
+	{"session", func(s *site) string { return "/s/" + s.printer }},
+	{"session-hostile", func(s *site) string { return "/s/" + s.hostile }},
+	{"codes", at("/codes")},
+}
+
+// guests are pages that nobody signs in for.
+var guests = []page{
+	{"sign-in", at("/sign-in")},
+}
+
+// site is a console over a store with sample sessions, on a real TLS server.
+type site struct {
+	db               *store.DB
+	host             *company.Host
+	url              string
+	printer, hostile string // refs of sessions
+}
+
+func start(t *testing.T) *site {
+	t.Helper()
+	db, err := store.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{db: db}
+	if err := s.fill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := company.MakeReleaseKey(filepath.Join(db.Dir(), "keys", sample.Company+".pem")); err != nil { // a signing key is one as well
+		t.Fatal(err)
+	}
+	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"}); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Enrol: func() string { return "aval enroll --token-file T" }}))
+	s.url = srv.URL
+	t.Cleanup(func() { srv.Close(); _ = db.Close() })
+	return s
+}
+
+// fill stores what the pages show.
+func (s *site) fill(ctx context.Context) error {
+	if err := sample.Fill(ctx, s.db, "pt-BR"); err != nil {
+		return err
+	}
+	begin := time.Now().Add(-4 * time.Hour)
+	for i, in := range []struct {
+		ref     *string
+		session func() (store.Key, error)
+	}{
+		{&s.printer, func() (store.Key, error) {
+			return sample.Store(ctx, s.db, sample.Company, sample.Printer("pt-BR"), begin)
+		}},
+		{&s.hostile, func() (store.Key, error) {
+			return sample.Store(ctx, s.db, sample.Company, sample.Hostile(), begin.Add(time.Hour))
+		}},
+		{nil, func() (store.Key, error) {
+			return sample.Store(ctx, s.db, sample.Company, sample.Shell(), begin.Add(2*time.Hour))
+		}},
+	} {
+		k, err := in.session()
+		if err != nil {
+			return fmt.Errorf("sample session %d: %w", i, err)
+		}
+		if in.ref != nil {
+			*in.ref = k.Ref()
+		}
+	}
+	r := runner.New(s.db, runner.Options{Log: slog.New(slog.DiscardHandler)})
+	for {
+		if worked, err := r.Step(ctx); err != nil || !worked {
+			return err
+		}
+	}
+}
+
+// link signs a browser in.
+func (s *site) link(t *testing.T) string {
+	t.Helper()
+	secret := fmt.Sprint("link-", time.Now().UnixNano())
+	h := sha256.Sum256([]byte(secret))
+	if err := s.db.Tx(t.Context(), func(x *store.Tx) error {
+		return x.InsertAdminLink(store.Token{Hash: h[:], Company: sample.Company, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return s.url + "/sign-in?token=" + secret
+}
+
+func open(t *testing.T) *browser.Browser {
+	t.Helper()
+	b, stop, err := browser.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return b
+}
+
+// TestPages judges every page in every view, and keeps a picture of each in
+// out/pages (or in the folder that AVAL_PAGES names).
+func TestPages(t *testing.T) {
+	s, b := start(t), open(t)
+	out := os.Getenv("AVAL_PAGES")
+	if out == "" {
+		out = filepath.Join("..", "..", "out", "pages")
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	judge := func(t *testing.T, p page) {
+		for _, v := range browser.Views() {
+			if err := b.Set(v); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Go(s.url + "/lang?to=" + v.Lang + "&back=" + strings.ReplaceAll(p.path(s), "&", "%26")); err != nil {
+				t.Errorf("%s: %v", v.Name(), err)
+				continue
+			}
+			r, err := b.Look()
+			if err != nil {
+				t.Fatalf("%s: %v", v.Name(), err)
+			}
+			if err := os.WriteFile(filepath.Join(out, p.name+"-"+v.Name()+".png"), r.Picture, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Err(); err != nil {
+				t.Errorf("%s: %v", v.Name(), err)
+			}
+			if v.Lang == "pt-BR" && !v.Dark {
+				if err := b.Keys(); err != nil {
+					t.Errorf("%s: by keyboard: %v", v.Name(), err)
+				}
+			}
+		}
+	}
+	for _, p := range guests {
+		t.Run(p.name, func(t *testing.T) { judge(t, p) })
+	}
+	if err := b.Go(s.link(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pages {
+		t.Run(p.name, func(t *testing.T) { judge(t, p) })
+	}
+}
+
+// TestJudge: each thing that the judge is there for is found on a page that was
+// made wrong in that way, and nothing on one that is right.
+func TestJudge(t *testing.T) {
+	b := open(t)
+	body := ""
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(w, `<!doctype html><html lang="en"><head><title>t</title><meta name="viewport" content="width=device-width">
+<style>a:focus{outline:3px solid #00f}</style></head><body><main><h1>Heading</h1>%s</main></body></html>`, body)
+	}))
+	defer srv.Close()
+	if err := b.Set(browser.View{Lang: "en", Width: 390}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ body, want string }{
+		"right":        {`<p>Text</p><a href="/x">Link</a>`, ""},
+		"pale":         {`<p style="color:#bbb">Text</p>`, "color-contrast"},
+		"unlabelled":   {`<input type="text">`, "label"},
+		"wide":         {`<div style="width:800px">Text</div>`, "wider than the window"},
+		"no outline":   {`<a href="/x" style="outline:none">Link</a>`, "not to be seen"},
+		"out of reach": {`<p>Text</p><div style="height:0;overflow:hidden"><a href="/x">Hidden link</a></div>`, "not to be seen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body = c.body
+			if err := b.Go(srv.URL); err != nil {
+				t.Fatal(err)
+			}
+			r, err := b.Look()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := r.Err()
+			if got == nil {
+				got = b.Keys()
+			}
+			if c.want == "" && got != nil || c.want != "" && (got == nil || !strings.Contains(got.Error(), c.want)) {
+				t.Errorf("found %v, want %q", got, c.want)
+			}
+		})
+	}
+	if err := b.Go("http://127.0.0.1:1/"); err == nil {
+		t.Error("a page that cannot be opened was opened")
+	}
+}
