@@ -34,6 +34,7 @@ build)
 	;;
 test)
 	want systemd file /lib/systemd/systemd-journald
+	want postgresql file '/usr/lib/postgresql/*/bin/initdb'
 	want xvfb cmd Xvfb
 	want xserver-xephyr cmd Xephyr
 	want openbox cmd openbox

@@ -40,6 +40,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 type app struct {
 	json bool
 	data string
+	// database is the address of --database; empty: what the data folder says.
+	database string
 	// companyID is --company: which company a command is about.
 	companyID string
 	out       io.Writer
@@ -111,10 +113,11 @@ SEE ALSO
 aval(1)
 `
 
-// dataFlag adds --data to a command.
+// dataFlag adds --data to a command, and --database.
 func (a *app) dataFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.data, "data", "", "the server's data folder")
 	_ = cmd.MarkFlagDirname("data")
+	cmd.Flags().StringVar(&a.database, "database", "", "address of a PostgreSQL database, postgres://USER@HOST/NAME (default: the one that the data folder remembers, else the embedded one in it)")
 }
 
 // needData refuses a call without --data in words.
@@ -130,7 +133,7 @@ func (a *app) beside(ctx context.Context) (*store.DB, error) {
 	if err := a.needData(); err != nil {
 		return nil, err
 	}
-	db, err := store.OpenBeside(ctx, a.data)
+	db, err := store.OpenBeside(ctx, a.data, store.Database(a.database))
 	if err != nil {
 		return nil, err
 	}

@@ -34,9 +34,9 @@ import (
 const stopWithin = 10 * time.Second
 
 type serveFlags struct {
-	listen, url, company, lang, database string
-	cert, key                            string
-	allow                                []string
+	listen, url, company, lang string
+	cert, key                  string
+	allow                      []string
 }
 
 func (a *app) serveCmd() *cobra.Command {
@@ -45,7 +45,13 @@ func (a *app) serveCmd() *cobra.Command {
 		Use: "serve --data DIR [--listen ADDR]", Short: "Run the server",
 		Long: `Runs the server until it is told to stop (Ctrl+C or SIGTERM). At its first start
 it makes a company, a certificate of its own, a link to sign in to the console
-and a token that enrols one computer, and says what to do next.`,
+and a token that enrols one computer, and says what to do next.
+
+Data is kept in the data folder, or with --database in PostgreSQL; the folder then
+holds keys, the certificate and, in the file "database" that only its owner can
+read, the address, which is not needed again. A password is better left out of
+the command line, where other users of the computer can see it: write the file
+"database" yourself, or name a password file with PGPASSFILE.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.needData(); err != nil {
@@ -63,7 +69,6 @@ and a token that enrols one computer, and says what to do next.`,
 	cmd.Flags().StringArrayVar(&f.allow, "allow-host", nil, "a host (HOST or HOST:PORT) inside of the own network that webhooks and integrations may name; several times for several")
 	cmd.Flags().StringVar(&f.company, "company", "", `the company's name, at the first start (default "My company")`)
 	cmd.Flags().StringVar(&f.lang, "lang", "", "language of the summaries, at the first start: "+strings.Join(assets.LangsOf("summary"), " or ")+" (default en)")
-	cmd.Flags().StringVar(&f.database, "database", "", "database; this version has the embedded one only, in the data folder")
 	return cmd
 }
 
@@ -122,13 +127,6 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 // start opens everything that the server needs, the port first: a port in use
 // must not leave a half-made data folder behind.
 func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
-	if f.database != "" && !strings.Contains(f.database, "://") {
-		return nil, usageError{fmt.Errorf("--database %s is no database address; leave it out for the embedded one", f.database)}
-	}
-	if f.database != "" {
-		_, err := store.Open(ctx, f.database) // says which databases there are
-		return nil, err
-	}
 	if f.lang != "" {
 		var err error
 		if f.lang, err = knownLang(f.lang); err != nil {
@@ -140,10 +138,13 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if s.listen, err = listen(f.listen); err != nil {
 		return nil, err
 	}
-	if s.db, err = store.Open(ctx, a.data); err != nil {
+	if s.db, err = store.Open(ctx, a.data, store.Database(a.database)); err != nil {
 		return nil, errors.Join(err, s.listen.Close())
 	}
 	if err := credit.LoadRules(a.data); err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
+	}
+	if err := s.db.Remember(); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	url := f.url
@@ -269,6 +270,7 @@ type ready struct {
 	URL       string `json:"url"`
 	Listen    string `json:"listen"`
 	Data      string `json:"data"`
+	Database  string `json:"database"`
 	Company   string `json:"company"`
 	Version   string `json:"version"`
 	Cert      string `json:"certificate_sha256"`
@@ -287,7 +289,7 @@ func (a *app) greet(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
-	r := ready{URL: s.co.Server(), Listen: s.listen.Addr().String(), Data: a.data, Company: c.Name, Version: version}
+	r := ready{URL: s.co.Server(), Listen: s.listen.Addr().String(), Data: a.data, Database: s.db.Where(), Company: c.Name, Version: version}
 	if cert, err := s.co.TLS().GetCertificate(nil); err == nil && cert != nil {
 		sum := sha256.Sum256(cert.Certificate[0])
 		r.Cert = strings.ToUpper(strings.ReplaceAll(fmt.Sprintf("% x", sum), " ", ":"))
@@ -297,7 +299,7 @@ func (a *app) greet(ctx context.Context, s *server) error {
 	}
 	return a.print(r, func(w io.Writer) {
 		fmt.Fprintf(w, "Aval summarizer %s is ready at %s\n", version, r.URL)
-		fmt.Fprintf(w, "Company: %s. Data: %s\n\n", c.Name, a.data)
+		fmt.Fprintf(w, "Company: %s. Data: %s. Database: %s\n\n", c.Name, a.data, s.db.Where())
 		if r.Link != "" {
 			fmt.Fprintf(w, "Open the console in your browser with this link (it works once):\n  %s\n  also in %s\n\n", r.Link, r.LinkFile)
 			if s.co.Pin() != "" {

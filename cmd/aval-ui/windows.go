@@ -183,11 +183,28 @@ func (s *shell) join(ctx context.Context, code string) (r ipc.SessionBeginResult
 }
 
 func (s *shell) openSettings(view **settingsview.View, page settingsview.Page, back func()) {
-	v := settingsview.New(settingsview.Config{Catalog: s.cat, Zone: time.Local, Call: s.call, Locale: s.o.locale,
+	v := settingsview.New(settingsview.Config{Catalog: s.cat, Zone: time.Local, Call: s.call, Accounts: accounts{s.o.socket}, Locale: s.o.locale,
 		Page: page, Back: back, Language: s.speak})
 	*view = v
 	s.win.SetTitle(s.cat.T("settings.title", nil) + " · " + s.cat.T("app.name", nil))
 	s.win.SetContent(v.Content())
+}
+
+// accounts signs the person in and out, each time on a connection of its own.
+type accounts struct{ socket string }
+
+// SignIn implements control.Accounts.
+func (a accounts) SignIn(ctx context.Context, server string, code func(ipc.SignInCode)) (ipc.SignInResult, error) {
+	c, err := ipc.Dial(ctx, a.socket, hello)
+	if err != nil {
+		return ipc.SignInResult{}, err
+	}
+	return c.SignIn(ctx, ipc.SignIn{Server: server}, code)
+}
+
+// SignOut implements control.Accounts.
+func (a accounts) SignOut(ctx context.Context) error {
+	return caller(a.socket)(ctx, ipc.MethodSignOut, ipc.Empty{}, nil)
 }
 
 // now is what the main window shows.

@@ -15,13 +15,14 @@ import (
 	"aval/agent/record"
 	"aval/summarizer/api"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
 )
 
 func fill(t *testing.T) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

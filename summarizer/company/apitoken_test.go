@@ -8,6 +8,7 @@ import (
 
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // A token does what it was given, within what its user's role allows now, until
@@ -15,7 +16,7 @@ import (
 // filter in TokenOf the demoted row kept codes:write.
 func TestAPIToken(t *testing.T) {
 	now := time.Date(2026, 8, 3, 9, 0, 0, 0, time.UTC)
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,8 @@ package company_test
 
 import (
 	"bytes"
-	"database/sql"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,12 +12,13 @@ import (
 
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // host is a server with one company, which the test deals with as the server does.
 func host(t *testing.T) (*store.DB, *company.Host, *company.Service) {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,16 +69,7 @@ func TestAuditTampering(t *testing.T) {
 			if err != nil || !before.OK || before.Rows != 9 || before.SignedAt.IsZero() {
 				t.Fatalf("%+v %v", before, err)
 			}
-			raw, err := sql.Open("sqlite", filepath.Join(db.Dir(), store.File))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer raw.Close()
-			for _, q := range row.do {
-				if _, err := raw.Exec(q); err != nil {
-					t.Fatalf("%s: %v", q, err)
-				}
-			}
+			storetest.Damage(t, db.Dir(), row.do...)
 			r, err := co.VerifyAudit(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -121,15 +111,8 @@ func TestAuditKeptHead(t *testing.T) {
 		t.Fatalf("a log that went on: %+v %v", r, err)
 	}
 	// Everything is taken away, and written anew without Ana.
-	raw, err := sql.Open("sqlite", filepath.Join(db.Dir(), store.File))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer raw.Close()
 	for _, table := range []string{"audit", "audit_nodes", "audit_logs"} {
-		if _, err := raw.Exec(`DELETE FROM ` + table); err != nil {
-			t.Fatal(err)
-		}
+		storetest.Damage(t, db.Dir(), `DELETE FROM `+table)
 	}
 	for range 6 {
 		if _, err := co.CreateUser(t.Context(), company.NewUser{Name: "Bia"}); err != nil {

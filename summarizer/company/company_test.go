@@ -18,6 +18,7 @@ import (
 	"aval/agent/wire"
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 var t0 = time.Date(2026, 8, 3, 9, 0, 0, 0, time.UTC)
@@ -59,7 +60,7 @@ func read(t *testing.T, file string) string {
 // they can be used, replaces them when they cannot, and takes them away when
 // somebody has signed in and a device is enrolled.
 func TestFirstStart(t *testing.T) {
-	dir, now := t.TempDir(), t0
+	dir, now := storetest.Dir(t), t0
 	db, co := openHost(t, dir, &now)
 	home, err := co.Home(t.Context())
 	if err != nil {
@@ -137,7 +138,7 @@ func TestFirstStart(t *testing.T) {
 	if err := db.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if raw := read(t, filepath.Join(dir, store.File)); strings.Contains(raw, tok.Token) || strings.Contains(raw, secret) {
+	if raw := string(storetest.Content(t, dir)); !strings.Contains(raw, home.ID()) || strings.Contains(raw, tok.Token) || strings.Contains(raw, secret) {
 		t.Error("a secret is stored in the clear")
 	}
 }
@@ -146,7 +147,7 @@ func TestFirstStart(t *testing.T) {
 // between.
 func TestOptions(t *testing.T) {
 	now := t0
-	db, co := openCompany(t, t.TempDir(), &now)
+	db, co := openCompany(t, storetest.Dir(t), &now)
 	err := db.Tx(t.Context(), func(tx *store.Tx) error {
 		return tx.InsertDevice(store.Device{ID: "d1", Company: co.ID(), EnrolledAt: now}, "k", make([]byte, 32))
 	})
@@ -197,7 +198,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestMissingKeyIsNotReplaced(t *testing.T) {
-	dir, now := t.TempDir(), t0
+	dir, now := storetest.Dir(t), t0
 	db, co := openCompany(t, dir, &now)
 	_ = db.Close()
 	file := filepath.Join(dir, "keys", co.ID()+".pem")
@@ -224,7 +225,7 @@ func TestMissingKeyIsNotReplaced(t *testing.T) {
 // would break the proof.
 func TestEnrollNeedsTLS(t *testing.T) {
 	now := t0
-	_, co := openHost(t, t.TempDir(), &now)
+	_, co := openHost(t, storetest.Dir(t), &now)
 	w := httptest.NewRecorder()
 	co.Enroll().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://127.0.0.1/enroll", strings.NewReader("{}")))
 	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "TLS") {

@@ -14,6 +14,7 @@ import (
 	"aval/agent/record"
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // TestPublishedPolicy: a device's bundle holds the version last published of the
@@ -21,7 +22,7 @@ import (
 // of a bundle names the same bytes for ever.
 func TestPublishedPolicy(t *testing.T) {
 	now := t0
-	db, co := openCompany(t, t.TempDir(), &now)
+	db, co := openCompany(t, storetest.Dir(t), &now)
 	ctx := t.Context()
 	must := func(err error) {
 		t.Helper()
@@ -106,7 +107,7 @@ func TestPublishedPolicy(t *testing.T) {
 // the settings out of checkRelease.
 func TestReleaseIsForOneDraft(t *testing.T) {
 	now := t0
-	_, co := openCompany(t, t.TempDir(), &now)
+	_, co := openCompany(t, storetest.Dir(t), &now)
 	ctx := context.Background()
 	pub, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -171,7 +172,7 @@ func TestReleaseIsForOneDraft(t *testing.T) {
 // of OptionsIn: the device then refuses the whole bundle.
 func TestIncomingNeedsItsRelease(t *testing.T) {
 	now := t0
-	db, co := openCompany(t, t.TempDir(), &now)
+	db, co := openCompany(t, storetest.Dir(t), &now)
 	ctx := t.Context()
 	must := func(err error) {
 		t.Helper()

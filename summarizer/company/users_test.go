@@ -10,13 +10,14 @@ import (
 	"aval/agent/wire"
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // A user's token makes codes and announcements in that user's name and nobody
 // else's, until the user is disabled. Planted: without disabled_at in
 // store.LiveAPIToken the last row got its code.
 func TestUserAPI(t *testing.T) {
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
@@ -40,7 +41,7 @@ type site struct {
 
 func start(t *testing.T) *site {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,13 +14,14 @@ import (
 
 	"aval/summarizer/credit"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 var nov = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 func open(t *testing.T, tier string) (*store.DB, store.Company) {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"aval/summarizer/credit"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // ledger is what the books must add up to.
@@ -78,6 +79,7 @@ func TestLedger(t *testing.T) {
 	zones := []string{"UTC", "America/Sao_Paulo", "Asia/Tokyo", "Pacific/Kiritimati", "Pacific/Pago_Pago"}
 	tiers := []string{"business", "premium", "corporate"}
 	db, _ := open(t, "business")
+	storetest.Once(t, db.Dir()) // the steps below draw within the transaction
 	n := 0
 	rapid.Check(t, func(r *rapid.T) {
 		n++
@@ -151,7 +153,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, child(dir))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Exit(storetest.Run(m))
 }
 
 // child charges sessions, and orders and grants in between, until it is killed.

@@ -223,13 +223,31 @@ func (t *Tx) Audits(company string, f AuditFilter) ([]Audit, error) {
 // EachAudit gives f a company's rows one by one, oldest first, whatever f.Max says.
 func (t *Tx) EachAudit(company string, f AuditFilter, row func(Audit) error) error {
 	where, args := f.where(company)
-	return t.each(auditColumns+where+` ORDER BY seq`, args, func(scan func(...any) error) error {
-		a, err := scanAudit(scan)
+	return t.walkAudit(where, args, row)
+}
+
+// auditPage is how many rows are read before they are looked at: while rows are
+// being read, PostgreSQL takes no other statement of the transaction.
+const auditPage = 1000
+
+// walkAudit gives row what where chooses, oldest first.
+func (t *Tx) walkAudit(where string, args []any, row func(Audit) error) error {
+	where += fmt.Sprintf(" AND seq >= $%d ORDER BY seq LIMIT %d", len(args)+1, auditPage)
+	for next := int64(0); ; {
+		list, err := t.audits(where, append(slices.Clone(args), next)...)
 		if err != nil {
 			return err
 		}
-		return row(a)
-	})
+		for _, a := range list {
+			if err := row(a); err != nil {
+				return err
+			}
+			next = a.Seq + 1
+		}
+		if len(list) < auditPage {
+			return nil
+		}
+	}
 }
 
 func (f AuditFilter) where(company string) (where string, args []any) {
@@ -275,11 +293,7 @@ func (t *Tx) AuditActions(company string) (list []string, err error) {
 // as it is computed anew; a row without a usable salt has a leaf of zeros, which
 // is none. Rows that the log has not taken in yet are left out.
 func (t *Tx) WalkAudit(company string, f func(a Audit, leaf record.Hash) error) error {
-	return t.each(auditColumns+`company = $1 AND seq >= 0 ORDER BY seq`, []any{company}, func(scan func(...any) error) error {
-		a, err := scanAudit(scan)
-		if err != nil {
-			return err
-		}
+	return t.walkAudit(`company = $1`, []any{company}, func(a Audit) error {
 		leaf, err := a.leaf()
 		if err != nil {
 			leaf = record.Hash{}

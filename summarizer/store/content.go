@@ -161,6 +161,9 @@ func (t *Tx) InsertSummary(s Summary) (version int64, err error) {
 		RETURNING version`,
 		[]any{s.Company, s.Device, s.Session, s.JSON, s.Engine, s.Lang, s.Author, ns(s.CreatedAt)}, &version)
 	if err == nil {
+		err = t.index(s.Key)
+	}
+	if err == nil {
 		err = t.summaryNews(s.Key)
 	}
 	if err != nil {

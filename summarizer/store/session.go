@@ -58,6 +58,7 @@ type Stream struct {
 	JobError       string
 	SummaryVersion int64 // 0: none
 	DeviceName     string
+	Title          string // of the summary in force; empty: none
 }
 
 const streamColumns = `SELECT s.company, s.device, s.session, s.ref, s.tool, s.supporter, s.supporter_verified, s.direction, s.basis,
@@ -66,7 +67,7 @@ const streamColumns = `SELECT s.company, s.device, s.session, s.ref, s.tool, s.s
 	COALESCE((SELECT j.state FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
 	COALESCE((SELECT j.last_error FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
 	COALESCE((SELECT MAX(m.version) FROM summaries m WHERE m.company = s.company AND m.device = s.device AND m.session = s.session), 0),
-	COALESCE((SELECT d.name FROM devices d WHERE d.id = s.device), '')
+	COALESCE((SELECT d.name FROM devices d WHERE d.id = s.device), ''), s.title
 	FROM streams s`
 
 func (s *Stream) scan(scan func(...any) error) error {
@@ -75,7 +76,7 @@ func (s *Stream) scan(scan func(...any) error) error {
 	err := scan(&s.Company, &s.Device, &s.Session, &s.Ref, &s.Tool, &s.Supporter, &s.SupporterVerified, &s.Direction, &s.Basis,
 		&s.Provenance, &groups, stamp{&s.StartedAt}, stamp{&s.OpenedAt}, stamp{&s.UpdatedAt}, &acked, &s.AckedHash,
 		stamp{&s.LastEventAt}, stamp{&s.EndedAt}, &s.EndReason, stamp{&s.WithdrawnAt}, stamp{&s.ObjectedAt}, stamp{&s.ErasedAt},
-		&s.JobState, &s.JobError, &s.SummaryVersion, &s.DeviceName)
+		&s.JobState, &s.JobError, &s.SummaryVersion, &s.DeviceName, &s.Title)
 	s.Acked, s.Groups = uint64(acked), splitGroups(groups)
 	return err
 }
@@ -98,7 +99,7 @@ func splitGroups(s string) (groups []event.Group) {
 }
 
 func (t *Tx) oneStream(where string, args ...any) (s Stream, err error) {
-	err = none(s.scan(t.tx.QueryRowContext(t.ctx, streamColumns+where, args...).Scan))
+	err = s.scan(func(into ...any) error { return t.one(streamColumns+where, args, into...) })
 	return s, err
 }
 
@@ -118,7 +119,7 @@ func (t *Tx) StreamByRef(company, ref string) (Stream, error) {
 func (t *Tx) Streams(company string, after Cursor, max int) (list []Stream, err error) {
 	where, args := ` WHERE s.company = $1`, []any{company, int64(max)}
 	if after.Ref != "" {
-		where += ` AND (s.started_at < $3 OR (s.started_at = $3 AND s.ref > $4))`
+		where += ` AND s.started_at <= $3 AND (s.started_at < $3 OR s.ref > $4)`
 		args = append(args, ns(after.StartedAt), after.Ref)
 	}
 	err = t.each(streamColumns+where+` ORDER BY s.started_at DESC, s.ref LIMIT $2`, args, func(scan func(...any) error) error {
@@ -151,6 +152,9 @@ func (t *Tx) InsertStream(s Stream) error {
 		s.Company, s.Device, s.Session, s.Key.Ref(), s.Tool, s.Supporter, s.SupporterVerified, s.Direction, s.Basis,
 		s.Provenance, joinGroups(s.Groups), ns(s.StartedAt), ns(s.OpenedAt), []byte{})
 	if err != nil || n == 0 {
+		return err
+	}
+	if err := t.index(s.Key); err != nil {
 		return err
 	}
 	return t.tell(happening{Key: s.Key, typ: SessionStarted, name: s.Key.Ref(), at: s.StartedAt})
@@ -212,7 +216,7 @@ func (t *Tx) Withdrawn(company, device, grant string) (bool, error) {
 }
 
 // EraseStream deletes all content of a session: events, every version of the
-// summary, its job. Signed records stay: they hold no captured text and are the
+// summary, what it was found by, its job. Signed records stay: they hold no captured text and are the
 // proof of what was decided. Call DB.Flush after the commit.
 func (t *Tx) EraseStream(k Key, at time.Time) (events int64, err error) {
 	last, err := t.Summary(k)
@@ -231,7 +235,10 @@ func (t *Tx) EraseStream(k Key, at time.Time) (events int64, err error) {
 			return 0, err
 		}
 	}
-	_, err = t.exec(`UPDATE streams SET erased_at = $4
+	if err := t.unindex(k); err != nil {
+		return 0, err
+	}
+	_, err = t.exec(`UPDATE streams SET erased_at = $4, title = '', has_terms = TRUE
 		WHERE company = $1 AND device = $2 AND session = $3 AND erased_at = 0`, k.Company, k.Device, k.Session, ns(at))
 	if err != nil || last.Version == 0 {
 		return events, err
@@ -294,7 +301,9 @@ func (t *Tx) InsertGrant(g Grant) error {
 
 // Grant returns one grant by its id, or ErrNotFound.
 func (t *Tx) Grant(company, device, id string) (g Grant, err error) {
-	err = none(g.scan(t.tx.QueryRowContext(t.ctx, grantColumns+` WHERE company = $1 AND device = $2 AND id = $3`, company, device, id).Scan))
+	err = g.scan(func(into ...any) error {
+		return t.one(grantColumns+` WHERE company = $1 AND device = $2 AND id = $3`, []any{company, device, id}, into...)
+	})
 	return g, err
 }
 

@@ -7,9 +7,10 @@
 // stream's state; a summary, its credit and its audit row) commits in one
 // transaction or not at all.
 //
-// Today's driver is SQLite (modernc.org/sqlite, WAL, synchronous=FULL, one
-// writer). Statements use $1 placeholders, ON CONFLICT and RETURNING, so that
-// the same text serves PostgreSQL.
+// There are two engines, the embedded SQLite (sqlite.go) and PostgreSQL
+// (postgres.go), and one text of every statement: $1 placeholders, ON CONFLICT,
+// RETURNING, and nothing that only one of them knows. On both a writing
+// transaction sees the world as if it were alone in it.
 package store
 
 import (
@@ -20,7 +21,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,50 +30,86 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// File is the database's name in the data folder.
+// File is the embedded database's name in the data folder.
 const File = "aval.db"
+
+// AddressFile in the data folder (0600) holds the address of the database, where
+// it is not the embedded one: so no command needs it, nor a password in it, on
+// its command line.
+const AddressFile = "database"
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// checkBelow is the size up to which Open reads the whole database for damage;
-// above it start-up would take seconds, and SQLite still reports what it meets.
-const checkBelow = 64 << 20
+// engine is what the two databases differ in.
+type engine interface {
+	// open makes the pools of db. A server may create and migrate.
+	open(ctx context.Context, db *DB, server bool) error
+	// where names the database in errors, without its password.
+	where() string
+	// again tells whether a transaction that failed with err may succeed when it is
+	// run anew.
+	again(err error) bool
+	// explain gives an error of the driver a kind and a hint.
+	explain(err error) error
+	// skip is appended to the choice of a job.
+	skip() string
+	// flush: see DB.Flush.
+	flush(ctx context.Context, db *DB) error
+}
 
 // DB is an open store. It is safe for concurrent use.
 type DB struct {
-	dir    string
-	write  *sql.DB // one connection: SQLite has one writer
-	read   *sql.DB // query_only connections, each transaction a snapshot
-	lock   *os.File
-	skip   string // appended to a claim: empty for SQLite
-	jobs   map[JobKind]chan struct{}
-	news   chan string
-	sign   atomic.Pointer[SignHead]
-	closed sync.Once
-	err    error
+	dir     string
+	address string // that was given to open it; empty: none
+	engine  engine
+	write   *sql.DB
+	read    *sql.DB // each transaction a snapshot that cannot write
+	lock    *os.File
+	jobs    map[JobKind]chan struct{}
+	news    chan string
+	hints   *hints // nil: this process is the only one that has servers to wake
+	sign    atomic.Pointer[SignHead]
+	closed  sync.Once
+	err     error
 }
 
-// Open opens the store in dir for a server: it makes the folder (0700) and the
-// database (0600) where they are missing, brings the schema up to date and holds
-// the folder until Close. Errors wrap ErrInUse, ErrNotWritable, ErrDamaged,
-// ErrNewer or ErrUnsupported where one of these is the cause.
-func Open(ctx context.Context, dir string) (*DB, error) { return open(ctx, dir, true) }
+// Option changes how a store is opened.
+type Option func(*options)
+
+type options struct{ address string }
+
+// Database opens the database at this address, postgres://USER@HOST/NAME, in the
+// place of the one that AddressFile names or the embedded one; empty: no change.
+func Database(address string) Option { return func(o *options) { o.address = address } }
+
+// Open opens the store of the data folder dir for a server: it makes the folder
+// (0700) and the embedded database (0600) where they are missing, brings the
+// schema up to date and holds the folder until Close. Errors wrap ErrInUse,
+// ErrNotWritable, ErrDamaged, ErrNewer, ErrUnsupported, ErrUnreachable or
+// ErrSignIn where one of these is the cause.
+func Open(ctx context.Context, dir string, opts ...Option) (*DB, error) {
+	return open(ctx, dir, true, opts)
+}
 
 // OpenBeside opens an existing store without holding its folder: for a command
 // that runs beside the server or without it. The schema must be this version's.
-func OpenBeside(ctx context.Context, dir string) (*DB, error) { return open(ctx, dir, false) }
+func OpenBeside(ctx context.Context, dir string, opts ...Option) (*DB, error) {
+	return open(ctx, dir, false, opts)
+}
 
-func open(ctx context.Context, dir string, server bool) (_ *DB, err error) {
-	if strings.Contains(dir, "://") {
-		return nil, fmt.Errorf("%w: %s: this program has only the embedded SQLite store; give a folder with --data",
-			ErrUnsupported, scheme(dir))
+func open(ctx context.Context, dir string, server bool, opts []Option) (_ *DB, err error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
 	}
-	db := &DB{dir: dir, jobs: map[JobKind]chan struct{}{JobSummary: make(chan struct{}, 1), JobDelivery: make(chan struct{}, 1)}, news: make(chan string, 64)}
-	path := filepath.Join(dir, File)
+	db := &DB{dir: dir, address: o.address, news: make(chan string, 64),
+		jobs: map[JobKind]chan struct{}{JobSummary: make(chan struct{}, 1), JobDelivery: make(chan struct{}, 1)}}
+	if db.engine, err = engineOf(dir, o.address); err != nil {
+		return nil, err
+	}
 	if server {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, notWritable(dir, err)
@@ -80,63 +117,36 @@ func open(ctx context.Context, dir string, server bool) (_ *DB, err error) {
 		if db.lock, err = lockDir(dir); err != nil {
 			return nil, err
 		}
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			db.Close()
-			return nil, notWritable(dir, err)
-		}
-		_ = f.Close()
-	} else if _, err := os.Stat(path); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w: no %s in %s; start the server once, or name its data folder with --data", ErrNoStore, File, dir)
-		}
-		return nil, notWritable(dir, err)
 	}
-	if db.write, err = sql.Open("sqlite", dsn(path, "immediate", "")); err == nil {
-		db.read, err = sql.Open("sqlite", dsn(path, "deferred", "&_pragma=query_only(1)"))
-	}
-	if err != nil {
-		db.Close()
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	db.write.SetMaxOpenConns(1)
-	db.read.SetMaxOpenConns(4)
-	db.read.SetMaxIdleConns(2)
-	if err := db.prepare(ctx, path, server); err != nil {
-		db.Close()
-		return nil, explain(path, err)
+	if err := db.engine.open(ctx, db, server); err != nil {
+		return nil, errors.Join(db.engine.explain(err), db.Close())
 	}
 	return db, nil
 }
 
-// dsn is the connection string. The order of the pragmas matters: busy_timeout
-// must stand before journal_mode, which may have to wait for a lock.
-func dsn(path, txlock, more string) string {
-	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}
-	return u.String() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&_txlock=" + txlock + more
+// engineOf chooses by the address, the given one or that in the data folder.
+func engineOf(dir, address string) (engine, error) {
+	if address == "" {
+		raw, err := os.ReadFile(filepath.Join(dir, AddressFile))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return &sqliteEngine{path: filepath.Join(dir, File)}, nil
+		case err != nil:
+			return nil, notWritable(dir, err)
+		}
+		address = strings.TrimSpace(string(raw))
+	}
+	switch scheme, _, ok := strings.Cut(address, "://"); {
+	case ok && (scheme == "postgres" || scheme == "postgresql"):
+		return newPostgres(address)
+	case ok:
+		return nil, fmt.Errorf("%w: %s://…; there is the embedded one, without an address, and postgres://USER@HOST/NAME", ErrUnsupported, scheme)
+	}
+	return nil, fmt.Errorf("%w: the address is none; write postgres://USER@HOST/NAME, or leave it out for the embedded one", ErrUnsupported)
 }
 
-// prepare checks the file and brings the schema to this version.
-func (db *DB) prepare(ctx context.Context, path string, server bool) error {
-	if st, err := os.Stat(path); err == nil && st.Size() > 0 && st.Size() < checkBelow && server {
-		var verdict string
-		if err := db.write.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-			return err
-		}
-		if verdict != "ok" {
-			return fmt.Errorf("%w: %s", ErrDamaged, verdict)
-		}
-	}
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db.write, sub,
-		goose.WithSlog(slog.New(slog.DiscardHandler)), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
+// migrate brings the schema to this version, or says why that is not to be done.
+func migrate(ctx context.Context, p *goose.Provider, server bool) error {
 	have, want, err := p.GetVersions(ctx)
 	if err != nil {
 		return err
@@ -154,13 +164,56 @@ func (db *DB) prepare(ctx context.Context, path string, server bool) error {
 	return nil
 }
 
+// provider reads the migrations for a dialect.
+func provider(dialect goose.Dialect, pool *sql.DB, more ...goose.ProviderOption) (*goose.Provider, error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	p, err := goose.NewProvider(dialect, pool, sub, append(more,
+		goose.WithSlog(slog.New(slog.DiscardHandler)), goose.WithDisableGlobalRegistry(true))...)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return p, nil
+}
+
 // Dir is the data folder.
 func (db *DB) Dir() string { return db.dir }
+
+// Remember keeps the address that the store was opened with in AddressFile, so
+// that the next start and commands find the same database.
+func (db *DB) Remember() error {
+	if db.address == "" {
+		return nil
+	}
+	f, err := os.CreateTemp(db.dir, ".database-*") // made 0600
+	if err != nil {
+		return notWritable(db.dir, err)
+	}
+	_, err = f.WriteString(db.address + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(db.dir, AddressFile))
+	}
+	if err != nil {
+		return errors.Join(notWritable(db.dir, err), os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// Shared tells whether other servers may use the same database.
+func (db *DB) Shared() bool { return db.hints != nil }
+
+// Where names the database for people: a file, or an address without a password.
+func (db *DB) Where() string { return db.engine.where() }
 
 // Close lets go of the store. It is idempotent.
 func (db *DB) Close() error {
 	db.closed.Do(func() {
 		var errs []error
+		if db.hints != nil {
+			db.hints.close()
+		}
 		if db.read != nil {
 			errs = append(errs, db.read.Close())
 		}
@@ -184,25 +237,47 @@ type Tx struct {
 	news  []string // devices to be told of a summary after the commit
 	audit []Audit  // rows that are written last, see writeAudit
 	sign  SignHead
+	// reading: the rows of a statement are being read.
+	reading bool
 }
+
+// A transaction that met another one is run anew, at most this often.
+const attempts = 30
 
 // Tx runs f in a writing transaction and commits it; the commit has reached the
 // disk when Tx returns nil. An error of f rolls everything back.
+//
+// Where two transactions met and could not both be as if alone, f is called once
+// more from its beginning: what it leaves outside of the transaction it must set
+// and not add to.
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
-	return db.run(ctx, db.write, f)
+	for n := 1; ; n++ {
+		err := db.run(ctx, db.write, &sql.TxOptions{Isolation: sql.LevelSerializable}, f)
+		if err == nil || !db.engine.again(err) {
+			return err
+		}
+		if n == attempts {
+			return fmt.Errorf("%w: %s: met others %d times: %w", ErrBusy, db.Where(), n, err)
+		}
+		select {
+		case <-time.After(rand.N(time.Duration(min(n, 10)) * 4 * time.Millisecond)):
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		}
+	}
 }
 
 // View runs f on a snapshot of the store. Writing in it fails.
 func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
-	return db.run(ctx, db.read, f)
+	return db.run(ctx, db.read, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, f)
 }
 
-func (db *DB) run(ctx context.Context, pool *sql.DB, f func(*Tx) error) error {
-	sqlTx, err := pool.BeginTx(ctx, nil)
+func (db *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*Tx) error) error {
+	sqlTx, err := pool.BeginTx(ctx, o)
 	if err != nil {
-		return explain(filepath.Join(db.dir, File), fmt.Errorf("begin transaction: %w", err))
+		return db.engine.explain(fmt.Errorf("begin transaction: %w", err))
 	}
-	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.skip}
+	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.engine.skip()}
 	if sign := db.sign.Load(); sign != nil {
 		t.sign = *sign
 	}
@@ -211,30 +286,39 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, f func(*Tx) error) error {
 		return err
 	}
 	if err := t.writeAudit(); err != nil {
-		return explain(filepath.Join(db.dir, File), fmt.Errorf("write audit: %w", err))
+		return db.engine.explain(fmt.Errorf("write audit: %w", err))
 	}
 	if err := sqlTx.Commit(); err != nil {
-		return explain(filepath.Join(db.dir, File), fmt.Errorf("commit: %w", err))
+		return db.engine.explain(fmt.Errorf("commit: %w", err))
 	}
-	if t.jobs {
+	if t.jobs || len(t.news) > 0 {
+		db.wake(t.jobs, t.news)
+		db.hints.send(ctx, hint{Jobs: t.jobs, News: t.news})
+	}
+	return nil
+}
+
+// wake tells who listens in this process.
+func (db *DB) wake(jobs bool, news []string) {
+	if jobs {
 		db.WakeJobs()
 	}
-	for _, device := range t.news {
+	for _, device := range news {
 		select {
 		case db.news <- device:
 		default: // found by whoever looks at the table
 		}
 	}
-	return nil
 }
 
 // JobsChanged is a one-slot nudge for the workers of a kind: it fires after a
-// transaction of this process that added or released a job. It is a hint over
-// polling the table, not a queue.
+// transaction, of this process or on PostgreSQL of any, that added or released a
+// job. It is a hint over polling the table, not a queue.
 func (db *DB) JobsChanged(kind JobKind) <-chan struct{} { return db.jobs[kind] }
 
 // NewsFor names the devices whose sessions' summaries came, changed or went in a
-// transaction of this process: a hint over polling SummaryNews, not a queue.
+// transaction of this process, or on PostgreSQL of any: a hint over polling
+// SummaryNews, not a queue.
 func (db *DB) NewsFor() <-chan string { return db.news }
 
 // WakeJobs fires JobsChanged.
@@ -247,20 +331,23 @@ func (db *DB) WakeJobs() {
 	}
 }
 
-// Flush empties the write-ahead log into the database and truncates it, so that
-// nothing erased remains there. Call it after a transaction that erased.
-func (db *DB) Flush(ctx context.Context) error {
-	var busy, pages, moved int
-	if err := db.write.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
-		return fmt.Errorf("flush log: %w", err)
-	}
-	if busy != 0 {
-		return fmt.Errorf("flush log: %w", ErrBusy)
+// Flush has what was erased leave the files of the embedded database: it empties
+// the write-ahead log. Call it after a transaction that erased. PostgreSQL clears
+// its files itself (autovacuum, recycling of its log); there it does nothing.
+func (db *DB) Flush(ctx context.Context) error { return db.engine.flush(ctx, db) }
+
+// free fails while rows are being read.
+func (t *Tx) free() error {
+	if t.reading {
+		return errors.New("a statement while the rows of another are being read")
 	}
 	return nil
 }
 
 func (t *Tx) exec(query string, args ...any) (int64, error) {
+	if err := t.free(); err != nil {
+		return 0, err
+	}
 	res, err := t.tx.ExecContext(t.ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -270,6 +357,9 @@ func (t *Tx) exec(query string, args ...any) (int64, error) {
 
 // one scans a single row; no row is ErrNotFound.
 func (t *Tx) one(query string, args []any, into ...any) error {
+	if err := t.free(); err != nil {
+		return err
+	}
 	return none(t.tx.QueryRowContext(t.ctx, query, args...).Scan(into...))
 }
 
@@ -281,8 +371,15 @@ func none(err error) error {
 	return err
 }
 
-// each calls row for every row of the answer.
+// each calls row for every row of the answer. Nothing else may be asked of the
+// transaction in row: one connection answers one statement at a time, on
+// PostgreSQL by its protocol and here so that every test finds it.
 func (t *Tx) each(query string, args []any, row func(scan func(...any) error) error) error {
+	if err := t.free(); err != nil {
+		return err
+	}
+	t.reading = true
+	defer func() { t.reading = false }()
 	rows, err := t.tx.QueryContext(t.ctx, query, args...)
 	if err != nil {
 		return err

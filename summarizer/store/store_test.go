@@ -17,6 +17,7 @@ import (
 	"aval/agent/event"
 	"aval/agent/record"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 var t0 = time.Date(2026, 8, 3, 9, 0, 0, 0, time.UTC)
@@ -72,7 +73,7 @@ func seed(t *testing.T, db *store.DB, session string, n int) store.Key {
 }
 
 func TestStreamRoundTrip(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	k := seed(t, db, "x11vnc/1", 3)
 	tx(t, db, func(tx *store.Tx) error {
 		if err := tx.AddJob(store.JobSummary, k, t0); err != nil {
@@ -109,7 +110,7 @@ func TestStreamRoundTrip(t *testing.T) {
 }
 
 func TestAdvanceRefuses(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	k := seed(t, db, "x/1", 3)
 	for name, prepare := range map[string]func(tx *store.Tx, k store.Key) (acked uint64, err error){
 		"elsewhere": func(*store.Tx, store.Key) (uint64, error) { return 2, nil },
@@ -137,7 +138,7 @@ func TestAdvanceRefuses(t *testing.T) {
 }
 
 func TestPaging(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	for i := range 7 {
 		seed(t, db, fmt.Sprintf("x/%d", i), 0)
 	}
@@ -167,7 +168,7 @@ func TestPaging(t *testing.T) {
 
 // Erased text is in no file of the folder, and a planted copy is found by the
 // same search: the search can fail.
-func TestEraseLeavesNothing(t *testing.T) {
+func TestSQLiteEraseLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir)
 	k := seed(t, db, "x/1", 500)
@@ -215,11 +216,11 @@ func TestEraseLeavesNothing(t *testing.T) {
 }
 
 func TestSummaryVersions(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	k := seed(t, db, "x/1", 1)
 	for want := int64(1); want <= 3; want++ {
 		tx(t, db, func(tx *store.Tx) error {
-			v, err := tx.InsertSummary(store.Summary{Key: k, JSON: fmt.Sprint(want), Engine: "rules", Lang: "en", CreatedAt: t0})
+			v, err := tx.InsertSummary(store.Summary{Key: k, JSON: fmt.Sprintf(`{"Name":"%d"}`, want), Engine: "rules", Lang: "en", CreatedAt: t0})
 			if v != want {
 				t.Errorf("version %d, want %d", v, want)
 			}
@@ -229,7 +230,7 @@ func TestSummaryVersions(t *testing.T) {
 	tx(t, db, func(tx *store.Tx) error {
 		s, err := tx.Summary(k)
 		all, err2 := tx.Summaries(k)
-		if s.Version != 3 || s.JSON != "3" || len(all) != 3 || all[2].Version != 1 {
+		if s.Version != 3 || s.JSON != `{"Name":"3"}` || len(all) != 3 || all[2].Version != 1 {
 			t.Errorf("in force %+v, all %d", s, len(all))
 		}
 		return errors.Join(err, err2)
@@ -237,7 +238,7 @@ func TestSummaryVersions(t *testing.T) {
 }
 
 func TestJobs(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	k := seed(t, db, "x/1", 1)
 	for range 2 {
 		tx(t, db, func(tx *store.Tx) error { return tx.AddJob(store.JobSummary, k, t0) })
@@ -300,7 +301,7 @@ func TestJobs(t *testing.T) {
 
 // 16 goroutines charge 60 sessions twice each against 50 credits in two lots.
 func TestCreditsUnderConcurrency(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	seed(t, db, "x/0", 0)
 	tx(t, db, func(tx *store.Tx) error {
 		for i, n := range []int64{20, 30} {
@@ -345,7 +346,7 @@ func TestCreditsUnderConcurrency(t *testing.T) {
 }
 
 func TestSoonestExpiryFirst(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	k := seed(t, db, "x/0", 0)
 	tx(t, db, func(tx *store.Tx) error {
 		for period, expires := range map[string]time.Time{"never": {}, "late": t0.Add(48 * time.Hour), "soon": t0.Add(time.Hour), "gone": t0} {
@@ -379,7 +380,7 @@ func TestSoonestExpiryFirst(t *testing.T) {
 }
 
 func TestRecordsOnce(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	k := seed(t, db, "x/1", 0)
 	r := store.Record{Key: k, ID: "r1", Type: record.TypeRefusal, MadeAt: t0, ReceivedAt: t0, Envelope: []byte("e")}
 	tx(t, db, func(tx *store.Tx) error { return tx.InsertRecord(r) })
@@ -395,7 +396,7 @@ func TestRecordsOnce(t *testing.T) {
 	})
 }
 
-func TestOpenSaysWhatIsWrong(t *testing.T) {
+func TestSQLiteSaysWhatIsWrong(t *testing.T) {
 	ctx := context.Background()
 	for name, c := range map[string]struct {
 		prepare func(dir string) string
@@ -454,7 +455,12 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			}
 			return p
 		}, store.ErrNotWritable, "another"},
-		"postgres": {func(string) string { return "postgres://user:secret@db.example.com/x" }, store.ErrUnsupported, "--data"},
+		"another database": {func(dir string) string {
+			if err := os.WriteFile(filepath.Join(dir, store.AddressFile), []byte("mysql://user:secret@db.example.com/x\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}, store.ErrUnsupported, "postgres://"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := c.prepare(t.TempDir())

@@ -155,3 +155,66 @@ func clauses(s string) []clause {
 	emit(len(s), false)
 	return out
 }
+
+// maxWord is the longest that a word is kept for search, in characters.
+const maxWord = 40
+
+// Words are the words of a text as search compares them: lower case, without
+// accents, digits as they are. Scripts that put no space between words (Han, Kana,
+// Thai, …) are cut into overlapping pairs, so that any two signs that follow each
+// other are found, and one alone by what begins with it.
+func Words(s string) (out []string) {
+	for len(s) > 0 {
+		part := s
+		if len(part) > maxField {
+			cut := strings.LastIndexFunc(part[:maxField], unicode.IsSpace)
+			if cut <= 0 {
+				for cut = maxField; !utf8.RuneStart(part[cut]); cut-- {
+				}
+			}
+			part = part[:cut]
+		}
+		s = s[len(part):]
+		for _, w := range words(part) {
+			out = appendWord(out, []rune(w))
+		}
+	}
+	return out
+}
+
+func appendWord(out []string, w []rune) []string {
+	for len(w) > 0 {
+		n, dense := 1, unspaced(w[0])
+		for n < len(w) && unspaced(w[n]) == dense {
+			n++
+		}
+		if run := w[:n]; dense {
+			for i := range run {
+				out = append(out, string(run[i:min(i+2, n)]))
+			}
+		} else {
+			out = append(out, string(run[:min(n, maxWord)]))
+		}
+		w = w[n:]
+	}
+	return out
+}
+
+func unspaced(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
+}
+
+// Texts lists everything in a summary that people read, for search.
+func (s Summary) Texts() []string {
+	out := []string{s.Name, s.Text, s.Issue.Text, s.Outcome.Text}
+	for _, t := range s.Sentences {
+		out = append(out, t.Text)
+	}
+	for _, t := range s.FollowUps {
+		out = append(out, t.Text)
+	}
+	for _, st := range s.Steps {
+		out = append(append(out, st.Application, st.Action), st.Commands...)
+	}
+	return append(append(out, s.IssueTypeLabels...), s.ApplicationLabels...)
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/test"
 
 	"aval/agent/consent"
@@ -20,6 +21,7 @@ import (
 	"aval/test/stage"
 	"aval/ui/activityview"
 	"aval/ui/consentview"
+	"aval/ui/control"
 	"aval/ui/mainview"
 	"aval/ui/noticeview"
 	"aval/ui/settingsview"
@@ -142,6 +144,21 @@ func windows(t *testing.T, lang string, supporter, company string) []window {
 			list = append(list, window{name: "activity " + session + name, content: v.Content(), size: v.Size(), load: v.Refresh})
 		}
 	}
+	account := answer(supporter, company)
+	for name, st := range map[string]ipc.Status{"nobody": {Link: "none"}, "an account": {Company: company, Account: supporter, Server: "https://support.example.com", Link: "connected"}} {
+		v := settingsview.New(settingsview.Config{Catalog: cat, Zone: time.UTC, Locale: lang, Page: settingsview.PageCompanies, Back: func() {}, Language: func(string) {},
+			Call: func(ctx context.Context, m ipc.Method, params, result any) error {
+				if r, ok := result.(*ipc.Status); ok {
+					*r = st
+					return nil
+				}
+				return account(ctx, m, params, result)
+			}})
+		list = append(list, window{name: "settings, companies, " + name, content: v.Content(), size: v.Size(), load: v.Refresh})
+	}
+	in := control.NewSignIn(cat, time.UTC, waiting{}, "https://support.example.com")
+	in.Set("", "")
+	list = append(list, window{name: "signing in", content: container.NewVScroll(container.NewVBox(in.Way(), in.Content())), size: fyne.NewSize(560, 400), load: in.Submit})
 	for _, enforced := range []bool{false, true} {
 		n := viewmodel.NewNotice(ipc.Notice{Session: "x11vnc/1", Tool: "x11vnc", Supporter: supporter, Enforced: enforced, Groups: event.Groups,
 			Company: ipc.QuestionCompany{Name: company, Engine: "rules", RetentionDays: 90}}, cat)
@@ -150,6 +167,17 @@ func windows(t *testing.T, lang string, supporter, company string) []window {
 	}
 	return list
 }
+
+// waiting is a service that shows a code and then waits for the approval.
+type waiting struct{}
+
+func (waiting) SignIn(_ context.Context, _ string, code func(ipc.SignInCode)) (ipc.SignInResult, error) {
+	code(ipc.SignInCode{Code: "7K3M-Q9TD", URL: "https://support.example.com/account", Expires: at})
+	pprof.SetGoroutineLabels(context.Background()) // what the window shows, it has
+	select {}
+}
+
+func (waiting) SignOut(context.Context) error { return nil }
 
 var loads int // so far
 

@@ -56,7 +56,7 @@ type rule struct {
 var base = []string{"agent/consent", "agent/event", "agent/strict", "agent/policy", "agent/record", "agent/wire", "agent/redact", "agent/ipc", "assets"}
 
 // testHelpers are what every package's tests may use.
-var testHelpers = []string{"assets", "agent/x11/xtest", "agent/session/watch/logindtest", "agent/journal/journaltest"}
+var testHelpers = []string{"assets", "summarizer/store/storetest", "agent/x11/xtest", "agent/session/watch/logindtest", "agent/journal/journaltest"}
 
 func with(more ...string) []string { return append(slices.Clone(base), more...) }
 
@@ -149,6 +149,7 @@ var nevers = []never{
 		[]string{fyne}, "a program that is linked with Fyne does not start without OpenGL"},
 	{[]string{"cmd/aval-ui", "ui"}, []string{bbolt, websocket, kardianos}, "windows hold no data and no connection"},
 	{[]string{"cmd/aval-summarizer", "summarizer"}, []string{bbolt}, "the server's store is SQL"},
+	{[]string{"cmd/aval-summarizer"}, []string{module + "/summarizer/store/storetest"}, "it starts databases for tests"},
 }
 
 // breaches returns every breach of the rules in pkgs, sorted.
@@ -329,32 +330,33 @@ func TestImportsFindsBreaches(t *testing.T) {
 		tests   map[string][]string
 		want    string
 	}{
-		"agent on ui":                  {imports: map[string][]string{"aval/agent": {"aval/ui/theme"}}, want: "agent imports ui/theme"},
-		"agent on summarizer":          {imports: map[string][]string{"aval/agent/uplink": {"aval/summarizer/ingest"}}, want: "agent/uplink imports summarizer/ingest"},
-		"adapter on adapter":           {imports: map[string][]string{"aval/agent/capture": {"aval/agent/store"}}, want: "agent/capture imports agent/store"},
-		"adapter on the root":          {imports: map[string][]string{"aval/agent/store": {"aval/agent"}}, want: "agent/store imports agent"},
-		"below policy on its parent's": {imports: map[string][]string{"aval/agent/record": {"aval/agent/policy/source"}}, want: "agent/record imports agent/policy/source"},
-		"ui on record":                 {imports: map[string][]string{"aval/ui/mainview": {"aval/agent/record"}}, want: "ui/mainview imports agent/record"},
-		"ui on the agent":              {imports: map[string][]string{"aval/ui/mainview": {"aval/agent"}}, want: "ui/mainview imports agent"},
-		"summarizer on store":          {imports: map[string][]string{"aval/summarizer/ingest": {"aval/agent/store"}}, want: "summarizer/ingest imports agent/store"},
-		"something on cmd":             {imports: map[string][]string{"aval/agent/service": {"aval/cmd/aval"}}, want: "agent/service imports cmd/aval"},
-		"something on test":            {imports: map[string][]string{"aval/agent/service": {"aval/test/rig"}}, want: "agent/service imports test/rig"},
-		"assets on something":          {imports: map[string][]string{"aval/assets": {"aval/agent/event"}}, want: "assets imports agent/event"},
-		"event on consent":             {imports: map[string][]string{"aval/agent/event": {"aval/agent/consent"}}, want: "agent/event imports agent/consent"},
-		"unknown package":              {imports: map[string][]string{"aval/lib/x": {"aval/agent/event"}}, want: "lib/x imports agent/event"},
-		"consent on os":                {imports: map[string][]string{"aval/agent/consent": {"os"}}, want: "agent/consent imports os"},
-		"consent on encoding/json":     {imports: map[string][]string{"aval/agent/consent": {"encoding/json"}}, want: "agent/consent imports encoding/json"},
-		"event on net":                 {imports: map[string][]string{"aval/agent/event": {"net"}}, want: "agent/event imports net"},
-		"policy on a module":           {imports: map[string][]string{"aval/agent/policy": {"example.com/toml"}}, want: "agent/policy imports example.com/toml"},
-		"fyne in the service":          {imports: map[string][]string{"aval/cmd/aval": {"aval/agent"}, "aval/agent": {"example.com/x"}, "example.com/x": {fyne + "/app"}}, want: "cmd/aval reaches aval/agent → example.com/x → fyne.io/fyne/v2/app"},
-		"fyne in the desktop helper":   {imports: map[string][]string{"aval/cmd/aval-desktop": {"aval/ui/theme"}, "aval/ui/theme": {fyne}}, want: "cmd/aval-desktop reaches aval/ui/theme → fyne.io/fyne/v2"},
-		"fyne in the indicator":        {imports: map[string][]string{"aval/ui/indicator": {fyne + "/canvas"}}, want: "ui/indicator reaches"},
-		"bbolt in the windows":         {imports: map[string][]string{"aval/cmd/aval-ui": {"example.com/x"}, "example.com/x": {bbolt}}, want: "cmd/aval-ui reaches"},
-		"websocket in the windows":     {imports: map[string][]string{"aval/ui/mainview": {websocket}}, want: "ui/mainview reaches"},
-		"kardianos in the windows":     {imports: map[string][]string{"aval/ui/mainview": {kardianos}}, want: "ui/mainview reaches"},
-		"bbolt in the server":          {imports: map[string][]string{"aval/summarizer/store": {bbolt}}, want: "summarizer/store reaches"},
-		"a test helper in the product": {imports: map[string][]string{"aval/agent/capture": {"aval/agent/x11/xtest"}}, want: "agent/capture imports agent/x11/xtest"},
-		"agent's test on the server":   {tests: map[string][]string{"aval/agent/uplink": {"aval/summarizer/ingest"}}, want: "agent/uplink imports summarizer/ingest"},
+		"agent on ui":                     {imports: map[string][]string{"aval/agent": {"aval/ui/theme"}}, want: "agent imports ui/theme"},
+		"agent on summarizer":             {imports: map[string][]string{"aval/agent/uplink": {"aval/summarizer/ingest"}}, want: "agent/uplink imports summarizer/ingest"},
+		"adapter on adapter":              {imports: map[string][]string{"aval/agent/capture": {"aval/agent/store"}}, want: "agent/capture imports agent/store"},
+		"adapter on the root":             {imports: map[string][]string{"aval/agent/store": {"aval/agent"}}, want: "agent/store imports agent"},
+		"below policy on its parent's":    {imports: map[string][]string{"aval/agent/record": {"aval/agent/policy/source"}}, want: "agent/record imports agent/policy/source"},
+		"ui on record":                    {imports: map[string][]string{"aval/ui/mainview": {"aval/agent/record"}}, want: "ui/mainview imports agent/record"},
+		"ui on the agent":                 {imports: map[string][]string{"aval/ui/mainview": {"aval/agent"}}, want: "ui/mainview imports agent"},
+		"summarizer on store":             {imports: map[string][]string{"aval/summarizer/ingest": {"aval/agent/store"}}, want: "summarizer/ingest imports agent/store"},
+		"something on cmd":                {imports: map[string][]string{"aval/agent/service": {"aval/cmd/aval"}}, want: "agent/service imports cmd/aval"},
+		"something on test":               {imports: map[string][]string{"aval/agent/service": {"aval/test/rig"}}, want: "agent/service imports test/rig"},
+		"assets on something":             {imports: map[string][]string{"aval/assets": {"aval/agent/event"}}, want: "assets imports agent/event"},
+		"event on consent":                {imports: map[string][]string{"aval/agent/event": {"aval/agent/consent"}}, want: "agent/event imports agent/consent"},
+		"unknown package":                 {imports: map[string][]string{"aval/lib/x": {"aval/agent/event"}}, want: "lib/x imports agent/event"},
+		"consent on os":                   {imports: map[string][]string{"aval/agent/consent": {"os"}}, want: "agent/consent imports os"},
+		"consent on encoding/json":        {imports: map[string][]string{"aval/agent/consent": {"encoding/json"}}, want: "agent/consent imports encoding/json"},
+		"event on net":                    {imports: map[string][]string{"aval/agent/event": {"net"}}, want: "agent/event imports net"},
+		"policy on a module":              {imports: map[string][]string{"aval/agent/policy": {"example.com/toml"}}, want: "agent/policy imports example.com/toml"},
+		"fyne in the service":             {imports: map[string][]string{"aval/cmd/aval": {"aval/agent"}, "aval/agent": {"example.com/x"}, "example.com/x": {fyne + "/app"}}, want: "cmd/aval reaches aval/agent → example.com/x → fyne.io/fyne/v2/app"},
+		"fyne in the desktop helper":      {imports: map[string][]string{"aval/cmd/aval-desktop": {"aval/ui/theme"}, "aval/ui/theme": {fyne}}, want: "cmd/aval-desktop reaches aval/ui/theme → fyne.io/fyne/v2"},
+		"fyne in the indicator":           {imports: map[string][]string{"aval/ui/indicator": {fyne + "/canvas"}}, want: "ui/indicator reaches"},
+		"bbolt in the windows":            {imports: map[string][]string{"aval/cmd/aval-ui": {"example.com/x"}, "example.com/x": {bbolt}}, want: "cmd/aval-ui reaches"},
+		"websocket in the windows":        {imports: map[string][]string{"aval/ui/mainview": {websocket}}, want: "ui/mainview reaches"},
+		"kardianos in the windows":        {imports: map[string][]string{"aval/ui/mainview": {kardianos}}, want: "ui/mainview reaches"},
+		"bbolt in the server":             {imports: map[string][]string{"aval/summarizer/store": {bbolt}}, want: "summarizer/store reaches"},
+		"a test helper in the product":    {imports: map[string][]string{"aval/agent/capture": {"aval/agent/x11/xtest"}}, want: "agent/capture imports agent/x11/xtest"},
+		"a test's database in the server": {imports: map[string][]string{"aval/cmd/aval-summarizer": {"aval/summarizer/store/storetest"}}, want: "cmd/aval-summarizer reaches"},
+		"agent's test on the server":      {tests: map[string][]string{"aval/agent/uplink": {"aval/summarizer/ingest"}}, want: "agent/uplink imports summarizer/ingest"},
 	} {
 		pkgs := std("os", "net", "encoding/json", "time")
 		for path, imports := range c.imports {

@@ -16,6 +16,7 @@ import (
 	"aval/agent/ipc"
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // certify writes a certificate of the test's authority, with its key, and makes
@@ -49,7 +50,7 @@ func certify(t *testing.T, dir string, at time.Time) (cert, key string) {
 func TestCodeAuthority(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	cert, key := certify(t, dir, now.Add(-time.Hour))
-	s, err := listenWith(t.TempDir(), "127.0.0.1:0", company.Options{CertFile: cert, KeyFile: key}, 0)
+	s, err := listenWith(storetest.Dir(t), "127.0.0.1:0", company.Options{CertFile: cert, KeyFile: key}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/record"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 func TestDelivers(t *testing.T) {
@@ -104,7 +105,7 @@ func TestExactlyOnceThroughCuts(t *testing.T) {
 // acknowledged must be there after each kill: ingest that acknowledges before
 // the commit is caught by that.
 func TestExactlyOnceThroughKills(t *testing.T) {
-	dir := t.TempDir()
+	dir := storetest.Dir(t)
 	cmd, addr := startChild(t, dir, "127.0.0.1:0")
 	c := enrol(t, dir, nil)
 	c.connect(c.config(""))

@@ -19,6 +19,7 @@ import (
 	"aval/agent/uplink"
 	"aval/agent/wire"
 	"aval/summarizer/company"
+	"aval/summarizer/store/storetest"
 )
 
 // module writes a module of the server's to a file.
@@ -57,7 +58,7 @@ func refusedModule(t *testing.T, path, why string) {
 func TestModuleOpens(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
-	s, err := listen(t.TempDir(), "127.0.0.1:0", clock, time.Second)
+	s, err := listen(storetest.Dir(t), "127.0.0.1:0", clock, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func redeemIn(t testing.TB, text, module string) (record.Request, error) {
 // and for one entered nowhere. To see it fail, let UseCode leave module_enabled
 // as the code has it.
 func TestModuleSwitch(t *testing.T) {
-	s, err := listen(t.TempDir(), "127.0.0.1:0", nil, time.Second)
+	s, err := listen(storetest.Dir(t), "127.0.0.1:0", nil, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,7 @@ import (
 	"aval/summarizer/company"
 	"aval/summarizer/ingest"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // authority is a certificate authority that this test process trusts like a
@@ -66,7 +67,7 @@ func TestMain(m *testing.M) {
 		// crypto/x509 reads these before it looks anywhere else on Linux.
 		_ = os.Setenv("SSL_CERT_FILE", file)
 		_ = os.Setenv("SSL_CERT_DIR", dir)
-		return m.Run()
+		return storetest.Run(m)
 	}())
 }
 
@@ -159,7 +160,7 @@ func (s *server) close() {
 
 func startServer(t testing.TB, now func() time.Time) *server {
 	t.Helper()
-	s, err := listen(t.TempDir(), "127.0.0.1:0", now, 0)
+	s, err := listen(storetest.Dir(t), "127.0.0.1:0", now, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -246,6 +246,14 @@ func guest() ipc.Question {
 	return q
 }
 
+// account is a company in whose account the person is signed in, for the first time.
+func account() ipc.Question {
+	q := stage.Question(30)
+	q.Supporter, q.SupporterVerified = "Ana Souza", false
+	q.Companies = []ipc.QuestionCompany{{Name: "Example Support", Host: "support.example.com", Account: true, Pinned: true, First: true, Engine: "rules", RetentionDays: 90}}
+	return q
+}
+
 func verified() ipc.Question {
 	q := stage.Question(30)
 	q.SupporterVerified, q.Companies[0].Engine, q.Companies[0].RetentionDays = true, "qwen2.5-7b-instruct", 1

@@ -70,7 +70,8 @@ type parts struct {
 	toLanguage, toCompanies, toInsights     *control.Row
 	access, computer, companies, groupsNote *control.Paragraph
 
-	code *control.Code
+	code   *control.Code
+	signIn *control.SignIn
 }
 
 func (v *View) composePages() {
@@ -106,7 +107,10 @@ func (v *View) composePages() {
 		err = v.call(ctx, ipc.MethodSessionJoin, ipc.SessionJoin{Code: code}, &r)
 		return r, err
 	}, "")
-	v.pages[PageCompanies] = column(control.NewParagraph(v.cat.T("settings.companies.what", nil)), v.companies, widget.NewSeparator(), v.code.Content())
+	v.signIn = control.NewSignIn(v.cat, v.zone, v.accounts, "")
+	v.signIn.Reveal, v.signIn.Done = v.reveal, v.Refresh
+	v.pages[PageCompanies] = column(control.NewParagraph(v.cat.T("settings.companies.what", nil)), v.companies, v.signIn.Way(), widget.NewSeparator(), v.code.Content(),
+		widget.NewSeparator(), v.signIn.Content())
 	v.first[PageCompanies], v.code.Reveal = v.code.First(), v.reveal
 }
 
@@ -182,6 +186,7 @@ func (v *View) fill(s viewmodel.Settings) {
 	v.showLasting(s.Lasting)
 	v.computer.SetText(strings.Join(s.Computer, "\n"))
 	v.companies.SetText(strings.Join(s.Companies, "\n"))
+	v.signIn.Set(v.state.Status.Account, v.state.Status.Company)
 	v.access.SetText(s.Access)
 	v.groupsNote.SetText(s.GroupsNote)
 	for i, c := range v.choices {

@@ -40,7 +40,9 @@ type Config struct {
 	Catalog *assets.Catalog
 	Zone    *time.Location // of dates
 	Call    Call
-	Locale  string // the desktop's own
+	// Accounts signs the person in and out.
+	Accounts control.Accounts
+	Locale   string // the desktop's own
 	// Page is shown at first.
 	Page Page
 	// Language is told whenever the person's own choice of language becomes known
@@ -52,12 +54,13 @@ type Config struct {
 
 // View is the content of the settings window.
 type View struct {
-	cat    *assets.Catalog
-	zone   *time.Location
-	call   Call
-	locale string
-	spoke  func(string)
-	leave  func() // out of the settings; nil: there is nowhere to go
+	cat      *assets.Catalog
+	zone     *time.Location
+	call     Call
+	accounts control.Accounts
+	locale   string
+	spoke    func(string)
+	leave    func() // out of the settings; nil: there is nowhere to go
 	// work runs ask away from the window's goroutine, then show on it.
 	work func(ask, show func())
 
@@ -99,7 +102,7 @@ type change struct {
 
 // New composes the view; Refresh fills it.
 func New(c Config) *View {
-	v := &View{cat: c.Catalog, zone: c.Zone, call: c.Call, locale: c.Locale, leave: c.Back, spoke: c.Language, work: func(ask, show func()) {
+	v := &View{cat: c.Catalog, zone: c.Zone, call: c.Call, accounts: c.Accounts, locale: c.Locale, leave: c.Back, spoke: c.Language, work: func(ask, show func()) {
 		go func() {
 			ask()
 			fyne.Do(show)

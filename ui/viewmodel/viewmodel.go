@@ -200,9 +200,15 @@ func (a *Ask) who(q ipc.Question, cat *assets.Catalog) {
 // stands first, and the name that the company gives itself after it, as given.
 func (a *Ask) guest(q ipc.Question, c ipc.QuestionCompany, cat *assets.Catalog) {
 	args := assets.Args{"supporter": Clean(q.Supporter, maxName), "company": companyName(c, cat)}
-	a.Who = cat.T("consent.who", args)
-	if args["supporter"] == "" {
-		a.Who = cat.T("consent.who.unnamed", args)
+	name, unverified := Clean(q.Supporter, maxName), "consent.unverified"
+	switch {
+	case name == "":
+		a.Who, unverified = cat.T("consent.who.unnamed", args), "consent.unverified.none"
+	case isAddress(name):
+		args["address"] = name
+		a.Who, unverified = cat.T("consent.who.address", args), "consent.unverified.none"
+	default:
+		a.Who = cat.T("consent.who", args)
 	}
 	key := "consent.guest"
 	if c.Account {
@@ -220,8 +226,8 @@ func (a *Ask) guest(q ipc.Question, c ipc.QuestionCompany, cat *assets.Catalog) 
 	if c.Pinned {
 		a.Vouch += "; " + cat.T(pinned, assets.Args{"host": companyName(c, cat)})
 	}
-	if args["supporter"] != "" && !q.SupporterVerified {
-		a.Vouch += "; " + cat.T("consent.unverified", nil)
+	if !q.SupporterVerified {
+		a.Vouch += "; " + cat.T(unverified, nil)
 	}
 }
 

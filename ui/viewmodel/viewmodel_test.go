@@ -375,6 +375,12 @@ func TestAccount(t *testing.T) {
 			!strings.Contains(a.Vouch, cat.T("consent.unverified", nil)) || !strings.Contains(a.Vouch, cat.T("consent.account.first", assets.Args{"company": "Banco do Brasil"})) {
 			t.Errorf("%s: %q, %q", lang, a.Who, a.Vouch)
 		}
+		address := q
+		address.Supporter = "203.0.113.7"
+		if a := viewmodel.New(address, cat, time.Now()); a.Who != cat.T("consent.who.address", assets.Args{"address": "203.0.113.7", "company": "support.example.com"}) ||
+			!strings.HasSuffix(a.Vouch, cat.T("consent.unverified.none", nil)) {
+			t.Errorf("%s: %q, %q", lang, a.Who, a.Vouch)
+		}
 		v := viewmodel.NewSettings(viewmodel.SettingsState{Status: st}, cat, time.UTC)
 		if v.Company != "support.example.com" || !strings.Contains(v.Companies[0], "Ana Souza") || !strings.Contains(v.Companies[0], "support.example.com") {
 			t.Errorf("%s: %q, %q", lang, v.Company, v.Companies)

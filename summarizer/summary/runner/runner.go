@@ -31,6 +31,9 @@ const (
 	// come without a nudge.
 	Poll = 15 * time.Second
 
+	// indexAtOnce is how many sessions of an older program one step indexes.
+	indexAtOnce = 50
+
 	firstBackoff = 5 * time.Second
 	maxBackoff   = time.Hour
 )
@@ -141,9 +144,13 @@ func (r *Runner) Step(ctx context.Context) (worked bool, err error) {
 	if err := r.grant(ctx); err != nil {
 		return false, err
 	}
+	old, err := r.index(ctx)
+	if err != nil {
+		return false, err
+	}
 	job, company, err := r.claim(ctx)
 	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+		return old, nil
 	}
 	if err != nil || job.State == store.JobWaiting {
 		return err == nil, err
@@ -196,6 +203,16 @@ func (r *Runner) grant(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// index writes what sessions of an older program's time are found by, some at a
+// time, so that a server that has just been replaced by a newer one answers.
+func (r *Runner) index(ctx context.Context) (worked bool, err error) {
+	err = r.db.View(ctx, func(t *store.Tx) (err error) { worked, err = t.AnyOld(); return err })
+	if err != nil || !worked {
+		return false, err
+	}
+	return true, r.db.Tx(ctx, func(t *store.Tx) error { _, err := t.IndexOld(indexAtOnce); return err })
 }
 
 // claim leases the next job. One that cannot be paid for is set to wait at once,

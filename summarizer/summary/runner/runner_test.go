@@ -14,6 +14,7 @@ import (
 	"aval/agent/event"
 	"aval/summarizer/credit"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
@@ -21,7 +22,7 @@ import (
 
 func open(t *testing.T, tier string) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
