@@ -13,6 +13,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/prompt"
 	"aval/agent/record"
+	"aval/agent/session/watch"
 )
 
 // aliveWithin is how long capture goes on after the last sign of life of the
@@ -73,6 +74,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	if err := a.barred(c.Peer()); err != nil {
 		return ipc.DesktopRegisterResult{}, err
 	}
+	r.Display = watch.Display(r.Display)
 	id := r.Display
 	uid := c.Peer().UID
 	a.refreshGraphical()
@@ -228,6 +230,7 @@ func (l *live) confined() bool {
 }
 
 func (a *Agent) byName(name string) (*desktop, bool) {
+	name = watch.Display(name)
 	for _, d := range a.desktops {
 		if d.id == name || d.reg.Display == name {
 			return d, true
