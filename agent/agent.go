@@ -59,9 +59,12 @@ type Config struct {
 	// Module is what the service runs for, verified; codes of its company alone are
 	// then taken. Without an ID: for none.
 	Module record.Module
-	// SessionChanges tells that the desktop sessions of Windows may have changed;
-	// nil: nobody tells.
-	SessionChanges <-chan struct{}
+	// SessionChanges returns a channel that tells that the desktop sessions of
+	// Windows may have changed, another one with each call; nil: nobody tells.
+	SessionChanges func() <-chan struct{}
+	// StartHelpers: the service itself starts aval-desktop in each desktop session,
+	// and asks people by that and by what that starts alone. Windows only.
+	StartHelpers bool
 	// Ready is called once, when the local API answers.
 	Ready func()
 }
@@ -83,6 +86,7 @@ type Agent struct {
 	policies     *source.Dir     // nil: no policy folder
 	policy       source.Snapshot // as read for the last decision
 	expiring     *time.Timer     // when the last good policy stops counting; nil: it is fresh
+	helpers      helpers         // those that the service has started
 	logind       *watch.Logind   // nil: this system has none
 	ssh          *watch.SSH
 	logs         *watch.Logs           // set before the uplink starts
@@ -143,6 +147,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if a.subject, err = a.subjectSalt(); err != nil {
 		return err
 	}
+	a.takeSetup()
 	if cfg.PolicyDir != "" {
 		a.policies = source.New(source.Options{Dir: cfg.PolicyDir, Preferences: source.DefaultPreferences, Own: os.Geteuid() != 0 || cfg.PolicyDir != DefaultPolicyDir, Keeper: st, Log: cfg.Log})
 	}
@@ -205,6 +210,7 @@ func Run(ctx context.Context, cfg Config) error {
 			a.touched()
 		case <-ctx.Done():
 			a.stop()
+			a.endHelpers()
 			server.Close()
 			a.drain()
 			return nil
@@ -221,9 +227,6 @@ func (a *Agent) trimSoon() {
 	}
 	a.trimming.Reset(3 * time.Second)
 }
-
-// DefaultPolicyDir is where administrators and their tools put policy files.
-const DefaultPolicyDir = "/etc/aval/policies"
 
 // drain runs what is still queued while the other goroutines end, so that none
 // of them waits for the loop for ever.

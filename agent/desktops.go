@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"time"
@@ -75,6 +74,9 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		return ipc.DesktopRegisterResult{}, err
 	}
 	r.Display = watch.Display(r.Display)
+	if s := c.Peer().Session; s != "" { // the system says which one it is
+		r.LogindID, r.Display = s, "session-"+s
+	}
 	id := r.Display
 	uid := c.Peer().UID
 	a.refreshGraphical()
@@ -342,7 +344,7 @@ func (a *Agent) watchWindows(d *desktop) {
 }
 
 func userName(uid uint32) string {
-	if u, err := user.LookupId(strconv.Itoa(int(uid))); err == nil {
+	if u, err := ipc.LookupUser(uid); err == nil {
 		return u.Username
 	}
 	return strconv.Itoa(int(uid))

@@ -19,13 +19,19 @@ import (
 const heardWithin = 3 * time.Second
 
 // ours tells whether a peer is one of the installed programs, which nobody but
-// root can change, trace or preload: they alone run with the group.
-func (a *Agent) ours(p ipc.Peer) bool { return a.group >= 0 && int(p.GID) == a.group }
+// root can change, trace or preload: they alone run with the group, or were
+// started by the service.
+func (a *Agent) ours(p ipc.Peer) bool {
+	return a.group >= 0 && int(p.GID) == a.group || a.helpers.started(p.PID)
+}
+
+// guarded tells whether the installed programs can be told from others.
+func (a *Agent) guarded() bool { return a.cfg.Group != "" || a.cfg.StartHelpers }
 
 // barred refuses peers that would play an installed program. Where the service
 // was given no group nothing is barred, and nothing proven.
 func (a *Agent) barred(p ipc.Peer) error {
-	if a.cfg.Group == "" || a.ours(p) {
+	if !a.guarded() || a.ours(p) {
 		return nil
 	}
 	return &ipc.Error{Code: ipc.CodeRefused, Message: "this program is not the installed one, so the person is not asked by it",
@@ -49,8 +55,8 @@ func (a *Agent) surroundings(d *desktop, c *ipc.Conn, server int) consent.Surrou
 // nothing, for the user may own the socket and put another in its place.
 func (a *Agent) seated(d *desktop, server int) bool {
 	return slices.ContainsFunc(a.graphical, func(g watch.LogindSession) bool {
-		return g.ID == d.id && g.UID == d.uid && g.Type == "x11" && !g.Remote && g.Seat != "" &&
-			g.Display != "" && g.Display == d.reg.Display && realServer(server, d.uid)
+		return g.ID == d.id && g.UID == d.uid && !g.Remote && g.Seat != "" && g.Display != "" && g.Display == d.reg.Display &&
+			(g.Type == watch.TypeWindows || g.Type == "x11" && realServer(server, d.uid))
 	})
 }
 
@@ -233,7 +239,7 @@ func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawM
 			d = nil // only the bar resumes
 		}
 		a.whenHeard(a.hear(d, c, r.Press), func(h ipc.Heard) {
-			if _, counts := a.weigh(d, c, h); !counts || d == nil && a.cfg.Group != "" {
+			if _, counts := a.weigh(d, c, h); !counts || d == nil && a.guarded() {
 				a.log.Warn("a resume that does not count", "session", r.Session, "from", string(h.From), "device", h.Device, "doubt", h.Doubt)
 				done(ipc.WithdrawResult{}, errRemoteHand)
 				return

@@ -16,7 +16,7 @@ const watcherLogs = "logs"
 // watchLogs follows the logs of those tools that the service is to hear by itself.
 func (a *Agent) watchLogs() {
 	files := slices.DeleteFunc(watch.LogFiles(), func(f watch.LogFile) bool { return !slices.Contains(a.cfg.Tools, f.Tool) })
-	a.logs = watch.NewLogs(a.log, watchSink{a, watcherLogs}, files, watch.Feeds(a.cfg.Tools, a.cfg.SessionChanges))
+	a.logs = watch.NewLogs(a.log, watchSink{a, watcherLogs}, files, watch.Feeds(a.cfg.Tools, a.sessionChanges()))
 	a.work.Go(func() {
 		if err := a.logs.Run(a.ctx); err != nil && a.ctx.Err() == nil {
 			a.log.Error("follow logs of remote tools", "err", err)
@@ -53,4 +53,13 @@ func kindsOf(all []string) []string {
 		}
 	}
 	return out
+}
+
+// sessionChanges tells of changes of the desktop sessions, each caller for itself;
+// nil: nobody tells.
+func (a *Agent) sessionChanges() <-chan struct{} {
+	if a.cfg.SessionChanges == nil {
+		return nil
+	}
+	return a.cfg.SessionChanges()
 }

@@ -17,9 +17,9 @@ const maxAsks = 3
 
 // watchLogind follows the system's own session list, where there is one.
 func (a *Agent) watchLogind() {
-	l, err := watch.NewLogind(a.log)
+	l, err := watch.NewLogind(a.log, a.sessionChanges())
 	if err != nil {
-		a.log.Info("no logind: desktops are known by their helpers alone", "err", err)
+		a.log.Info("no session list: desktops are known by their helpers alone", "err", err)
 		return
 	}
 	a.logind = l
@@ -44,6 +44,7 @@ func (a *Agent) refreshLogind() {
 	a.logindFailed = false
 	a.listed = all
 	a.refreshGraphical()
+	a.tendHelpers()
 	a.followDesktops()
 }
 
@@ -59,7 +60,7 @@ func (a *Agent) refreshGraphical() {
 		switch {
 		case s.Class != "user" || s.State == "closing":
 			continue
-		case s.Type == "x11" || s.Type == "wayland" || s.Type == "mir":
+		case s.Type == "x11" || s.Type == "wayland" || s.Type == "mir" || s.Type == watch.TypeWindows:
 		case s.Service == "sshd": // whatever runs there, nobody sits in front of it
 			continue
 		default:

@@ -54,7 +54,7 @@ func groupsOf(f watch.Found) []string {
 	for _, g := range f.GIDs {
 		ids = append(ids, strconv.Itoa(int(g)))
 	}
-	if u, err := user.LookupId(strconv.Itoa(int(f.UID))); err == nil {
+	if u, err := ipc.LookupUser(f.UID); err == nil {
 		if more, err := u.GroupIds(); err == nil {
 			ids = append(ids, more...)
 		}

@@ -3,13 +3,13 @@ package agent
 import (
 	"context"
 	"errors"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"aval/agent/event"
+	"aval/agent/ipc"
 	"aval/agent/redact"
 	"aval/agent/store"
 )
@@ -120,7 +120,7 @@ func (a *Agent) newRedactor(l *live) *redact.Redactor {
 func (a *Agent) namesIn(l *live) []string {
 	names := []string{l.Supporter}
 	of := func(uid uint32) {
-		u, err := user.LookupId(strconv.Itoa(int(uid)))
+		u, err := ipc.LookupUser(uid)
 		if err != nil {
 			return
 		}

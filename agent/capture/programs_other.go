@@ -5,13 +5,12 @@ package capture
 import (
 	"context"
 	"fmt"
-
-	"aval/agent/event"
 )
 
-// programsThere and sources: nothing of the system is captured here yet.
+// programsThere are what the desktop's helper gives, where it gives any; nothing
+// else of the system is captured here yet.
 var (
-	programsThere []event.Kind
+	programsThere = desktopKinds
 	sources       []source
 )
 

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package capture
 
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"aval/agent/event"
 	"aval/agent/record"
 )
 
@@ -17,3 +18,6 @@ func StartWindows(_ context.Context, _ Windows, emit Emit, grants ...record.Veri
 	}
 	return nil, fmt.Errorf("watch windows: %w: not supported on this system yet", ErrUnavailable)
 }
+
+// desktopKinds are none.
+var desktopKinds []event.Kind

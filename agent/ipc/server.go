@@ -15,9 +15,12 @@ import (
 // Peer is who is at the other end, by the kernel. The zero value is nobody.
 type Peer struct {
 	valid bool
-	UID   uint32
+	admin bool   // Windows: an administrator whose rights are in force, or the agent's own user
+	UID   uint32 // Windows: see UserID
 	GID   uint32
 	PID   int
+	// Session is the desktop session of the peer's process; Windows only.
+	Session string
 }
 
 // Role of the peer: an administrator is root, or the agent's own user.
@@ -25,7 +28,7 @@ func (p Peer) Role() Role {
 	switch {
 	case !p.valid:
 		return RoleNone
-	case p.UID == 0 || int(p.UID) == os.Geteuid():
+	case p.admin || p.UID == 0 || int(p.UID) == os.Geteuid():
 		return RoleAdmin
 	}
 	return RoleUser
@@ -133,6 +136,10 @@ func (s *Server) Close() error {
 	return s.l.Close()
 }
 
+// confirmer is a connection whose peer can be known for certain only once it has
+// said something.
+type confirmer interface{ confirm(Peer) error }
+
 // serve reads one connection's requests and has them answered in order.
 func (s *Server) serve(c *Conn, h Handler) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -160,6 +167,12 @@ func (s *Server) serve(c *Conn, h Handler) {
 	}()
 	greeted := false
 	for f := range calls {
+		if sure, ok := c.conn.(confirmer); ok && !greeted {
+			if err := sure.confirm(c.peer); err != nil { // no identity: no connection
+				s.log.Warn("local connection refused", "err", err)
+				break
+			}
+		}
 		result, err := s.call(ctx, c, h, Method(f.Method), f.Params, &greeted)
 		c.answer(f.ID, result, err)
 		if !greeted {

@@ -1,14 +1,11 @@
 package service
 
-import (
-	"github.com/kardianos/service"
-	"golang.org/x/sys/windows/svc"
-)
+import "golang.org/x/sys/windows/svc"
 
 // runSystem runs under the service manager with session changes, which kardianos
 // does not ask for, and in a terminal as kardianos does.
 func (s *Service) runSystem() error {
-	if service.Interactive() {
+	if interactive() {
 		return s.svc.Run()
 	}
 	return svc.Run(Name, &handler{s})
@@ -58,8 +55,12 @@ func (h *handler) Execute(_ []string, requests <-chan svc.ChangeRequest, status 
 // changed passes on that there was a change. Which one it was is in memory that the
 // system may have freed by now: who is told looks at the whole.
 func (s *Service) changed() {
-	select {
-	case s.changes <- struct{}{}:
-	default: // one is waiting already
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.changes {
+		select {
+		case c <- struct{}{}:
+		default: // one is waiting already
+		}
 	}
 }

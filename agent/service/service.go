@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,14 +24,6 @@ const Name = "aval"
 
 // StopLimit is how long a stopping service may take; then it ends anyway.
 const StopLimit = 5 * time.Second
-
-// The paths of an installed service.
-const (
-	DefaultStateDir  = "/var/lib/aval"
-	DefaultSocket    = "/run/aval/agent.sock"
-	DefaultPolicyDir = "/etc/aval/policies"
-	DefaultTokenDir  = "/etc/aval/enroll.d"
-)
 
 // Options are the paths that the installed service is started with; an empty
 // one, or the default, is not written into its command line.
@@ -54,10 +47,16 @@ const (
 // ErrNotInstalled: there is no service to start or stop.
 var ErrNotInstalled = errors.New("the service is not installed: run aval install first")
 
-// SessionChanges tells, while the service runs on Windows, that its desktop
-// sessions have changed (SERVICE_CONTROL_SESSIONCHANGE); several changes may be
-// one. Elsewhere nothing comes.
-func (s *Service) SessionChanges() <-chan struct{} { return s.changes }
+// SessionChanges returns a channel that tells, while the service runs on Windows,
+// that its desktop sessions have changed (SERVICE_CONTROL_SESSIONCHANGE); several
+// changes may be one. Each caller gets its own. Elsewhere nothing comes.
+func (s *Service) SessionChanges() <-chan struct{} {
+	c := make(chan struct{}, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes = append(s.changes, c)
+	return c
+}
 
 // Service is Aval as a service. Make it with New.
 type Service struct {
@@ -66,7 +65,8 @@ type Service struct {
 	prog *program
 	svc  service.Service
 
-	changes chan struct{}
+	mu      sync.Mutex // guards changes
+	changes []chan<- struct{}
 }
 
 // New makes a service that runs run; run may be nil for a Service that only
@@ -76,7 +76,7 @@ func New(run func(ctx context.Context) error, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{opts: o, prog: &program{run: run, done: make(chan struct{})}, changes: make(chan struct{}, 1)}
+	s := &Service{opts: o, prog: &program{run: run, done: make(chan struct{})}}
 	if s.exe, err = os.Executable(); err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
@@ -102,7 +102,7 @@ func New(run func(ctx context.Context) error, o Options) (*Service, error) {
 // into a unit, or that the service would not see.
 func (o Options) checked() (Options, error) {
 	for _, p := range []*string{&o.StateDir, &o.Socket, &o.PolicyDir} {
-		if *p == "" {
+		if *p == "" || *p == DefaultPolicyDir { // which is no path on Windows
 			continue
 		}
 		abs, err := filepath.Abs(*p)

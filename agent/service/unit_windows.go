@@ -20,7 +20,7 @@ func (*Service) prepare() error { return nil }
 // ended makes a failed run visible: the service manager would otherwise go on
 // to show a service that does nothing.
 func ended(err error) {
-	if err != nil && !service.Interactive() {
+	if err != nil && !interactive() {
 		os.Exit(1)
 	}
 }

@@ -127,6 +127,10 @@ func deviceKey(path string) (key crypto.Signer, made bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("read device key: %w", err)
 	}
+	raw, err = openSecret(raw)
+	if err != nil {
+		return nil, false, fmt.Errorf("read device key: %w: restore %s from a backup of this very computer, or move it away and enrol this computer again", err, path)
+	}
 	bad := fmt.Errorf("read device key: %w: restore %s from a backup, or move it away and enrol this computer again", ErrDamaged, path)
 	priv, rest := pem.Decode(raw)
 	pub, rest := pem.Decode(rest)
@@ -160,6 +164,9 @@ func makeDeviceKey(path string) (crypto.Signer, error) {
 	}
 	raw := pem.EncodeToMemory(&pem.Block{Type: pemPrivate, Bytes: priv})
 	raw = append(raw, pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: der})...)
+	if raw, err = sealSecret(raw); err != nil {
+		return nil, fmt.Errorf("make device key: %w", err)
+	}
 	if err := writeFile(path, raw); err != nil {
 		return nil, fmt.Errorf("make device key: %w", err)
 	}

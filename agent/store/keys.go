@@ -67,7 +67,11 @@ func (r *keyring) create(hash string) (*outbox.Key, error) {
 	}
 	raw := make([]byte, outbox.KeySize)
 	_, _ = rand.Read(raw)
-	if err := writeFile(r.path(hash, keyNew), encodeKey(hash, raw)); err != nil {
+	sealed, err := sealSecret(encodeKey(hash, raw))
+	if err == nil {
+		err = writeFile(r.path(hash, keyNew), sealed)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make session key: %w", err)
 	}
 	return outbox.NewKey(raw)
@@ -110,6 +114,9 @@ func (r *keyring) load(hash string) (*outbox.Key, error) {
 			continue
 		}
 		if err != nil {
+			return nil, fmt.Errorf("read session key: %w", err)
+		}
+		if raw, err = openSecret(raw); err != nil {
 			return nil, fmt.Errorf("read session key: %w", err)
 		}
 		return decodeKey(hash, raw)

@@ -88,3 +88,10 @@ func freeSpace(dir string) (int64, error) {
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
+
+// sealSecret leaves a key as it is: the folder is its user's alone, and there is
+// no key of the computer's that every system here has.
+func sealSecret(raw []byte) ([]byte, error) { return raw, nil }
+
+// openSecret is its inverse.
+func openSecret(raw []byte) ([]byte, error) { return raw, nil }

@@ -12,7 +12,6 @@ import (
 
 	"aval/agent/event"
 	"aval/agent/ipc"
-	"aval/assets"
 )
 
 // errRunning: another aval-desktop serves this display.
@@ -20,39 +19,11 @@ var errRunning = errors.New("already running on this display")
 
 // session is the desktop session that this process was started in.
 type session struct {
-	display string // X display
-	kind    string // x11 or wayland
-	logind  string // session id of logind
+	display string // X display; on Windows what stands for it
+	kind    string // x11, wayland or windows
+	logind  string // session id of logind, or of Windows
 	locale  string
 	bus     string // address of the session bus (D-Bus), empty: there is none
-}
-
-// surroundings reads the session from the environment. The service believes
-// none of it but for showing things: whose desktop it is it has from the kernel.
-func surroundings(env func(string) string) session {
-	s := session{
-		display: env("DISPLAY"), kind: env("XDG_SESSION_TYPE"), logind: env("XDG_SESSION_ID"),
-		locale: assets.Locale(),
-	}
-	if s.bus = env("DBUS_SESSION_BUS_ADDRESS"); s.bus == "" && env("XDG_RUNTIME_DIR") != "" {
-		// Where systemd's user manager has it (sd_bus_open_user(3)).
-		path := filepath.Join(env("XDG_RUNTIME_DIR"), "bus")
-		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
-			s.bus = "unix:path=" + path
-		}
-	}
-	for a := range strings.SplitSeq(s.bus, ";") {
-		if !strings.HasPrefix(a, "unix:") { // not a socket of this computer: somebody set it so
-			s.bus = ""
-		}
-	}
-	if s.kind != "x11" && s.kind != "wayland" {
-		s.kind = "x11"
-		if s.display == "" && env("WAYLAND_DISPLAY") != "" {
-			s.kind = "wayland"
-		}
-	}
-	return s
 }
 
 // name is how the desktop is known: its display, or under Wayland its socket.
@@ -72,13 +43,16 @@ func (s session) register(bar bool) ipc.DesktopRegister {
 
 // offers are the groups whose events this desktop can deliver. Wayland shows a
 // program only its own windows, and a desktop without an X display has nothing
-// by which its programs would be known.
+// by which its programs would be known. On Windows no commands and no changes of
+// the system are followed yet.
 func (s session) offers() []event.Group {
 	return slices.DeleteFunc(slices.Clone(event.Groups), func(g event.Group) bool {
 		switch g {
 		case event.Windows:
 			return s.kind == "wayland" || s.display == ""
-		case event.Commands, event.Files, event.System:
+		case event.Commands, event.System:
+			return s.kind == "windows" || s.display == ""
+		case event.Files:
 			return s.display == ""
 		}
 		return false

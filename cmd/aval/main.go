@@ -108,7 +108,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a policy or by rights.
 	root.SetVersionTemplate("aval {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.socket, "socket", ipc.DefaultSocket(), "socket of the service")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
-	root.AddCommand(a.runCmd(), a.explainCmd(), a.settingsCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.consentCmd(), a.sentCmd(),
+	root.AddCommand(a.runCmd(), a.explainCmd(), a.settingsCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.consentCmd(), a.sentCmd(), a.purgeCmd(),
 		a.enrollCmd(), a.unenrollCmd(), a.signInCmd(), a.signOutCmd(), a.statusCmd(), a.stateCmd(), a.doctorCmd())
 	root.AddCommand(a.serviceCmds()...)
 	command.Man(root, version, manual)

@@ -23,7 +23,7 @@ import (
 )
 
 // defaultStateDir is where the installed service keeps its data.
-const defaultStateDir = service.DefaultStateDir
+var defaultStateDir = service.DefaultStateDir
 
 // runFlags are the paths of a service.
 type runFlags struct {
@@ -50,7 +50,7 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s *service.Service
-			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f, s.SessionChanges()) }, service.Options{}) // the paths concern install alone
+			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f, s.SessionChanges) }, service.Options{}) // the paths concern install alone
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, f runFlags, changes <-chan struct{}) error {
+func (a *app) serve(ctx context.Context, f runFlags, changes func() <-chan struct{}) error {
 	for _, t := range f.tools {
 		if !slices.Contains(watch.ToolNames, t) {
 			return fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))
@@ -86,7 +86,8 @@ func (a *app) serve(ctx context.Context, f runFlags, changes <-chan struct{}) er
 	return agent.Run(ctx, agent.Config{
 		TokenDir: f.tokenDir, Machine: agent.ThisMachine(),
 		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log, SessionChanges: changes,
-		Ready: func() { service.Ready() },
+		StartHelpers: f.stateDir == defaultStateDir,
+		Ready:        func() { service.Ready() },
 	})
 }
 

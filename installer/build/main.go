@@ -34,11 +34,26 @@ func main() {
 	out := flag.String("out", "bin", "folder for the programs")
 	only := flag.String("only", "", "build this program alone")
 	toml := flag.String("app", "FyneApp.toml", "the file with name and version")
-	packages := flag.String("packages", "", "folder for the packages of the programs in -out; without it none are made")
+	packages := flag.String("packages", "", "folder for the deb and rpm packages of the programs in -out; without it none are made")
 	release := flag.String("version", "", "build as this version instead of the file's, to try an upgrade out")
+	win := msiOptions{}
+	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows; nothing else is made then")
+	flag.StringVar(&win.programs, "programs", "", "with -msi: folder with the programs for Windows, instead of building them")
+	flag.StringVar(&win.version, "msi-version", "", "with -msi: another version than that of the file, to try an upgrade")
+	flag.StringVar(&win.cert, "cert", "", "with -msi: certificate that signs, PEM")
+	flag.StringVar(&win.key, "key", "", "with -msi: its key, PEM")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if win.toml = *toml; win.out != "" {
+		path, err := msi(ctx, win)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "build:", err)
+			os.Exit(1)
+		}
+		fmt.Println(path)
+		return
+	}
 	err := build(ctx, *toml, *out, *only, *release)
 	if err == nil && *packages != "" {
 		err = pack(ctx, *toml, *out, *packages, *release)

@@ -143,8 +143,11 @@ func nativeHandle(w fyne.Window) (handle uintptr) {
 		return 0
 	}
 	native.RunNative(func(context any) {
-		if x, ok := context.(driver.X11WindowContext); ok {
-			handle = x.WindowHandle
+		switch c := context.(type) {
+		case driver.X11WindowContext:
+			handle = c.WindowHandle
+		case driver.WindowsWindowContext:
+			handle = c.HWND
 		}
 	})
 	return handle

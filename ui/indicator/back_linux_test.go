@@ -19,7 +19,7 @@ func TestBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.x.Close()
-	b := &xbar{s: s, o: Options{Catalog: assets.For("en")}, own: assets.For("en"), cat: assets.For("en"), visible: make(chan State, 1)}
+	b := &board{s: s, o: Options{Catalog: assets.For("en")}, own: assets.For("en"), cat: assets.For("en"), visible: make(chan State, 1)}
 	b.show(ipc.Indicator{Revision: 1, Sessions: []ipc.IndicatorSession{{Session: "x/1", Supporter: "Ana Souza", Since: noon}}}, noon)
 	b.redraw(noon)
 	monitors, _ := s.monitors()

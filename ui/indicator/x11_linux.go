@@ -1,18 +1,40 @@
 package indicator
 
 import (
+	"errors"
 	"fmt"
 	"image"
-	"os"
-	"sync"
-	"time"
+	"io"
+	"log"
+	"strconv"
+	"strings"
 
 	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/randr"
+	"github.com/jezek/xgb/shape"
 	"github.com/jezek/xgb/xproto"
-
-	"aval/agent/ipc"
-	"aval/assets"
 )
+
+// xgb writes what it finds odd to standard error by default.
+func init() { xgb.Logger = log.New(io.Discard, "", 0) }
+
+// screen is an X display: its monitors, its scale, how its pixels are laid out, and
+// the bar's window on it.
+type screen struct {
+	x       *xgb.Conn
+	info    *xproto.ScreenInfo
+	format  pixels
+	chunk   int // the most bytes of an image in one request
+	randr   bool
+	shape   bool
+	atoms   map[string]xproto.Atom
+	display string
+
+	win  xproto.Window // the bar's; 0: there is none
+	gc   xproto.Gcontext
+	size image.Point
+	buf  []byte
+}
 
 // Open connects to the display. It shows nothing until Show.
 func Open(o Options) (Indicator, error) {
@@ -23,401 +45,263 @@ func Open(o Options) (Indicator, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &xbar{
-		s: s, o: o, own: o.Catalog, cat: o.Catalog,
-		wake: make(chan struct{}, 1), closing: make(chan struct{}),
-		visible: make(chan State, 1), actions: make(chan ipc.RecordingControl), views: make(chan string), done: make(chan struct{}),
+	return start(s, o), nil
+}
+
+func openScreen(display string) (*screen, error) {
+	x, err := xgb.NewConnDisplay(display)
+	if err != nil {
+		return nil, fmt.Errorf("open display %q: %w", display, err)
 	}
-	events := make(chan xgb.Event, 16)
-	go func() {
-		defer close(events)
-		for {
-			ev, err := s.x.WaitForEvent()
-			if ev == nil && err == nil {
-				return // the connection has ended
-			}
-			if ev == nil {
-				continue // about a window that is gone: the next look tells
-			}
-			select {
-			case events <- ev:
-			case <-b.done:
-				return
-			}
-		}
-	}()
-	go b.run(events)
-	return b, nil
-}
-
-// xbar is the bar on an X display. What is below the line is owned by run.
-type xbar struct {
-	s *screen
-	o Options
-
-	wake    chan struct{}
-	closing chan struct{}
-	once    sync.Once
-	visible chan State
-	actions chan ipc.RecordingControl
-	views   chan string
-	done    chan struct{}
-
-	mu      sync.Mutex // guards what waits for run
-	next    *ipc.Indicator
-	reports []reported
-
-	// ---
-	bar
-	own *assets.Catalog // in the language that the person chose, or that of Options
-	cat *assets.Catalog // own, or English where that cannot be drawn
-	pen *pen
-	win xproto.Window
-	gc  xproto.Gcontext
-	img *image.RGBA
-	buf []byte
-	f   frame
-	at  image.Point // the bar's place
-
-	pointer   image.Point // in the bar; off: (-1,-1)
-	pressed   int         // the button held down; -1: none
-	drag      *image.Point
-	countFrom time.Time // clicks count from here on
-	overSince time.Time // since when it is pushed over an edge
-
-	covered      float64 // how much of it was covered at the last look
-	coveredSince time.Time
-	lastRaise    time.Time
-	lastLook     time.Time
-	said         State
-}
-
-type reported struct {
-	control ipc.RecordingControl
-	err     error
-}
-
-func (b *xbar) Show(state ipc.Indicator) {
-	b.mu.Lock()
-	b.next = &state
-	b.mu.Unlock()
-	b.poke()
-}
-
-func (b *xbar) Report(c ipc.RecordingControl, err error) {
-	b.mu.Lock()
-	b.reports = append(b.reports, reported{c, err})
-	b.mu.Unlock()
-	b.poke()
-}
-
-func (b *xbar) poke() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
+	setup := xproto.Setup(x)
+	s := &screen{
+		x: x, info: setup.DefaultScreen(x), atoms: map[string]xproto.Atom{}, display: display,
+		chunk: int(setup.MaximumRequestLength)*4 - 64,
 	}
+	if s.format, err = pixelsOf(setup, s.info); err != nil {
+		x.Close()
+		return nil, err
+	}
+	s.randr = s.extension("RANDR")
+	s.shape = s.extension("SHAPE")
+	return s, nil
 }
 
-func (b *xbar) Visible() <-chan State                { return b.visible }
-func (b *xbar) Actions() <-chan ipc.RecordingControl { return b.actions }
-func (b *xbar) Views() <-chan string                 { return b.views }
-
-func (b *xbar) Close() error {
-	b.once.Do(func() { close(b.closing) })
-	return nil
+// extension enables an extension by its opcode alone. xgb's own Init also
+// enters the extension's events in tables that are global and without a lock,
+// while the readers of other connections look things up in them.
+func (s *screen) extension(name string) bool {
+	r, err := xproto.QueryExtension(s.x, uint16(len(name)), name).Reply()
+	if err != nil || !r.Present {
+		return false
+	}
+	s.x.ExtLock.Lock()
+	s.x.Extensions[name] = r.MajorOpcode
+	s.x.ExtLock.Unlock()
+	return true
 }
 
-// run is the bar's owner.
-func (b *xbar) run(events <-chan xgb.Event) {
-	defer close(b.visible)
-	defer close(b.done)
-	defer b.s.x.Close()
-	second, beat := stopped(), stopped()
-	defer second.Stop()
-	defer beat.Stop()
-	for {
-		select {
-		case <-b.closing:
-			return
-		case <-b.wake:
-			was := b.win != 0
-			b.take(time.Now())
-			if shows := b.win != 0; shows != was || shows {
-				if shows {
-					second.Reset(time.Second)
-					beat.Reset(Beat)
-				} else { // nothing runs while nothing is shown
-					second.Stop()
-					beat.Stop()
+func (s *screen) atom(name string) xproto.Atom {
+	if a, ok := s.atoms[name]; ok {
+		return a
+	}
+	r, err := xproto.InternAtom(s.x, false, uint16(len(name)), name).Reply()
+	if err != nil {
+		return xproto.AtomNone
+	}
+	s.atoms[name] = r.Atom
+	return r.Atom
+}
+
+// whole is the rectangle of the whole screen as it is now.
+func (s *screen) whole() image.Rectangle {
+	g, err := xproto.GetGeometry(s.x, xproto.Drawable(s.info.Root)).Reply()
+	if err != nil {
+		return image.Rect(0, 0, int(s.info.WidthInPixels), int(s.info.HeightInPixels))
+	}
+	return image.Rect(0, 0, int(g.Width), int(g.Height))
+}
+
+// monitors lists the monitors, the primary one first, and the size of that one
+// in millimetres where it is known. Without RandR the screen is one monitor.
+func (s *screen) monitors() (all []image.Rectangle, millimetres int) {
+	whole := s.whole()
+	if s.randr {
+		if v, err := randr.QueryVersion(s.x, 1, 5).Reply(); err == nil && (v.MajorVersion > 1 || v.MinorVersion >= 5) {
+			if r, err := randr.GetMonitors(s.x, s.info.Root, true).Reply(); err == nil {
+				for _, m := range r.Monitors {
+					rect := image.Rect(int(m.X), int(m.Y), int(m.X)+int(m.Width), int(m.Y)+int(m.Height)).Intersect(whole)
+					switch {
+					case rect.Empty():
+					case m.Primary || len(all) == 0:
+						all = append([]image.Rectangle{rect}, all...)
+						millimetres = int(m.WidthInMillimeters)
+					default:
+						all = append(all, rect)
+					}
 				}
 			}
-		case ev, ok := <-events:
-			if !ok {
-				return
-			}
-			before := b.urgent()
-			if c, chosen := b.handle(ev, time.Now()); chosen && !b.pass(c) {
-				return
-			}
-			if b.urgent() && !before {
-				beat.Reset(quickBeat)
-			}
-		case <-second.C:
-			now := time.Now()
-			b.tick(now)
-			b.redraw(now)
-			if b.win != 0 {
-				second.Reset(time.Second)
-			}
-		case <-beat.C:
-			b.look(time.Now(), true)
-			switch {
-			case b.urgent():
-				beat.Reset(quickBeat)
-			case b.win != 0:
-				beat.Reset(Beat)
-			}
 		}
 	}
+	if len(all) == 0 {
+		return []image.Rectangle{whole}, int(s.info.WidthInMillimeters)
+	}
+	return all, millimetres
 }
 
-// pass hands over what the person chose; false: the bar is closing.
-func (b *xbar) pass(c ipc.RecordingControl) bool {
-	actions, views := b.actions, b.views
-	if c.Action == opView {
-		actions = nil
-	} else {
-		views = nil
+// inUse is the monitor that the person works on: that of the active window
+// (EWMH 1.5, _NET_ACTIVE_WINDOW), else that of the pointer, else the first.
+func (s *screen) inUse(monitors []image.Rectangle) image.Rectangle {
+	if len(monitors) == 1 {
+		return monitors[0]
 	}
-	select {
-	case actions <- c:
-	case views <- c.Session:
-	case <-b.closing:
-		return false
+	if r, ok := s.active(); ok && !r.Intersect(s.whole()).Empty() {
+		return monitorAt(monitors, r)
 	}
-	return true
+	p := s.pointer()
+	return monitorAt(monitors, image.Rectangle{Min: p, Max: p.Add(image.Pt(1, 1))})
 }
 
-// urgent tells whether the bar is covered and that was not said yet.
-func (b *xbar) urgent() bool {
-	return b.win != 0 && b.covered >= 0.5 && b.said.Visible
+// active is the rectangle of the active window.
+func (s *screen) active() (image.Rectangle, bool) {
+	r, err := xproto.GetProperty(s.x, false, s.info.Root, s.atom("_NET_ACTIVE_WINDOW"), xproto.AtomWindow, 0, 1).Reply()
+	if err != nil || len(r.Value) != 4 {
+		return image.Rectangle{}, false
+	}
+	w := xproto.Window(xgb.Get32(r.Value))
+	if w == xproto.WindowNone {
+		return image.Rectangle{}, false
+	}
+	g, err1 := xproto.GetGeometry(s.x, xproto.Drawable(w)).Reply()
+	at, err2 := xproto.TranslateCoordinates(s.x, w, s.info.Root, 0, 0).Reply()
+	if err1 != nil || err2 != nil {
+		return image.Rectangle{}, false
+	}
+	return image.Rect(int(at.DstX), int(at.DstY), int(at.DstX)+int(g.Width), int(at.DstY)+int(g.Height)), true
 }
 
-func stopped() *time.Timer {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return t
+// scale is the scale that the desktop asks for.
+func (s *screen) scale() float64 {
+	monitors, mm := s.monitors()
+	return scaleFor(s.xftDPI(), monitors[0].Dx(), mm)
 }
 
-// take brings in what came from outside.
-func (b *xbar) take(now time.Time) {
-	b.mu.Lock()
-	next, reports := b.next, b.reports
-	b.next, b.reports = nil, nil
-	b.mu.Unlock()
-	for _, r := range reports {
-		b.report(r.control, r.err, now)
-	}
-	if next != nil {
-		b.speak(next.Language)
-		b.show(*next, now)
-	}
-	b.redraw(now)
-	if next != nil && b.win != 0 {
-		b.look(now, true)
-	}
-}
-
-// speak changes the language; empty: that of Options. A font that cannot be had
-// leaves the language as it was.
-func (b *xbar) speak(lang string) {
-	own := b.o.Catalog
-	if lang != "" {
-		own = assets.For(lang, own.Lang)
-	}
-	if own == b.own {
-		return
-	}
-	if b.win == 0 { // appear finds the font
-		b.own, b.cat = own, own
-		return
-	}
-	if p, err := newPen(b.s.scale(), own.Lang); err == nil {
-		b.own, b.pen = own, p
-		b.cat = p.face.readable(own)
-	}
-}
-
-// redraw makes the window show the rows as they are now.
-func (b *xbar) redraw(now time.Time) {
-	rows := b.rows(b.cat, now)
-	if len(rows) == 0 {
-		b.hide()
-		return
-	}
-	monitors, _ := b.s.monitors()
-	if b.win == 0 {
-		if err := b.appear(rows, b.s.inUse(monitors), now); err != nil {
-			b.say(State{Revision: b.state.Revision, Why: err.Error()}, true)
-			b.hide()
-			return
-		}
-		b.countFrom = now.Add(settle)
-	} else {
-		m := monitorAt(monitors, b.rect())
-		f := b.pen.measure(rows, b.cat, m.Dx()-2*b.pen.px(edge))
-		if !sameButtons(f, b.f) {
-			b.countFrom, b.pressed = now.Add(settleFor(rows)), -1
-		}
-		if f.size != b.f.size {
-			mid, was := b.at.X+b.f.size.X/2, b.rect()
-			b.f = f
-			b.resize()
-			b.move(b.clear(m, image.Pt(mid-f.size.X/2, b.at.Y), was))
-		}
-		b.f = f
-	}
-	b.paint()
-}
-
-func sameButtons(a, b frame) bool {
-	x, y := a.hits(), b.hits()
-	if len(x) != len(y) || a.size.X != b.size.X {
-		return false
-	}
-	for i := range x {
-		if x[i] != y[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// clear is where the bar goes when it moves by itself to the place at: wholly
-// onto the monitor, and not under a pointer that was not on the bar before.
-func (b *xbar) clear(monitor image.Rectangle, at image.Point, was image.Rectangle) image.Point {
-	at = inside(monitor, b.f.size, at)
-	pointer := b.s.pointer()
-	if pointer.In(was) || !pointer.In(image.Rectangle{Min: at, Max: at.Add(b.f.size)}) {
-		return at
-	}
-	return place(monitor, b.f.size, pointer, b.pen.px(near))
-}
-
-func (b *xbar) rect() image.Rectangle { return image.Rectangle{Min: b.at, Max: b.at.Add(b.f.size)} }
-
-// events that the bar's window is asked for.
-const barEvents = xproto.EventMaskExposure | xproto.EventMaskStructureNotify | xproto.EventMaskVisibilityChange |
-	xproto.EventMaskButtonPress | xproto.EventMaskButtonRelease | xproto.EventMaskPointerMotion |
-	xproto.EventMaskEnterWindow | xproto.EventMaskLeaveWindow
-
-// appear makes the window and puts it on the screen, away from the pointer.
-func (b *xbar) appear(rows []row, monitor image.Rectangle, now time.Time) error {
-	var err error
-	if b.pen, err = newPen(b.s.scale(), b.own.Lang); err != nil {
-		return err
-	}
-	if b.cat = b.pen.face.readable(b.own); b.cat != b.own {
-		rows = b.rows(b.cat, now)
-	}
-	b.f = b.pen.measure(rows, b.cat, monitor.Dx()-2*b.pen.px(edge))
-	b.at = place(monitor, b.f.size, b.s.pointer(), b.pen.px(near))
-	b.pointer, b.pressed, b.drag = image.Pt(-1, -1), -1, nil
-	b.covered, b.coveredSince, b.overSince, b.lastRaise = 0, time.Time{}, time.Time{}, time.Time{}
-
-	x := b.s.x
-	win, err := xproto.NewWindowId(x)
+// xftDPI reads Xft.dpi from the resources of the root window; 0: not set.
+func (s *screen) xftDPI() float64 {
+	r, err := xproto.GetProperty(s.x, false, s.info.Root, xproto.AtomResourceManager, xproto.AtomString, 0, 16<<10).Reply()
 	if err != nil {
-		return err
+		return 0
 	}
-	// Not redirected: no window manager decides whether and where it is shown.
-	err = xproto.CreateWindowChecked(x, xproto.WindowClassCopyFromParent, win, b.s.info.Root,
-		int16(b.at.X), int16(b.at.Y), uint16(b.f.size.X), uint16(b.f.size.Y), 0,
-		xproto.WindowClassInputOutput, b.s.info.RootVisual,
-		xproto.CwBackPixel|xproto.CwOverrideRedirect|xproto.CwEventMask,
-		[]uint32{b.s.info.BlackPixel, 1, barEvents}).Check()
-	if err != nil {
-		return fmt.Errorf("create window: %w", err)
-	}
-	b.win = win
-	b.describe()
-	if b.gc, err = xproto.NewGcontextId(x); err != nil {
-		return err
-	}
-	xproto.CreateGC(x, b.gc, xproto.Drawable(win), 0, nil)
-	b.resize()
-	xproto.MapWindow(x, win)
-	b.raise()
-	return nil
-}
-
-// describe says to the desktop and to accessibility tools what the window is.
-func (b *xbar) describe() {
-	text := func(name string, typ xproto.Atom, s string) {
-		xproto.ChangeProperty(b.s.x, xproto.PropModeReplace, b.win, b.s.atom(name), typ, 8, uint32(len(s)), []byte(s))
-	}
-	list := func(name string, typ xproto.Atom, values ...uint32) {
-		raw := make([]byte, 4*len(values))
-		for i, v := range values {
-			xgb.Put32(raw[4*i:], v)
+	for line := range strings.Lines(string(r.Value)) {
+		name, value, _ := strings.Cut(line, ":")
+		if strings.TrimSpace(name) == "Xft.dpi" {
+			dpi, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err == nil && dpi > 0 && dpi < 1000 {
+				return dpi
+			}
 		}
-		xproto.ChangeProperty(b.s.x, xproto.PropModeReplace, b.win, b.s.atom(name), typ, 32, uint32(len(values)), raw)
 	}
-	text("WM_NAME", xproto.AtomString, "Aval")
-	text("_NET_WM_NAME", b.s.atom("UTF8_STRING"), b.cat.T("app.name", nil))
-	text("WM_CLASS", xproto.AtomString, "aval-indicator\x00Aval\x00")
-	list("_NET_WM_PID", xproto.AtomCardinal, uint32(os.Getpid()))
-	list("_NET_WM_WINDOW_TYPE", xproto.AtomAtom, uint32(b.s.atom("_NET_WM_WINDOW_TYPE_DOCK")))
-	list("_NET_WM_STATE", xproto.AtomAtom, uint32(b.s.atom("_NET_WM_STATE_ABOVE")), uint32(b.s.atom("_NET_WM_STATE_STICKY")))
+	return 0
 }
 
-func (b *xbar) hide() {
-	if b.win != 0 {
-		xproto.FreeGC(b.s.x, b.gc)
-		xproto.DestroyWindow(b.s.x, b.win)
+func (s *screen) pointer() image.Point {
+	p, err := xproto.QueryPointer(s.x, s.info.Root).Reply()
+	if err != nil {
+		return image.Pt(-1, -1)
 	}
-	b.win, b.img, b.buf, b.pen, b.f, b.said = 0, nil, nil, nil, frame{}, State{}
+	return image.Pt(int(p.RootX), int(p.RootY))
 }
 
-func (b *xbar) resize() {
-	xproto.ConfigureWindow(b.s.x, b.win, xproto.ConfigWindowWidth|xproto.ConfigWindowHeight,
-		[]uint32{uint32(b.f.size.X), uint32(b.f.size.Y)})
-	b.s.setShape(b.win, b.pen.outline(b.f.size))
-	b.img = image.NewRGBA(image.Rectangle{Max: b.f.size})
+// above lists the windows that are over the bar on the screen, where they can be seen.
+func (s *screen) above() ([]image.Rectangle, error) {
+	tree, err := xproto.QueryTree(s.x, s.info.Root).Reply()
+	if err != nil {
+		return nil, err
+	}
+	at := -1
+	for i, c := range tree.Children { // from the bottom to the top
+		if c == s.win {
+			at = i
+		}
+	}
+	if at < 0 {
+		return nil, errors.New("the window is not on the screen")
+	}
+	over := tree.Children[at+1:]
+	attributes := make([]xproto.GetWindowAttributesCookie, len(over))
+	geometries := make([]xproto.GetGeometryCookie, len(over))
+	for i, c := range over {
+		attributes[i] = xproto.GetWindowAttributes(s.x, c)
+		geometries[i] = xproto.GetGeometry(s.x, xproto.Drawable(c))
+	}
+	var out []image.Rectangle
+	for i := range over {
+		a, err1 := attributes[i].Reply()
+		g, err2 := geometries[i].Reply()
+		if err1 != nil || err2 != nil || a.MapState != xproto.MapStateViewable || a.Class != xproto.WindowClassInputOutput {
+			continue
+		}
+		b := 2 * int(g.BorderWidth)
+		out = append(out, image.Rect(int(g.X), int(g.Y), int(g.X)+int(g.Width)+b, int(g.Y)+int(g.Height)+b))
+	}
+	return out, nil
 }
 
-func (b *xbar) move(at image.Point) {
-	b.at = at
-	xproto.ConfigureWindow(b.s.x, b.win, xproto.ConfigWindowX|xproto.ConfigWindowY,
-		[]uint32{uint32(int32(at.X)), uint32(int32(at.Y))})
-}
-
-func (b *xbar) raise() {
-	xproto.ConfigureWindow(b.s.x, b.win, xproto.ConfigWindowStackMode, []uint32{xproto.StackModeAbove})
-}
-
-// paint draws the frame and sends it.
-func (b *xbar) paint() {
-	if b.win == 0 || b.img == nil {
+// setShape gives a window its outline; without the extension it stays square.
+func (s *screen) setShape(w xproto.Window, outline []image.Rectangle) {
+	if !s.shape {
 		return
 	}
-	hot := b.under(b.pointer)
-	b.pen.draw(b.img, b.f, hot, b.pressed >= 0 && b.pressed == hot)
-	width, lines := b.f.size.X, max(1, b.s.chunk/b.s.format.stride(b.f.size.X))
-	for y := 0; y < b.f.size.Y; y += lines {
-		end := min(y+lines, b.f.size.Y)
-		b.buf = b.s.format.convert(b.buf, b.img, width, y, end)
-		xproto.PutImage(b.s.x, xproto.ImageFormatZPixmap, xproto.Drawable(b.win), b.gc,
-			uint16(width), uint16(end-y), 0, int16(y), 0, b.s.format.depth, b.buf)
+	rects := make([]xproto.Rectangle, len(outline))
+	for i, r := range outline {
+		rects[i] = xproto.Rectangle{X: int16(r.Min.X), Y: int16(r.Min.Y), Width: uint16(r.Dx()), Height: uint16(r.Dy())}
 	}
+	shape.Rectangles(s.x, shape.SoSet, shape.SkBounding, xproto.ClipOrderingUnsorted, w, 0, 0, rects)
 }
 
-// under returns the button at a place in the bar, -1: none.
-func (b *xbar) under(at image.Point) int {
-	for i, h := range b.f.hits() {
-		if at.In(h.rect) && !h.button.idle {
-			return i
+// pixels is how the server wants the pixels of an image.
+type pixels struct {
+	depth            byte
+	bytes            int // of one pixel: 2 or 4
+	pad              int // a line is a multiple of so many bytes
+	big              bool
+	red, green, blue uint32
+}
+
+// pixelsOf reads it from the connection's setup. Only true colour is drawn on:
+// displays with a colour table have been gone for decades.
+func pixelsOf(setup *xproto.SetupInfo, info *xproto.ScreenInfo) (pixels, error) {
+	p := pixels{depth: info.RootDepth, big: setup.ImageByteOrder == xproto.ImageOrderMSBFirst}
+	for _, f := range setup.PixmapFormats {
+		if f.Depth == p.depth {
+			p.bytes, p.pad = int(f.BitsPerPixel)/8, int(f.ScanlinePad)/8
 		}
 	}
-	return -1
+	for _, d := range info.AllowedDepths {
+		for _, v := range d.Visuals {
+			if v.VisualId == info.RootVisual && v.Class == xproto.VisualClassTrueColor {
+				p.red, p.green, p.blue = v.RedMask, v.GreenMask, v.BlueMask
+			}
+		}
+	}
+	if p.red == 0 || p.pad == 0 || p.bytes != 2 && p.bytes != 4 {
+		return p, fmt.Errorf("%w: the display has %d colour bits in a layout that is not true colour", ErrUnavailable, p.depth)
+	}
+	return p, nil
+}
+
+func (p pixels) stride(width int) int { return (width*p.bytes + p.pad - 1) / p.pad * p.pad }
+
+// convert writes the lines from y0 to y1 of img, size.X wide, into buf.
+func (p pixels) convert(buf []byte, img *image.RGBA, width, y0, y1 int) []byte {
+	stride := p.stride(width)
+	if n := stride * (y1 - y0); cap(buf) < n {
+		buf = make([]byte, n)
+	} else {
+		buf = buf[:n]
+	}
+	for y := y0; y < y1; y++ {
+		src := img.Pix[y*img.Stride : y*img.Stride+4*width]
+		dst := buf[(y-y0)*stride:]
+		for x := range width {
+			v := scaled(src[4*x], p.red) | scaled(src[4*x+1], p.green) | scaled(src[4*x+2], p.blue)
+			for i := range p.bytes {
+				at := x*p.bytes + i
+				if p.big {
+					at = x*p.bytes + p.bytes - 1 - i
+				}
+				dst[at] = byte(v >> (8 * i))
+			}
+		}
+	}
+	return buf
+}
+
+// scaled puts an 8-bit value into the bits of mask.
+func scaled(v byte, mask uint32) uint32 {
+	low := mask & -mask
+	if low == 0 {
+		return 0
+	}
+	return uint32(uint64(v)*uint64(mask/low)/255) * low
 }

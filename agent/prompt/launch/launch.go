@@ -26,8 +26,8 @@ type Program struct {
 	// Path is absolute.
 	Path string
 	Args []string
-	// Nonce is written to file descriptor 3 of the program, followed by a line
-	// feed and the end of file; empty: there is no descriptor 3. It is never
+	// Nonce is written to file descriptor 3 of the program (on Windows: to its
+	// input), followed by a line feed and the end of file; empty: it is not. It is never
 	// in the arguments or the environment, which others can read.
 	Nonce string
 	// Env is added to the environment that is passed on: "NAME=value".
@@ -98,66 +98,17 @@ func Start(ctx context.Context, p Program) (*Process, error) {
 	return proc, nil
 }
 
-// passed are the names that a program in a desktop session needs; LC_* too.
-// Everything else stays out: LD_PRELOAD and the module paths of toolkits would
-// put code of others into the program that asks.
-var passed = map[string]bool{
-	"HOME": true, "USER": true, "LOGNAME": true, "TZ": true,
-	"LANG": true, "LANGUAGE": true,
-	"DISPLAY": true, "XAUTHORITY": true, "WAYLAND_DISPLAY": true,
-	"XDG_RUNTIME_DIR": true, "XDG_SESSION_ID": true, "XDG_SESSION_TYPE": true, "XDG_CURRENT_DESKTOP": true,
-	"XDG_CACHE_HOME":  true, // of the graphics driver, for its compiled shaders
-	"XDG_CONFIG_HOME": true, // of the toolkit; it says no more than HOME does
-
-	"DBUS_SESSION_BUS_ADDRESS": true,
-	"GDK_SCALE":                true, "GDK_DPI_SCALE": true, "QT_SCALE_FACTOR": true, "FYNE_SCALE": true,
-	"LIBGL_ALWAYS_SOFTWARE": true,
-}
-
 // environment makes the program's environment out of ours.
 func environment(ours, added []string) []string {
-	env := []string{"PATH=/usr/bin:/bin"}
+	env := []string{"PATH=" + systemPath()}
 	for _, kv := range ours {
 		name, _, ok := strings.Cut(kv, "=")
-		if ok && (passed[name] || strings.HasPrefix(name, "LC_")) {
+		if ok && passes(name) {
 			env = append(env, kv)
 		}
 	}
 	return append(env, added...)
 }
-
-// Clean makes the environment of this process that of a program which was
-// started here, when it runs with a group that its user does not have: that
-// user chose the environment, and a graphics driver that is told where its
-// modules are would run code of theirs with the group. It must come first.
-func Clean() {
-	if os.Getegid() == os.Getgid() {
-		return
-	}
-	env := environment(os.Environ(), nil)
-	os.Clearenv()
-	for _, kv := range env {
-		name, value, _ := strings.Cut(kv, "=")
-		os.Setenv(name, value)
-	}
-	// Where no address is known, godbus (conn_other.go) has dbus-launch start a
-	// bus, and what that bus starts for the user would have the group.
-	os.Setenv("DBUS_SESSION_BUS_ADDRESS", sessionBus(os.Getenv("DBUS_SESSION_BUS_ADDRESS")))
-}
-
-// sessionBus is the address of a bus that is there already, or of none.
-func sessionBus(given string) string {
-	for a := range strings.SplitSeq(given, ";") {
-		if !strings.HasPrefix(a, "unix:") {
-			return "unix:path=/run/user/" + strconv.Itoa(os.Getuid()) + "/bus"
-		}
-	}
-	return given
-}
-
-// folders are where an installed Aval has its programs, after the folder of
-// the program that asks.
-var folders = []string{"/usr/lib/aval", "/usr/libexec/aval", "/opt/aval/bin", "/usr/bin"}
 
 // Find returns the absolute path of one of Aval's own programs: beside the
 // program that runs, else in the folders of an installation. PATH is not asked:
@@ -188,7 +139,7 @@ func find(name string, places []string) (string, error) {
 		return "", fmt.Errorf("find %q: not the name of a program", name)
 	}
 	for _, dir := range places {
-		if p := filepath.Join(dir, name); usable(p) {
+		if p := filepath.Join(dir, name+suffix); usable(p) {
 			return p, nil
 		}
 	}
@@ -198,7 +149,7 @@ func find(name string, places []string) (string, error) {
 // usable tells whether path is an executable file that not everybody can change.
 func usable(path string) bool {
 	fi, err := os.Stat(path)
-	return err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 && fi.Mode()&0o002 == 0
+	return err == nil && fi.Mode().IsRegular() && executable(fi)
 }
 
 // Output keeps the last part of what a program writes.

@@ -6,8 +6,12 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
+// TypeWindows is the Type of a desktop session of Windows.
+const TypeWindows = "windows"
+
 // LogindSession is one session as systemd-logind lists it
-// (org.freedesktop.login1(5), interface Session).
+// (org.freedesktop.login1(5), interface Session); those of Windows are put into the
+// same words.
 type LogindSession struct {
 	ID   string
 	UID  uint32

@@ -26,9 +26,9 @@ type Logind struct {
 	log  *slog.Logger
 }
 
-// NewLogind connects to logind. It returns an error where there is no system
+// NewLogind connects to logind, which tells of changes by itself. It returns an error where there is no system
 // bus or no logind on it.
-func NewLogind(log *slog.Logger) (*Logind, error) {
+func NewLogind(log *slog.Logger, _ <-chan struct{}) (*Logind, error) {
 	conn, err := dbus.ConnectSystemBus()
 	if err != nil {
 		return nil, fmt.Errorf("connect to the system bus: %w", err)

@@ -15,6 +15,7 @@ import (
 // (WTSEnumerateSessionsW, WTSQuerySessionInformationW).
 type wtsSession struct {
 	active  bool   // WTSActive: somebody is connected and logged in
+	locked  bool   // or not known to be unlocked
 	remote  bool   // WTSIsRemoteSession
 	user    string // empty: nobody has logged in
 	domain  string

@@ -204,7 +204,7 @@ func handshake(t *testing.T, c net.Conn) {
 func TestLogind(t *testing.T) {
 	f := logindtest.Start(t)
 	log := slog.New(slog.DiscardHandler)
-	if _, err := watch.NewLogind(log); err == nil {
+	if _, err := watch.NewLogind(log, nil); err == nil {
 		t.Fatal("a bus without logind was taken")
 	}
 	f.Serve(t)
@@ -214,7 +214,7 @@ func TestLogind(t *testing.T) {
 		"Timestamp": uint64(1_795_358_141_000_000), "TTY": 7, // of a wrong type: as if absent
 		"Seat": logindtest.Seat{ID: "seat0", Path: "/org/freedesktop/login1/seat/seat0"},
 	})
-	l, err := watch.NewLogind(log)
+	l, err := watch.NewLogind(log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

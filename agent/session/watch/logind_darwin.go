@@ -1,5 +1,3 @@
-//go:build !linux
-
 package watch
 
 import (
@@ -14,7 +12,7 @@ var errNoLogind = errors.New("logind: not supported on this system")
 type Logind struct{}
 
 // NewLogind always fails on this system.
-func NewLogind(*slog.Logger) (*Logind, error) { return nil, errNoLogind }
+func NewLogind(*slog.Logger, <-chan struct{}) (*Logind, error) { return nil, errNoLogind }
 
 // Close does nothing.
 func (*Logind) Close() error { return nil }

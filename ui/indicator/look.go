@@ -4,20 +4,18 @@ import (
 	"errors"
 	"image"
 	"time"
-
-	"github.com/jezek/xgb/xproto"
 )
 
 var errNotThere = errors.New("unmapped")
 
 // look asks the server whether the bar can really be seen, and mends what it can.
-func (b *xbar) look(now time.Time, beat bool) {
-	if b.win == 0 {
+func (b *board) look(now time.Time, beat bool) {
+	if !b.there() {
 		return
 	}
 	b.lastLook = now
 	err := b.check(now)
-	s := State{Revision: b.state.Revision, Visible: err == nil, Window: uint32(b.win)}
+	s := State{Revision: b.state.Revision, Visible: err == nil, Window: b.s.id()}
 	if err != nil {
 		s.Why = err.Error()
 	}
@@ -25,7 +23,7 @@ func (b *xbar) look(now time.Time, beat bool) {
 }
 
 // say passes a state on. The latest word replaces one that was not read yet.
-func (b *xbar) say(s State, beat bool) {
+func (b *board) say(s State, beat bool) {
 	if s == b.said && !beat {
 		return
 	}
@@ -39,24 +37,18 @@ func (b *xbar) say(s State, beat bool) {
 
 // check returns nil when at least half of the bar is on the screen, mapped and
 // not covered, or was so less than coveredFor ago and is being brought back.
-func (b *xbar) check(now time.Time) error {
-	a, err := xproto.GetWindowAttributes(b.s.x, b.win).Reply()
+func (b *board) check(now time.Time) error {
+	real, shown, err := b.s.state()
 	if err != nil { // destroyed by somebody else
-		b.win = 0
+		b.s.hide()
 		b.redraw(now)
 		return errNotThere
 	}
-	if a.MapState != xproto.MapStateViewable {
-		xproto.MapWindow(b.s.x, b.win)
-		b.raise()
+	if !shown {
+		b.s.again()
 		return errNotThere
 	}
-	g, err := xproto.GetGeometry(b.s.x, xproto.Drawable(b.win)).Reply()
-	if err != nil {
-		return err
-	}
 	monitors, _ := b.s.monitors()
-	real := image.Rect(int(g.X), int(g.Y), int(g.X)+int(g.Width), int(g.Y)+int(g.Height))
 	if b.drag == nil && (real.Min != b.at || real.Size() != b.f.size) { // moved by somebody else
 		b.resize()
 		b.move(inside(monitorAt(monitors, real), b.f.size, real.Min))
@@ -67,7 +59,7 @@ func (b *xbar) check(now time.Time) error {
 	}
 	b.comeBack(monitors, now)
 
-	above, err := b.s.above(b.win)
+	above, err := b.s.above()
 	if err != nil {
 		return err
 	}
@@ -84,7 +76,7 @@ func (b *xbar) check(now time.Time) error {
 	since := now.Sub(b.coveredSince)
 	if since <= coveredFor || now.Sub(b.lastRaise) >= 10*time.Second {
 		b.lastRaise = now
-		b.raise()
+		b.s.raise()
 	}
 	if b.covered >= 0.5 && since > coveredFor {
 		return errors.New("covered")
@@ -93,7 +85,7 @@ func (b *xbar) check(now time.Time) error {
 }
 
 // comeBack brings a bar that was pushed over an edge back after a while.
-func (b *xbar) comeBack(monitors []image.Rectangle, now time.Time) {
+func (b *board) comeBack(monitors []image.Rectangle, now time.Time) {
 	part, was := shownPart(monitors, b.rect()), b.rect()
 	switch {
 	case b.drag != nil || part >= 0.999:

@@ -1,0 +1,11 @@
+//go:build unix
+
+package service
+
+// The paths of an installed service.
+const (
+	DefaultStateDir  = "/var/lib/aval"
+	DefaultSocket    = "/run/aval/agent.sock"
+	DefaultPolicyDir = "/etc/aval/policies"
+	DefaultTokenDir  = "/etc/aval/enroll.d"
+)
