@@ -123,7 +123,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	st, err := store.Open(cfg.StateDir, store.Options{Log: cfg.Log, Machine: cfg.Machine, Bound: []string{docEnrolment, docOptions, docSeen, docGuests}})
+	st, err := store.Open(cfg.StateDir, store.Options{Log: cfg.Log, Machine: cfg.Machine, Bound: []string{docEnrolment, docOptions, docSeen, docGuests, docAccount}})
 	if err != nil {
 		return err
 	}

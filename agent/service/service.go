@@ -154,6 +154,9 @@ func (s *Service) Install() error {
 	if err := administrator(); err != nil {
 		return fmt.Errorf("install service: %w", err)
 	}
+	if err := packaged(); err != nil {
+		return fmt.Errorf("install service: %w", err)
+	}
 	if err := s.prepare(); err != nil {
 		return fmt.Errorf("install service: %w", err)
 	}
@@ -171,6 +174,9 @@ func (s *Service) Uninstall() error {
 	st, err := s.manage("uninstall")
 	if err != nil {
 		return err
+	}
+	if err := packaged(); err != nil {
+		return fmt.Errorf("uninstall service: %w", err)
 	}
 	if st == Running {
 		if err := s.svc.Stop(); err != nil {
