@@ -30,6 +30,8 @@ const (
 	DefaultSocket    = "/run/aval/agent.sock"
 	DefaultPolicyDir = "/etc/aval/policies"
 	DefaultTokenDir  = "/etc/aval/enroll.d"
+	// ShippedList is a package's list of its own files.
+	ShippedList = "/usr/share/aval/files"
 )
 
 // Options are the paths that the installed service is started with; an empty
