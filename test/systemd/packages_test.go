@@ -9,8 +9,6 @@ import (
 	"testing"
 )
 
-// withPackages are what packages.sh needs beside the base.
-const withPackages = "openssh-server openssh-client xvfb x11-utils zenity jq xdotool"
 
 // TestPackages makes the packages, and once more as a later version, and runs
 // packages.sh in the container. (To see it fail: take the restart out of postinst,
@@ -49,5 +47,5 @@ func TestPackages(t *testing.T) {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
-	inside(t, "packages.sh", withPackages, []string{filepath.Join(dir, "packages") + ":/packages"}, 60)
+	inside(t, "packages.sh", packages, []string{filepath.Join(dir, "packages") + ":/packages"}, 60)
 }

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// packages are what guest.sh needs beside the base.
-const packages = "openssh-server openssh-client xvfb x11-utils zenity jq"
+// packages are what the scripts need beside the base.
+const packages = "openssh-server openssh-client xvfb x11-utils zenity jq xdotool"
 
 // TestService runs guest.sh in the container and reports each of its checks.
 // (To see it fail: take Restart=always out of the unit, CAP_NET_ADMIN out of
