@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"aval/summarizer/api"
+	"aval/summarizer/api/rest"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/integration"
@@ -74,6 +76,7 @@ var pages = []page{
 // guests are pages that nobody signs in for.
 var guests = []page{
 	{"sign-in", at("/sign-in")},
+	{"api-docs", at("/api/docs")},
 }
 
 // site is a console over a store with sample sessions, on a real TLS server.
@@ -115,7 +118,15 @@ func start(t *testing.T) *site {
 	if err := s.integrations(t, hub); err != nil {
 		t.Fatal(err)
 	}
-	srv.Config.Handler = console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }})
+	pages := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }})
+	programs, err := rest.New(db, rest.Options{Host: s.host, Hub: hub})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(api.Root, programs)
+	mux.Handle("/", pages)
+	srv.Config.Handler = mux
 	srv.StartTLS()
 	s.url = srv.URL
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
