@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 
 	"aval/agent/wire"
 	"aval/summarizer/company"
@@ -22,28 +23,11 @@ type Route struct {
 // routes is the whole table, the menu's entries in the menu's order. What is not
 // in it is not reachable.
 func (c *Console) routes() []Route {
-	return []Route{
-		{Method: "GET", Pattern: "/{$}", Needs: company.SessionsRead, Menu: "console.summaries", serve: c.list},
-		{Method: "GET", Pattern: "/rows", Needs: company.SessionsRead, serve: c.rows},
-		{Method: "GET", Pattern: "/export.csv", Needs: company.SummariesRead, serve: c.exportList},
-		{Method: "GET", Pattern: "/s/{ref}", Needs: company.SessionsRead, serve: c.session},
-		{Method: "GET", Pattern: "/s/{ref}/export/{form}", Needs: company.SummariesRead, serve: c.export},
-		{Method: "GET", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.edit},
-		{Method: "POST", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.save},
-		{Method: "POST", Pattern: "/s/{ref}/restore", Needs: company.SummariesWrite, serve: c.restore},
-		{Method: "POST", Pattern: "/s/{ref}/regenerate", Needs: company.SummariesWrite, serve: c.regenerate},
-		{Method: "GET", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.askErase},
-		{Method: "POST", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.erase},
-		{Method: "GET", Pattern: "/overview", Needs: company.SessionsRead, Menu: "console.overview", serve: c.overview},
+	return slices.Concat(c.summaryRoutes(), []Route{
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
-
-		{Method: "GET", Pattern: "/ai", Needs: company.CreditsRead, Menu: "console.ai", serve: c.ai},
-		{Method: "POST", Pattern: "/ai/orders", Needs: company.CreditsWrite, serve: c.order},
-		{Method: "POST", Pattern: "/ai/orders/{id}/cancel", Needs: company.CreditsWrite, serve: c.cancelOrder},
-		{Method: "POST", Pattern: "/ai/licence", Needs: company.CreditsWrite, serve: c.licence},
-		{Method: "POST", Pattern: "/ai/warning", Needs: company.CreditsWrite, serve: c.creditWarning},
+	}, c.creditRoutes(), []Route{
 		{Method: "GET", Pattern: "/users", Needs: company.UsersRead, Menu: "console.users", serve: c.users},
 		{Method: "POST", Pattern: "/users", Needs: company.UsersWrite, serve: c.createUser},
 		{Method: "POST", Pattern: "/users/log", Needs: company.UsersWrite, serve: c.logUsers},
@@ -55,6 +39,7 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", serve: c.tokens},
 		{Method: "POST", Pattern: "/tokens", Needs: company.TokensWrite, serve: c.createToken},
 		{Method: "POST", Pattern: "/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeToken},
+	}, c.integrationRoutes(), []Route{
 		{Method: "GET", Pattern: "/audit", Needs: company.AuditRead, Menu: "console.audit", serve: c.audit},
 		{Method: "POST", Pattern: "/audit/verify", Needs: company.AuditRead, serve: c.auditVerify},
 		{Method: "GET", Pattern: "/audit/export", Needs: company.AuditRead, serve: c.auditExport},
@@ -80,7 +65,7 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Pattern: "/static/console.js", open: c.script("static/console.js")},
 		{Method: "GET", Pattern: "/static/icon.png", open: icon},
 		{Method: "GET", Pattern: "/favicon.ico", open: icon},
-	}
+	})
 }
 
 // Routes is the table, for who checks it: the end of a pattern {ref} stands for
