@@ -200,7 +200,7 @@ func (c *Console) onCredits(w http.ResponseWriter, r *http.Request, v visitor, d
 		return
 	case errors.Is(err, credit.ErrTerm):
 		key = "console.ai.wrong.term"
-	case errors.Is(err, credit.ErrPack):
+	case errors.Is(err, credit.ErrPack), errors.Is(err, credit.ErrInput) && done == "ordered":
 		key = "console.ai.wrong.pack"
 	case errors.Is(err, credit.ErrZone):
 		key = "console.ai.wrong.zone"
