@@ -196,7 +196,7 @@ func (m *maker) request(rt rest.Route, item *openapi3.PathItem, op *openapi3.Ope
 // the document describes. Half of the requests are valid, also at the limits, the
 // other half break a rule of the document or of HTTP. AVAL_API_REQUESTS sets how
 // many are made of each operation. Planted and seen: a panic in GetGroup where the
-// id is longer than 30, and a record without its id in ListConnections.
+// id is longer than 30, and records of null in ListConnections.
 func TestGenerated(t *testing.T) {
 	w := open(t, 10_000_000)
 	doc, err := api.Document()
