@@ -41,7 +41,7 @@ const jsforce = require("jsforce");
 // The Salesforce that our client is tested against is one that a real client of
 // Salesforce's gets on with: sign-in, upsert by an External Id that creates and
 // then changes, errors by their codes, deletion. Planted and seen: a fake that
-// wants the External Id in the body as well fails at the first upsert.
+// wants the External Id in the body as well says what it did not understand.
 func TestFakeSalesforceIsOne(t *testing.T) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
