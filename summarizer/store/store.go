@@ -242,6 +242,7 @@ type Tx struct {
 	news  []string // devices to be told of a summary after the commit
 	audit []Audit  // rows that are written last, see writeAudit
 	sign  SignHead
+	sight *Sight // nil: everything is in sight
 	// reading: the rows of a statement are being read.
 	reading bool
 }
@@ -283,6 +284,9 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*T
 		return db.engine.explain(fmt.Errorf("begin transaction: %w", err))
 	}
 	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.engine.skip()}
+	if s, ok := ctx.Value(sightKey{}).(Sight); ok {
+		t.sight = &s
+	}
 	if sign := db.sign.Load(); sign != nil {
 		t.sign = *sign
 	}
