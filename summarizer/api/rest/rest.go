@@ -35,6 +35,7 @@ import (
 	"aval/summarizer/credit"
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
+	"aval/summarizer/summary"
 )
 
 // Base is where the API begins.
@@ -438,10 +439,14 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(invalid.Error())}
 	case errors.Is(err, integration.ErrWrong), errors.Is(err, integration.ErrNoSummary), errors.Is(err, company.ErrCodeFor), errors.Is(err, company.ErrCursor):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
-	case errors.Is(err, integration.ErrConflict):
+	case errors.Is(err, integration.ErrConflict), errors.Is(err, company.ErrChanged):
 		p = changed
+	case errors.Is(err, company.ErrNotEnded):
+		p = problem{http.StatusConflict, "not_ended", "The session has not ended yet: its summary is written then."}
+	case errors.Is(err, summary.ErrEdit):
+		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, company.ErrNoUser), errors.Is(err, company.ErrNoDevice), errors.Is(err, company.ErrNoModule),
-		errors.Is(err, company.ErrNoGroup), errors.Is(err, company.ErrNoOrder):
+		errors.Is(err, company.ErrNoGroup), errors.Is(err, company.ErrNoSummary), errors.Is(err, company.ErrNoOrder):
 		p = missing
 	case errors.Is(err, store.ErrBusy), errors.Is(err, context.DeadlineExceeded):
 		w.Header().Set("Retry-After", "5")

@@ -621,6 +621,22 @@ func TestOperations(t *testing.T) {
 	if s["id"] != w.key.Session || s["summary"] == nil {
 		t.Errorf("%v", s["id"])
 	}
+	// An edit is the next version, by whom, and only of the one that was read.
+	tag := w.ok(200, "GET", "/api/v1/sessions/"+sid+"/summary", "", nil).Header.Get("ETag")
+	var edited object
+	next := w.ok(200, "PUT", "/api/v1/sessions/"+sid+"/summary", `{"Name":"Edited","Sentences":["It prints <b>again</b>."]}`, &edited, "If-Match", tag).Header.Get("ETag")
+	if edited["Name"] != "Edited" || !strings.Contains(edited["Summary"].(string), "It prints") || next == tag {
+		t.Errorf("%v %s", edited, next)
+	}
+	if r := w.call("PUT", "/api/v1/sessions/"+sid+"/summary", w.token, `{"Name":"Late"}`, "If-Match", tag); r.StatusCode != 412 {
+		t.Errorf("an edit of an older version: %d", r.StatusCode)
+	}
+	var versions struct{ Versions []object }
+	w.ok(200, "GET", "/api/v1/sessions/"+sid+"/summary/versions", "", &versions)
+	if len(versions.Versions) != 2 || versions.Versions[0]["author"] != "Ada" || versions.Versions[1]["author"] != "" {
+		t.Errorf("%v", versions)
+	}
+	w.ok(202, "POST", "/api/v1/sessions/"+sid+"/summary/regenerate", "", nil)
 	var c struct {
 		Left int
 		Lots []object
@@ -655,6 +671,14 @@ func TestOperations(t *testing.T) {
 	w.ok(204, "POST", "/api/v1/deliveries/"+dl.Deliveries[0]["id"].(string)+"/skip", "", nil)
 	w.ok(202, "POST", "/api/v1/deliveries/"+dl.Deliveries[0]["id"].(string)+"/retry", "", nil)
 	w.ok(204, "DELETE", "/api/v1/integrations/"+h.ID, "", nil)
+	w.ok(204, "DELETE", "/api/v1/reports/connections/"+sid, "", nil)
+	if r := w.call("GET", "/api/v1/reports/connections/"+sid+"/ai-summary", w.token, ""); r.StatusCode != 404 {
+		t.Errorf("a deleted summary: %d", r.StatusCode)
+	}
+	w.ok(200, "GET", "/api/v1/sessions/"+sid+"/verification", "", &ver)
+	if !ver.OK {
+		t.Error("the records of a deleted session do not hold")
+	}
 }
 
 // The document is served, and its page.
