@@ -175,7 +175,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) admit(w http.ResponseWriter, r **http.Request, rt route) error {
 	c, err := s.caller(*r)
 	if err == nil {
-		*r = (*r).WithContext(context.WithValue((*r).Context(), callerKey{}, c))
+		// Sessions that the caller may not see are not there, whatever an operation asks for.
+		*r = (*r).WithContext(store.WithSight(context.WithValue((*r).Context(), callerKey{}, c), c.Sight))
 	}
 	switch {
 	case rt.Needs == "": // whether a token was brought and counts, the operation says itself
