@@ -118,13 +118,14 @@ func start(t *testing.T) *site {
 	if err := s.integrations(t, hub); err != nil {
 		t.Fatal(err)
 	}
+	pages := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }})
 	programs, err := rest.New(db, rest.Options{Host: s.host, Hub: hub})
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle(api.Root, programs)
-	mux.Handle("/", console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }}))
+	mux.Handle("/", pages)
 	srv.Config.Handler = mux
 	srv.StartTLS()
 	s.url = srv.URL
