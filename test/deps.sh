@@ -128,15 +128,16 @@ axe() {
 	mv "$dir.new/node_modules/axe-core" "$dir"
 	rm -rf "$dir.new"
 }
-# The library of Standard Webhooks for JavaScript (MIT), which verifies what a
-# webhook is sent.
-hooks() {
-	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/standardwebhooks-1.1.1
-	[ -e "$dir/node_modules/standardwebhooks/package.json" ] && return 0
-	echo "Fetching standardwebhooks into $dir …" >&2
+# Judges from npm, into the user's cache: the library of Standard Webhooks for
+# JavaScript (MIT), which verifies what a webhook is sent, and jsforce (MIT), a
+# client of Salesforce's.
+judge() { # judge PACKAGE VERSION
+	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/$1-$2
+	[ -e "$dir/node_modules/$1/package.json" ] && return 0
+	echo "Fetching $1 into $dir …" >&2
 	rm -rf "$dir.new"
 	mkdir -p "$dir.new"
-	npm install --prefix "$dir.new" --ignore-scripts --no-audit --no-fund --no-save standardwebhooks@1.1.1 >"$dir.log" 2>&1 || {
+	npm install --prefix "$dir.new" --ignore-scripts --no-audit --no-fund --no-save "$1@$2" >"$dir.log" 2>&1 || {
 		tail -n 3 "$dir.log" >&2
 		exit 1
 	}
@@ -160,7 +161,8 @@ issuer() {
 judges() {
 	mesh
 	axe
-	hooks
+	judge standardwebhooks 1.1.1
+	judge jsforce 3.10.26
 	issuer
 }
 after=:

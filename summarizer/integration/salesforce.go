@@ -47,7 +47,7 @@ func (s salesforce) api(ctx context.Context) (string, answer, error) {
 		return "", a, err
 	}
 	if len(list) == 0 || !apiVersion.MatchString(list[len(list)-1].Version) {
-		return "", a, errors.New("Salesforce names no version of its API")
+		return "", a, errors.New("no version of its API is named by Salesforce")
 	}
 	path := "/services/data/v" + list[len(list)-1].Version
 	if k, ok := s.h.tokens.get(s.e, s.h.now()); ok {
@@ -83,7 +83,7 @@ func (s salesforce) wrong(a answer) error {
 	}
 	switch {
 	case a.status == http.StatusMultipleChoices:
-		return final(errors.New("Salesforce has more than one record of this session: delete all but one, and try again"))
+		return final(errors.New("there is more than one record of this session at Salesforce: delete all but one, and try again"))
 	case code == "REQUEST_LIMIT_EXCEEDED":
 		return laterError{err, limitPause}
 	case code == "UNABLE_TO_LOCK_ROW", code == "SERVER_UNAVAILABLE":

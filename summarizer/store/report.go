@@ -45,7 +45,7 @@ type ReportFilter struct {
 	Direction  consent.Direction
 	From, To   time.Time // of the end: From is in, To is not
 	Supporter  string    // the whole name; case does not count
-	User       string    // a user's id; callers turn it into Supporter
+	Owner      string    // the user who started it, where the company knows it
 	Device     string
 	DeviceName string // the whole name; case does not count
 	Group      string // the id of a group that the device is in now
@@ -83,6 +83,10 @@ func (t *Tx) Reports(f ReportFilter, max int) (list []Report, left int64, err er
 	if f.Supporter != "" {
 		add(` AND LOWER(s.supporter) = LOWER($%d)`, f.Supporter)
 	}
+	if f.Owner != "" {
+		add(` AND s.owner = $%d`, f.Owner)
+	}
+	where += t.seen(func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) })
 	if f.Device != "" {
 		add(` AND s.device = $%d`, f.Device)
 	}

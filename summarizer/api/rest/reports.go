@@ -69,11 +69,6 @@ func (o *operations) reports(ctx context.Context, f store.ReportFilter, offset s
 			}
 			f.After = store.ReportCursor{EndedAt: st.EndedAt, Ref: st.Ref}
 		}
-		if f.Supporter, err = o.supporter(t, f); errors.Is(err, store.ErrNotFound) {
-			return nil
-		} else if err != nil {
-			return err
-		}
 		list, left, err = t.Reports(f, limit)
 		return err
 	})
@@ -86,25 +81,13 @@ func (o *operations) reports(ctx context.Context, f store.ReportFilter, offset s
 	return list, left, next, nil
 }
 
-// supporter is the name that a user's id stands for; sessions are kept by name.
-func (o *operations) supporter(t *store.Tx, f store.ReportFilter) (string, error) {
-	if f.User == "" {
-		return f.Supporter, nil
-	}
-	u, err := t.User(f.Company, strings.TrimPrefix(f.User, "u"))
-	if errors.Is(err, store.ErrNotFound) || err == nil && f.Supporter != "" && !strings.EqualFold(f.Supporter, u.Name) {
-		return "", store.ErrNotFound // nobody's sessions
-	}
-	return u.Name, err
-}
-
 func (o *operations) ListConnections(ctx context.Context, r v1.ListConnectionsRequestObject) (v1.ListConnectionsResponseObject, error) {
 	p := r.Params
 	out := v1.ListConnections200JSONResponse{Records: []v1.Connection{}}
 	if p.SupportSessionType != nil && *p.SupportSessionType != remoteControl {
 		return out, nil
 	}
-	list, left, next, err := o.reports(ctx, store.ReportFilter{Direction: consent.Outgoing, From: val(p.FromDate), To: val(p.ToDate), Supporter: val(p.Username), User: val(p.Userid),
+	list, left, next, err := o.reports(ctx, store.ReportFilter{Direction: consent.Outgoing, From: val(p.FromDate), To: val(p.ToDate), Supporter: val(p.Username), Owner: bare(val(p.Userid), "u"),
 		DeviceName: val(p.Devicename), Device: bare(val(p.Deviceid), "d"), Group: bare(val(p.Groupid), "g"), Code: p.HasCode}, cmp.Or(val(p.OffsetId), val(p.Offset)), val(p.Limit))
 	for _, s := range list {
 		out.Records = append(out.Records, connection(s))
@@ -125,8 +108,11 @@ func val[T any](p *T) (v T) {
 func bare(id, letter string) string { return strings.TrimPrefix(id, letter) }
 
 func connection(s store.Report) v1.Connection {
-	out := v1.Connection{Id: reportID(s.Ref), Userid: "", Username: s.Supporter, Deviceid: "d" + s.Device, Devicename: s.DeviceName, SupportSessionType: remoteControl,
+	out := v1.Connection{Id: reportID(s.Ref), Username: s.Supporter, Deviceid: "d" + s.Device, Devicename: s.DeviceName, SupportSessionType: remoteControl,
 		StartDate: s.StartedAt, EndDate: s.EndedAt, BillingState: v1.ConnectionBillingState(s.Note.BillingState), Notes: s.Note.Note, Groupname: s.GroupName}
+	if s.Owner != "" {
+		out.Userid = "u" + s.Owner
+	}
 	if s.Group != "" {
 		out.Groupid = "g" + s.Group
 	}
@@ -175,7 +161,11 @@ func (o *operations) ListDeviceReports(ctx context.Context, r v1.ListDeviceRepor
 }
 
 func deviceReport(s store.Stream) v1.DeviceReport {
-	return v1.DeviceReport{Id: reportID(s.Ref), Targetid: "d" + s.Device, Targetname: s.DeviceName, StartDate: s.StartedAt, EndDate: s.EndedAt, Username: s.Supporter}
+	out := v1.DeviceReport{Id: reportID(s.Ref), Targetid: "d" + s.Device, Targetname: s.DeviceName, StartDate: s.StartedAt, EndDate: s.EndedAt, Username: s.Supporter}
+	if s.Owner != "" {
+		out.Userid = "u" + s.Owner
+	}
+	return out
 }
 
 func (o *operations) GetDeviceReport(ctx context.Context, r v1.GetDeviceReportRequestObject) (v1.GetDeviceReportResponseObject, error) {

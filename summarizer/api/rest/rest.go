@@ -35,6 +35,7 @@ import (
 	"aval/summarizer/credit"
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
+	"aval/summarizer/summary"
 )
 
 // Base is where the API begins.
@@ -174,7 +175,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) admit(w http.ResponseWriter, r **http.Request, rt route) error {
 	c, err := s.caller(*r)
 	if err == nil {
-		// From here on, what is out of the caller's sight is not there.
+		// Sessions that the caller may not see are not there, whatever an operation asks for.
 		*r = (*r).WithContext(store.WithSight(context.WithValue((*r).Context(), callerKey{}, c), c.Sight))
 	}
 	switch {
@@ -439,10 +440,14 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(invalid.Error())}
 	case errors.Is(err, integration.ErrWrong), errors.Is(err, integration.ErrNoSummary), errors.Is(err, company.ErrCodeFor), errors.Is(err, company.ErrCursor):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
-	case errors.Is(err, integration.ErrConflict):
+	case errors.Is(err, integration.ErrConflict), errors.Is(err, company.ErrChanged):
 		p = changed
+	case errors.Is(err, company.ErrNotEnded):
+		p = problem{http.StatusConflict, "not_ended", "The session has not ended yet: its summary is written then."}
+	case errors.Is(err, summary.ErrEdit):
+		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, company.ErrNoUser), errors.Is(err, company.ErrNoDevice), errors.Is(err, company.ErrNoModule),
-		errors.Is(err, company.ErrNoGroup), errors.Is(err, company.ErrNoOrder):
+		errors.Is(err, company.ErrNoGroup), errors.Is(err, company.ErrNoSummary), errors.Is(err, company.ErrNoOrder):
 		p = missing
 	case errors.Is(err, store.ErrBusy), errors.Is(err, context.DeadlineExceeded):
 		w.Header().Set("Retry-After", "5")

@@ -339,7 +339,7 @@ func TestRoleRouteTenant(t *testing.T) {
 	bodies := map[string]string{"updateConnection": "{}", "createUser": "{}", "updateUser": "{}", "assignPolicy": `{"policy_id":"` + policy.ID + `"}`, "createPolicy": "{}", "updatePolicy": "{}",
 		"createModule": "{}", "switchModule": `{"enabled":true}`, "createCode": "{}", "announce": "{}", "orderCredits": "{}", "createWebhook": "{}", "createIntegration": "{}",
 		"updateWebhook": `{"name":"stolen","url":"https://evil.example.com","events":["objection"]}`, "updateIntegration": `{"kind":"servicenow","name":"x","config":{"url":"https://a.example.com"}}`,
-		"listAuditEvents": "{}"}
+		"listAuditEvents": "{}", "editSummary": `{"Name":"stolen"}`}
 	strangers := map[company.Role]string{}
 	own := map[company.Role]string{}
 	for _, role := range company.Roles() {
@@ -402,6 +402,58 @@ func TestRoleRouteTenant(t *testing.T) {
 		t.Errorf("%+v %v", hook, err)
 	}
 	t.Logf("%d operations, %d rows of role and tenant", len(w.api.Routes()), rows)
+}
+
+// Where the company lets people see only their own sessions, a token shows no
+// more: not in a list, not by an id, not in an export. Planted and seen: without
+// WithSight in admit, and without seen in store.Reports, rows below fail.
+func TestSight(t *testing.T) {
+	w := open(t, 6000)
+	bia, token := w.person(w.co, "Bia", company.Supporter, company.SessionsRead, company.SummariesRead)
+	mine := store.Key{Company: w.co.ID(), Device: w.desk, Session: "ssh/mine"}
+	if err := w.db.Tx(t.Context(), func(t *store.Tx) error {
+		if err := t.InsertStream(store.Stream{Key: mine, Tool: "ssh", Supporter: "Bia", Owner: bia.ID, Direction: "outgoing", StartedAt: w.at, OpenedAt: w.at}); err != nil {
+			return err
+		}
+		return t.EndStream(mine, w.at.Add(time.Minute), "ended")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	count := func(token string) (reports, sessions int) {
+		var a struct{ Records []object }
+		var b struct{ Sessions []object }
+		_ = json.Unmarshal(w.call("GET", "/api/v1/reports/connections", token, "").body, &a)
+		_ = json.Unmarshal(w.call("GET", "/api/v1/sessions", token, "").body, &b)
+		return len(a.Records), len(b.Sessions)
+	}
+	if r, s := count(token); r != 2 || s != 2 {
+		t.Errorf("by default all: %d, %d", r, s)
+	}
+	own := company.SeesOwn
+	if err := w.co.SetOptions(t.Context(), company.Change{Sees: &own}); err != nil {
+		t.Fatal(err)
+	}
+	if r, s := count(token); r != 1 || s != 1 {
+		t.Errorf("one's own: %d, %d", r, s)
+	}
+	if r, s := count(w.token); r != 2 || s != 2 {
+		t.Errorf("an administrator: %d, %d", r, s)
+	}
+	for _, path := range []string{"/reports/connections/", "/sessions/"} {
+		for _, more := range []string{"", "/events", "/verification", "/summary", "/ai-summary", "/summary/versions"} {
+			if r := w.call("GET", "/api/v1"+path+guid(w.key)+more, token, ""); r.StatusCode != 404 {
+				t.Errorf("%s%s of somebody else: %d %s", path, more, r.StatusCode, r.body)
+			}
+		}
+	}
+	if r := w.call("GET", "/api/v1/reports/connections/"+guid(mine), token, ""); r.StatusCode != 200 || !strings.Contains(string(r.body), `"userid":"u`+bia.ID) {
+		t.Errorf("one's own: %d %s", r.StatusCode, r.body)
+	}
+	var found struct{ Records []object }
+	w.ok(200, "GET", "/api/v1/reports/connections?userid=u"+bia.ID, "", &found)
+	if len(found.Records) != 1 {
+		t.Errorf("by the user: %v", found)
+	}
 }
 
 // Calls are counted for each token, and the headers say how many are left.
@@ -621,6 +673,22 @@ func TestOperations(t *testing.T) {
 	if s["id"] != w.key.Session || s["summary"] == nil {
 		t.Errorf("%v", s["id"])
 	}
+	// An edit is the next version, by whom, and only of the one that was read.
+	tag := w.ok(200, "GET", "/api/v1/sessions/"+sid+"/summary", "", nil).Header.Get("ETag")
+	var edited object
+	next := w.ok(200, "PUT", "/api/v1/sessions/"+sid+"/summary", `{"Name":"Edited","Sentences":["It prints <b>again</b>."]}`, &edited, "If-Match", tag).Header.Get("ETag")
+	if edited["Name"] != "Edited" || !strings.Contains(edited["Summary"].(string), "It prints") || next == tag {
+		t.Errorf("%v %s", edited, next)
+	}
+	if r := w.call("PUT", "/api/v1/sessions/"+sid+"/summary", w.token, `{"Name":"Late"}`, "If-Match", tag); r.StatusCode != 412 {
+		t.Errorf("an edit of an older version: %d", r.StatusCode)
+	}
+	var versions struct{ Versions []object }
+	w.ok(200, "GET", "/api/v1/sessions/"+sid+"/summary/versions", "", &versions)
+	if len(versions.Versions) != 2 || versions.Versions[0]["author"] != "Ada" || versions.Versions[1]["author"] != "" {
+		t.Errorf("%v", versions)
+	}
+	w.ok(202, "POST", "/api/v1/sessions/"+sid+"/summary/regenerate", "", nil)
 	var c struct {
 		Left int
 		Lots []object
@@ -655,6 +723,14 @@ func TestOperations(t *testing.T) {
 	w.ok(204, "POST", "/api/v1/deliveries/"+dl.Deliveries[0]["id"].(string)+"/skip", "", nil)
 	w.ok(202, "POST", "/api/v1/deliveries/"+dl.Deliveries[0]["id"].(string)+"/retry", "", nil)
 	w.ok(204, "DELETE", "/api/v1/integrations/"+h.ID, "", nil)
+	w.ok(204, "DELETE", "/api/v1/reports/connections/"+sid, "", nil)
+	if r := w.call("GET", "/api/v1/reports/connections/"+sid+"/ai-summary", w.token, ""); r.StatusCode != 404 {
+		t.Errorf("a deleted summary: %d", r.StatusCode)
+	}
+	w.ok(200, "GET", "/api/v1/sessions/"+sid+"/verification", "", &ver)
+	if !ver.OK {
+		t.Error("the records of a deleted session do not hold")
+	}
 }
 
 // The document is served, and its page.

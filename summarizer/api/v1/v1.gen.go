@@ -861,13 +861,14 @@ type Summary struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// SummaryEdit defines model for SummaryEdit.
+// SummaryEdit What is left out stays. Links, markup and control characters are taken out.
 type SummaryEdit struct {
-	Name string `json:"Name"`
+	IssueTypeLabels []string `json:"IssueTypeLabels,omitempty,omitzero"`
+	Name            *string  `json:"Name,omitempty"`
 
-	// Steps Left out: they stay
-	Steps   []StepEdit `json:"Steps,omitempty,omitzero"`
-	Summary string     `json:"Summary"`
+	// Sentences The sentences of Summary, one by one; one that stays as it was keeps its evidence
+	Sentences []string   `json:"Sentences,omitempty,omitzero"`
+	Steps     []StepEdit `json:"Steps,omitempty,omitzero"`
 }
 
 // SummaryVersion defines model for SummaryVersion.
@@ -1166,6 +1167,18 @@ type ListEventsParams struct {
 	Limit *int   `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// EditSummaryParams defines parameters for EditSummary.
+type EditSummaryParams struct {
+	// IfMatch The ETag of what is to be changed; left out or *: whatever it is now
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RegenerateSummaryParams defines parameters for RegenerateSummary.
+type RegenerateSummaryParams struct {
+	// IdempotencyKey Of the caller's choice, for this one request
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreatePolicyParams defines parameters for CreatePolicy.
 type CreatePolicyParams struct {
 	// IdempotencyKey Of the caller's choice, for this one request
@@ -1244,6 +1257,9 @@ type UpdateConnectionJSONRequestBody = ConnectionUpdate
 
 // CreateCodeJSONRequestBody defines body for CreateCode for application/json ContentType.
 type CreateCodeJSONRequestBody = NewCode
+
+// EditSummaryJSONRequestBody defines body for EditSummary for application/json ContentType.
+type EditSummaryJSONRequestBody = SummaryEdit
 
 // CreatePolicyJSONRequestBody defines body for CreatePolicy for application/json ContentType.
 type CreatePolicyJSONRequestBody = NewPolicy
@@ -1879,6 +1895,13 @@ type ClientInterface interface {
 	// Corresponds with GET /reports/connections (the `ListConnections` operationId).
 	ListConnections(ctx context.Context, params *ListConnectionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteConnection Delete the session's summary and events
+	//
+	// The signed records stay, as the proof of what was decided. They hold no captured text.
+	//
+	// Corresponds with DELETE /reports/connections/{id} (the `DeleteConnection` operationId).
+	DeleteConnection(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetConnection One session
 	//
 	// Corresponds with GET /reports/connections/{id} (the `GetConnection` operationId).
@@ -1947,10 +1970,34 @@ type ClientInterface interface {
 	// Corresponds with GET /sessions/{id}/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, id ReportId, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteSummary Delete the summary, its versions and the session's events
+	//
+	// Corresponds with DELETE /sessions/{id}/summary (the `DeleteSummary` operationId).
+	DeleteSummary(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetSummary The session's summary, with the evidence of each sentence
 	//
 	// Corresponds with GET /sessions/{id}/summary (the `GetSummary` operationId).
 	GetSummary(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditSummaryWithBody Keep another version of the summary; the former ones stay
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /sessions/{id}/summary (the `EditSummary` operationId).
+	EditSummaryWithBody(ctx context.Context, id ReportId, params *EditSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditSummary Keep another version of the summary; the former ones stay
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /sessions/{id}/summary (the `EditSummary` operationId).
+	EditSummary(ctx context.Context, id ReportId, params *EditSummaryParams, body EditSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegenerateSummary Have the summary written anew; it costs no second credit
+	//
+	// Corresponds with POST /sessions/{id}/summary/regenerate (the `RegenerateSummary` operationId).
+	RegenerateSummary(ctx context.Context, id ReportId, params *RegenerateSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSummaryVersions All versions of the summary, newest first
 	//
@@ -2739,6 +2786,23 @@ func (c *Client) ListConnections(ctx context.Context, params *ListConnectionsPar
 	return c.Client.Do(req)
 }
 
+// DeleteConnection Delete the session's summary and events
+//
+// The signed records stay, as the proof of what was decided. They hold no captured text.
+//
+// Corresponds with DELETE /reports/connections/{id} (the `DeleteConnection` operationId).
+func (c *Client) DeleteConnection(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteConnectionRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetConnection One session
 //
 // Corresponds with GET /reports/connections/{id} (the `GetConnection` operationId).
@@ -2927,11 +2991,75 @@ func (c *Client) ListEvents(ctx context.Context, id ReportId, params *ListEvents
 	return c.Client.Do(req)
 }
 
+// DeleteSummary Delete the summary, its versions and the session's events
+//
+// Corresponds with DELETE /sessions/{id}/summary (the `DeleteSummary` operationId).
+func (c *Client) DeleteSummary(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteSummaryRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetSummary The session's summary, with the evidence of each sentence
 //
 // Corresponds with GET /sessions/{id}/summary (the `GetSummary` operationId).
 func (c *Client) GetSummary(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetSummaryRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditSummaryWithBody Keep another version of the summary; the former ones stay
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /sessions/{id}/summary (the `EditSummary` operationId).
+func (c *Client) EditSummaryWithBody(ctx context.Context, id ReportId, params *EditSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditSummaryRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditSummary Keep another version of the summary; the former ones stay
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /sessions/{id}/summary (the `EditSummary` operationId).
+func (c *Client) EditSummary(ctx context.Context, id ReportId, params *EditSummaryParams, body EditSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditSummaryRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegenerateSummary Have the summary written anew; it costs no second credit
+//
+// Corresponds with POST /sessions/{id}/summary/regenerate (the `RegenerateSummary` operationId).
+func (c *Client) RegenerateSummary(ctx context.Context, id ReportId, params *RegenerateSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegenerateSummaryRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4811,6 +4939,40 @@ func NewListConnectionsRequest(server string, params *ListConnectionsParams) (*h
 	return req, nil
 }
 
+// NewDeleteConnectionRequest constructs an http.Request for the DeleteConnection method
+func NewDeleteConnectionRequest(server string, id ReportId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/reports/connections/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetConnectionRequest constructs an http.Request for the GetConnection method
 func NewGetConnectionRequest(server string, id ReportId) (*http.Request, error) {
 	var err error
@@ -5360,6 +5522,40 @@ func NewListEventsRequest(server string, id ReportId, params *ListEventsParams) 
 	return req, nil
 }
 
+// NewDeleteSummaryRequest constructs an http.Request for the DeleteSummary method
+func NewDeleteSummaryRequest(server string, id ReportId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/%s/summary", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetSummaryRequest constructs an http.Request for the GetSummary method
 func NewGetSummaryRequest(server string, id ReportId) (*http.Request, error) {
 	var err error
@@ -5389,6 +5585,117 @@ func NewGetSummaryRequest(server string, id ReportId) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEditSummaryRequest calls the generic EditSummary builder with application/json body
+func NewEditSummaryRequest(server string, id ReportId, params *EditSummaryParams, body EditSummaryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditSummaryRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewEditSummaryRequestWithBody constructs an http.Request for the EditSummary method, with any body, and a specified content type
+func NewEditSummaryRequestWithBody(server string, id ReportId, params *EditSummaryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/%s/summary", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRegenerateSummaryRequest constructs an http.Request for the RegenerateSummary method
+func NewRegenerateSummaryRequest(server string, id ReportId, params *RegenerateSummaryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/%s/summary/regenerate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -6589,6 +6896,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /reports/connections (the `ListConnections` operationId).
 	ListConnectionsWithResponse(ctx context.Context, params *ListConnectionsParams, reqEditors ...RequestEditorFn) (*ListConnectionsResponse, error)
 
+	// DeleteConnectionWithResponse Delete the session's summary and events
+	//
+	// The signed records stay, as the proof of what was decided. They hold no captured text.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /reports/connections/{id} (the `DeleteConnection` operationId).
+	DeleteConnectionWithResponse(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*DeleteConnectionResponse, error)
+
 	// GetConnectionWithResponse One session
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6673,12 +6989,40 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /sessions/{id}/events (the `ListEvents` operationId).
 	ListEventsWithResponse(ctx context.Context, id ReportId, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsResponse, error)
 
+	// DeleteSummaryWithResponse Delete the summary, its versions and the session's events
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /sessions/{id}/summary (the `DeleteSummary` operationId).
+	DeleteSummaryWithResponse(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*DeleteSummaryResponse, error)
+
 	// GetSummaryWithResponse The session's summary, with the evidence of each sentence
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /sessions/{id}/summary (the `GetSummary` operationId).
 	GetSummaryWithResponse(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*GetSummaryResponse, error)
+
+	// EditSummaryWithBodyWithResponse Keep another version of the summary; the former ones stay
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /sessions/{id}/summary (the `EditSummary` operationId).
+	EditSummaryWithBodyWithResponse(ctx context.Context, id ReportId, params *EditSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditSummaryResponse, error)
+
+	// EditSummaryWithResponse Keep another version of the summary; the former ones stay
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /sessions/{id}/summary (the `EditSummary` operationId).
+	EditSummaryWithResponse(ctx context.Context, id ReportId, params *EditSummaryParams, body EditSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*EditSummaryResponse, error)
+
+	// RegenerateSummaryWithResponse Have the summary written anew; it costs no second credit
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sessions/{id}/summary/regenerate (the `RegenerateSummary` operationId).
+	RegenerateSummaryWithResponse(ctx context.Context, id ReportId, params *RegenerateSummaryParams, reqEditors ...RequestEditorFn) (*RegenerateSummaryResponse, error)
 
 	// ListSummaryVersionsWithResponse All versions of the summary, newest first
 	//
@@ -8357,6 +8701,47 @@ func (r ListConnectionsResponse) ContentType() string {
 	return ""
 }
 
+type DeleteConnectionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteConnectionResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteConnectionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteConnectionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteConnectionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteConnectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetConnectionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8844,6 +9229,47 @@ func (r ListEventsResponse) ContentType() string {
 	return ""
 }
 
+type DeleteSummaryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteSummaryResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteSummaryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteSummaryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteSummaryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteSummaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetSummaryResponse200Headers the declared response headers of an HTTP 200 response for GetSummary
 type GetSummaryResponse200Headers struct {
 	ETag string
@@ -8893,6 +9319,102 @@ func (r GetSummaryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetSummaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EditSummaryResponse200Headers the declared response headers of an HTTP 200 response for EditSummary
+type EditSummaryResponse200Headers struct {
+	ETag string
+}
+
+type EditSummaryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Summary
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditSummaryResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EditSummaryResponse) GetJSON200() *Summary {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r EditSummaryResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EditSummaryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EditSummaryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditSummaryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditSummaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RegenerateSummaryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r RegenerateSummaryResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RegenerateSummaryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RegenerateSummaryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RegenerateSummaryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RegenerateSummaryResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10358,6 +10880,21 @@ func (c *ClientWithResponses) ListConnectionsWithResponse(ctx context.Context, p
 	return ParseListConnectionsResponse(rsp)
 }
 
+// DeleteConnectionWithResponse Delete the session's summary and events
+//
+// The signed records stay, as the proof of what was decided. They hold no captured text.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /reports/connections/{id} (the `DeleteConnection` operationId).
+func (c *ClientWithResponses) DeleteConnectionWithResponse(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*DeleteConnectionResponse, error) {
+	rsp, err := c.DeleteConnection(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteConnectionResponse(rsp)
+}
+
 // GetConnectionWithResponse One session
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10514,6 +11051,19 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, id Rep
 	return ParseListEventsResponse(rsp)
 }
 
+// DeleteSummaryWithResponse Delete the summary, its versions and the session's events
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /sessions/{id}/summary (the `DeleteSummary` operationId).
+func (c *ClientWithResponses) DeleteSummaryWithResponse(ctx context.Context, id ReportId, reqEditors ...RequestEditorFn) (*DeleteSummaryResponse, error) {
+	rsp, err := c.DeleteSummary(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteSummaryResponse(rsp)
+}
+
 // GetSummaryWithResponse The session's summary, with the evidence of each sentence
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10525,6 +11075,45 @@ func (c *ClientWithResponses) GetSummaryWithResponse(ctx context.Context, id Rep
 		return nil, err
 	}
 	return ParseGetSummaryResponse(rsp)
+}
+
+// EditSummaryWithBodyWithResponse Keep another version of the summary; the former ones stay
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /sessions/{id}/summary (the `EditSummary` operationId).
+func (c *ClientWithResponses) EditSummaryWithBodyWithResponse(ctx context.Context, id ReportId, params *EditSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditSummaryResponse, error) {
+	rsp, err := c.EditSummaryWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditSummaryResponse(rsp)
+}
+
+// EditSummaryWithResponse Keep another version of the summary; the former ones stay
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /sessions/{id}/summary (the `EditSummary` operationId).
+func (c *ClientWithResponses) EditSummaryWithResponse(ctx context.Context, id ReportId, params *EditSummaryParams, body EditSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*EditSummaryResponse, error) {
+	rsp, err := c.EditSummary(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditSummaryResponse(rsp)
+}
+
+// RegenerateSummaryWithResponse Have the summary written anew; it costs no second credit
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sessions/{id}/summary/regenerate (the `RegenerateSummary` operationId).
+func (c *ClientWithResponses) RegenerateSummaryWithResponse(ctx context.Context, id ReportId, params *RegenerateSummaryParams, reqEditors ...RequestEditorFn) (*RegenerateSummaryResponse, error) {
+	rsp, err := c.RegenerateSummary(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegenerateSummaryResponse(rsp)
 }
 
 // ListSummaryVersionsWithResponse All versions of the summary, newest first
@@ -11915,6 +12504,35 @@ func ParseListConnectionsResponse(rsp *http.Response) (*ListConnectionsResponse,
 	return response, nil
 }
 
+// ParseDeleteConnectionResponse parses an HTTP response from a DeleteConnectionWithResponse call
+func ParseDeleteConnectionResponse(rsp *http.Response) (*DeleteConnectionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteConnectionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetConnectionResponse parses an HTTP response from a GetConnectionWithResponse call
 func ParseGetConnectionResponse(rsp *http.Response) (*GetConnectionResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12267,6 +12885,35 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 	return response, nil
 }
 
+// ParseDeleteSummaryResponse parses an HTTP response from a DeleteSummaryWithResponse call
+func ParseDeleteSummaryResponse(rsp *http.Response) (*DeleteSummaryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteSummaryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetSummaryResponse parses an HTTP response from a GetSummaryWithResponse call
 func ParseGetSummaryResponse(rsp *http.Response) (*GetSummaryResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12308,6 +12955,81 @@ func ParseGetSummaryResponse(rsp *http.Response) (*GetSummaryResponse, error) {
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEditSummaryResponse parses an HTTP response from a EditSummaryWithResponse call
+func ParseEditSummaryResponse(rsp *http.Response) (*EditSummaryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditSummaryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Summary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditSummaryResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRegenerateSummaryResponse parses an HTTP response from a RegenerateSummaryWithResponse call
+func ParseRegenerateSummaryResponse(rsp *http.Response) (*RegenerateSummaryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RegenerateSummaryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -13077,6 +13799,9 @@ type ServerInterface interface {
 	// ListConnections Sessions that the company's people started, newest end first
 	// (GET /reports/connections)
 	ListConnections(w http.ResponseWriter, r *http.Request, params ListConnectionsParams)
+	// DeleteConnection Delete the session's summary and events
+	// (DELETE /reports/connections/{id})
+	DeleteConnection(w http.ResponseWriter, r *http.Request, id ReportId)
 	// GetConnection One session
 	// (GET /reports/connections/{id})
 	GetConnection(w http.ResponseWriter, r *http.Request, id ReportId)
@@ -13107,9 +13832,18 @@ type ServerInterface interface {
 	// ListEvents The session's events, in order
 	// (GET /sessions/{id}/events)
 	ListEvents(w http.ResponseWriter, r *http.Request, id ReportId, params ListEventsParams)
+	// DeleteSummary Delete the summary, its versions and the session's events
+	// (DELETE /sessions/{id}/summary)
+	DeleteSummary(w http.ResponseWriter, r *http.Request, id ReportId)
 	// GetSummary The session's summary, with the evidence of each sentence
 	// (GET /sessions/{id}/summary)
 	GetSummary(w http.ResponseWriter, r *http.Request, id ReportId)
+	// EditSummary Keep another version of the summary; the former ones stay
+	// (PUT /sessions/{id}/summary)
+	EditSummary(w http.ResponseWriter, r *http.Request, id ReportId, params EditSummaryParams)
+	// RegenerateSummary Have the summary written anew; it costs no second credit
+	// (POST /sessions/{id}/summary/regenerate)
+	RegenerateSummary(w http.ResponseWriter, r *http.Request, id ReportId, params RegenerateSummaryParams)
 	// ListSummaryVersions All versions of the summary, newest first
 	// (GET /sessions/{id}/summary/versions)
 	ListSummaryVersions(w http.ResponseWriter, r *http.Request, id ReportId)
@@ -14234,6 +14968,32 @@ func (siw *ServerInterfaceWrapper) ListConnections(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// DeleteConnection operation middleware
+func (siw *ServerInterfaceWrapper) DeleteConnection(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ReportId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteConnection(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetConnection operation middleware
 func (siw *ServerInterfaceWrapper) GetConnection(w http.ResponseWriter, r *http.Request) {
 
@@ -14656,6 +15416,32 @@ func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// DeleteSummary operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSummary(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ReportId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteSummary(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetSummary operation middleware
 func (siw *ServerInterfaceWrapper) GetSummary(w http.ResponseWriter, r *http.Request) {
 
@@ -14673,6 +15459,106 @@ func (siw *ServerInterfaceWrapper) GetSummary(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetSummary(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EditSummary operation middleware
+func (siw *ServerInterfaceWrapper) EditSummary(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ReportId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditSummaryParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EditSummary(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RegenerateSummary operation middleware
+func (siw *ServerInterfaceWrapper) RegenerateSummary(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ReportId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RegenerateSummaryParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RegenerateSummary(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -15457,6 +16343,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/company", wrapper.GetCompany)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/company/license", wrapper.GetLicense)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/reports/connections", wrapper.ListConnections)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/reports/connections/{id}", wrapper.DeleteConnection)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/reports/connections/{id}", wrapper.GetConnection)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/reports/connections/{id}", wrapper.UpdateConnection)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/reports/connections/{id}/ai-summary", wrapper.GetConnectionSummary)
@@ -15467,7 +16354,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}", wrapper.GetSession)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}/events", wrapper.ListEvents)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}/verification", wrapper.VerifySession)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/sessions/{id}/summary", wrapper.DeleteSummary)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}/summary", wrapper.GetSummary)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/sessions/{id}/summary", wrapper.EditSummary)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/{id}/summary/regenerate", wrapper.RegenerateSummary)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}/summary/versions", wrapper.ListSummaryVersions)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/users", wrapper.ListUsers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/users", wrapper.CreateUser)
@@ -16750,6 +17640,39 @@ func (response ListConnectionsdefaultJSONResponse) VisitListConnectionsResponse(
 	return err
 }
 
+type DeleteConnectionRequestObject struct {
+	Id ReportId `json:"id"`
+}
+
+type DeleteConnectionResponseObject interface {
+	VisitDeleteConnectionResponse(w http.ResponseWriter) error
+}
+
+type DeleteConnection204Response struct {
+}
+
+func (response DeleteConnection204Response) VisitDeleteConnectionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteConnectiondefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeleteConnectiondefaultJSONResponse) VisitDeleteConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetConnectionRequestObject struct {
 	Id ReportId `json:"id"`
 }
@@ -17139,6 +18062,39 @@ func (response ListEventsdefaultJSONResponse) VisitListEventsResponse(w http.Res
 	return err
 }
 
+type DeleteSummaryRequestObject struct {
+	Id ReportId `json:"id"`
+}
+
+type DeleteSummaryResponseObject interface {
+	VisitDeleteSummaryResponse(w http.ResponseWriter) error
+}
+
+type DeleteSummary204Response struct {
+}
+
+func (response DeleteSummary204Response) VisitDeleteSummaryResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSummarydefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeleteSummarydefaultJSONResponse) VisitDeleteSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSummaryRequestObject struct {
 	Id ReportId `json:"id"`
 }
@@ -17168,6 +18124,82 @@ type GetSummarydefaultJSONResponse struct {
 }
 
 func (response GetSummarydefaultJSONResponse) VisitGetSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditSummaryRequestObject struct {
+	Id     ReportId `json:"id"`
+	Params EditSummaryParams
+	Body   *EditSummaryJSONRequestBody
+}
+
+type EditSummaryResponseObject interface {
+	VisitEditSummaryResponse(w http.ResponseWriter) error
+}
+
+type EditSummary200JSONResponse struct{ SummaryJSONResponse }
+
+func (response EditSummary200JSONResponse) VisitEditSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditSummarydefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response EditSummarydefaultJSONResponse) VisitEditSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegenerateSummaryRequestObject struct {
+	Id     ReportId `json:"id"`
+	Params RegenerateSummaryParams
+}
+
+type RegenerateSummaryResponseObject interface {
+	VisitRegenerateSummaryResponse(w http.ResponseWriter) error
+}
+
+type RegenerateSummary202Response struct {
+}
+
+func (response RegenerateSummary202Response) VisitRegenerateSummaryResponse(w http.ResponseWriter) error {
+	w.WriteHeader(202)
+	return nil
+}
+
+type RegenerateSummarydefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response RegenerateSummarydefaultJSONResponse) VisitRegenerateSummaryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -18034,6 +19066,9 @@ type StrictServerInterface interface {
 	// ListConnections Sessions that the company's people started, newest end first
 	// (GET /reports/connections)
 	ListConnections(ctx context.Context, request ListConnectionsRequestObject) (ListConnectionsResponseObject, error)
+	// DeleteConnection Delete the session's summary and events
+	// (DELETE /reports/connections/{id})
+	DeleteConnection(ctx context.Context, request DeleteConnectionRequestObject) (DeleteConnectionResponseObject, error)
 	// GetConnection One session
 	// (GET /reports/connections/{id})
 	GetConnection(ctx context.Context, request GetConnectionRequestObject) (GetConnectionResponseObject, error)
@@ -18064,9 +19099,18 @@ type StrictServerInterface interface {
 	// ListEvents The session's events, in order
 	// (GET /sessions/{id}/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// DeleteSummary Delete the summary, its versions and the session's events
+	// (DELETE /sessions/{id}/summary)
+	DeleteSummary(ctx context.Context, request DeleteSummaryRequestObject) (DeleteSummaryResponseObject, error)
 	// GetSummary The session's summary, with the evidence of each sentence
 	// (GET /sessions/{id}/summary)
 	GetSummary(ctx context.Context, request GetSummaryRequestObject) (GetSummaryResponseObject, error)
+	// EditSummary Keep another version of the summary; the former ones stay
+	// (PUT /sessions/{id}/summary)
+	EditSummary(ctx context.Context, request EditSummaryRequestObject) (EditSummaryResponseObject, error)
+	// RegenerateSummary Have the summary written anew; it costs no second credit
+	// (POST /sessions/{id}/summary/regenerate)
+	RegenerateSummary(ctx context.Context, request RegenerateSummaryRequestObject) (RegenerateSummaryResponseObject, error)
 	// ListSummaryVersions All versions of the summary, newest first
 	// (GET /sessions/{id}/summary/versions)
 	ListSummaryVersions(ctx context.Context, request ListSummaryVersionsRequestObject) (ListSummaryVersionsResponseObject, error)
@@ -19040,6 +20084,32 @@ func (sh *strictHandler) ListConnections(w http.ResponseWriter, r *http.Request,
 	}
 }
 
+// DeleteConnection operation middleware
+func (sh *strictHandler) DeleteConnection(w http.ResponseWriter, r *http.Request, id ReportId) {
+	var request DeleteConnectionRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteConnection(ctx, request.(DeleteConnectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteConnection")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteConnectionResponseObject); ok {
+		if err := validResponse.VisitDeleteConnectionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetConnection operation middleware
 func (sh *strictHandler) GetConnection(w http.ResponseWriter, r *http.Request, id ReportId) {
 	var request GetConnectionRequestObject
@@ -19315,6 +20385,32 @@ func (sh *strictHandler) ListEvents(w http.ResponseWriter, r *http.Request, id R
 	}
 }
 
+// DeleteSummary operation middleware
+func (sh *strictHandler) DeleteSummary(w http.ResponseWriter, r *http.Request, id ReportId) {
+	var request DeleteSummaryRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSummary(ctx, request.(DeleteSummaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSummary")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteSummaryResponseObject); ok {
+		if err := validResponse.VisitDeleteSummaryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetSummary operation middleware
 func (sh *strictHandler) GetSummary(w http.ResponseWriter, r *http.Request, id ReportId) {
 	var request GetSummaryRequestObject
@@ -19334,6 +20430,67 @@ func (sh *strictHandler) GetSummary(w http.ResponseWriter, r *http.Request, id R
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetSummaryResponseObject); ok {
 		if err := validResponse.VisitGetSummaryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EditSummary operation middleware
+func (sh *strictHandler) EditSummary(w http.ResponseWriter, r *http.Request, id ReportId, params EditSummaryParams) {
+	var request EditSummaryRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body EditSummaryJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EditSummary(ctx, request.(EditSummaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EditSummary")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EditSummaryResponseObject); ok {
+		if err := validResponse.VisitEditSummaryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RegenerateSummary operation middleware
+func (sh *strictHandler) RegenerateSummary(w http.ResponseWriter, r *http.Request, id ReportId, params RegenerateSummaryParams) {
+	var request RegenerateSummaryRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RegenerateSummary(ctx, request.(RegenerateSummaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RegenerateSummary")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RegenerateSummaryResponseObject); ok {
+		if err := validResponse.VisitRegenerateSummaryResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
