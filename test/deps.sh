@@ -55,6 +55,7 @@ test)
 	want dbus-daemon cmd dbus-daemon
 	want picom cmd picom
 	want fontconfig cmd fc-match
+	want poppler-utils cmd pdftotext
 	want fonts-vlgothic file /usr/share/fonts/truetype/vlgothic/VL-PGothic-Regular.ttf
 	want fonts-wqy-microhei file /usr/share/fonts/truetype/wqy/wqy-microhei.ttc
 	;;
@@ -70,6 +71,14 @@ e2e)
 	want freerdp2-x11 cmd xfreerdp
 	want netcat-openbsd file '/bin/nc.openbsd /usr/bin/nc.openbsd'
 	want python3-minimal cmd python3
+	want lintian cmd lintian
+	want rpm cmd rpm
+	want rpm2cpio cmd rpm2cpio
+	want rpmlint cmd rpmlint
+	want cpio cmd cpio
+	want desktop-file-utils cmd desktop-file-validate
+	want appstream cmd appstreamcli
+	want mandoc cmd mandoc
 	want picom cmd picom
 	want nodejs cmd node
 	want npm cmd npm
@@ -134,10 +143,25 @@ hooks() {
 	rm -rf "$dir" "$dir.log"
 	mv "$dir.new" "$dir"
 }
+# An OpenID Connect issuer for tests (MIT), by which somebody signs in to the console.
+issuer() {
+	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/oauth2-mock-server-9.3.0
+	[ -e "$dir/node_modules/oauth2-mock-server/package.json" ] && return 0
+	echo "Fetching oauth2-mock-server into $dir …" >&2
+	rm -rf "$dir.new"
+	mkdir -p "$dir.new"
+	npm install --prefix "$dir.new" --ignore-scripts --no-audit --no-fund --no-save oauth2-mock-server@9.3.0 >"$dir.log" 2>&1 || {
+		tail -n 3 "$dir.log" >&2
+		exit 1
+	}
+	rm -rf "$dir" "$dir.log"
+	mv "$dir.new" "$dir"
+}
 judges() {
 	mesh
 	axe
 	hooks
+	issuer
 }
 after=:
 [ "$group" != e2e ] || after=judges

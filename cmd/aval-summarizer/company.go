@@ -55,6 +55,12 @@ func (a *app) choices(ctx context.Context, co *company.Service) error {
 			how += " (counts with incoming=all; with incoming=policy, the policy's own enforce says it)"
 		}
 		fmt.Fprintf(w, "incoming_enforced = %v: %s\n", c.IncomingEnforced, how)
+		switch c.Sees {
+		case company.SeesGroup:
+			fmt.Fprintln(w, "sees = group: viewers and supporters see the sessions that they or somebody of their group started")
+		case company.SeesOwn:
+			fmt.Fprintln(w, "sees = own: viewers and supporters see the sessions that they started")
+		}
 		if r := c.RustDesk; r.On {
 			fmt.Fprintln(w, "rustdesk = on: RustDesk clients that were given an address by company rustdesk report their connections")
 			if r.Forward != "" {
@@ -90,7 +96,8 @@ func (a *app) companySet() *cobra.Command {
 		`The keys: outgoing=off|on|all|modules, incoming=off|on|all|policy (on: what was
 chosen when it was last on; the first time outgoing=all, incoming=policy), and
 incoming_enforced=true|false: whether people at managed devices may not refuse
-under incoming=all. rustdesk=on|off: whether RustDesk clients may report their
+under incoming=all. sees=all|group|own: whose sessions viewers and supporters see.
+rustdesk=on|off: whether RustDesk clients may report their
 connections here, with rustdesk_forward=https://HOST (or nothing) for the server
 that has their reports otherwise. All is done, or nothing.
 
@@ -125,10 +132,13 @@ company's release key (policy release-key).`, cobra.MinimumNArgs(1),
 					}
 					on := value == "on"
 					ch.RustDesk = &on
+				case "sees":
+					sees := company.Sees(value)
+					ch.Sees = &sees
 				case "rustdesk_forward":
 					ch.RustDeskForward = &value
 				default:
-					return usageError{fmt.Errorf("there is no option %q: outgoing, incoming, incoming_enforced, rustdesk, rustdesk_forward", key)}
+					return usageError{fmt.Errorf("there is no option %q: outgoing, incoming, incoming_enforced, sees, rustdesk, rustdesk_forward", key)}
 				}
 			}
 			if err := co.SetOptions(ctx, ch); err != nil {

@@ -211,7 +211,7 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(api.Root, s.api)
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Hub: s.hub, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 

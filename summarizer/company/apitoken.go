@@ -188,6 +188,8 @@ type Caller struct {
 	Actor  Actor
 	Token  APIToken
 	Scopes []Permission // what counts now: the token's, within its user's role
+	// Sight is what its user may see of the company's sessions; nil: all.
+	Sight *store.Sight
 }
 
 // May tells whether the caller has a permission.
@@ -198,10 +200,13 @@ func (c Caller) May(p Permission) bool { return slices.Contains(c.Scopes, p) }
 func (h *Host) TokenOf(ctx context.Context, secret string) (*Service, Caller, error) {
 	var k store.APIToken
 	var u store.User
+	var co store.Company
 	now := h.now()
 	err := h.db.View(ctx, func(tx *store.Tx) (err error) {
 		if k, err = tx.LiveAPIToken(Hash(secret), now); err == nil && k.Owner != "" {
-			u, err = tx.User(k.Company, k.Owner)
+			if u, err = tx.User(k.Company, k.Owner); err == nil {
+				co, err = tx.Company(k.Company)
+			}
 		}
 		return err
 	})
@@ -214,6 +219,7 @@ func (h *Host) TokenOf(ctx context.Context, secret string) (*Service, Caller, er
 	c := Caller{Token: asToken(k), Actor: Actor{Kind: KindToken, ID: k.ID, Name: k.Name}, Scopes: scopesOf(k.Scopes)}
 	if k.Owner != "" {
 		c.Actor = Actor{Kind: KindUser, ID: u.ID, Name: u.Name, Role: Role(u.Role)}
+		c.Sight = sightOf(co.Settings, asUser(u))
 		c.Scopes = slices.DeleteFunc(c.Scopes, func(p Permission) bool { return !c.Actor.Role.May(p) })
 	}
 	if now.Sub(k.UsedAt) > touchToken {

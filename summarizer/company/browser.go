@@ -49,6 +49,8 @@ type SignedIn struct {
 	Glass []store.BreakGlass
 	// SetUp: the first-run wizard was completed.
 	SetUp bool
+	// Sight is what they may see of the company's sessions; nil: all.
+	Sight *store.Sight
 }
 
 // SignedIn returns who a browser's secret stands for, and their company as they
@@ -80,7 +82,7 @@ func (h *Host) SignedIn(ctx context.Context, secret string) (*Service, SignedIn,
 			return store.ErrNotFound
 		}
 		in.User = asUser(u)
-		in.Actor = in.User.actor()
+		in.Actor, in.Sight = in.User.actor(), sightOf(in.Company.Settings, in.User)
 		if in.User.Role == Administrator {
 			in.Glass, err = tx.UnseenGlass(c.Company, u.ID, 5)
 		}

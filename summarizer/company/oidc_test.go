@@ -171,7 +171,7 @@ func TestProvider(t *testing.T) {
 
 // What an issuer's token must say, and whose browser it must be. Each row is a
 // fault; with the check of the nonce left out "another sign-in's nonce" signed in, and
-// with HS256 among the algorithms "signed with the public key" did.
+// without that of the party "for two, ours not the party" did.
 func TestProviderRefuses(t *testing.T) {
 	h, co, now := clocked(t)
 	i := startIssuer(t, func() time.Time { return *now })

@@ -37,6 +37,8 @@ type Settings struct {
 	Engine         string                 `json:"engine"`
 	RetentionDays  int                    `json:"retention_days"`
 	Readers        string                 `json:"readers,omitempty"`
+	// Sees is whose sessions viewers and supporters see; empty: SeesAll.
+	Sees Sees `json:"sees,omitempty"`
 	// ReleaseKey is the key, kept elsewhere, that vouches for values which can
 	// allow without a question; empty: the server's own key does.
 	ReleaseKey ed25519.PublicKey `json:"release_key,omitempty"`
@@ -74,11 +76,12 @@ type chosen struct {
 	IncomingEnforced bool                   `json:"incoming_enforced"`
 	RustDesk         bool                   `json:"rustdesk"`
 	RustDeskForward  string                 `json:"rustdesk_forward"`
+	Sees             Sees                   `json:"sees"`
 }
 
 // chosen returns that part, with the choices that an option has though nobody made them.
 func (s Settings) chosen() chosen {
-	c := chosen{s.Outgoing, s.OutgoingChoice, s.Incoming, s.IncomingChoice, s.IncomingEnforced, s.RustDesk.On, s.RustDesk.Forward}
+	c := chosen{s.Outgoing, s.OutgoingChoice, s.Incoming, s.IncomingChoice, s.IncomingEnforced, s.RustDesk.On, s.RustDesk.Forward, cmp.Or(s.Sees, SeesAll)}
 	switch {
 	case s.Outgoing != consent.OutgoingOff:
 		c.OutgoingChoice = s.Outgoing
@@ -106,7 +109,7 @@ func (s Settings) encode() string {
 func decodeSettings(raw string) Settings {
 	var s Settings
 	if err := json.Unmarshal([]byte(raw), &s); err != nil {
-		return Settings{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff, Engine: "rules", RetentionDays: 90}
+		return Settings{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff, Engine: "rules", RetentionDays: 90, Sees: SeesOwn}
 	}
 	s.Outgoing, s.Incoming = cmp.Or(s.Outgoing, consent.OutgoingOff), cmp.Or(s.Incoming, consent.IncomingOff)
 	return s
@@ -137,6 +140,7 @@ type Change struct {
 	IncomingEnforced *bool                   `json:"incoming_enforced"`
 	RustDesk         *bool                   `json:"rustdesk"`
 	RustDeskForward  *string                 `json:"rustdesk_forward"`
+	Sees             *Sees                   `json:"sees"`
 }
 
 // On switches an option on with the choice that it had before.
@@ -266,11 +270,16 @@ func (s *Settings) apply(ch Change) error {
 	if ch.IncomingEnforced != nil {
 		s.IncomingEnforced = *ch.IncomingEnforced
 	}
+	if ch.Sees != nil {
+		s.Sees = *ch.Sees
+	}
 	choices := s.chosen()
 	s.OutgoingChoice, s.IncomingChoice = choices.OutgoingChoice, choices.IncomingChoice
 	outgoing := []consent.OutgoingOption{consent.OutgoingAll, consent.OutgoingModules, consent.OutgoingOff}
 	incoming := []consent.IncomingOption{consent.IncomingAll, consent.IncomingPolicy, consent.IncomingOff}
 	switch {
+	case s.Sees != "" && !s.Sees.valid():
+		return fmt.Errorf("sees cannot be %q: all, group or own", s.Sees)
 	case !slices.Contains(outgoing, s.Outgoing) || !slices.Contains(outgoing[:2], s.OutgoingChoice):
 		return fmt.Errorf("outgoing cannot be %q: off, all or modules", cmp.Or(s.Outgoing, s.OutgoingChoice))
 	case !slices.Contains(incoming, s.Incoming) || !slices.Contains(incoming[:2], s.IncomingChoice):

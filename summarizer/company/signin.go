@@ -326,14 +326,16 @@ func (h *Host) LinkFor(ctx context.Context, token string) (s *Service, needsReas
 // OpenLink uses an administrator link up and signs a browser in by it. Where
 // administrators can sign in themselves it needs a reason, and is shown to all of
 // them: ErrNeedsReason, ErrBadLink.
-func (h *Host) OpenLink(ctx context.Context, token, reason string, b Browser) (secret string, err error) {
+//
+// first says that nothing has been done with the company yet: the wizard comes next.
+func (h *Host) OpenLink(ctx context.Context, token, reason string, b Browser) (secret string, first bool, err error) {
 	s, needs, err := h.LinkFor(ctx, token)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	reason = strings.TrimSpace(reason)
 	if needs && len([]rune(reason)) < minReason {
-		return "", ErrNeedsReason
+		return "", false, ErrNeedsReason
 	}
 	now := s.now()
 	as := s.As(Link)
@@ -367,13 +369,30 @@ func (h *Host) OpenLink(ctx context.Context, token, reason string, b Browser) (s
 		if err := as.audit(tx, action, subject, detail); err != nil {
 			return err
 		}
+		if first, err = s.untouched(tx); err != nil {
+			return err
+		}
 		secret, err = s.signIn(tx, b, "", ViaLink)
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("open link: %w", err)
+		return "", false, fmt.Errorf("open link: %w", err)
 	}
-	return secret, nil
+	return secret, first, nil
+}
+
+// untouched tells whether the company is as the first start made it.
+func (s *Service) untouched(tx *store.Tx) (bool, error) {
+	done, err := tx.IsSetUp(s.id)
+	if err != nil || done {
+		return false, err
+	}
+	devices, err := tx.HasDevices(s.id)
+	if err != nil || devices {
+		return false, err
+	}
+	people, err := tx.FindUsers(s.id, store.UserFilter{Max: 1})
+	return len(people) == 0, err
 }
 
 // cut is what is printable of s, at most n characters of it.

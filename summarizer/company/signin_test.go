@@ -58,8 +58,8 @@ func invite(t *testing.T, co *company.Service, id string) (secret string) {
 }
 
 // An invitation counts once, for its time, for the one it names, and not after a
-// newer one or a disabling. Planted: without used_at = 0 in UseInvitation the
-// second use set another password.
+// newer one or a disabling. Planted: without used_at = 0 in Invited and
+// UseInvitation the second use set another password.
 func TestInvitation(t *testing.T) {
 	h, co, now := clocked(t)
 	u, err := co.CreateUser(t.Context(), company.NewUser{Name: "Ana"})
@@ -110,8 +110,8 @@ func TestInvitation(t *testing.T) {
 }
 
 // Passwords: right and wrong ones, their number of tries, and that nothing but
-// the right one of the right company signs in. Planted: with the count after the
-// comparison the eleventh try, which is right, signed in.
+// the right one of the right company signs in. Planted: without the refusal in tries
+// the eleventh try was looked at.
 func TestPasswordSignIn(t *testing.T) {
 	h, co, now := clocked(t)
 	person(t, h, co, "Ana", company.Editor)
@@ -260,8 +260,8 @@ func TestSignInEnds(t *testing.T) {
 }
 
 // An administrator link opens a company that nobody can administrate yet; later
-// it needs a reason, which all administrators are shown. Planted: with the check
-// of the reason only at the look-up, the race below broke the glass unseen.
+// it needs a reason, which all administrators are shown. Planted: without the
+// look at minReason the row "without a reason" got in.
 func TestBreakGlass(t *testing.T) {
 	h, co, _ := clocked(t)
 	link := func() string {
@@ -275,14 +275,14 @@ func TestBreakGlass(t *testing.T) {
 	}
 	b := company.Browser{Address: "192.0.2.1:1"}
 	before := link()
-	secret, err := h.OpenLink(t.Context(), before, "", b)
-	if err != nil {
+	secret, first, err := h.OpenLink(t.Context(), before, "", b)
+	if err != nil || !first {
 		t.Fatal(err)
 	}
 	if _, in, err := h.SignedIn(t.Context(), secret); err != nil || in.Actor != company.Link || in.User.ID != "" {
 		t.Errorf("%+v %v", in, err)
 	}
-	if _, err := h.OpenLink(t.Context(), before, "a long enough reason", b); !errors.Is(err, company.ErrBadLink) {
+	if _, _, err := h.OpenLink(t.Context(), before, "a long enough reason", b); !errors.Is(err, company.ErrBadLink) {
 		t.Errorf("twice: %v", err)
 	}
 	boss := person(t, h, co, "Bia", company.Administrator)
@@ -290,10 +290,10 @@ func TestBreakGlass(t *testing.T) {
 	if _, needs, err := h.LinkFor(t.Context(), token); err != nil || !needs {
 		t.Errorf("%v %v", needs, err)
 	}
-	if _, err := h.OpenLink(t.Context(), token, " too short ", b); !errors.Is(err, company.ErrNeedsReason) {
+	if _, _, err := h.OpenLink(t.Context(), token, " too short ", b); !errors.Is(err, company.ErrNeedsReason) {
 		t.Errorf("without a reason: %v", err)
 	}
-	if _, err := h.OpenLink(t.Context(), token, "Bia is ill and the policy must change", b); err != nil {
+	if _, _, err := h.OpenLink(t.Context(), token, "Bia is ill and the policy must change", b); err != nil {
 		t.Fatal(err)
 	}
 	secret, err = co.SignIn(t.Context(), "bia", goodPassword, b)

@@ -2,8 +2,8 @@
 // one session's summary with the events that it rests on.
 //
 // The one rule that must not be broken: what came out of a session is shown as
-// text and never as markup; a page runs no script but htmx, which
-// is our own copy, loads nothing from elsewhere, and is shown only to a browser
+// text and never as markup; a page runs no script but htmx
+// and console.js, which are our own copies, loads nothing from elsewhere, and is shown only to a browser
 // that signed in and by the table of routes.
 package console
 
@@ -24,6 +24,7 @@ import (
 
 	"aval/assets"
 	"aval/summarizer/company"
+	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
 )
@@ -31,7 +32,7 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-//go:embed static/*.css static/htmx.js
+//go:embed static/*.css static/*.js
 var static embed.FS
 
 // csp is the Content-Security-Policy of every page: nothing but our own
@@ -45,8 +46,10 @@ type Options struct {
 	Enrol func() string
 	// Host has the companies whose people sign in here; required.
 	Host *company.Host
-	Now  func() time.Time // nil: time.Now
-	Log  *slog.Logger     // nil: slog.Default
+	// Hub keeps the companies' integrations; nil: there are no pages for them.
+	Hub *integration.Hub
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: slog.Default
 	// Zone is the time zone of all times shown; nil: the server's own.
 	Zone *time.Location
 }
@@ -58,7 +61,6 @@ type Console struct {
 	mux  http.Handler
 	page *template.Template
 	css  []byte
-	js   []byte
 }
 
 // New makes the console of db. It must be served by TLS only: its cookies are
@@ -77,8 +79,8 @@ func New(db *store.DB, o Options) *Console {
 		o.Zone = time.Local
 	}
 	c := &Console{db: db, o: o}
-	c.css, c.js = styles(), read("static/htmx.js")
-	c.page = template.Must(template.New("").Funcs(template.FuncMap{"dict": dict}).ParseFS(templates, "templates/*.html"))
+	c.css = styles()
+	c.page = template.Must(template.New("").Funcs(template.FuncMap{"dict": dict, "pick": pick, "versionHref": versionHref, "chartOf": chartOf}).ParseFS(templates, "templates/*.html"))
 
 	mux := http.NewServeMux()
 	for _, rt := range c.routes() {
@@ -177,7 +179,8 @@ func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter,
 			c.fail(w, r, http.StatusForbidden, "console.error.not_allowed")
 		default:
 			v.cat = c.catalog(r, v.company.Lang)
-			f(w, r, v)
+			// From here on, what is out of this visitor's sight is not there.
+			f(w, r.WithContext(store.WithSight(r.Context(), v.in.Sight)), v)
 		}
 	}
 }
@@ -235,6 +238,7 @@ type frame struct {
 	Company  string // empty: nobody is signed in
 	Who      string // who is signed in, by name or as what they came
 	Glass    []glassNote
+	Begin    bool // the first-run wizard waits
 	Menu     []menuItem
 	Credits  string
 	Zone     string
@@ -279,6 +283,8 @@ func (c *Console) frameOf(r *http.Request, v visitor, title string) frame {
 	if f.Who == "" {
 		f.Who = v.cat.T("console.actor.link", nil)
 	}
+	f.Begin = v.actor.Kind == company.KindLink && !v.in.SetUp && r.URL.Path != "/welcome"
+	f.Credits = c.balance(r, v)
 	for _, g := range v.in.Glass {
 		f.Glass = append(f.Glass, glassNote{g.ID, v.cat.T("console.glass.note", assets.Args{"when": c.when(v.cat, g.At), "address": g.Address}), summary.Clean(g.Reason, 500)})
 	}
@@ -332,10 +338,14 @@ func (c *Console) style(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.css))
 }
 
-func (c *Console) script(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=86400")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.js))
+// script serves a script of our own origin.
+func (c *Console) script(name string) http.HandlerFunc {
+	js := read(name)
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		w.Header().Set("Cache-Control", "max-age=86400")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(js))
+	}
 }
 
 func icon(w http.ResponseWriter, r *http.Request) {

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"aval/agent/consent"
 	"aval/summarizer/company"
+	"aval/summarizer/summary/sample"
 )
 
 // From the administrator link to a person who signs in with a password, and on to
@@ -68,7 +70,7 @@ func TestPeopleByTheirForms(t *testing.T) {
 			t.Errorf("%d: %d\n%s", i, code, page)
 		}
 	}
-	if code, page := other.post(s.url+"/sign-in", url.Values{"login": {"ANA@example.com"}, "password": {"horse-battery-staple"}}); code != 200 || !strings.Contains(page, "Sessions") {
+	if code, page := other.post(s.url+"/sign-in", url.Values{"login": {"ANA@example.com"}, "password": {"horse-battery-staple"}}); code != 200 || !strings.Contains(page, "Summaries") {
 		t.Errorf("%d\n%s", code, page)
 	}
 
@@ -211,5 +213,81 @@ func TestWhichCompany(t *testing.T) {
 	// The browser remembers which company's people use it.
 	if _, page := b.get(s.url + "/sign-in"); !strings.Contains(page, `value="Segunda Opção"`) {
 		t.Errorf("%s", page)
+	}
+}
+
+// The wizard in the browser that opened the first start's link: once, and then
+// the next steps.
+func TestWizard(t *testing.T) {
+	s := start(t)
+	other, err := s.host.Create(t.Context(), "My company", "en", "", company.Command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := other.NewAdminLink(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.browser("pt-BR")
+	res, page := b.do("GET", s.url+strings.TrimPrefix(link, "https://support.example.com:8443"))
+	if res.Request.URL.Path != "/welcome" || !strings.Contains(page, "Configure sua empresa") || !strings.Contains(page, "Aceito estes termos") {
+		t.Fatalf("%s\n%s", res.Request.URL, page)
+	}
+	field := func(name string) string {
+		m := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(page)
+		if m == nil {
+			t.Fatalf("no %s in\n%s", name, page)
+		}
+		return m[1]
+	}
+	form := url.Values{"company": {"Oficina <b>Exemplo"}, "lang": {"pt-BR"}, "zone": {"Mars/Olympus"}, "name": {"Bia Lima"}, "login": {"bia@example.com"},
+		"password": {"horse-battery-staple"}, "again": {"horse-battery-staple"}, "terms": {field("terms")}, "terms_lang": {field("terms_lang")}, "accept": {"on"}}
+	if code, page := b.post(s.url+"/welcome", form); code != 422 || !strings.Contains(page, "O fuso horário Mars/Olympus não existe") || !strings.Contains(page, "Oficina &lt;b&gt;Exemplo") || strings.Contains(page, "horse-battery") {
+		t.Errorf("%d\n%s", code, page)
+	}
+	form.Set("zone", "America/Sao_Paulo")
+	form.Set("again", "something else")
+	if code, page := b.post(s.url+"/welcome", form); code != 422 || !strings.Contains(page, "não são iguais") {
+		t.Errorf("%d\n%s", code, page)
+	}
+	form.Set("again", "horse-battery-staple")
+	if code, page := b.post(s.url+"/welcome", form); code != 200 || !strings.Contains(page, "Os próximos passos") || !strings.Contains(page, "aval enroll") || !strings.Contains(page, "Bia Lima") {
+		t.Errorf("%d\n%s", code, page)
+	}
+	if code, _ := b.post(s.url+"/welcome", form); code != 403 {
+		t.Errorf("a second set-up: %d", code)
+	}
+	// A viewer sees of sessions what the company says.
+	if code, page := b.post(s.url+"/users/sees", url.Values{"sees": {"own"}}); code != 200 || !regexp.MustCompile(`value="own" checked`).MatchString(page) {
+		t.Errorf("%d\n%s", code, page)
+	}
+	if code, _ := b.post(s.url+"/users/sees", url.Values{"sees": {"none"}}); code != 400 {
+		t.Errorf("%d", code)
+	}
+}
+
+// What is out of a viewer's sight is not there, on every page that has sessions.
+func TestSightOnPages(t *testing.T) {
+	s := start(t)
+	k := s.put(sample.Shell())
+	u, err := s.co.CreateUser(t.Context(), company.NewUser{Name: "Ana", Login: "ana", Role: company.Viewer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.person(s.co, u)
+	for _, row := range []struct {
+		sees company.Sees
+		code int
+	}{{company.SeesAll, 200}, {company.SeesOwn, 404}, {company.SeesGroup, 404}, {company.SeesAll, 200}} {
+		out, in := consent.OutgoingAll, consent.IncomingOff // the sample has none of these
+		if err := s.co.SetOptions(t.Context(), company.Change{Sees: &row.sees, Outgoing: &out, Incoming: &in}); err != nil {
+			t.Fatal(err)
+		}
+		if code, _ := b.get(s.url + "/s/" + k.Ref()); code != row.code {
+			t.Errorf("%s: %d", row.sees, code)
+		}
+		if code, page := b.get(s.url + "/"); code != 200 || strings.Contains(page, k.Ref()) != (row.code == 200) {
+			t.Errorf("%s: the list: %d", row.sees, code)
+		}
 	}
 }

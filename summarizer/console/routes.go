@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 
 	"aval/agent/record"
 	"aval/agent/wire"
@@ -23,10 +24,7 @@ type Route struct {
 // routes is the whole table, the menu's entries in the menu's order. What is not
 // in it is not reachable.
 func (c *Console) routes() []Route {
-	return []Route{
-		{Method: "GET", Pattern: "/{$}", Needs: company.SessionsRead, Menu: "console.sessions", serve: c.list},
-		{Method: "GET", Pattern: "/s/{ref}", Needs: company.SessionsRead, serve: c.session},
-		{Method: "POST", Pattern: "/s/{ref}/retry", Needs: company.SummariesWrite, serve: c.retry},
+	return slices.Concat(c.summaryRoutes(), []Route{
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
@@ -56,6 +54,7 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/modules/{id}", Needs: company.SettingsWrite, serve: c.switchModule},
 		{Method: "GET", Pattern: "/modules/{id}/file", Needs: company.SettingsRead, serve: c.moduleFile},
 		{Method: "POST", Pattern: "/modules/{id}/revoke", Needs: company.SettingsWrite, serve: c.revokeModule},
+	}, c.creditRoutes(), []Route{
 		{Method: "GET", Pattern: "/users", Needs: company.UsersRead, Menu: "console.users", serve: c.users},
 		{Method: "POST", Pattern: "/users", Needs: company.UsersWrite, serve: c.createUser},
 		{Method: "POST", Pattern: "/users/log", Needs: company.UsersWrite, serve: c.logUsers},
@@ -72,11 +71,15 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", serve: c.tokens},
 		{Method: "POST", Pattern: "/tokens", Needs: company.TokensWrite, serve: c.createToken},
 		{Method: "POST", Pattern: "/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeToken},
+	}, c.integrationRoutes(), []Route{
 		{Method: "GET", Pattern: "/history", Needs: company.SettingsRead, Menu: "console.history", serve: c.history},
 		{Method: "POST", Pattern: "/history/{number}/undo", Needs: company.SettingsWrite, serve: c.undo},
 		{Method: "GET", Pattern: "/audit", Needs: company.AuditRead, Menu: "console.audit", serve: c.audit},
 		{Method: "POST", Pattern: "/audit/verify", Needs: company.AuditRead, serve: c.auditVerify},
 		{Method: "GET", Pattern: "/audit/export", Needs: company.AuditRead, serve: c.auditExport},
+		{Method: "POST", Pattern: "/users/sees", Needs: company.SettingsWrite, serve: c.setSees},
+		{Method: "GET", Pattern: "/welcome", Needs: company.Own, serve: c.welcome},
+		{Method: "POST", Pattern: "/welcome", Needs: company.SettingsWrite, serve: c.setUp},
 		{Method: "GET", Pattern: "/me", Needs: company.Own, serve: c.me},
 		{Method: "POST", Pattern: "/me/password", Needs: company.Own, serve: c.changePassword},
 		{Method: "POST", Pattern: "/me/browsers", Needs: company.Own, serve: c.endBrowsers},
@@ -95,10 +98,11 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/sign-out", open: c.signOut},
 		{Method: "GET", Pattern: "/lang", open: c.language},
 		{Method: "GET", Pattern: "/static/console.css", open: c.style},
-		{Method: "GET", Pattern: "/static/htmx.js", open: c.script},
+		{Method: "GET", Pattern: "/static/htmx.js", open: c.script("static/htmx.js")},
+		{Method: "GET", Pattern: "/static/console.js", open: c.script("static/console.js")},
 		{Method: "GET", Pattern: "/static/icon.png", open: icon},
 		{Method: "GET", Pattern: "/favicon.ico", open: icon},
-	}
+	})
 }
 
 // Routes is the table, for who checks it: the end of a pattern {ref} stands for

@@ -83,7 +83,7 @@ func (c *Console) breakGlass(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) openLink(w http.ResponseWriter, r *http.Request, token, reason string) {
-	secret, err := c.o.Host.OpenLink(r.Context(), token, reason, from(r))
+	secret, first, err := c.o.Host.OpenLink(r.Context(), token, reason, from(r))
 	switch {
 	case errors.Is(err, company.ErrBadLink):
 		// The same for a wrong, a used and an expired one.
@@ -112,7 +112,11 @@ func (c *Console) openLink(w http.ResponseWriter, r *http.Request, token, reason
 		c.broken(w, r, err)
 	default:
 		setSession(w, secret)
-		http.Redirect(w, r, "/", http.StatusSeeOther)
+		to := "/"
+		if first {
+			to = "/welcome"
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
 	}
 }
 

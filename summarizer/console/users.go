@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"aval/assets"
@@ -60,7 +61,29 @@ type usersPage struct {
 	Write             bool
 	Provider          string
 	Wrong             string // what was wrong with a new person
+	Sees              []seesChoice
+	MaySee, SeesSet   bool // may change it; it was changed
 	New               company.NewUser
+}
+
+// seesChoice is whose sessions viewers and supporters see.
+type seesChoice struct {
+	Sees, Name, What string
+	Chosen           bool
+}
+
+// setSees changes whose sessions viewers and supporters see.
+func (c *Console) setSees(w http.ResponseWriter, r *http.Request, v visitor) {
+	sees := company.Sees(r.PostFormValue("sees"))
+	if !slices.Contains(company.AllSees(), sees) {
+		c.fail(w, r, http.StatusBadRequest, "console.error.malformed")
+		return
+	}
+	if err := v.co.SetOptions(r.Context(), company.Change{Sees: &sees}); err != nil {
+		c.broken(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/users?sees=1#sees", http.StatusSeeOther)
 }
 
 // users lists the people, and has the form that adds one.
@@ -97,9 +120,18 @@ func (c *Console) showUsers(w http.ResponseWriter, r *http.Request, v visitor, s
 		}
 	}
 	by, err := v.co.SignInBy(r.Context())
+	var now company.Choices
+	if err == nil {
+		now, err = v.co.Choices(r.Context())
+	}
 	if err != nil {
 		c.broken(w, r, err)
 		return
+	}
+	p.MaySee, p.SeesSet = v.may(company.SettingsWrite), q.Get("sees") != ""
+	for _, s := range company.AllSees() {
+		p.Sees = append(p.Sees, seesChoice{string(s), v.cat.T("console.sees."+string(s), nil), v.cat.T("console.sees."+string(s)+".what", nil),
+			s == now.Settings.Sees || s == company.SeesAll && now.Settings.Sees == ""})
 	}
 	p.Provider = by.Provider
 	if p.New.Role == "" {

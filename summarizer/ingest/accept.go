@@ -322,7 +322,15 @@ func (c *conn) newGrant(tx *store.Tx, k store.Key, g record.Grant, keyID string,
 		started = g.NotBefore
 	}
 	supporter := printable(g.Supporter, maxName)
-	if err := tx.InsertStream(store.Stream{Key: k, Tool: printable(g.Tool, 64), Supporter: supporter, SupporterVerified: g.SupporterVerified,
+	request := g.Request
+	if c.code != nil {
+		request = c.code.ID
+	}
+	owner, err := tx.StarterOf(c.company, request, supporter, g.SupporterVerified)
+	if err != nil {
+		return err
+	}
+	if err := tx.InsertStream(store.Stream{Key: k, Owner: owner, Tool: printable(g.Tool, 64), Supporter: supporter, SupporterVerified: g.SupporterVerified,
 		Direction: g.Direction, Basis: g.Basis, Provenance: g.Provenance, Groups: g.Groups, StartedAt: started, OpenedAt: now}); err != nil {
 		return err
 	}

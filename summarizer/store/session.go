@@ -35,6 +35,8 @@ type Stream struct {
 	Basis             consent.Basis
 	Provenance        consent.Provenance
 	Groups            []event.Group
+	// Owner is the user who started the session, where the company knows it.
+	Owner string
 
 	StartedAt time.Time // of the remote session, by the device's clock
 	OpenedAt  time.Time // when the server first heard of it
@@ -67,7 +69,7 @@ const streamColumns = `SELECT s.company, s.device, s.session, s.ref, s.tool, s.s
 	COALESCE((SELECT j.state FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
 	COALESCE((SELECT j.last_error FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
 	COALESCE((SELECT MAX(m.version) FROM summaries m WHERE m.company = s.company AND m.device = s.device AND m.session = s.session), 0),
-	COALESCE((SELECT d.name FROM devices d WHERE d.id = s.device), ''), s.title
+	COALESCE((SELECT d.name FROM devices d WHERE d.id = s.device), ''), s.title, s.owner
 	FROM streams s`
 
 func (s *Stream) scan(scan func(...any) error) error {
@@ -76,7 +78,7 @@ func (s *Stream) scan(scan func(...any) error) error {
 	err := scan(&s.Company, &s.Device, &s.Session, &s.Ref, &s.Tool, &s.Supporter, &s.SupporterVerified, &s.Direction, &s.Basis,
 		&s.Provenance, &groups, stamp{&s.StartedAt}, stamp{&s.OpenedAt}, stamp{&s.UpdatedAt}, &acked, &s.AckedHash,
 		stamp{&s.LastEventAt}, stamp{&s.EndedAt}, &s.EndReason, stamp{&s.WithdrawnAt}, stamp{&s.ObjectedAt}, stamp{&s.ErasedAt},
-		&s.JobState, &s.JobError, &s.SummaryVersion, &s.DeviceName, &s.Title)
+		&s.JobState, &s.JobError, &s.SummaryVersion, &s.DeviceName, &s.Title, &s.Owner)
 	s.Acked, s.Groups = uint64(acked), splitGroups(groups)
 	return err
 }
@@ -108,9 +110,12 @@ func (t *Tx) Stream(k Key) (Stream, error) {
 	return t.oneStream(` WHERE s.company = $1 AND s.device = $2 AND s.session = $3`, k.Company, k.Device, k.Session)
 }
 
-// StreamByRef returns one stream of a company by its short name, or ErrNotFound.
+// StreamByRef returns one stream of a company by its short name, or ErrNotFound,
+// also where it is out of sight.
 func (t *Tx) StreamByRef(company, ref string) (Stream, error) {
-	return t.oneStream(` WHERE s.company = $1 AND s.ref = $2`, company, ref)
+	args := []any{company, ref}
+	seen := t.seen(func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) })
+	return t.oneStream(` WHERE s.company = $1 AND s.ref = $2`+seen, args...)
 }
 
 // Streams lists a company's sessions, newest first, from after the cursor of the
@@ -122,6 +127,7 @@ func (t *Tx) Streams(company string, after Cursor, max int) (list []Stream, err 
 		where += ` AND s.started_at <= $3 AND (s.started_at < $3 OR s.ref > $4)`
 		args = append(args, ns(after.StartedAt), after.Ref)
 	}
+	where += t.seen(func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) })
 	err = t.each(streamColumns+where+` ORDER BY s.started_at DESC, s.ref LIMIT $2`, args, func(scan func(...any) error) error {
 		var s Stream
 		if err := s.scan(scan); err != nil {
@@ -146,11 +152,11 @@ func (s Stream) Cursor() Cursor { return Cursor{StartedAt: s.StartedAt, Ref: s.R
 func (t *Tx) InsertStream(s Stream) error {
 	n, err := t.exec(`INSERT INTO streams (company, device, session, ref, tool, supporter, supporter_verified, direction, basis,
 		provenance, groups, started_at, opened_at, updated_at, acked, acked_hash, last_event_at, ended_at, end_reason,
-		withdrawn_at, objected_at, erased_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, 0, $14, 0, 0, '', 0, 0, 0)
+		withdrawn_at, objected_at, erased_at, owner)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, 0, $14, 0, 0, '', 0, 0, 0, $15)
 		ON CONFLICT (company, device, session) DO NOTHING`,
 		s.Company, s.Device, s.Session, s.Key.Ref(), s.Tool, s.Supporter, s.SupporterVerified, s.Direction, s.Basis,
-		s.Provenance, joinGroups(s.Groups), ns(s.StartedAt), ns(s.OpenedAt), []byte{})
+		s.Provenance, joinGroups(s.Groups), ns(s.StartedAt), ns(s.OpenedAt), []byte{}, s.Owner)
 	if err != nil || n == 0 {
 		return err
 	}

@@ -56,6 +56,10 @@ type engine interface {
 	explain(err error) error
 	// skip is appended to the choice of a job.
 	skip() string
+	// rows is how many rows one statement adds best. For PostgreSQL each statement
+	// is a round trip; the embedded one takes longer to bind many values than to
+	// take a row.
+	rows() int
 	// flush: see DB.Flush.
 	flush(ctx context.Context, db *DB) error
 	// inspect fills in what View cannot tell.
@@ -238,10 +242,12 @@ type Tx struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	skip  string
+	rows  int
 	jobs  bool     // a job was added: wake the workers after the commit
 	news  []string // devices to be told of a summary after the commit
 	audit []Audit  // rows that are written last, see writeAudit
 	sign  SignHead
+	sight *Sight // nil: everything is in sight
 	// reading: the rows of a statement are being read.
 	reading bool
 }
@@ -282,7 +288,10 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*T
 	if err != nil {
 		return db.engine.explain(fmt.Errorf("begin transaction: %w", err))
 	}
-	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.engine.skip()}
+	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.engine.skip(), rows: db.engine.rows()}
+	if s, ok := ctx.Value(sightKey{}).(Sight); ok {
+		t.sight = &s
+	}
 	if sign := db.sign.Load(); sign != nil {
 		t.sign = *sign
 	}

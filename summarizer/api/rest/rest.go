@@ -174,7 +174,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) admit(w http.ResponseWriter, r **http.Request, rt route) error {
 	c, err := s.caller(*r)
 	if err == nil {
-		*r = (*r).WithContext(context.WithValue((*r).Context(), callerKey{}, c))
+		// From here on, what is out of the caller's sight is not there.
+		*r = (*r).WithContext(store.WithSight(context.WithValue((*r).Context(), callerKey{}, c), c.Sight))
 	}
 	switch {
 	case rt.Needs == "": // whether a token was brought and counts, the operation says itself
