@@ -38,6 +38,7 @@ var pages = []page{
 	{"session", func(s *site) string { return "/s/" + s.printer }},
 	{"session-hostile", func(s *site) string { return "/s/" + s.hostile }},
 	{"codes", at("/codes")},
+	{"account", at("/account")},
 	{"users", at("/users")},
 	{"user", func(s *site) string { return "/users/" + s.person }},
 	{"tokens", at("/tokens")},
