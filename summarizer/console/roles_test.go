@@ -20,6 +20,7 @@ import (
 	"aval/agent/event"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
+	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/summary/sample"
 )
@@ -69,6 +70,13 @@ func (s *site) fillTenant(co *company.Service, mark string) *tenant {
 		return x.InsertStream(store.Stream{Key: key, Tool: "ssh", Supporter: mark, Direction: "outgoing", Basis: "consent", Provenance: "P2",
 			Groups: []event.Group{event.Windows}, StartedAt: time.Now(), OpenedAt: time.Now()})
 	}))
+	hook, _, err := s.hub.Of(co.ID(), co.Actor().String()).Create(ctx, integration.Endpoint{Kind: store.Webhook, Name: mark, Enabled: true,
+		Config: integration.Config{URL: "https://" + mark + ".example.com"}, Events: []string{store.Objection}}, integration.Secrets{})
+	must(err)
+	must(s.hub.Of(co.ID(), "server").Ping(ctx, hook.ID))
+	told, err := s.hub.Of(co.ID(), "server").Deliveries(ctx, "", "", "", 1)
+	must(err)
+	t.ids = append(t.ids, hook.ID, told[0].ID)
 	glass := "glass-" + mark
 	must(s.db.Tx(ctx, func(x *store.Tx) error {
 		return x.InsertBreakGlass(store.BreakGlass{ID: glass, Company: co.ID(), At: time.Now().Add(-time.Hour * 24 * 365), Reason: mark})
