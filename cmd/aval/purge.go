@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -81,9 +82,28 @@ func purge(dir string, unsent bool) (purged, error) {
 		return p, &ipc.Error{Code: ipc.CodeRefused, Message: fmt.Sprintf("%d events wait to be sent, so nothing is removed", p.Waiting),
 			Hint: "let the service send them, or lose them with --unsent"}
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := removeTree(dir); err != nil {
 		return p, fmt.Errorf("remove %s: %w", dir, err)
 	}
 	p.Removed = true
 	return p, nil
+}
+
+// removeTree removes a folder with all in it, one name after the other; links are
+// removed, not followed. (os.RemoveAll asks Windows for a way of removing that not
+// every file system has.)
+func removeTree(dir string) error {
+	var all []string
+	if err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		all = append(all, path)
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, path := range slices.Backward(all) {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -37,6 +37,7 @@ func main() {
 	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows; nothing else is made then")
 	flag.StringVar(&win.programs, "programs", "", "with -msi: folder with the programs for Windows, instead of building them")
 	flag.StringVar(&win.version, "msi-version", "", "with -msi: another version than that of the file, to try an upgrade")
+	flag.BoolVar(&win.wine, "wine", false, "with -msi: a package for tests under Wine, not for computers")
 	flag.StringVar(&win.cert, "cert", "", "with -msi: certificate that signs, PEM")
 	flag.StringVar(&win.key, "key", "", "with -msi: its key, PEM")
 	flag.Parse()
