@@ -12,6 +12,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/prompt"
 	"aval/agent/record"
+	"aval/agent/session/watch"
 )
 
 // aliveWithin is how long capture goes on after the last sign of life of the
@@ -72,6 +73,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 	if err := a.barred(c.Peer()); err != nil {
 		return ipc.DesktopRegisterResult{}, err
 	}
+	r.Display = watch.Display(r.Display)
 	if s := c.Peer().Session; s != "" { // the system says which one it is
 		r.LogindID, r.Display = s, "session-"+s
 	}
@@ -230,6 +232,7 @@ func (l *live) confined() bool {
 }
 
 func (a *Agent) byName(name string) (*desktop, bool) {
+	name = watch.Display(name)
 	for _, d := range a.desktops {
 		if d.id == name || d.reg.Display == name {
 			return d, true

@@ -17,6 +17,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/record"
 	"aval/agent/session"
+	"aval/agent/session/watch"
 	"aval/agent/store"
 	"aval/agent/uplink"
 	"aval/agent/wire"
@@ -357,6 +358,7 @@ func (a *Agent) takeIn(c *company) error {
 // openFor is the one open session of the person that nobody asks about; nil:
 // there is none, or more than one, and which is meant is not known.
 func (a *Agent) openFor(p ipc.Peer, desktop string) *live {
+	desktop = watch.Display(desktop)
 	var found *live
 	for _, l := range a.sessions {
 		if l.Guest != "" || l.decided == nil || l.outcome != consent.OutcomeNotRequested || l.unconfirmed || !a.mine(p, l) ||

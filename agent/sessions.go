@@ -42,6 +42,7 @@ type live struct {
 // begin registers a session and has it decided. A session that is live already
 // answers with where it stands: hooks may call twice.
 func (a *Agent) begin(s session.Session) (*live, error) {
+	s.Desktop = watch.Display(s.Desktop)
 	if l := a.find(s.Owner, s.Watcher, s.Name); l != nil {
 		return l, nil
 	}

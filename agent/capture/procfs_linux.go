@@ -133,13 +133,3 @@ func auditSession(pid int) string {
 	}
 	return s
 }
-
-// display brings a display's name into one form: ":10.0" and "unix:10" are ":10".
-func display(s string) string {
-	s = strings.TrimPrefix(s, "unix")
-	if host, num, ok := strings.Cut(s, ":"); ok {
-		num, _, _ = strings.Cut(num, ".")
-		return host + ":" + num
-	}
-	return s
-}

@@ -180,14 +180,6 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-func TestDisplay(t *testing.T) {
-	for in, want := range map[string]string{":10.0": ":10", "unix:10": ":10", ":10": ":10", "localhost:10.0": "localhost:10", "x": "x"} {
-		if got := display(in); got != want {
-			t.Errorf("%s: %s", in, got)
-		}
-	}
-}
-
 func TestSkipped(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"aval/agent/session/watch"
 )
 
 const (
@@ -44,7 +46,7 @@ type programWatch struct {
 // newProgramWatch begins to listen and takes note of what is there: all that
 // starts from its return on is seen.
 func newProgramWatch(scope Scope, started func(program), ended func(ending), missed func(int)) (*programWatch, error) {
-	scope.Display = display(scope.Display)
+	scope.Display = watch.Display(scope.Display)
 	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, strangers: make(chan int, 1024), guests: make(chan int, 64), flushed: time.Now()}
 	if scope.Leader > 0 {
 		if _, err := procStat(scope.Leader); err != nil {
@@ -344,7 +346,7 @@ func look(pid int, env bool) (seen, bool) {
 	s.cwd, _ = os.Readlink(procPath(pid, "cwd"))
 	if env {
 		vars := procStrings(pid, "environ")
-		s.display = display(lookup(vars, "DISPLAY"))
+		s.display = watch.Display(lookup(vars, "DISPLAY"))
 		s.hidden = lookup(vars, "RFB_X11VNC_PID") != "" // x11vnc's hooks run Aval
 	}
 	return s, true
@@ -362,7 +364,7 @@ func (w *programWatch) meet(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case pid := <-w.strangers:
-			if display(lookup(procStrings(pid, "environ"), "DISPLAY")) != w.scope.Display {
+			if watch.Display(lookup(procStrings(pid, "environ"), "DISPLAY")) != w.scope.Display {
 				continue
 			}
 			select {
@@ -405,7 +407,7 @@ func (w *programWatch) inScope(pid int, st procStatus) bool {
 		}
 		if w.scope.Display != "" {
 			if d := lookup(procStrings(cur, "environ"), "DISPLAY"); d != "" {
-				if display(d) != w.scope.Display {
+				if watch.Display(d) != w.scope.Display {
 					return false
 				}
 				if uid, ok := owner(cur); ok && uid == w.scope.UID {

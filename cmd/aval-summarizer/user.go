@@ -17,7 +17,7 @@ import (
 func (a *app) userCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "The company's people", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.userCreate(), a.userList(), a.userChange(), a.userDisable(), a.userEnable())
+	cmd.AddCommand(a.userCreate(), a.userList(), a.userChange(), a.userInvite(), a.userDisable(), a.userEnable())
 	return cmd
 }
 
@@ -121,6 +121,20 @@ func (a *app) userChange() *cobra.Command {
 	cmd.Flags().StringVar(&role, "role", "", "what they may do: "+roleWords())
 	cmd.Flags().StringVar(&log, "log", "", "on or off: their sessions are summarised")
 	return cmd
+}
+
+func (a *app) userInvite() *cobra.Command {
+	return a.companyStep("invite ID --data DIR", "Make a link with which a person sets a password and signs in, once",
+		"An earlier link of theirs ends. They need a name to sign in with (--login).", cobra.ExactArgs(1),
+		func(ctx context.Context, co *company.Service, args []string) error {
+			link, until, err := co.Invite(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(map[string]any{"link": link, "expires_at": until.UTC()}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s\nIt works once, until %s. Whoever has it becomes this person.\n", link, until.Format("2006-01-02 15:04"))
+			})
+		})
 }
 
 func (a *app) userDisable() *cobra.Command {

@@ -58,6 +58,9 @@ type site struct {
 
 	mu   sync.Mutex // guards cert
 	cert *certificate
+
+	issuersMu sync.Mutex // guards issuers
+	issuers   map[string]issuer
 }
 
 // Service is one company of a server, as one actor deals with it.

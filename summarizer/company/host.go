@@ -95,7 +95,7 @@ func Load(ctx context.Context, db *store.DB, o Options) (*Host, error) {
 }
 
 func host(db *store.DB, o Options) *Host {
-	h := &Host{site: &site{db: db, server: o.Server, now: o.Now, log: o.Log}, services: map[string]*Service{}}
+	h := &Host{site: &site{db: db, server: o.Server, now: o.Now, log: o.Log, issuers: map[string]issuer{}}, services: map[string]*Service{}}
 	if h.now == nil {
 		h.now = time.Now
 	}

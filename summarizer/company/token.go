@@ -132,9 +132,11 @@ func (s *Service) completeFirstStart(ctx context.Context) (*FirstStart, error) {
 		if signedIn, err = tx.AdminSignedIn(s.id); err != nil {
 			return err
 		}
-		if liveLink, err = tx.LiveAdminLink(Hash(secret), s.now()); err != nil {
+		company, err := tx.LiveAdminLink(Hash(secret), s.now())
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+		liveLink = err == nil && company == s.id
 		if enrolled, err = tx.HasDevices(s.id); err != nil {
 			return err
 		}

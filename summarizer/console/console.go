@@ -86,13 +86,29 @@ func New(db *store.DB, o Options) *Console {
 		if h == nil {
 			h = c.signedIn(rt.Needs, rt.serve)
 		}
-		mux.HandleFunc(rt.Method+" "+rt.Pattern, h)
+		mux.HandleFunc(rt.Method+" "+rt.Pattern, bounded(rt.Max, h))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusNotFound, "console.error.not_found")
 	})
 	c.mux = http.NewCrossOriginProtection().Handler(mux)
 	return c
+}
+
+// maxBody is the longest body of a request that is read, where the route says
+// nothing else: a form that people fill in.
+const maxBody = 64 << 10
+
+// bounded keeps f from reading more than max bytes; 0: maxBody. A form that is
+// longer has no values.
+func bounded(max int64, f http.HandlerFunc) http.HandlerFunc {
+	if max == 0 {
+		max = maxBody
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, max)
+		f(w, r)
+	}
 }
 
 // read is an embedded file; that it is there is decided when it is compiled.
@@ -135,6 +151,7 @@ type visitor struct {
 	company store.Company
 	co      *company.Service // as the visitor deals with it
 	actor   company.Actor
+	in      company.SignedIn
 	cat     *assets.Catalog
 }
 
@@ -146,7 +163,7 @@ func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter,
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := c.who(r)
 		switch {
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, company.ErrSignedOut):
 			if r.Method == http.MethodGet {
 				http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 				return
@@ -154,6 +171,8 @@ func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter,
 			c.fail(w, r, http.StatusForbidden, "console.error.signed_out")
 		case err != nil:
 			c.broken(w, r, err)
+		case !v.may(needs) && r.Method == http.MethodGet && r.URL.Path == "/" && c.first(v) != "":
+			http.Redirect(w, r, c.first(v), http.StatusSeeOther)
 		case !v.may(needs):
 			c.fail(w, r, http.StatusForbidden, "console.error.not_allowed")
 		default:
@@ -161,6 +180,16 @@ func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter,
 			f(w, r, v)
 		}
 	}
+}
+
+// first is the first page of the menu that a visitor may see; empty: none.
+func (c *Console) first(v visitor) string {
+	for _, rt := range c.routes() {
+		if rt.Menu != "" && v.may(rt.Needs) {
+			return strings.TrimSuffix(rt.Pattern, "{$}")
+		}
+	}
+	return ""
 }
 
 const langCookie = "__Host-aval-lang"
@@ -204,13 +233,17 @@ type frame struct {
 	Back     string // this page, for the language switch
 	Langs    []choice
 	Company  string // empty: nobody is signed in
-	Who      string // who is signed in; empty: a browser that came by a link
+	Who      string // who is signed in, by name or as what they came
+	Glass    []glassNote
 	Menu     []menuItem
 	Credits  string
 	Zone     string
 	T        func(key string) string
 	Selected string // the ref of the session that is shown
 }
+
+// glassNote tells an administrator that the glass was broken.
+type glassNote struct{ ID, Text, Reason string }
 
 type menuItem struct {
 	Path, Text string
@@ -243,6 +276,12 @@ func (c *Console) frame(r *http.Request, cat *assets.Catalog, title string) fram
 func (c *Console) frameOf(r *http.Request, v visitor, title string) frame {
 	f := c.frame(r, v.cat, title)
 	f.Company, f.Who = summary.Clean(v.company.Name, 60), summary.Clean(v.actor.Name, 60)
+	if f.Who == "" {
+		f.Who = v.cat.T("console.actor.link", nil)
+	}
+	for _, g := range v.in.Glass {
+		f.Glass = append(f.Glass, glassNote{g.ID, v.cat.T("console.glass.note", assets.Args{"when": c.when(v.cat, g.At), "address": g.Address}), summary.Clean(g.Reason, 500)})
+	}
 	for _, rt := range c.routes() {
 		if rt.Menu != "" && v.may(rt.Needs) {
 			path := strings.TrimSuffix(rt.Pattern, "{$}")

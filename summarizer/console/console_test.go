@@ -37,6 +37,8 @@ type site struct {
 	co   *company.Service // the one that the sample is of
 	url  string
 	srv  *httptest.Server
+
+	console *console.Console
 }
 
 func start(t *testing.T) *site {
@@ -59,9 +61,10 @@ func start(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host, Enrol: func() string { return "aval enroll --token-file T" }}))
+	con := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host, Enrol: func() string { return "aval enroll --token-file T" }})
+	srv := httptest.NewTLSServer(con)
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
-	return &site{t, db, host, co, srv.URL, srv}
+	return &site{t, db, host, co, srv.URL, srv, con}
 }
 
 func (s *site) link() string {

@@ -1,75 +1,72 @@
 package console
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"aval/assets"
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/summary"
 )
 
 const (
 	sessionCookie = "__Host-aval-session"
-	// idle and longest bound a sign-in: from the last use, and from the first.
-	idle    = 12 * time.Hour
-	longest = 7 * 24 * time.Hour
-	// touchEvery spares a write for each page.
-	touchEvery = 5 * time.Minute
+	// companyCookie remembers which company's people use this browser.
+	companyCookie = "__Host-aval-company"
 )
 
 // newLink makes a new administrator link. The folder's name is not told to
 // somebody who has not signed in.
 const newLink = "aval-summarizer token create --admin --data DIR"
 
-func hash(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
+// brought is the secret that a browser sent; empty: none.
+func brought(r *http.Request) string {
+	if k, err := r.Cookie(sessionCookie); err == nil {
+		return k.Value
+	}
+	return ""
 }
 
-// who is who sent r, or store.ErrNotFound.
+// from is where a request came from.
+func from(r *http.Request) company.Browser {
+	return company.Browser{Address: r.RemoteAddr, Agent: r.UserAgent(), Before: brought(r)}
+}
+
+// who is who sent r; company.ErrSignedOut.
 func (c *Console) who(r *http.Request) (v visitor, err error) {
-	k, err := r.Cookie(sessionCookie)
-	if err != nil {
-		return v, store.ErrNotFound
-	}
-	now := c.o.Now()
-	var s store.ConsoleSession
-	err = c.db.View(r.Context(), func(t *store.Tx) error {
-		if s, err = t.ConsoleSession(hash(k.Value), now); err != nil {
-			return err
-		}
-		v.company, err = t.Company(s.Company)
-		return err
-	})
-	if err != nil {
-		return v, err
-	}
-	if v.co, err = c.o.Host.Of(r.Context(), s.Company); err != nil {
-		return v, err
-	}
-	v.actor = company.Link
-	v.co = v.co.As(v.actor)
-	if now.Sub(s.LastUsedAt) < touchEvery {
-		return v, nil
-	}
-	expires := now.Add(idle)
-	if last := s.CreatedAt.Add(longest); expires.After(last) {
-		expires = last
-	}
-	return v, c.db.Tx(r.Context(), func(t *store.Tx) error { return t.TouchConsoleSession(s.Hash, now, expires) })
+	v.co, v.in, err = c.o.Host.SignedIn(r.Context(), brought(r))
+	v.company, v.actor = v.in.Company, v.in.Actor
+	return v, err
 }
 
-// signIn uses up the one-time link's token and signs the browser in. The
-// session's secret is always new: what the browser brought is worth nothing.
+// signInPage is where a person signs in, or an administrator link breaks the glass.
+type signInPage struct {
+	frame
+	Several      bool // which company must be said
+	Named, Login string
+	Wrong        string // what was wrong with the last try
+	Provider     string // the name of the company's identity provider; empty: there is none
+	CompanyID    string // known already
+	First        bool   // nobody can sign in yet but by the link
+	Command      string
+	Token        string // of the link that needs a reason
+	Reason       string
+	Whose        string
+}
+
+// signIn shows the form, or uses an administrator link up where it needs no reason.
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
 	if token == "" {
-		c.askForLink(w, r)
+		if _, err := c.who(r); err == nil {
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+			return
+		}
+		c.askPassword(w, r, http.StatusOK, signInPage{Named: r.URL.Query().Get("company")})
 		return
 	}
 	// A browser that looks ahead must not use the link up.
@@ -77,57 +74,126 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	secret, now := newSecret(), c.o.Now()
-	err := c.db.Tx(r.Context(), func(t *store.Tx) error {
-		co, err := t.UseAdminLink(hash(token), now)
-		if err != nil {
-			return err
-		}
-		if old, err := r.Cookie(sessionCookie); err == nil {
-			if err := t.DeleteConsoleSession(hash(old.Value), now); err != nil {
-				return err
-			}
-		}
-		if err := t.InsertConsoleSession(store.ConsoleSession{Hash: hash(secret), Company: co, CreatedAt: now, ExpiresAt: now.Add(idle)}); err != nil {
-			return err
-		}
-		return t.AddAudit(store.Audit{Company: co, At: now, Actor: company.Link.String(), Action: "console-signed-in"})
-	})
+	c.openLink(w, r, token, "")
+}
+
+// breakGlass uses an administrator link up with a reason.
+func (c *Console) breakGlass(w http.ResponseWriter, r *http.Request) {
+	c.openLink(w, r, r.PostFormValue("token"), r.PostFormValue("reason"))
+}
+
+func (c *Console) openLink(w http.ResponseWriter, r *http.Request, token, reason string) {
+	secret, err := c.o.Host.OpenLink(r.Context(), token, reason, from(r))
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		c.refuseLink(w, r)
+	case errors.Is(err, company.ErrBadLink):
+		// The same for a wrong, a used and an expired one.
+		c.link(w, r, http.StatusForbidden, "console.sign_in.refused")
+	case errors.Is(err, company.ErrNeedsReason):
+		p, status := signInPage{Token: token, Reason: reason}, http.StatusOK
+		cat := c.catalog(r, "")
+		if r.Method == http.MethodPost {
+			p.Wrong, status = cat.T("console.glass.short", nil), http.StatusUnprocessableEntity
+		}
+		s, _, err := c.o.Host.LinkFor(r.Context(), token)
+		if err != nil {
+			c.broken(w, r, err)
+			return
+		}
+		co, err := s.Company(r.Context())
+		if err != nil {
+			c.broken(w, r, err)
+			return
+		}
+		p.Whose = summary.Clean(co.Name, 60)
+		p.frame = c.frame(r, cat, cat.T("console.glass", nil))
+		p.Back = "/sign-in" // never the token
+		c.show(w, r, status, "glass", p)
 	case err != nil:
 		c.broken(w, r, err)
 	default:
-		setSession(w, secret, int(longest/time.Second))
+		setSession(w, secret)
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	}
 }
 
-func newSecret() string {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
-	return base64.RawURLEncoding.EncodeToString(b)
+// signInPassword signs a browser in with a password.
+func (c *Console) signInPassword(w http.ResponseWriter, r *http.Request) {
+	p := signInPage{Named: r.PostFormValue("company"), Login: strings.TrimSpace(r.PostFormValue("login"))}
+	co, err := c.o.Host.Named(r.Context(), p.Named)
+	var secret string
+	if err == nil {
+		secret, err = co.SignIn(r.Context(), p.Login, r.PostFormValue("password"), from(r))
+	}
+	cat := c.catalog(r, "")
+	switch {
+	case errors.Is(err, company.ErrWhichCompany):
+		p.Wrong = cat.T("console.sign_in.which", nil)
+		c.askPassword(w, r, http.StatusForbidden, p)
+	case errors.Is(err, company.ErrTooManyTries):
+		w.Header().Set("Retry-After", fmt.Sprint(int(company.TryWindow.Seconds())))
+		p.Wrong = cat.T("console.sign_in.too_many", nil)
+		c.askPassword(w, r, http.StatusTooManyRequests, p)
+	case errors.Is(err, company.ErrWrongPassword):
+		p.Wrong = cat.T("console.sign_in.wrong", nil)
+		c.askPassword(w, r, http.StatusForbidden, p)
+	case err != nil:
+		c.broken(w, r, err)
+	default:
+		setSession(w, secret)
+		setCompany(w, co.ID())
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	}
+}
+
+// askPassword shows the form.
+func (c *Console) askPassword(w http.ResponseWriter, r *http.Request, status int, p signInPage) {
+	cat := c.catalog(r, "")
+	var err error
+	if p.Several, err = c.o.Host.Several(r.Context()); err != nil {
+		c.broken(w, r, err)
+		return
+	}
+	if k, err := r.Cookie(companyCookie); err == nil && p.Named == "" {
+		p.Named = k.Value
+	}
+	co, err := c.o.Host.Named(r.Context(), p.Named)
+	switch {
+	case err == nil:
+		know, err := co.SignInBy(r.Context())
+		if err != nil {
+			c.broken(w, r, err)
+			return
+		}
+		p.First, p.Provider, p.CompanyID = !know.Possible, know.Provider, co.ID()
+		if p.Several {
+			if known, err := co.Company(r.Context()); err == nil {
+				p.Named = known.Name
+			}
+		}
+	case !errors.Is(err, company.ErrWhichCompany):
+		c.broken(w, r, err)
+		return
+	}
+	p.Command = newLink
+	p.frame = c.frame(r, cat, cat.T("console.sign_in", nil))
+	p.Back = "/sign-in"
+	c.show(w, r, status, "sign-in", p)
 }
 
 // setSession sets the cookie; the browser's end of its life is the longest one,
-// the store decides. A negative age takes it away.
-func setSession(w http.ResponseWriter, secret string, age int) {
+// the store decides. An empty secret takes it away.
+func setSession(w http.ResponseWriter, secret string) {
+	age := int(company.SignInLongest / time.Second)
+	if secret == "" {
+		age = -1
+	}
 	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: secret, Path: "/", MaxAge: age,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
-func (c *Console) askForLink(w http.ResponseWriter, r *http.Request) {
-	if _, err := c.who(r); err == nil {
-		http.Redirect(w, r, "/", http.StatusSeeOther)
-		return
-	}
-	c.link(w, r, http.StatusOK, "console.sign_in")
-}
-
-// refuseLink says the same of a wrong, a used and an expired link.
-func (c *Console) refuseLink(w http.ResponseWriter, r *http.Request) {
-	c.link(w, r, http.StatusForbidden, "console.sign_in.refused")
+func setCompany(w http.ResponseWriter, id string) {
+	http.SetCookie(w, &http.Cookie{Name: companyCookie, Value: id, Path: "/", MaxAge: 365 * 24 * 3600,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
 func (c *Console) link(w http.ResponseWriter, r *http.Request, status int, key string) {
@@ -139,15 +205,86 @@ func (c *Console) link(w http.ResponseWriter, r *http.Request, status int, key s
 }
 
 func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
-	if k, err := r.Cookie(sessionCookie); err == nil {
-		if err := c.db.Tx(r.Context(), func(t *store.Tx) error { return t.DeleteConsoleSession(hash(k.Value), c.o.Now()) }); err != nil {
+	if secret := brought(r); secret != "" {
+		if err := c.o.Host.SignOut(r.Context(), secret); err != nil {
 			c.broken(w, r, err)
 			return
 		}
 	}
-	setSession(w, "", -1)
+	setSession(w, "")
 	cat := c.catalog(r, "")
 	p := messagePage{frame: c.frame(r, cat, cat.T("console.signed_out", nil)), Heading: cat.T("console.signed_out", nil), Text: cat.T("console.signed_out.text", assets.Args{})}
 	p.Back = "/sign-in"
 	c.show(w, r, http.StatusOK, "message", p)
+}
+
+// invitationPage is where somebody who was invited sets a password.
+type invitationPage struct {
+	frame
+	Token, Name, Login, Whose string
+	Wrong                     string
+	Shortest                  int
+}
+
+// invitation shows whom a link invites; looking does not use it up.
+func (c *Console) invitation(w http.ResponseWriter, r *http.Request) {
+	c.invited(w, r, http.StatusOK, r.URL.Query().Get("token"), "")
+}
+
+func (c *Console) invited(w http.ResponseWriter, r *http.Request, status int, token, wrong string) {
+	s, u, err := c.o.Host.Invited(r.Context(), token)
+	if errors.Is(err, company.ErrBadLink) {
+		c.fail(w, r, http.StatusForbidden, "console.invitation.refused")
+		return
+	}
+	var co store.Company
+	if err == nil {
+		co, err = s.Company(r.Context())
+	}
+	if err != nil {
+		c.broken(w, r, err)
+		return
+	}
+	cat := c.catalog(r, co.Lang)
+	p := invitationPage{frame: c.frame(r, cat, cat.T("console.invitation", nil)), Token: token, Name: summary.Clean(u.Name, 60),
+		Login: u.Login, Whose: summary.Clean(co.Name, 60), Wrong: wrong, Shortest: company.PasswordShortest}
+	p.Back = "/sign-in" // never the token
+	c.show(w, r, status, "invitation", p)
+}
+
+// accept sets the password of somebody who was invited, and signs them in.
+func (c *Console) accept(w http.ResponseWriter, r *http.Request) {
+	token, password := r.PostFormValue("token"), r.PostFormValue("password")
+	cat := c.catalog(r, "")
+	if password != r.PostFormValue("again") {
+		c.invited(w, r, http.StatusUnprocessableEntity, token, cat.T("console.password.differ", nil))
+		return
+	}
+	s, _, err := c.o.Host.Invited(r.Context(), token)
+	var secret string
+	if err == nil {
+		secret, err = c.o.Host.Accept(r.Context(), token, password, from(r))
+	}
+	var said *company.Said
+	switch {
+	case errors.As(err, &said):
+		c.invited(w, r, http.StatusUnprocessableEntity, token, saidText(cat, err))
+	case errors.Is(err, company.ErrBadLink):
+		c.fail(w, r, http.StatusForbidden, "console.invitation.refused")
+	case err != nil:
+		c.broken(w, r, err)
+	default:
+		setSession(w, secret)
+		setCompany(w, s.ID())
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	}
+}
+
+// saidText is a company.Said in the page's language; empty where err is none.
+func saidText(cat *assets.Catalog, err error) string {
+	var said *company.Said
+	if !errors.As(err, &said) {
+		return ""
+	}
+	return cat.T("console.said."+said.Key, assets.Args(said.Args))
 }

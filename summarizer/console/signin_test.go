@@ -17,7 +17,7 @@ func TestSignIn(t *testing.T) {
 	s := start(t)
 	b := s.browser("en")
 	for _, p := range []string{"/", "/s/00000000000000000000"} {
-		if res, body := b.do("GET", p); res.Request.URL.Path != "/sign-in" || !strings.Contains(body, "administrator link") || strings.Contains(body, "Example Support") {
+		if res, body := b.do("GET", p); res.Request.URL.Path != "/sign-in" || !strings.Contains(body, "first-start/admin-link") || strings.Contains(body, "Example Support") {
 			t.Errorf("%s without a sign-in leads to %s", p, res.Request.URL)
 		}
 	}

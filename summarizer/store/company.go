@@ -272,11 +272,11 @@ func (t *Tx) HasDevices(company string) (bool, error) {
 	return n > 0, err
 }
 
-// LiveAdminLink tells whether an administrator link with this hash can be used at now.
-func (t *Tx) LiveAdminLink(hash []byte, now time.Time) (bool, error) {
-	var n int64
-	err := t.one(`SELECT COUNT(*) FROM admin_links WHERE hash = $1 AND used_at = 0 AND expires_at > $2`, []any{hash, ns(now)}, &n)
-	return n > 0, err
+// LiveAdminLink returns the company of an administrator link that can be used at
+// now; ErrNotFound otherwise.
+func (t *Tx) LiveAdminLink(hash []byte, now time.Time) (company string, err error) {
+	err = t.one(`SELECT company FROM admin_links WHERE hash = $1 AND used_at = 0 AND expires_at > $2`, []any{hash, ns(now)}, &company)
+	return company, err
 }
 
 // found turns "no row changed" into ErrNotFound.

@@ -40,8 +40,13 @@ func (b *Browser) Keys() error {
 	if err != nil {
 		return fmt.Errorf("count what can be reached: %w", err)
 	}
+	// A date is four stops: its three parts and the calendar.
+	dates, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](`document.querySelectorAll('input[type=date]').length`))
+	if err != nil {
+		return fmt.Errorf("count dates: %w", err)
+	}
 	reached := map[int]bool{}
-	for range want + 3 {
+	for range want + 3 + 3*dates {
 		if err := chromedp.Do(b.ctx, chromedp.KeyEvent(kb.Tab)); err != nil {
 			return fmt.Errorf("press Tab: %w", err)
 		}

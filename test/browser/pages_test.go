@@ -38,6 +38,11 @@ var pages = []page{
 	{"session", func(s *site) string { return "/s/" + s.printer }},
 	{"session-hostile", func(s *site) string { return "/s/" + s.hostile }},
 	{"codes", at("/codes")},
+	{"users", at("/users")},
+	{"user", func(s *site) string { return "/users/" + s.person }},
+	{"tokens", at("/tokens")},
+	{"audit", at("/audit")},
+	{"me-link", at("/me")},
 }
 
 // guests are pages that nobody signs in for.
@@ -51,6 +56,7 @@ type site struct {
 	host             *company.Host
 	url              string
 	printer, hostile string // refs of sessions
+	person           string // the id of a user
 }
 
 func start(t *testing.T) *site {
@@ -67,6 +73,9 @@ func start(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://support.example.com:8443"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.people(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Enrol: func() string { return "aval enroll --token-file T" }}))
@@ -111,6 +120,27 @@ func (s *site) fill(ctx context.Context) error {
 	}
 }
 
+// people adds some, who cannot sign in yet, and a token.
+func (s *site) people(ctx context.Context) error {
+	co, err := s.host.Of(ctx, sample.Company)
+	if err != nil {
+		return err
+	}
+	co = co.As(company.Command)
+	for i, n := range []company.NewUser{{Name: "Ana Souza", Login: "ana.souza@example.com", Role: company.Supporter, Team: "Atendimento"},
+		{Name: "Caio Prado", Login: "caio@example.com", Role: company.Editor, Unlogged: true}, {Name: "Davi Nunes", Role: company.Viewer}} {
+		u, err := co.CreateUser(ctx, n)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			s.person = u.ID
+		}
+	}
+	_, _, err = co.CreateAPIToken(ctx, company.NewAPIToken{Name: "Relatório noturno", Scopes: []company.Permission{company.SessionsRead, company.SummariesRead}})
+	return err
+}
+
 // link signs a browser in.
 func (s *site) link(t *testing.T) string {
 	t.Helper()
@@ -134,10 +164,10 @@ func open(t *testing.T) *browser.Browser {
 	return b
 }
 
-// TestPages judges every page in every view, and keeps a picture of each in
-// out/pages (or in the folder that AVAL_PAGES names).
-func TestPages(t *testing.T) {
-	s, b := start(t), open(t)
+// judge looks at a page in every view, and keeps a picture of each in out/pages
+// (or in the folder that AVAL_PAGES names).
+func judge(t *testing.T, s *site, b *browser.Browser, p page) {
+	t.Helper()
 	out := os.Getenv("AVAL_PAGES")
 	if out == "" {
 		out = filepath.Join("..", "..", "out", "pages")
@@ -145,40 +175,43 @@ func TestPages(t *testing.T) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	judge := func(t *testing.T, p page) {
-		for _, v := range browser.Views() {
-			if err := b.Set(v); err != nil {
-				t.Fatal(err)
-			}
-			if err := b.Go(s.url + "/lang?to=" + v.Lang + "&back=" + strings.ReplaceAll(p.path(s), "&", "%26")); err != nil {
-				t.Errorf("%s: %v", v.Name(), err)
-				continue
-			}
-			r, err := b.Look()
-			if err != nil {
-				t.Fatalf("%s: %v", v.Name(), err)
-			}
-			if err := os.WriteFile(filepath.Join(out, p.name+"-"+v.Name()+".png"), r.Picture, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if err := r.Err(); err != nil {
-				t.Errorf("%s: %v", v.Name(), err)
-			}
-			if v.Lang == "pt-BR" && !v.Dark {
-				if err := b.Keys(); err != nil {
-					t.Errorf("%s: by keyboard: %v", v.Name(), err)
-				}
+	for _, v := range browser.Views() {
+		if err := b.Set(v); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Go(s.url + "/lang?to=" + v.Lang + "&back=" + strings.ReplaceAll(p.path(s), "&", "%26")); err != nil {
+			t.Errorf("%s: %v", v.Name(), err)
+			continue
+		}
+		r, err := b.Look()
+		if err != nil {
+			t.Fatalf("%s: %v", v.Name(), err)
+		}
+		if err := os.WriteFile(filepath.Join(out, p.name+"-"+v.Name()+".png"), r.Picture, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Err(); err != nil {
+			t.Errorf("%s: %v", v.Name(), err)
+		}
+		if v.Lang == "pt-BR" && !v.Dark {
+			if err := b.Keys(); err != nil {
+				t.Errorf("%s: by keyboard: %v", v.Name(), err)
 			}
 		}
 	}
+}
+
+// TestPages judges every page of the two tables.
+func TestPages(t *testing.T) {
+	s, b := start(t), open(t)
 	for _, p := range guests {
-		t.Run(p.name, func(t *testing.T) { judge(t, p) })
+		t.Run(p.name, func(t *testing.T) { judge(t, s, b, p) })
 	}
 	if err := b.Go(s.link(t)); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range pages {
-		t.Run(p.name, func(t *testing.T) { judge(t, p) })
+		t.Run(p.name, func(t *testing.T) { judge(t, s, b, p) })
 	}
 }
 

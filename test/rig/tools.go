@@ -94,13 +94,8 @@ func (r *Rig) StartXrdp() (*RDP, error) {
 	if out, err := set.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("set its password: %w: %s", err, out)
 	}
-	if err := os.WriteFile(home+"/startwm.sh", []byte("#!/bin/sh\necho $$ >"+home+"/wm.pid\nexec openbox\n"), 0o755); err != nil {
+	if err := errors.Join(d.Begins(""), os.Chown(home, d.UID, d.UID)); err != nil {
 		return nil, err
-	}
-	for _, f := range []string{home, home + "/startwm.sh"} {
-		if err := os.Chown(f, d.UID, d.UID); err != nil {
-			return nil, err
-		}
 	}
 	var paths []string
 	for name, set := range map[string]map[string]string{
@@ -134,6 +129,27 @@ func (r *Rig) StartXrdp() (*RDP, error) {
 		return nil, err
 	}
 	return d, r.listens(d.Server, port)
+}
+
+// Begins has the sessions that begin from now on start with a line of shell.
+func (d *RDP) Begins(line string) error {
+	f := d.home + "/startwm.sh"
+	err := os.WriteFile(f, []byte("#!/bin/sh\necho $$ >"+d.home+"/wm.pid\n"+line+"\nexec openbox\n"), 0o755)
+	return errors.Join(err, os.Chown(f, d.UID, d.UID))
+}
+
+// Desktop connects to a session's own display, as its user may.
+func (d *RDP) Desktop(name string) (*Display, error) {
+	before, was := os.LookupEnv("XAUTHORITY")
+	if err := os.Setenv("XAUTHORITY", d.home+"/.Xauthority"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if os.Unsetenv("XAUTHORITY"); was {
+			os.Setenv("XAUTHORITY", before)
+		}
+	}()
+	return d.r.OpenDisplay(name)
 }
 
 // endAll ends what is left of an account's programs.

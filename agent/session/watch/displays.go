@@ -28,3 +28,13 @@ func scopeSession(cgroup string) string {
 	}
 	return ""
 }
+
+// Display brings a display's name into one form: ":10.0" and "unix:10" are ":10".
+func Display(s string) string {
+	s = strings.TrimPrefix(s, "unix")
+	if host, num, ok := strings.Cut(s, ":"); ok {
+		num, _, _ = strings.Cut(num, ".")
+		return host + ":" + num
+	}
+	return s
+}
