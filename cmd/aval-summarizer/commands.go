@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,11 +12,13 @@ import (
 
 	"aval/agent/record"
 	"aval/summarizer/api"
+	v1 "aval/summarizer/api/v1"
 	"aval/summarizer/summary/runner"
 )
 
 func (a *app) exportCmd() *cobra.Command {
 	var session string
+	var far *remote
 	cmd := &cobra.Command{
 		Use: "export --data DIR [--session TOOL/ID]", Short: "Write sessions with their events and summaries as JSON",
 		Long: `Writes {"sessions": [{"id", "tool", "supporter", "events": […], "summary", …}]} to
@@ -23,6 +26,13 @@ standard output, newest first. It only reads, and works while the server runs
 as well as without it. The output is always JSON, with --json or without.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := far.client()
+			if err != nil {
+				return err
+			}
+			if client != nil {
+				return a.exportFrom(cmd.Context(), client, session)
+			}
 			db, err := a.beside(cmd.Context())
 			if err != nil {
 				return err
@@ -36,8 +46,50 @@ as well as without it. The output is always JSON, with --json or without.`,
 		},
 	}
 	a.dataFlag(cmd)
+	far = a.remoteFlags(cmd)
 	cmd.Flags().StringVar(&session, "session", "", "only the session with this id (TOOL/ID)")
 	return cmd
+}
+
+// exportFrom writes what export writes, of one company, by the API of a server
+// elsewhere.
+func (a *app) exportFrom(ctx context.Context, client *v1.ClientWithResponses, session string) error {
+	first, found, after := true, false, ""
+	fmt.Fprint(a.out, `{"sessions":[`)
+	for {
+		page, err := client.ListSessionsWithResponse(ctx, &v1.ListSessionsParams{After: maybe(after)})
+		if err != nil {
+			return reached(err)
+		}
+		if err := answered(page.StatusCode(), page.Body); err != nil {
+			return err
+		}
+		for _, s := range page.JSON200.Sessions {
+			if session != "" && s.Session != session {
+				continue
+			}
+			one, err := client.GetSessionWithResponse(ctx, s.Id.String())
+			if err != nil {
+				return reached(err)
+			}
+			if err := answered(one.StatusCode(), one.Body); err != nil {
+				return err
+			}
+			if found = true; !first {
+				fmt.Fprint(a.out, ",")
+			}
+			first = false
+			fmt.Fprintf(a.out, "\n%s", strings.TrimSpace(string(one.Body)))
+		}
+		if after = page.JSON200.Next; after == "" {
+			break
+		}
+	}
+	fmt.Fprint(a.out, "\n]}\n")
+	if session != "" && !found {
+		return fmt.Errorf("%w; leave --session out to see all", api.ErrNoSession)
+	}
+	return nil
 }
 
 // quoteArg shows a path as a POSIX shell reads it back.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,8 +31,31 @@ folder replaces the rules that are compiled in ('credits rules' prints them).`,
 }
 
 func (a *app) creditsShow() *cobra.Command {
-	return a.companyStep("show --data DIR", "Show the balance, its lots, and the orders", "", cobra.NoArgs,
+	cmd := a.companyStep("show --data DIR", "Show the balance, its lots, and the orders", "", cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error { return a.account(ctx, co) })
+	far, beside := a.remoteFlags(cmd), cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := far.client()
+		if err != nil || client == nil {
+			if err == nil {
+				err = beside(cmd, args)
+			}
+			return err
+		}
+		res, err := client.GetCreditsWithResponse(cmd.Context())
+		if err != nil {
+			return reached(err)
+		}
+		if err := answered(res.StatusCode(), res.Body); err != nil {
+			return err
+		}
+		var acc credit.Account
+		if err := json.Unmarshal(res.Body, &acc); err != nil {
+			return fmt.Errorf("read the server's answer: %w", err)
+		}
+		return a.printAccount(acc)
+	}
+	return cmd
 }
 
 // account prints the company's account.
@@ -40,6 +64,10 @@ func (a *app) account(ctx context.Context, co *company.Service) error {
 	if err != nil {
 		return err
 	}
+	return a.printAccount(acc)
+}
+
+func (a *app) printAccount(acc credit.Account) error {
 	return a.print(acc, func(w io.Writer) {
 		zone, err := credit.LoadZone(acc.Zone)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,7 +47,7 @@ func TestScripts(t *testing.T) {
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"accept": accept, "code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term, "tamper": tamper,
+			"accept": accept, "code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term, "tamper": tamper, "userid": userID, "pin": pin, "samejson": sameJSON,
 		},
 	})
 }
@@ -180,5 +181,33 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	if got := st.Mode().Perm().String(); got != args[0] {
 		ts.Fatalf("%s is %s, not %s", args[1], got, args[0])
+	}
+}
+
+// userid FILE: the id in the JSON of user create becomes $USER.
+func userID(ts *testscript.TestScript, _ bool, args []string) {
+	var u struct {
+		ID string `json:"id"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &u))
+	ts.Setenv("USER", u.ID)
+}
+
+// pin FILE: the pin in a token file becomes $PIN.
+func pin(ts *testscript.TestScript, _ bool, args []string) {
+	var f struct {
+		Pin string `json:"pin"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &f))
+	ts.Setenv("PIN", f.Pin)
+}
+
+// samejson A B: both files hold the same value.
+func sameJSON(ts *testscript.TestScript, _ bool, args []string) {
+	var a, b any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &a))
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &b))
+	if !reflect.DeepEqual(a, b) {
+		ts.Fatalf("they differ:\n%s\n%s", ts.ReadFile(args[0]), ts.ReadFile(args[1]))
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"aval/agent/wire"
 	"aval/assets"
 	"aval/summarizer/api"
+	"aval/summarizer/api/rest"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/credit"
@@ -78,6 +79,7 @@ type server struct {
 	co      *company.Host
 	ingest  *ingest.Server
 	hub     *integration.Hub
+	api     *rest.Server
 	health  *api.Health
 	http    *http.Server
 	listen  net.Listener
@@ -159,6 +161,9 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if s.hub, err = integration.New(s.db, integration.Options{Allow: f.allow, Server: s.co.Server(), Log: a.log}); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
+	if s.api, err = rest.New(s.db, rest.Options{Host: s.co, Hub: s.hub, Log: a.log}); err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
+	}
 	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version})
 	s.health = api.NewHealth(s.db, version)
 	s.http = &http.Server{
@@ -204,8 +209,7 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.SignInPath, s.co.SignInStart())
 	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
-	mux.Handle(company.CodesPath, s.co.CodesAPI())
-	mux.Handle(company.AnnouncePath, s.co.AnnounceAPI())
+	mux.Handle("/api/", s.api)
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
 	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))

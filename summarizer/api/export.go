@@ -118,7 +118,7 @@ func Each(ctx context.Context, db *store.DB, session string, f func(Session) err
 						continue
 					}
 					found = true
-					s, err := read(t, st)
+					s, err := Read(t, st)
 					if err != nil {
 						return fmt.Errorf("export %s: %w", st.Session, err)
 					}
@@ -140,7 +140,8 @@ func Each(ctx context.Context, db *store.DB, session string, f func(Session) err
 	return err
 }
 
-func read(t *store.Tx, st store.Stream) (Session, error) {
+// Read is one session in an export.
+func Read(t *store.Tx, st store.Stream) (Session, error) {
 	s := Session{ID: st.Session, Ref: st.Ref, Company: st.Company, Device: st.Device, DeviceName: st.DeviceName, Tool: st.Tool,
 		Supporter: st.Supporter, SupporterVerified: st.SupporterVerified, Direction: string(st.Direction), Basis: string(st.Basis),
 		Provenance: string(st.Provenance), Groups: st.Groups, StartedAt: st.StartedAt, EndedAt: st.EndedAt, EndReason: st.EndReason,
@@ -154,7 +155,7 @@ func read(t *store.Tx, st store.Stream) (Session, error) {
 		return s, err
 	}
 	for _, e := range events {
-		s.Events = append(s.Events, flat(e))
+		s.Events = append(s.Events, Flat(e))
 	}
 	sum, err := t.Summary(st.Key)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -173,8 +174,8 @@ func read(t *store.Tx, st store.Stream) (Session, error) {
 	return s, readRecords(t, st.Key, &s)
 }
 
-// flat puts an event's own fields beside those that all events have, which win.
-func flat(e store.StoredEvent) map[string]any {
+// Flat puts an event's own fields beside those that all events have, which win.
+func Flat(e store.StoredEvent) map[string]any {
 	m := map[string]any{}
 	for k, v := range e.Fields {
 		m[k] = v

@@ -218,9 +218,9 @@ func (v viewer) device(d store.Device) Device {
 func managed(d store.Device) error {
 	switch {
 	case d.Code != "":
-		return fmt.Errorf("%s is the key of one session and no computer of the company's", d.ID)
+		return wrongf("%s is the key of one session and no computer of the company's", d.ID)
 	case d.Account != "":
-		return fmt.Errorf("on %s somebody is signed in to their account: it is no computer of the company's", d.ID)
+		return wrongf("on %s somebody is signed in to their account: it is no computer of the company's", d.ID)
 	}
 	return nil
 }
@@ -245,7 +245,7 @@ func (s *Service) deviceFor(tx *store.Tx, which string) (store.Device, error) {
 	case 0:
 		return d, ErrNoDevice
 	}
-	return d, fmt.Errorf("there are several devices named %q: name one by its id (device list)", which)
+	return d, wrongf("there are several devices named %q: name one by its id (device list)", which)
 }
 
 // RenameDevice changes what a computer is called here; the empty name is the one

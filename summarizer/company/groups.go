@@ -81,7 +81,7 @@ func (s *Service) Group(ctx context.Context, which string) (out Group, err error
 func checkTitle(name string) error {
 	if n := utf8.RuneCountInString(name); n == 0 || n > maxPolicyName || strings.TrimSpace(name) != name ||
 		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return fmt.Errorf("a name has 1 to %d printable characters and no space around them", maxPolicyName)
+		return wrongf("a name has 1 to %d printable characters and no space around them", maxPolicyName)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (s *Service) CreateGroup(ctx context.Context, name string) (Group, error) {
 	return Group{ID: g.ID, Name: name, CreatedAt: g.CreatedAt}, nil
 }
 
-func taken(what, name string) error { return fmt.Errorf("there is a %s named %q already", what, name) }
+func taken(what, name string) error { return wrongf("there is a %s named %q already", what, name) }
 
 // RenameGroup names a group anew.
 func (s *Service) RenameGroup(ctx context.Context, which, name string) error {

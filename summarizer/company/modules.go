@@ -58,9 +58,9 @@ func (s *Service) CreateModule(ctx context.Context, name string, enabled bool, d
 	name = cleanName(strings.TrimSpace(name))
 	switch {
 	case name == "" || len(name) > maxSupporter:
-		return Module{}, nil, errors.New("create module: a name of at most 100 characters is needed")
+		return Module{}, nil, wrongf("create module: a name of at most 100 characters is needed")
 	case days < 1 || days > maxModuleDays:
-		return Module{}, nil, fmt.Errorf("create module: it stands for 1 to %d days", maxModuleDays)
+		return Module{}, nil, wrongf("create module: it stands for 1 to %d days", maxModuleDays)
 	case s.server == "":
 		return Module{}, nil, errors.New("create module: the server's address is not known; start the server once")
 	}
@@ -85,7 +85,7 @@ func (s *Service) CreateModule(ctx context.Context, name string, enabled bool, d
 		return s.note(tx, entry{kind: ChangeModule, action: "module-created", subject: m.ID, name: name, new: map[string]any{"enabled": enabled, "expires_at": m.ExpiresAt}})
 	})
 	if errors.Is(err, store.ErrExists) {
-		return Module{}, nil, fmt.Errorf("create module: there is one named %q already", name)
+		return Module{}, nil, wrongf("create module: there is one named %q already", name)
 	}
 	if err == nil {
 		_, err = record.OpenModule(file) // what nobody could open is not given away
@@ -142,7 +142,7 @@ func (s *Service) undoSwitch(tx *store.Tx, c store.Change) error {
 		return ErrChangedSince
 	}
 	if err := s.switchModule(tx, m, !m.Enabled, c.Number); errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("module %q was revoked", m.Name)
+		return wrongf("module %q was revoked", m.Name)
 	} else if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func (s *Service) Policy(ctx context.Context, name string) (out Policy, err erro
 }
 
 func noPolicy(name string) error {
-	return fmt.Errorf("there is no policy %q: aval-summarizer policy list shows them", name)
+	return wrongf("there is no policy %q: aval-summarizer policy list shows them", name)
 }
 
 func describe(tx *store.Tx, p store.Policy, assigned map[string]string, groups []store.DeviceGroup) (Policy, error) {
@@ -254,7 +254,7 @@ func (s *Service) AssignPolicy(ctx context.Context, name string, to Target) erro
 				return err
 			}
 			if p.Version == 0 {
-				return fmt.Errorf("policy %q was never published: publish it first", name)
+				return wrongf("policy %q was never published: publish it first", name)
 			}
 		}
 		kind, which, _ := strings.Cut(string(to), ":")
@@ -276,7 +276,7 @@ func (s *Service) AssignPolicy(ctx context.Context, name string, to Target) erro
 			to, which = ToDevice(d.ID), d.Name
 		case string(ToAll):
 		default:
-			return fmt.Errorf("a policy cannot be assigned to %q", to)
+			return wrongf("a policy cannot be assigned to %q", to)
 		}
 		return s.assign(tx, to, which, p.ID, 0)
 	})

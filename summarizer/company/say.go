@@ -28,6 +28,14 @@ func sayf(key, format string, args ...any) error {
 	return s
 }
 
+// Wrong is an error of what was asked for, as Said, where only commands and
+// programs ask: its sentence is English.
+type Wrong struct{ text string }
+
+func (w *Wrong) Error() string { return w.text }
+
+func wrongf(format string, args ...any) error { return &Wrong{fmt.Sprintf(format, args...)} }
+
 // changes writes the audit row of a change: the thing before and after it, as
 // JSON; nil: it was not there. Neither may hold a secret.
 func (s *Service) changes(tx *store.Tx, action, subject, detail string, before, after any) error {

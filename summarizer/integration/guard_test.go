@@ -15,6 +15,7 @@ import (
 
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // inside are ways to write an address of the server's own network, with what a
@@ -178,7 +179,7 @@ func FuzzAddress(f *testing.F) {
 	for _, in := range inside {
 		f.Add(strings.ReplaceAll(in.url, "%d", "1"))
 	}
-	db, err := store.Open(f.Context(), f.TempDir())
+	db, err := store.Open(f.Context(), storetest.Dir(f))
 	if err != nil {
 		f.Fatal(err)
 	}

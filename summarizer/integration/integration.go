@@ -206,7 +206,7 @@ func (h *Hub) fill(row *store.Endpoint, e Endpoint, s Secrets) error {
 		return fmt.Errorf("encode endpoint: %w", err)
 	}
 	row.Name, row.Config, row.Events, row.Enabled = e.Name, string(raw), e.Events, e.Enabled
-	row.Secrets, err = h.seal.seal(s, row.Company+"/"+row.ID)
+	row.Secrets, err = h.lock(s, row.Company+"/"+row.ID)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -426,6 +427,11 @@ func (f *far) gone(t rapid.TB, c remoteCase, n int) {
 // (serviceNow.noted) a note stands twice after unheard or halfDone; without find
 // before a record is made there are two records.
 func TestRemoteExactlyOnce(t *testing.T) {
+	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
+		if err := f.Value.Set("30"); err != nil { // each of them takes a dozen transactions
+			t.Fatal(err)
+		}
+	}
 	for _, c := range remotes {
 		t.Run(c.name, func(t *testing.T) {
 			h := open(t)

@@ -60,6 +60,28 @@ func openSealer(dir string) (*sealer, error) {
 	return &sealer{aead}, err
 }
 
+// Seal seals what must not lie open in the store; place is bound to it.
+func (h *Hub) Seal(raw []byte, place string) []byte {
+	nonce := make([]byte, h.seal.aead.NonceSize())
+	rand.Read(nonce)
+	return h.seal.aead.Seal(nonce, nonce, raw, []byte(place))
+}
+
+// Unseal opens what Seal sealed for the same place.
+func (h *Hub) Unseal(sealed []byte, place string) ([]byte, error) {
+	n := h.seal.aead.NonceSize()
+	if len(sealed) < n {
+		return nil, errUnsealed
+	}
+	raw, err := h.seal.aead.Open(nil, sealed[:n], sealed[n:], []byte(place))
+	if err != nil {
+		return nil, errUnsealed
+	}
+	return raw, nil
+}
+
+var errUnsealed = errors.New("what is sealed cannot be read with this server's key: put the key back from a backup, or enter it anew")
+
 // newKey makes the key once: of two programs that start together both have the
 // one whose link came first.
 func newKey(file string) ([]byte, error) {
@@ -83,24 +105,18 @@ func newKey(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-func (s *sealer) seal(v Secrets, place string) ([]byte, error) {
+func (h *Hub) lock(v Secrets, place string) ([]byte, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("seal secrets: %w", err)
 	}
-	nonce := make([]byte, s.aead.NonceSize())
-	rand.Read(nonce)
-	return s.aead.Seal(nonce, nonce, raw, []byte(place)), nil
+	return h.Seal(raw, "secrets/"+place), nil
 }
 
 func (h *Hub) open(e store.Endpoint) (v Secrets, err error) {
-	n := h.seal.aead.NonceSize()
-	if len(e.Secrets) < n {
-		return v, errors.New("open secrets: too short")
-	}
-	raw, err := h.seal.aead.Open(nil, e.Secrets[:n], e.Secrets[n:], []byte(e.Company+"/"+e.ID))
+	raw, err := h.Unseal(e.Secrets, "secrets/"+e.Company+"/"+e.ID)
 	if err != nil {
-		return v, errors.New("the secrets cannot be read with this server's key: enter them anew, or put the key back from a backup")
+		return v, err
 	}
 	return v, json.Unmarshal(raw, &v)
 }

@@ -1,6 +1,12 @@
 package store
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"aval/agent/consent"
+)
 
 // ReportNote is what people add to the report of a session.
 type ReportNote struct {
@@ -22,4 +28,92 @@ func (t *Tx) PutReportNote(k Key, n ReportNote) error {
 		ON CONFLICT (company, device, session) DO UPDATE SET billing_state = excluded.billing_state, note = excluded.note, updated_at = excluded.updated_at`,
 		k.Company, k.Device, k.Session, n.BillingState, n.Note, ns(n.UpdatedAt))
 	return err
+}
+
+// Report is a session that has ended, with what people added to it.
+type Report struct {
+	Stream
+	Note ReportNote
+}
+
+// ReportFilter chooses reports; a zero field chooses all but for Company and
+// Direction, which are needed.
+type ReportFilter struct {
+	Company    string
+	Direction  consent.Direction
+	From, To   time.Time // of the end: From is in, To is not
+	Supporter  string    // the whole name; case does not count
+	User       string    // a user's id; callers turn it into Supporter
+	Device     string
+	DeviceName string // the whole name; case does not count
+	Code       *bool  // begun by a session code, or not
+	After      ReportCursor
+}
+
+// ReportCursor is a place in the list of Reports.
+type ReportCursor struct {
+	EndedAt time.Time
+	Ref     string
+}
+
+// countedReports is how far Reports counts what comes after a page.
+const countedReports = 100_000
+
+// Reports lists ended sessions, newest end first, at most max, and how many come
+// after them, which is counted up to countedReports.
+func (t *Tx) Reports(f ReportFilter, max int) (list []Report, left int64, err error) {
+	where, args := ` WHERE s.company = $1 AND s.direction = $2 AND s.ended_at > 0`, []any{f.Company, string(f.Direction)}
+	add := func(cond string, values ...any) {
+		places := make([]any, len(values))
+		for i, v := range values {
+			args = append(args, v)
+			places[i] = len(args)
+		}
+		where += fmt.Sprintf(cond, places...)
+	}
+	if !f.From.IsZero() {
+		add(` AND s.ended_at >= $%d`, ns(f.From))
+	}
+	if !f.To.IsZero() {
+		add(` AND s.ended_at < $%d`, ns(f.To))
+	}
+	if f.Supporter != "" {
+		add(` AND LOWER(s.supporter) = LOWER($%d)`, f.Supporter)
+	}
+	if f.Device != "" {
+		add(` AND s.device = $%d`, f.Device)
+	}
+	if f.DeviceName != "" {
+		add(` AND s.device IN (SELECT d.id FROM devices d WHERE d.company = $1 AND LOWER(d.name) = LOWER($%d))`, f.DeviceName)
+	}
+	if f.Code != nil && *f.Code {
+		add(` AND s.device IN (SELECT d.id FROM devices d WHERE d.company = $1 AND d.code <> '')`)
+	} else if f.Code != nil {
+		add(` AND s.device IN (SELECT d.id FROM devices d WHERE d.company = $1 AND d.code = '')`)
+	}
+	if f.After.Ref != "" {
+		add(` AND (s.ended_at < $%d OR (s.ended_at = $%d AND s.ref > $%d))`, ns(f.After.EndedAt), ns(f.After.EndedAt), f.After.Ref)
+	}
+	var total int64
+	if err := t.one(`SELECT COUNT(*) FROM (SELECT 1 AS x FROM streams s`+where+fmt.Sprintf(` LIMIT %d) AS counted`, countedReports+max), args, &total); err != nil {
+		return nil, 0, err
+	}
+	args = append(args, int64(max))
+	err = t.each(streamColumns+where+fmt.Sprintf(` ORDER BY s.ended_at DESC, s.ref LIMIT $%d`, len(args)), args, func(scan func(...any) error) error {
+		var r Report
+		if err := r.scan(scan); err != nil {
+			return err
+		}
+		list = append(list, r)
+		return nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	for i := range list {
+		if list[i].Note, err = t.ReportNote(list[i].Key); err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, 0, err
+		}
+	}
+	return list, total - int64(len(list)), nil
 }
