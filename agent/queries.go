@@ -57,6 +57,9 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		s.Outgoing, s.Incoming, s.IncomingEnforced = o.Outgoing, o.Incoming, o.IncomingEnforced
 		s.Required = policy.Requires(a.policy.Effective, o)
 	}
+	if a.tokens != "" {
+		s.Notes = append(slices.Clone(s.Notes), a.tokens)
+	}
 	if err != nil {
 		what := "nothing is recorded until it can be"
 		if a.policy.Effective.State == consent.PolicyStale {

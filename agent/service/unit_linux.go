@@ -40,7 +40,7 @@ func (s *Service) prepare() error {
 			return err
 		}
 	}
-	for _, dir := range s.opts.extraDirs() {
+	for _, dir := range append(s.opts.extraDirs(), DefaultTokenDir) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
@@ -73,7 +73,8 @@ func (o Options) extraDirs() []string {
 //     user whom it belongs to, and not as root.
 //
 // It runs as root because the state belongs to nobody else and the answers of
-// all users meet here. It writes to its state and runtime folders alone, makes
+// all users meet here. It writes to its state and runtime folders alone (and takes
+// used token files out of theirs), makes
 // no device, no namespace and no set-uid file, and loads no code at run time.
 // Homes can be read, not written: the X cookie of an x11vnc server lies there.
 func Unit(executable string, o Options) (string, error) {
@@ -148,6 +149,7 @@ StateDirectoryMode=0700
 RuntimeDirectory=aval
 RuntimeDirectoryMode=0755
 RuntimeDirectoryPreserve=restart
+ReadWritePaths=-` + DefaultTokenDir + `
 @WRITES@
 
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_SETUID CAP_SETGID
