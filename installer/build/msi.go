@@ -44,15 +44,9 @@ type msiOptions struct {
 
 // msi makes out/aval-VERSION-x64.msi and returns its path.
 func msi(ctx context.Context, o msiOptions) (string, error) {
-	raw, err := os.ReadFile(o.toml)
+	version, err := versionOf(o.toml, o.version)
 	if err != nil {
-		return "", fmt.Errorf("read app file: %w", err)
-	}
-	version := o.version
-	if version == "" {
-		if version, err = Version(string(raw)); err != nil {
-			return "", fmt.Errorf("%s: %w", o.toml, err)
-		}
+		return "", err
 	}
 	number, _, _ := strings.Cut(version, "-") // Windows Installer compares three numbers
 	if err := os.MkdirAll(o.out, 0o755); err != nil {

@@ -25,8 +25,6 @@ import (
 // bin is the folder with the programs: AVAL_BIN, or what make build makes.
 var bin = cmp.Or(os.Getenv("AVAL_BIN"), "../../bin")
 
-const tokensAreTaken = false
-
 const (
 	installed = `C:\Program Files\Aval\aval.exe`
 	within    = 2 * time.Minute // for anything: the computer may be busy
@@ -184,7 +182,7 @@ func (m *machine) has(key string, parts ...string) {
 func (m *machine) msi(version, cert, key string) (path string) {
 	m.t.Helper()
 	out := m.Path("msi")
-	cmd := exec.CommandContext(m.t.Context(), "go", "run", "-trimpath", "./installer/build", "-msi", out, "-wine", "-msi-version", version, "-cert", cert, "-key", key)
+	cmd := exec.CommandContext(m.t.Context(), "go", "run", "-trimpath", "./installer/build", "-msi", out, "-wine", "-version", version, "-cert", cert, "-key", key)
 	cmd.Dir = "../.."
 	if raw, err := cmd.CombinedOutput(); err != nil {
 		m.t.Fatalf("build the package: %v\n%s", err, raw)
@@ -264,9 +262,6 @@ func TestPackage(t *testing.T) {
 	m.says("AccessControl denied [recommended", "policy", "show")
 	m.has(`HKLM\SOFTWARE\Aval\Setup`, "ServerURL REG_SZ "+summarizer.URL, "AccessControl REG_SZ denied", "Language REG_SZ pt-BR")
 	m.has(`HKLM\SOFTWARE\Policies\Aval\Recommended`, "QuestionSeconds REG_DWORD 0x4d", "SSHAccounts 1 REG_SZ support", "AccessControl REG_SZ denied", "Languages 1 REG_SZ pt-BR")
-	if !tokensAreTaken {
-		m.aval("enroll", "--token-file", `C:\ProgramData\Aval\enroll.d\installer.json`)
-	}
 	m.says("Example Support", "status")
 	if _, err := os.Stat(m.disk("token.json")); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the token file is still there:", err)
