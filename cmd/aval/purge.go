@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"aval/agent/ipc"
+	"aval/agent/service"
 	"aval/agent/store"
 )
 
@@ -49,6 +51,9 @@ belongs to them, unless --unsent is given; then they are lost.`,
 	return cmd
 }
 
+// endsWithin is how long a service that was told to stop may take to be gone.
+const endsWithin = 2 * service.StopLimit
+
 // purge removes the folder of a service. It is opened first, which its user alone
 // can do, and which shows that it is one.
 func purge(dir string, unsent bool) (purged, error) {
@@ -60,6 +65,9 @@ func purge(dir string, unsent bool) (purged, error) {
 		return p, fmt.Errorf("%s is not the folder of a service", dir)
 	}
 	st, err := store.Open(dir, store.Options{})
+	for end := time.Now().Add(endsWithin); errors.Is(err, store.ErrInUse) && time.Now().Before(end); {
+		st, err = store.Open(dir, store.Options{}) // which waits a while itself
+	}
 	if errors.Is(err, store.ErrInUse) {
 		return p, &ipc.Error{Code: ipc.CodeRefused, Message: "the service runs, so its data stays", Hint: "stop it first: aval stop"}
 	}

@@ -112,10 +112,16 @@ const visibleServices = "UPDATE ServiceInstall SET ServiceType=272 WHERE Service
 // as the system only those that it is told of.
 var properties = []string{"SERVERURL", "TOKENFILE", "SETTINGSFILE", "ACCESSCONTROL", "LANGUAGE", "KEEPDATA"}
 
-// fixes put in what wixl ignores: which properties are passed on, and under which
-// condition a component is installed.
+// fixes put in what wixl ignores: which properties are passed on, when something is
+// done, and under which condition a component is installed.
+//
+// The older version is removed first (1501, right after InstallInitialize): wixl has
+// it removed last, which would take what the new one has just written. Its data is
+// removed after its service (2000) and before its files (3500).
 func fixes() []string {
 	out := []string{
+		"UPDATE InstallExecuteSequence SET Sequence=1501 WHERE Action='RemoveExistingProducts'",
+		"UPDATE InstallExecuteSequence SET Sequence=2050 WHERE Action='Purge'",
 		"UPDATE Property SET Value='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;" + strings.Join(properties, ";") + "' WHERE Property='SecureCustomProperties'",
 	}
 	for component, condition := range map[string]string{
