@@ -16,7 +16,8 @@
 // brings; guest.go companies that ask for one session by a code, announce.go sessions that
 // the company announced; policy.go what is in force and what a
 // change of it ends; queries.go what people look up; settings.go what they
-// choose; watch.go tells open windows of changes.
+// choose; watch.go tells open windows of changes;
+// troubles.go keeps the last warnings.
 package agent
 
 import (
@@ -71,15 +72,16 @@ type Config struct {
 
 // Agent is the running service. All fields below loop belong to the loop.
 type Agent struct {
-	cfg   Config
-	log   *slog.Logger
-	store *store.Store
-	key   crypto.Signer
-	group int // id of Config.Group; -1: there is none
-	start time.Time
-	loop  chan func()
-	ctx   context.Context // ends with the service
-	work  sync.WaitGroup
+	cfg      Config
+	log      *slog.Logger
+	troubles *recent // of the log
+	store    *store.Store
+	key      crypto.Signer
+	group    int // id of Config.Group; -1: there is none
+	start    time.Time
+	loop     chan func()
+	ctx      context.Context // ends with the service
+	work     sync.WaitGroup
 
 	notes        []string
 	tokens       string          // what keeps a token file from being used; empty: nothing
@@ -123,7 +125,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	st, err := store.Open(cfg.StateDir, store.Options{Log: cfg.Log, Machine: cfg.Machine, Bound: []string{docEnrolment, docOptions, docSeen, docGuests}})
+	var kept *recent
+	cfg.Log, kept = keepTroubles(cfg.Log)
+	st, err := store.Open(cfg.StateDir, store.Options{Log: cfg.Log, Machine: cfg.Machine, Bound: []string{docEnrolment, docOptions, docSeen, docGuests, docAccount}})
 	if err != nil {
 		return err
 	}
@@ -131,7 +135,7 @@ func Run(ctx context.Context, cfg Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := &Agent{
-		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
+		cfg: cfg, log: cfg.Log, troubles: kept, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
 		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{}, signedIn: map[string]bool{},

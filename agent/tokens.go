@@ -136,11 +136,11 @@ func (t *tokens) use(f source.Dropped, token wire.TokenFile) (done bool, err err
 	var taken *ipc.Error
 	if errors.As(err, &taken) && taken.Code == ipc.CodeConflict {
 		same := false
-		if err := t.a.do(ctx, func() { same = t.a.company != nil && t.a.company.Server == token.Server }); err != nil {
+		if err := t.a.do(ctx, func() { same = t.a.company != nil && t.a.company.Account == nil && t.a.company.Server == token.Server }); err != nil {
 			return false, err
 		}
 		if !same {
-			return false, errElsewhere{fmt.Sprintf("%s is for another server, and %s: to change, aval unenroll", f.Path, taken.Message)}
+			return false, errElsewhere{fmt.Sprintf("%s is for another server, or another use of it, and %s: %s", f.Path, taken.Message, taken.Hint)}
 		}
 		err = nil
 	}

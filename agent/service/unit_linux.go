@@ -27,6 +27,18 @@ func configure(cfg *service.Config, o Options) error {
 	return nil
 }
 
+// packagedUnit is where a package has the unit, which is the same one.
+const packagedUnit = "/usr/lib/systemd/system/" + Name + ".service"
+
+// packaged refuses where a package has installed the service: two units of one
+// name would be two truths about its rights.
+func packaged() error {
+	if _, err := os.Stat(packagedUnit); err == nil {
+		return errors.New("a package has installed the service here: use systemctl to enable, disable, start and stop it, and the package's own tool to remove it")
+	}
+	return nil
+}
+
 func (s *Service) prepare() error {
 	if s.svc.Platform() != "linux-systemd" {
 		return errManager

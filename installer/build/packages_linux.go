@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"debug/elf"
 	"encoding/json"
 	"errors"
@@ -377,6 +378,7 @@ func (s *stage) describe(b bundle, format string) ([]byte, error) {
 	}
 	type object map[string]any
 	var contents []object
+	var shipped strings.Builder // as aval doctor reads it
 	slices.SortFunc(b.files, func(x, y file) int { return strings.Compare(x.to, y.to) })
 	for _, f := range b.files {
 		if f.only != "" && f.only != format {
@@ -401,6 +403,13 @@ func (s *stage) describe(b bundle, format string) ([]byte, error) {
 				return nil, err
 			}
 			o["src"] = src
+			raw, err := os.ReadFile(src)
+			if err != nil {
+				return nil, err
+			}
+			if !f.config {
+				fmt.Fprintf(&shipped, "%x %o %s %s\n", sha256.Sum256(raw), mode, group, f.to)
+			}
 			switch {
 			case f.config:
 				o["type"] = "config|noreplace"
@@ -411,6 +420,13 @@ func (s *stage) describe(b bundle, format string) ([]byte, error) {
 			}
 		}
 		contents = append(contents, o)
+	}
+	if b.name == "aval" {
+		src, err := s.source(file{data: []byte(shipped.String())})
+		if err != nil {
+			return nil, err
+		}
+		contents = append(contents, object{"dst": service.ShippedList, "src": src, "file_info": object{"owner": "root", "group": "root", "mode": 0o644, "mtime": s.at}})
 	}
 	scripts := object{}
 	names := map[string][4]string{"deb": {"preinst", "postinst", "prerm", "postrm"}, "rpm": {"pre", "post", "preun", "postun"}}[format]
