@@ -35,13 +35,11 @@ belongs to them, unless --unsent is given; then they are lost.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			p, err := purge(dir, unsent)
+			if dir == defaultStateDir && (err == nil || p.Waiting > 0) { // no service runs
+				err = errors.Join(err, forgetSetup())
+			}
 			if err != nil {
 				return err
-			}
-			if dir == defaultStateDir {
-				if err := forgetSetup(); err != nil {
-					return err
-				}
 			}
 			return a.print(p, func(w io.Writer) { fmt.Fprintf(w, "%s is removed; %d events were never sent.\n", p.Dir, p.Waiting) })
 		},
