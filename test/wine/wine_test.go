@@ -231,10 +231,10 @@ func (m *machine) key() string {
 }
 
 // TestPackage is the life of an installation. Planted bugs, each seen caught: the
-// conditions of the components left out of installer/build (an upgrade without
-// properties empties the server's address); the change notice left out of
-// agent/policy/source (the second policy is never obeyed); Purge left out of the
-// package (the data stays behind).
+// conditions of the components left out of installer/build (an empty value makes the
+// policy unreadable); the older version removed where wixl has it removed, last (a
+// downgrade is taken); the change notice left out of agent/policy/source (the question
+// outlives the policy).
 func TestPackage(t *testing.T) {
 	m := newMachine(t)
 	summarizer, err := m.StartSummarizer("summarizer", "en")
@@ -284,8 +284,13 @@ func TestPackage(t *testing.T) {
 	}
 	m.window("Allow a summary", "question")
 	m.must(m.screen.SavePicture(filepath.Join(pictures, "question.png")))
+	// The question ends with a policy that denies, long before its 77 s are over: the
+	// service is told of the change, and asks the registry for nothing meanwhile.
+	m.run("wine", "reg", "add", `HKLM\SOFTWARE\Policies\Aval`, "/v", "AccessControl", "/d", "denied", "/f")
+	m.must(m.screen.WaitNoWindow("the question that a policy has ended", 40*time.Second, rig.Titled("Allow a summary")))
+	m.run("wine", "reg", "add", `HKLM\SOFTWARE\Policies\Aval`, "/v", "AccessControl", "/d", "after-confirmation", "/f")
+	m.says("AccessControl after-confirmation [enforced", "policy", "show")
 	m.aval("session", "end", "--id", "2")
-	m.must(m.screen.WaitNoWindow("the question of a session that is over", within, rig.Titled("Allow a summary")))
 
 	// Without the program that has windows, the system's own dialog asks; a yes of it
 	// records, behind the bar.
