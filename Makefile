@@ -37,7 +37,7 @@ unit: ## go test alone
 	@go run $(FLAGS) ./test/tally -name test -- go test $(FLAGS) -timeout 15m $(TESTS)
 
 e2e: deps-e2e build ## whole sessions from outside: real X servers, VNC, clicks, kill -9, systemd
-	@go run $(FLAGS) ./test/tally -name e2e -- go test $(E2E) -p 1 -count 1 -timeout 35m ./test/e2e ./test/browser ./test/systemd
+	@go run $(FLAGS) ./test/tally -name e2e -- go test $(E2E) -p 1 -count 1 -timeout 50m ./test/e2e ./test/browser ./test/systemd ./test/wine
 
 torture: deps-e2e build ## the long runs: kills, attacks on the question (N=500 of each, AVAL_SHARD=i/n for a part), ten scripted repairs, three servers with 2000 agents
 	@go run $(FLAGS) ./test/tally -name torture -- env AVAL_TORTURE=$(or $(N),500) go test $(E2E) -p 1 -count 1 -parallel 4 -timeout 6h ./test/torture
@@ -59,6 +59,7 @@ lint: ## gofmt, go vet (also for Windows and macOS), staticcheck
 	go vet $(FLAGS) ./...
 	go vet $(E2E) ./test/...
 	CGO_ENABLED=0 GOOS=windows go vet -tags ci ./installer/... ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/...
+	CGO_ENABLED=0 GOOS=windows go vet -tags ci,wine ./agent/... ./cmd/aval
 	CGO_ENABLED=0 GOOS=darwin go vet -tags ci ./installer/... ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/aval ./cmd/aval-desktop ./cmd/aval-summarizer
 	go tool staticcheck -tags x11,migrated_fynedo,e2e ./...
 

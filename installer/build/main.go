@@ -39,13 +39,13 @@ func main() {
 	win := msiOptions{}
 	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows; nothing else is made then")
 	flag.StringVar(&win.programs, "programs", "", "with -msi: folder with the programs for Windows, instead of building them")
-	flag.StringVar(&win.version, "msi-version", "", "with -msi: another version than that of the file, to try an upgrade")
+	flag.BoolVar(&win.wine, "wine", false, "with -msi: a package for tests under Wine, not for computers")
 	flag.StringVar(&win.cert, "cert", "", "with -msi: certificate that signs, PEM")
 	flag.StringVar(&win.key, "key", "", "with -msi: its key, PEM")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if win.toml = *toml; win.out != "" {
+	if win.toml, win.version = *toml, *release; win.out != "" {
 		path, err := msi(ctx, win)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "build:", err)
