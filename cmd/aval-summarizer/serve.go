@@ -63,7 +63,7 @@ the command line, where other users of the computer can see it: write the file
 	}
 	a.dataFlag(cmd)
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address and port to listen on")
-	cmd.Flags().StringVar(&f.url, "url", "", "address under which computers reach this server, https://HOST:PORT (default: made from --listen)")
+	cmd.Flags().StringVar(&f.url, "url", "", "address under which computers reach this server, https://HOST:PORT (default: made from --listen; of several servers on one database: what the first was given)")
 	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate of an authority (PEM, the whole chain); read again when it is renewed (default: one of its own)")
 	cmd.Flags().StringVar(&f.key, "key", "", "the key of --cert (PEM)")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
@@ -149,12 +149,8 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if err := s.db.Remember(); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
-	url := f.url
-	if url == "" {
-		url = "https://" + reachable(s.listen.Addr())
-	}
-	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(url, "/"),
-		CertFile: f.cert, KeyFile: f.key, Log: a.log})
+	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(f.url, "/"),
+		Fallback: "https://" + reachable(s.listen.Addr()), CertFile: f.cert, KeyFile: f.key, Log: a.log})
 	if err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
@@ -162,6 +158,9 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	if s.api, err = rest.New(s.db, rest.Options{Host: s.co, Hub: s.hub, Log: a.log}); err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
+	}
+	if err := s.co.Share(ctx); err != nil { // keys that were made since
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version})
@@ -209,10 +208,10 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.SignInPath, s.co.SignInStart())
 	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
-	mux.Handle("/api/", s.api)
+	mux.Handle(api.Root, s.api)
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Hub: s.hub, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 

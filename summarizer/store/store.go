@@ -58,6 +58,11 @@ type engine interface {
 	skip() string
 	// flush: see DB.Flush.
 	flush(ctx context.Context, db *DB) error
+	// inspect fills in what View cannot tell.
+	inspect(ctx context.Context, db *DB, f *Facts) error
+	// backup writes a copy into dir, and restore puts one in place.
+	backup(ctx context.Context, db *DB, dir string) (name string, err error)
+	restore(ctx context.Context, file string) error
 }
 
 // DB is an open store. It is safe for concurrent use.
