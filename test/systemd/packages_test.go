@@ -10,7 +10,6 @@ import (
 	"testing"
 )
 
-
 // TestPackages makes the packages, and once more as a later version, and runs
 // packages.sh in the container. (To see it fail: take the restart out of postinst,
 // the group's mode out of the package, the comparison out of preinst, or the
