@@ -10,7 +10,7 @@ OUT     := out
 export GOFLAGS += -buildvcs=false -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit e2e torture bench redaction lint screenshots third-party clean deps-build deps-test deps-e2e
+.PHONY: help build packages demo test unit e2e torture bench redaction lint screenshots third-party clean deps-build deps-test deps-e2e
 
 help: ## show what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ deps-e2e: deps-test
 
 build: deps-build ## the four programs, into bin/
 	@go run $(FLAGS) ./installer/build -out bin
+
+packages: deps-build ## deb and rpm packages of the agent and of the server, into out/packages
+	@go run $(FLAGS) ./installer/build -out bin -packages $(OUT)/packages
 
 demo: deps-test build ## a real session, from the connection to the summary (AUTO=1: answers by itself)
 	@go run $(FLAGS) ./test/demo -bin bin -out $(OUT)/demo

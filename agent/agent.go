@@ -12,11 +12,12 @@
 // of a decision; sessions.go a session's life; ask.go a question; remember.go
 // answers for further sessions; recording.go what a grant starts, writer.go its
 // way to the disk; withdraw.go what ends it early; company.go the enrolment and
-// the uplink, feed.go what each connection sees of the store, bundle.go what it
+// the uplink, tokens.go token files that device management lays down, feed.go what each connection sees of the store, bundle.go what it
 // brings; guest.go companies that ask for one session by a code, announce.go sessions that
 // the company announced; policy.go what is in force and what a
 // change of it ends; queries.go what people look up; settings.go what they
-// choose; watch.go tells open windows of changes.
+// choose; watch.go tells open windows of changes;
+// troubles.go keeps the last warnings.
 package agent
 
 import (
@@ -44,6 +45,11 @@ type Config struct {
 	StateDir  string // 0700, made when missing
 	Socket    string // of the local API
 	PolicyDir string // holds managed/ and recommended/; empty: no local policies
+	// TokenDir is where device management lays token files, absolute; empty: nowhere.
+	TokenDir string
+	// Machine names the computer that the state folder belongs to, as ThisMachine
+	// does; empty: it is bound to none.
+	Machine store.Machine
 	// Tools are the remote tools that it listens to by itself, of watch.ToolNames.
 	Tools []string
 	// Group is the group that the installed programs run with; only they then
@@ -66,17 +72,19 @@ type Config struct {
 
 // Agent is the running service. All fields below loop belong to the loop.
 type Agent struct {
-	cfg   Config
-	log   *slog.Logger
-	store *store.Store
-	key   crypto.Signer
-	group int // id of Config.Group; -1: there is none
-	start time.Time
-	loop  chan func()
-	ctx   context.Context // ends with the service
-	work  sync.WaitGroup
+	cfg      Config
+	log      *slog.Logger
+	troubles *recent // of the log
+	store    *store.Store
+	key      crypto.Signer
+	group    int // id of Config.Group; -1: there is none
+	start    time.Time
+	loop     chan func()
+	ctx      context.Context // ends with the service
+	work     sync.WaitGroup
 
 	notes        []string
+	tokens       string          // what keeps a token file from being used; empty: nothing
 	policies     *source.Dir     // nil: no policy folder
 	policy       source.Snapshot // as read for the last decision
 	expiring     *time.Timer     // when the last good policy stops counting; nil: it is fresh
@@ -117,7 +125,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	st, err := store.Open(cfg.StateDir, store.Options{Log: cfg.Log})
+	var kept *recent
+	cfg.Log, kept = keepTroubles(cfg.Log)
+	st, err := store.Open(cfg.StateDir, store.Options{Log: cfg.Log, Machine: cfg.Machine, Bound: []string{docEnrolment, docOptions, docSeen, docGuests, docAccount}})
 	if err != nil {
 		return err
 	}
@@ -125,7 +135,7 @@ func Run(ctx context.Context, cfg Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := &Agent{
-		cfg: cfg, log: cfg.Log, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
+		cfg: cfg, log: cfg.Log, troubles: kept, store: st, key: st.DeviceKey(), start: time.Now().UTC(),
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
 		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{}, signedIn: map[string]bool{},
@@ -184,6 +194,7 @@ func Run(ctx context.Context, cfg Config) error {
 		a.startUplink(a.company)
 	}
 	a.tendGuests()
+	a.watchTokens()
 	a.work.Go(func() {
 		if err := server.Serve(a); err != nil {
 			a.log.Error("local API ended", "err", err)

@@ -222,7 +222,7 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 	if c.Peer().UID != d.uid {
 		return ipc.Question{}, &ipc.Error{Code: ipc.CodeRefused, Message: "this question is for another user"}
 	}
-	if err := a.barred(c.Peer()); err != nil {
+	if err := a.barred(c); err != nil {
 		return ipc.Question{}, err
 	}
 	if err := ask.Claim(r.Nonce, c); err != nil {

@@ -118,6 +118,12 @@ func (a *Agent) handleEnroll(ctx context.Context, params json.RawMessage) (any, 
 	if err := ipc.Decode(params, &r); err != nil {
 		return nil, err
 	}
+	return a.enroll(ctx, r)
+}
+
+// enroll makes this a managed device; not in the loop.
+func (a *Agent) enroll(ctx context.Context, r ipc.Enroll) (ipc.EnrollResult, error) {
+	none := ipc.EnrollResult{}
 	taken := func() (err error) {
 		if derr := a.do(ctx, func() {
 			switch {
@@ -134,21 +140,21 @@ func (a *Agent) handleEnroll(ctx context.Context, params json.RawMessage) (any, 
 		return err
 	}
 	if err := taken(); err != nil {
-		return nil, err
+		return none, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	e, err := uplink.Enroll(ctx, r.Server, r.Pin, r.Token, a.key, a.cfg.Build)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	if err := taken(); err != nil {
-		return nil, err
+		return none, err
 	}
 	var out ipc.EnrollResult
 	var eerr error
 	if err := a.do(ctx, func() { out, eerr = a.enrolled(&company{Enrolment: e, Server: r.Server, Pin: r.Pin}) }); err != nil {
-		return nil, err
+		return none, err
 	}
 	return out, eerr
 }

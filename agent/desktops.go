@@ -70,7 +70,7 @@ func (d *desktop) state() consent.Desktop {
 // register makes the connection the helper of its desktop. A second helper for
 // the same desktop takes the place of a first one of the same user only.
 func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegisterResult, error) {
-	if err := a.barred(c.Peer()); err != nil {
+	if err := a.barred(c); err != nil {
 		return ipc.DesktopRegisterResult{}, err
 	}
 	r.Display = watch.Display(r.Display)

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os/user"
 	"slices"
 	"strconv"
@@ -30,8 +31,12 @@ func (a *Agent) guarded() bool { return a.cfg.Group != "" || a.cfg.StartHelpers 
 
 // barred refuses peers that would play an installed program. Where the service
 // was given no group nothing is barred, and nothing proven.
-func (a *Agent) barred(p ipc.Peer) error {
-	if !a.guarded() || a.ours(p) {
+func (a *Agent) barred(c *ipc.Conn) error {
+	if b := c.Hello().Build; b != "" && b != a.cfg.Build {
+		return &ipc.Error{Code: ipc.CodeRefused, Message: fmt.Sprintf("this program is of version %s and the service of version %s, so the person is not asked by it", b, a.cfg.Build),
+			Hint: "it starts anew by itself after an upgrade; else sign out and in again"}
+	}
+	if !a.guarded() || a.ours(c.Peer()) {
 		return nil
 	}
 	return &ipc.Error{Code: ipc.CodeRefused, Message: "this program is not the installed one, so the person is not asked by it",
@@ -173,7 +178,7 @@ func (a *Agent) weigh(d *desktop, c *ipc.Conn, h ipc.Heard) (by hand, counts boo
 // bounds the choice. A barred program's presses are not asked about: each press
 // counts once, and it would take them from the others.
 func (a *Agent) pressedOn(c *ipc.Conn, among []string) *desktop {
-	if a.barred(c.Peer()) != nil {
+	if a.barred(c) != nil {
 		return nil
 	}
 	var of []*desktop
@@ -230,7 +235,7 @@ func (a *Agent) handleControl(ctx context.Context, c *ipc.Conn, params json.RawM
 			a.control(c, r, done) // which says why not
 			return
 		}
-		if err := a.barred(c.Peer()); err != nil {
+		if err := a.barred(c); err != nil {
 			done(ipc.WithdrawResult{}, err)
 			return
 		}

@@ -349,7 +349,7 @@ func (a *Agent) tellLeaves(kind consent.QuestionEventKind, concerns func(*leave)
 }
 
 func (a *Agent) claimLeave(c *ipc.Conn, lv *leave, r ipc.QuestionClaim) (ipc.Question, error) {
-	if err := a.barred(c.Peer()); err != nil {
+	if err := a.barred(c); err != nil {
 		return ipc.Question{}, err
 	}
 	if c.Peer().UID != lv.desk.uid {

@@ -48,7 +48,7 @@ func (a *Agent) noticeFor(c *ipc.Conn, r ipc.NoticeOf) (ipc.Notice, error) {
 // noticeShown: the person has the notice on the screen. It is not shown again on
 // the desktops of that user.
 func (a *Agent) noticeShown(c *ipc.Conn, r ipc.NoticeOf) error {
-	if err := a.barred(c.Peer()); err != nil {
+	if err := a.barred(c); err != nil {
 		return err
 	}
 	l, ok := a.sessions[r.Session]

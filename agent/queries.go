@@ -23,6 +23,9 @@ import (
 // pageBytes keeps one answer well below a frame.
 const pageBytes = 40 << 10
 
+// troublesWithin is how long a warning is told of.
+const troublesWithin = 24 * time.Hour
+
 func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 	s := ipc.Status{Build: a.cfg.Build, PID: os.Getpid(), StartedAt: a.start, Link: "none", Notes: a.notes, Desktops: a.desktopList(p)}
 	c := a.companyFor(p)
@@ -32,6 +35,9 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			s.Account = c.Account.User
 		}
 		s.Link, s.LinkError = cmp.Or(c.state.Link, "connecting"), c.state.Err
+	}
+	if p.Role() == ipc.RoleAdmin {
+		s.Troubles = a.troubles.since(troublesWithin)
 	}
 	streams, err := a.store.Streams()
 	if err != nil {
@@ -56,6 +62,9 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		o := a.wants()
 		s.Outgoing, s.Incoming, s.IncomingEnforced = o.Outgoing, o.Incoming, o.IncomingEnforced
 		s.Required = policy.Requires(a.policy.Effective, o)
+	}
+	if a.tokens != "" {
+		s.Notes = append(slices.Clone(s.Notes), a.tokens)
 	}
 	if err != nil {
 		what := "nothing is recorded until it can be"

@@ -144,3 +144,29 @@ func TestRestartEndsQuestion(t *testing.T) {
 		t.Errorf("consents: %+v", list)
 	}
 }
+
+// TestOtherVersion: a program of another version is nobody's helper, so that an
+// answer never comes through a process of before an upgrade.
+// Fault planted once: barred without its look at the version.
+func TestOtherVersion(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c, err := ipc.Dial(t.Context(), r.socket, ipc.Hello{Program: "aval-desktop", Build: "older"})
+	must(t, err)
+	defer c.Close()
+	reg := ipc.DesktopRegister{Display: ":78", Type: "x11", Offers: []event.Group{event.Chat}}
+	if _, err := call[ipc.DesktopRegisterResult](r, c, ipc.MethodDesktopRegister, reg); err == nil || !strings.Contains(err.Error(), "version older") {
+		t.Errorf("a desktop's helper of another version: %v", err)
+	}
+	p := r.sit(":79", func(p *person, open ipc.PromptOpen) {
+		if _, err := call[ipc.Question](r, c, ipc.MethodQuestionClaim, ipc.QuestionClaim{Question: open.Question, Nonce: open.Nonce}); err == nil || !strings.Contains(err.Error(), "version older") {
+			t.Errorf("a window of another version: %v", err)
+		}
+		says(true)(p, open)
+	})
+	_ = p
+	r.begin(r.dial(), ipc.SessionBegin{ID: "1", Hold: true})
+	if list := r.consents(r.dial()); len(list) != 1 || list[0].Outcome == consent.OutcomeAsking {
+		t.Errorf("consents: %+v", list)
+	}
+}

@@ -56,7 +56,7 @@ func (a *Agent) takeSetup() {
 		return
 	}
 	server, _, _ := k.GetStringValue(setupServer)
-	if err := takeToken(path, server, filepath.Join(a.cfg.StateDir, "enroll.d")); err != nil {
+	if err := takeToken(path, server, a.cfg.TokenDir); err != nil {
 		a.setupFailed("The token file", err)
 		return
 	}

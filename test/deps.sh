@@ -55,6 +55,7 @@ test)
 	want dbus-daemon cmd dbus-daemon
 	want picom cmd picom
 	want fontconfig cmd fc-match
+	want poppler-utils cmd pdftotext
 	want fonts-vlgothic file /usr/share/fonts/truetype/vlgothic/VL-PGothic-Regular.ttf
 	want fonts-wqy-microhei file /usr/share/fonts/truetype/wqy/wqy-microhei.ttc
 	;;
@@ -70,6 +71,14 @@ e2e)
 	want freerdp2-x11 cmd xfreerdp
 	want netcat-openbsd file '/bin/nc.openbsd /usr/bin/nc.openbsd'
 	want python3-minimal cmd python3
+	want lintian cmd lintian
+	want rpm cmd rpm
+	want rpm2cpio cmd rpm2cpio
+	want rpmlint cmd rpmlint
+	want cpio cmd cpio
+	want desktop-file-utils cmd desktop-file-validate
+	want appstream cmd appstreamcli
+	want mandoc cmd mandoc
 	want picom cmd picom
 	want nodejs cmd node
 	want npm cmd npm

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -219,4 +220,55 @@ func FuzzParseTaskEnds(f *testing.F) {
 			}
 		}
 	})
+}
+
+// While announcements are read, the thread that reads goes before all ordinary
+// programs, and none does afterwards. What that is good for, test/repair measures.
+// Planted: without atOnce in announced, and without its end.
+func TestReaderGoesFirst(t *testing.T) {
+	end := atOnce()
+	now, err := unix.SchedGetAttr(0, 0)
+	end()
+	if err != nil || now.Policy != unix.SCHED_FIFO {
+		t.Skipf("no thread may go first here: %v", err)
+	}
+	w, err := newProgramWatch(Scope{Leader: os.Getpid()}, func(program) {}, func(ending) {}, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.conn == nil {
+		w.Close()
+		t.Skip("the kernel announces no programs here")
+	}
+	first := func() (n int) {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, task := range tasks {
+			tid, _ := strconv.Atoi(task.Name())
+			if a, err := unix.SchedGetAttr(tid, 0); err == nil && a.Policy == unix.SCHED_FIFO {
+				n++
+			}
+		}
+		return n
+	}
+	if n := first(); n != 0 {
+		t.Errorf("%d threads go first before anything is read", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.run(ctx) }()
+	for limit := time.Now().Add(30 * time.Second); first() != 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%d threads go first", first())
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := first(); n != 0 {
+		t.Errorf("%d threads go first afterwards", n)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -127,10 +128,29 @@ func hurry() {
 	}
 }
 
+// atOnce lets the calling goroutine run, on a thread of its own, before every program
+// of the usual kind, and returns what ends that. The kernel announces a program
+// before that has run; on a busy computer it is over before a thread of the usual
+// kind has its turn (sched(7)). Best effort, as hurry.
+func atOnce() (end func()) {
+	runtime.LockOSThread()
+	err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}, 0)
+	if err != nil {
+		slog.Info("the reader of announcements is scheduled like other threads", "err", err)
+	}
+	return func() {
+		if err == nil {
+			unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: -15}, 0)
+		}
+		runtime.UnlockOSThread()
+	}
+}
+
 // announced follows the kernel's announcements until ctx ends or they fail.
 func (w *programWatch) announced(ctx context.Context) error {
 	defer context.AfterFunc(ctx, w.wake.wake)()
 	hurry()
+	defer atOnce()()
 	if w.scope.Display != "" {
 		var all sync.WaitGroup
 		defer all.Wait()

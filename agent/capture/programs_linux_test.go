@@ -149,14 +149,17 @@ func TestProgramsOfADesktop(t *testing.T) {
 }
 
 func TestProgramsByGrant(t *testing.T) {
-	sh := startShell(t, "DISPLAY="+here)
+	// Not that of the test before: what it started last may only begin now.
+	display := fmt.Sprintf(":%d", 3_000_000+os.Getpid())
+	desktop := capture.Scope{UID: uint32(os.Getuid()), Display: display}
+	sh := startShell(t, "DISPLAY="+display)
 	for _, c := range []struct {
 		groups []event.Group
 		scope  capture.Scope
 		want   string
 	}{
-		{[]event.Group{event.Windows}, desktop(), "program-started sleep|"},
-		{[]event.Group{event.Commands}, desktop(), "command-run sleep|sleep 311"},
+		{[]event.Group{event.Windows}, desktop, "program-started sleep|"},
+		{[]event.Group{event.Commands}, desktop, "command-run sleep|sleep 311"},
 		{[]event.Group{event.Commands}, capture.Scope{Leader: sh.cmd.Process.Pid}, "command-run sleep|sleep 311"},
 	} {
 		var got emitted
@@ -174,11 +177,11 @@ func TestProgramsByGrant(t *testing.T) {
 	// Nothing without a grant that covers it, nor without a scope.
 	var none emitted
 	for _, groups := range [][]event.Group{{event.Chat}} {
-		if _, err := capture.Start(t.Context(), desktop(), none.emit, grantFor(t, "g", time.Hour, groups...)); !errors.Is(err, capture.ErrNoGrant) {
+		if _, err := capture.Start(t.Context(), desktop, none.emit, grantFor(t, "g", time.Hour, groups...)); !errors.Is(err, capture.ErrNoGrant) {
 			t.Errorf("%v: %v", groups, err)
 		}
 	}
-	if _, err := capture.Start(t.Context(), desktop(), none.emit); !errors.Is(err, capture.ErrNoGrant) {
+	if _, err := capture.Start(t.Context(), desktop, none.emit); !errors.Is(err, capture.ErrNoGrant) {
 		t.Errorf("no grant: %v", err)
 	}
 	g := grantFor(t, "g", time.Hour, event.Windows)
@@ -193,7 +196,7 @@ func TestProgramsByGrant(t *testing.T) {
 		defer r.Stop()
 		sh.run("sleep 312 & :")
 		var marker emitted
-		m, err := capture.Start(t.Context(), desktop(), marker.emit, g)
+		m, err := capture.Start(t.Context(), desktop, marker.emit, g)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -311,6 +311,15 @@ type Status struct {
 	Sessions  int             `json:"sessions"`
 	Recording int             `json:"recording"`
 	Notes     []string        `json:"notes,omitempty"` // sentences: quarantined files and the like
+	// Troubles are the last warnings and errors of the service's log, for administrators.
+	Troubles []Trouble `json:"troubles,omitempty"`
+}
+
+// Trouble is a warning or error of the service's log.
+type Trouble struct {
+	At    time.Time `json:"at"`
+	Level string    `json:"level"` // WARN or ERROR
+	Text  string    `json:"text"`
 }
 
 // GuestStatus is a company that asks for one session by a code.

@@ -199,7 +199,7 @@ func (s *Server) call(ctx context.Context, c *Conn, h Handler, m Method, params 
 				Message: fmt.Sprintf("this program speaks version %d of the local API, the service version %d", hello.Version, Version),
 				Hint:    "update both to the same release"}
 		}
-		*greeted = true
+		c.hello, *greeted = hello, true
 		return s.hello, nil
 	}
 	if !*greeted {
@@ -218,13 +218,19 @@ func (s *Server) call(ctx context.Context, c *Conn, h Handler, m Method, params 
 type Conn struct {
 	conn net.Conn
 	peer Peer
-	out  chan []byte
-	done chan struct{}
-	once sync.Once
+	// hello is what the peer said of itself; set before its first other request.
+	hello Hello
+	out   chan []byte
+	done  chan struct{}
+	once  sync.Once
 }
 
 // Peer is who is at the other end.
 func (c *Conn) Peer() Peer { return c.peer }
+
+// Hello is what the peer said of itself. It may be false: by it a program of
+// another version is told, never one that is not ours.
+func (c *Conn) Hello() Hello { return c.hello }
 
 // Done is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }

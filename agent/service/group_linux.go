@@ -17,11 +17,11 @@ import (
 // Group is the group that the installed programs which ask people run with.
 const Group = "_aval"
 
-// asking are the programs that ask people. They run with Group, so that the
+// Asking names the programs that ask people. They run with Group, so that the
 // service knows them by the kernel's word, and so that the person's other
 // programs can neither trace them nor load code into them (ld.so(8),
 // ptrace(2): a set-group-ID program runs in secure mode and is not dumpable).
-var asking = []string{"aval-desktop", "aval-ui"}
+var Asking = []string{"aval-desktop", "aval-ui"}
 
 // setGroup makes the group and gives the programs in dir to it.
 func setGroup(dir string) error {
@@ -37,7 +37,7 @@ func setGroup(dir string) error {
 	if err := rootsAlone(dir); err != nil {
 		return err
 	}
-	for _, name := range asking {
+	for _, name := range Asking {
 		if err := own(filepath.Join(dir, name), gid, unix.S_ISGID|0o755); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func setGroup(dir string) error {
 // unsetGroup takes back what setGroup did.
 func unsetGroup(dir string) error {
 	var errs []error
-	for _, name := range asking {
+	for _, name := range Asking {
 		errs = append(errs, own(filepath.Join(dir, name), 0, 0o755))
 	}
 	if _, err := groupID(); err == nil {

@@ -31,7 +31,7 @@ func TestGroup(t *testing.T) {
 		return
 	}
 	dir := filepath.Join(os.Getenv("AVAL_GROUP_TEST"), "bin")
-	for _, name := range append([]string{"aval"}, asking...) {
+	for _, name := range append([]string{"aval"}, Asking...) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestGroup(t *testing.T) {
 	if err != nil || gid == 0 {
 		t.Fatalf("group %d, %v", gid, err)
 	}
-	for _, name := range asking {
+	for _, name := range Asking {
 		if uid, g, mode := owner(name); uid != 0 || int(g) != gid || mode != os.ModeSetgid|0o755 {
 			t.Errorf("%s: %d:%d %v", name, uid, g, mode)
 		}
@@ -64,7 +64,7 @@ func TestGroup(t *testing.T) {
 	if err := unsetGroup(dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range asking {
+	for _, name := range Asking {
 		if uid, g, mode := owner(name); uid != 0 || g != 0 || mode != 0o755 {
 			t.Errorf("%s, taken back: %d:%d %v", name, uid, g, mode)
 		}

@@ -7,4 +7,5 @@ const (
 	DefaultStateDir  = "/var/lib/aval"
 	DefaultSocket    = "/run/aval/agent.sock"
 	DefaultPolicyDir = "/etc/aval/policies"
+	DefaultTokenDir  = "/etc/aval/enroll.d"
 )

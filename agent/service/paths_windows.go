@@ -11,6 +11,10 @@ import (
 // for each account.
 var DefaultStateDir = filepath.Join(programData(), "Aval")
 
+// DefaultTokenDir is within that folder, which is closed to others: the installer's
+// token file is moved there.
+var DefaultTokenDir = filepath.Join(DefaultStateDir, "enroll.d")
+
 // DefaultSocket is the pipe of the installed service. DefaultPolicyDir stands for
 // the registry, where the policy lies here.
 const (

@@ -25,6 +25,9 @@ const Name = "aval"
 // StopLimit is how long a stopping service may take; then it ends anyway.
 const StopLimit = 5 * time.Second
 
+// ShippedList is a package's list of its own files, as aval doctor reads it.
+const ShippedList = "/usr/share/aval/files"
+
 // Options are the paths that the installed service is started with; an empty
 // one, or the default, is not written into its command line.
 type Options struct {
@@ -154,6 +157,9 @@ func (s *Service) Install() error {
 	if err := administrator(); err != nil {
 		return fmt.Errorf("install service: %w", err)
 	}
+	if err := packaged(); err != nil {
+		return fmt.Errorf("install service: %w", err)
+	}
 	if err := s.prepare(); err != nil {
 		return fmt.Errorf("install service: %w", err)
 	}
@@ -171,6 +177,9 @@ func (s *Service) Uninstall() error {
 	st, err := s.manage("uninstall")
 	if err != nil {
 		return err
+	}
+	if err := packaged(); err != nil {
+		return fmt.Errorf("uninstall service: %w", err)
 	}
 	if st == Running {
 		if err := s.svc.Stop(); err != nil {

@@ -15,3 +15,6 @@ func configure(cfg *service.Config, _ Options) error {
 func (*Service) prepare() error { return nil }
 
 func ended(error) {}
+
+// packaged: only packages for Linux bring a unit of their own.
+func packaged() error { return nil }

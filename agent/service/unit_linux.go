@@ -27,6 +27,18 @@ func configure(cfg *service.Config, o Options) error {
 	return nil
 }
 
+// packagedUnit is where a package has the unit, which is the same one.
+const packagedUnit = "/usr/lib/systemd/system/" + Name + ".service"
+
+// packaged refuses where a package has installed the service: two units of one
+// name would be two truths about its rights.
+func packaged() error {
+	if _, err := os.Stat(packagedUnit); err == nil {
+		return errors.New("a package has installed the service here: use systemctl to enable, disable, start and stop it, and the package's own tool to remove it")
+	}
+	return nil
+}
+
 func (s *Service) prepare() error {
 	if s.svc.Platform() != "linux-systemd" {
 		return errManager
@@ -40,7 +52,7 @@ func (s *Service) prepare() error {
 			return err
 		}
 	}
-	for _, dir := range s.opts.extraDirs() {
+	for _, dir := range append(s.opts.extraDirs(), DefaultTokenDir) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
@@ -73,7 +85,8 @@ func (o Options) extraDirs() []string {
 //     user whom it belongs to, and not as root.
 //
 // It runs as root because the state belongs to nobody else and the answers of
-// all users meet here. It writes to its state and runtime folders alone, makes
+// all users meet here. It writes to its state and runtime folders alone (and takes
+// used token files out of theirs), makes
 // no device, no namespace and no set-uid file, and loads no code at run time.
 // Homes can be read, not written: the X cookie of an x11vnc server lies there.
 func Unit(executable string, o Options) (string, error) {
@@ -141,6 +154,7 @@ TimeoutStartSec=60
 TimeoutStopSec=6
 LimitCORE=0
 LimitNICE=-15
+LimitRTPRIO=1
 UMask=0077
 
 StateDirectory=aval
@@ -148,6 +162,7 @@ StateDirectoryMode=0700
 RuntimeDirectory=aval
 RuntimeDirectoryMode=0755
 RuntimeDirectoryPreserve=restart
+ReadWritePaths=-` + DefaultTokenDir + `
 @WRITES@
 
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_SETUID CAP_SETGID
@@ -164,7 +179,6 @@ ProtectClock=yes
 ProtectHostname=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictNamespaces=yes
-RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes

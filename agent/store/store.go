@@ -67,6 +67,10 @@ type Options struct {
 	Now        func() time.Time
 	MaxUnsent  int64 // bytes of events not yet acknowledged, per company
 	MaxHistory int64 // bytes of acknowledged events kept, per company
+	// Machine is the computer; the state of another one loses its key and the
+	// documents named in Bound. Zero: it is not looked at.
+	Machine Machine
+	Bound   []string
 }
 
 // Store is the open state directory. All methods may be used at the same time.
@@ -147,6 +151,10 @@ func Open(dir string, o Options) (opened *Store, err error) {
 	if err := s.openFile(hadKey); err != nil {
 		return nil, err
 	}
+	moved, err := s.bind(keyPath)
+	if err != nil {
+		return nil, err
+	}
 	made := false
 	if s.key, made, err = deviceKey(keyPath); err != nil {
 		return nil, err
@@ -154,7 +162,7 @@ func Open(dir string, o Options) (opened *Store, err error) {
 	if err := s.load(); err != nil {
 		return nil, err
 	}
-	if made && (s.log.Size > 0 || len(s.streams) > 0) {
+	if made && !moved && (s.log.Size > 0 || len(s.streams) > 0) {
 		s.note("The device's key was missing and a new one was made. This computer must be enrolled again.")
 	}
 	s.reserve.held = exists(s.reserve.path)

@@ -2,7 +2,10 @@ package wire
 
 import (
 	"crypto/ed25519"
+	"encoding/json"
+	"errors"
 	"slices"
+	"strings"
 )
 
 // EnrollPath is where a device enrols: one POST with an EnrollRequest as JSON
@@ -59,4 +62,26 @@ type EnrollError struct {
 // EnrollPayload is what a device signs to prove its key while enrolling.
 func EnrollPayload(exported []byte, key ed25519.PublicKey, token string) []byte {
 	return slices.Concat(exported, key, []byte(token))
+}
+
+// maxToken is the longest token that is taken, in bytes.
+const maxToken = 512
+
+// errToken is what a person is told of a file that is no token file.
+var errToken = errors.New("it is no enrolment token: ask for a new one (aval-summarizer token create)")
+
+// ParseTokenFile reads a token file, or a bare token.
+func ParseTokenFile(raw []byte) (TokenFile, error) {
+	var t TokenFile
+	text := strings.TrimSpace(string(raw))
+	if !strings.HasPrefix(text, "{") {
+		t.Token = text
+	} else if err := json.Unmarshal([]byte(text), &t); err != nil {
+		return TokenFile{}, errToken
+	}
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	if t.Token == "" || len(t.Token) > maxToken || strings.ContainsFunc(t.Token, odd) || strings.ContainsFunc(t.Server+t.Pin, odd) {
+		return TokenFile{}, errToken
+	}
+	return t, nil
 }

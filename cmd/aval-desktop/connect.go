@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -17,17 +19,28 @@ const (
 	longestWait = 30 * time.Second
 )
 
-// connect reaches the service and registers, however long it takes. It returns
-// nil only when ctx ends.
-func connect(ctx context.Context, socket string, reg ipc.DesktopRegister, log *slog.Logger) *ipc.Client {
+// errOther: the service is of another version than this process.
+type errOther struct{ build string }
+
+func (e errOther) Error() string {
+	return fmt.Sprintf("the service is of version %s, and this program of version %s", e.build, version)
+}
+
+// connect reaches the service and registers, however long it takes. Its error is
+// that of ctx, or an errOther that starting anew may help against.
+func connect(ctx context.Context, socket string, reg ipc.DesktopRegister, log *slog.Logger) (*ipc.Client, error) {
 	wait, said := firstWait, ""
 	for {
 		c, err := register(ctx, socket, reg)
 		if err == nil {
-			return c
+			return c, nil
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil, ctx.Err()
+		}
+		var other errOther
+		if errors.As(err, &other) && renewable(other.build) {
+			return nil, err
 		}
 		if said != err.Error() { // once for each reason
 			said = err.Error()
@@ -50,6 +63,10 @@ func register(ctx context.Context, socket string, reg ipc.DesktopRegister) (*ipc
 	c, err := ipc.Dial(ctx, socket, ipc.Hello{Program: "aval-desktop", Build: version})
 	if err != nil {
 		return nil, err
+	}
+	if build := c.HelloResult().Build; build != version {
+		c.Close()
+		return nil, errOther{build}
 	}
 	var r ipc.DesktopRegisterResult
 	if err := c.Call(ctx, ipc.MethodDesktopRegister, reg, &r); err != nil {

@@ -28,6 +28,8 @@ type desktop struct {
 
 	posts  chan func()
 	dialed chan *ipc.Client
+	// outdated says that the service is of another version.
+	outdated chan error
 
 	link *link // nil: the service is not there
 
@@ -68,7 +70,7 @@ func serve(ctx context.Context, socket string, where session, log *slog.Logger) 
 	defer cancel()
 	d := &desktop{
 		ctx: ctx, socket: socket, where: where, cat: assets.For(where.locale), log: log,
-		posts: make(chan func(), 64), dialed: make(chan *ipc.Client), prompts: map[string]*prompt{}, windows: map[string]*opened{},
+		posts: make(chan func(), 64), dialed: make(chan *ipc.Client), outdated: make(chan error), prompts: map[string]*prompt{}, windows: map[string]*opened{},
 	}
 	if err := d.openBar(); err != nil {
 		return err
@@ -99,8 +101,12 @@ func (d *desktop) openBar() error {
 func (d *desktop) reconnect() {
 	reg := d.where.register(d.bar != nil)
 	go func() {
-		c := connect(d.ctx, d.socket, reg, d.log)
-		if c == nil {
+		c, err := connect(d.ctx, d.socket, reg, d.log)
+		if err != nil {
+			select {
+			case d.outdated <- err:
+			case <-d.ctx.Done():
+			}
 			return
 		}
 		memory.Trim() // what the start took is not needed at rest
@@ -137,6 +143,8 @@ func (d *desktop) loop() error {
 		select {
 		case <-d.ctx.Done():
 			return nil
+		case err := <-d.outdated:
+			return err
 		case c := <-d.dialed:
 			d.link = newLink(d.ctx, c, d.log)
 			d.log.Info("connected", "service", c.HelloResult().Build)

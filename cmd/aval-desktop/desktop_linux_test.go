@@ -433,3 +433,29 @@ func status(t *testing.T, pid int) map[string]int {
 	}
 	return out
 }
+
+// TestStartsAnew: after an upgrade the helper runs its file anew, once, in place
+// of itself; where that is no better it waits for a service of its version and is
+// nobody's helper meanwhile.
+// Faults planted once: renewable always true (it ran itself over and over, and
+// ended nowhere), always false (it never did).
+func TestStartsAnew(t *testing.T) {
+	x := xtest.Start(t, xtest.Options{})
+	s := newService(t)
+	s.build = "9.9.9"
+	s.start()
+	d := runDesk(t, x, "", s.socket)
+	pid := d.cmd.Process.Pid
+	xtest.Wait(t, "the helper to start anew", func() bool {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		return err == nil && strings.Contains(string(raw), "AVAL_RENEWED_FOR=9.9.9\x00")
+	})
+	xtest.Wait(t, "it to look for the service again", func() bool { return strings.Count(d.text(), "of version 9.9.9") >= 1 })
+	if s.registered() {
+		t.Error("it is the helper of a service of another version")
+	}
+	s.stop()
+	s.build = ""
+	s.start()
+	xtest.Wait(t, "the registration", s.registered)
+}

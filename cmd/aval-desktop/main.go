@@ -74,7 +74,12 @@ func run(args []string, out, errOut io.Writer) int {
 	defer stop()
 	log := slog.New(slog.NewTextHandler(errOut, nil))
 	err := serve(ctx, *socket, surroundings(os.Getenv), log)
+	var other errOther
 	switch {
+	case errors.As(err, &other):
+		log.Info("starting anew", "version", version, "service", other.build)
+		fmt.Fprintln(errOut, "aval-desktop: start anew:", renew(other.build)) // it returns only where it failed
+		return exitFailed
 	case errors.Is(err, errRunning):
 		fmt.Fprintln(errOut, "aval-desktop:", err)
 		return exitDone // the desktop is served, whoever started twice

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"bufio"
 	"context"
 	"crypto/ed25519"
@@ -49,6 +50,7 @@ func TestMain(m *testing.M) {
 type service struct {
 	t      *testing.T
 	socket string
+	build  string // empty: the helper's
 	key    ed25519.PrivateKey
 	server *ipc.Server
 
@@ -78,7 +80,7 @@ func newService(t *testing.T) *service {
 
 func (s *service) start() {
 	s.t.Helper()
-	server, err := ipc.Listen(s.socket, ipc.HelloResult{Build: "test", DeviceKey: s.key.Public().(ed25519.PublicKey)}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	server, err := ipc.Listen(s.socket, ipc.HelloResult{Build: cmp.Or(s.build, version), DeviceKey: s.key.Public().(ed25519.PublicKey)}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aval/summarizer/company"
+	"aval/summarizer/store"
 )
 
 func (a *app) deviceCmd() *cobra.Command {
@@ -30,9 +31,13 @@ else the one of its group; else the one of all devices.
 
 func (a *app) deviceList() *cobra.Command {
 	var f company.DeviceFilter
+	var single bool
 	cmd := a.companyStep("list [--search TEXT] [--group GROUP] [--revoked] [--sessions] --data DIR", "List the computers, those enrolled last first", "", cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error {
 			f := f
+			if single {
+				f.Kind = store.Single
+			}
 			if f.Group != "" && f.Group != company.NoGroup {
 				g, err := co.Group(ctx, f.Group)
 				if err != nil {
@@ -56,7 +61,7 @@ func (a *app) deviceList() *cobra.Command {
 	cmd.Flags().StringVar(&f.Search, "search", "", "only those whose name has this in it, or with this id")
 	cmd.Flags().StringVar(&f.Group, "group", "", "only those in this group, or in "+company.NoGroup)
 	cmd.Flags().BoolVar(&f.Revoked, "revoked", false, "those that were revoked")
-	cmd.Flags().BoolVar(&f.Sessions, "sessions", false, "the keys of single sessions, by a code")
+	cmd.Flags().BoolVar(&single, "sessions", false, "the keys of single sessions, by a code, instead of computers")
 	return cmd
 }
 

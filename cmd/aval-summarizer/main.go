@@ -102,8 +102,17 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.serveCmd(), a.exportCmd(), a.companyCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.integrationCmd(), a.deviceCmd(), a.userCmd(), a.providerCmd(), a.tokenCmd(), a.creditsCmd(), a.auditCmd(), a.verifyCmd(),
 		a.backupCmd(), a.restoreCmd(), a.doctorCmd(), a.versionCmd())
+	command.Man(root, version, manual)
 	return root
 }
+
+// manual is what the manual page says after the commands.
+const manual = `FILES
+/etc/default/aval-summarizer: the options that the packaged service is started with
+/var/lib/aval-summarizer: its data
+SEE ALSO
+aval(1)
+`
 
 // dataFlag adds --data to a command, and --database.
 func (a *app) dataFlag(cmd *cobra.Command) {

@@ -24,7 +24,7 @@ import (
 )
 
 // version is set at link time from FyneApp.toml.
-var version = "0.1.0"
+var version = "0.0.0-dev"
 
 // Exit codes. exitCannotShow is EX_TEMPFAIL of sysexits.h.
 const (

@@ -16,6 +16,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/agent/wire"
 	"aval/cmd/internal/command"
 )
 
@@ -258,14 +259,6 @@ func sentLine(e map[string]any) string {
 	return b.String()
 }
 
-// tokenFile is what the summarizer writes for an enrolment.
-type tokenFile struct {
-	Server  string `json:"server"`
-	Pin     string `json:"pin"`
-	Token   string `json:"token"`
-	Company string `json:"company"`
-}
-
 func (a *app) enrollCmd() *cobra.Command {
 	var server, file string
 	cmd := &cobra.Command{
@@ -305,20 +298,14 @@ carries the server's address, its key and a token that counts once.`,
 	return cmd
 }
 
-func readToken(path string) (tokenFile, error) {
-	var t tokenFile
+func readToken(path string) (wire.TokenFile, error) {
 	raw, err := readSmall(path)
 	if err != nil {
-		return t, fmt.Errorf("read token file: %w", err)
+		return wire.TokenFile{}, fmt.Errorf("read token file: %w", err)
 	}
-	text := strings.TrimSpace(string(raw))
-	if !strings.HasPrefix(text, "{") { // a bare token
-		t.Token = text
-	} else if err := json.Unmarshal([]byte(text), &t); err != nil {
-		return t, fmt.Errorf("%s is no enrolment token: ask for a new one (aval-summarizer token create)", path)
-	}
-	if t.Token == "" || strings.ContainsAny(t.Token, " \t\r\n") {
-		return t, fmt.Errorf("%s holds no enrolment token: ask for a new one (aval-summarizer token create)", path)
+	t, err := wire.ParseTokenFile(raw)
+	if err != nil {
+		return t, fmt.Errorf("read token file %s: %w", path, err)
 	}
 	return t, nil
 }

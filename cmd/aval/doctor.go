@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -68,14 +69,19 @@ var checks = []struct {
 	{"desktops", checkDesktops},
 	{"tools", checkTools},
 	{"question", checkQuestion},
+	{"files", checkFiles},
+	{"log", checkTroubles},
 }
 
 func (a *app) doctorCmd() *cobra.Command {
-	return &cobra.Command{
+	var bundle string
+	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look for what keeps people from being asked or sessions from being recorded",
 		Long: `Looks at the service, its socket, the server, the clock, the policy, the desktops,
-the remote tools, and at what could show a question, without asking one. Each
-finding says what to do. Exit status 1 if something is wrong.`,
+the remote tools, at what could show a question, without asking one, at the
+installed files, and at the service's last warnings. Each finding says what to do.
+Exit status 1 if something is wrong. With --bundle all of it is also written into
+a new file for a helpdesk; nothing that was recorded is in it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c := a.examine(cmd.Context())
@@ -91,15 +97,23 @@ finding says what to do. Exit status 1 if something is wrong.`,
 					report.OK = report.OK && f.State != findWrong
 				}
 			}
-			if err := a.print(report, func(w io.Writer) {
+			page := func(w io.Writer) {
 				printFindings(w, report.Checks)
 				fmt.Fprintln(w)
 				printTools(w, report.Tools)
 				if report.OK {
 					fmt.Fprintln(w, "\nNothing is wrong.")
 				}
-			}); err != nil {
+			}
+			if err := a.print(report, page); err != nil {
 				return err
+			}
+			if bundle != "" {
+				var text bytes.Buffer
+				page(&text)
+				if err := a.bundle(bundle, c, report, text.Bytes()); err != nil {
+					return err
+				}
 			}
 			if !report.OK {
 				return errFound
@@ -107,6 +121,8 @@ finding says what to do. Exit status 1 if something is wrong.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&bundle, "bundle", "", "write all of it into this new file, .tar.gz")
+	return cmd
 }
 
 // examine asks the service for what the checks need. What it does not answer

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -151,5 +153,92 @@ Not here, but would be heard: anydesk, rustdesk.
 `
 	if got := b.String(); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// TestCompareFiles: what is not as it was packed is found: bytes, mode, group, a
+// link in its place, nothing there, a list that is damaged.
+// Faults planted once: no comparison of the mode, none of the sum.
+func TestCompareFiles(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("packed files belong to root")
+	}
+	dir := t.TempDir()
+	file, list := filepath.Join(dir, "program"), filepath.Join(dir, "files")
+	line := func(sum, mode, group string) string { return sum + " " + mode + " " + group + " " + file + "\n" }
+	const sum = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" // hello
+	for name, tt := range map[string]struct {
+		list   string
+		change func() error
+		want   string
+	}{
+		"as packed":  {line(sum, "755", "root"), nil, ""},
+		"bytes":      {line(sum, "755", "root"), func() error { return os.WriteFile(file, []byte("hellp"), 0o755) }, "changed since"},
+		"mode":       {line(sum, "755", "root"), func() error { return os.Chmod(file, 0o777) }, "mode 777"},
+		"no group":   {line(sum, "2755", "root"), nil, "mode 755"},
+		"its group":  {line(sum, "755", "daemon"), nil, "root:root"},
+		"missing":    {line(sum, "755", "root"), func() error { return os.Remove(file) }, "missing"},
+		"a link":     {line(sum, "755", "root"), func() error { return errors.Join(os.Remove(file), os.Symlink("/bin/sh", file)) }, "no regular file"},
+		"a bad list": {"x\n", nil, "not what the package wrote"},
+		"an empty":   {"", nil, "empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			os.Remove(file)
+			if err := errors.Join(os.WriteFile(file, []byte("hello"), 0o755), os.Chmod(file, 0o755), os.WriteFile(list, []byte(tt.list), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			if tt.change != nil {
+				if err := tt.change(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := compareFiles(list)
+			if tt.want == "" && got[0].State != findOK || tt.want != "" && (got[0].State != findWrong || !strings.Contains(got[0].Found, tt.want) || len(got[0].Do) == 0) {
+				t.Errorf("%+v, want %q", got, tt.want)
+			}
+		})
+	}
+	if got := compareFiles(filepath.Join(dir, "none")); got[0].State != findNote {
+		t.Errorf("without a package: %+v", got)
+	}
+}
+
+// TestBundle: it holds what doctor found, is for its maker alone, takes no file's
+// place, and has nothing in it of sessions or of guests, which name people.
+// Fault planted once: the status with its guests.
+func TestBundle(t *testing.T) {
+	c := healthy()
+	c.status.Guests = []ipc.GuestStatus{{Company: "Example Guests", Supporter: "canary"}}
+	c.newest.Supporter = "canary"
+	path := filepath.Join(t.TempDir(), "b.tar.gz")
+	if err := c.app.bundle(path, c, map[string]bool{"ok": true}, []byte("Nothing is wrong.")); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", fi.Mode(), err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"aval-doctor/doctor.json", "aval-doctor/doctor.txt", "Nothing is wrong.", "aval-doctor/system.json", "Example Support"} {
+		if !strings.Contains(string(raw), want) {
+			t.Errorf("%q is not in it", want)
+		}
+	}
+	if strings.Contains(string(raw), "canary") {
+		t.Error("it names people of sessions")
+	}
+	if err := c.app.bundle(path, c, nil, nil); err == nil {
+		t.Error("it took another file's place")
 	}
 }

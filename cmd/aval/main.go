@@ -109,10 +109,24 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a policy or by rights.
 	root.PersistentFlags().StringVar(&a.socket, "socket", ipc.DefaultSocket(), "socket of the service")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.runCmd(), a.explainCmd(), a.settingsCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.consentCmd(), a.sentCmd(), a.purgeCmd(),
-		a.enrollCmd(), a.unenrollCmd(), a.signInCmd(), a.signOutCmd(), a.statusCmd(), a.doctorCmd())
+		a.enrollCmd(), a.unenrollCmd(), a.signInCmd(), a.signOutCmd(), a.statusCmd(), a.stateCmd(), a.doctorCmd())
 	root.AddCommand(a.serviceCmds()...)
+	command.Man(root, version, manual)
 	return root
 }
+
+// manual is what the manual page says after the commands.
+const manual = `FILES
+/etc/aval/policies/managed, /etc/aval/policies/recommended: policies, as JSON
+/etc/aval/enroll.d: token files with which the service enrols this computer; each is removed once it has been used
+/var/lib/aval: the state of the service, of root alone
+/run/aval/agent.sock: its local API
+ENVIRONMENT
+AVAL_SOCKET: another place of the local API, for the commands
+HTTPS_PROXY, NO_PROXY: in the environment of the service, the way to the company's server
+SEE ALSO
+aval-desktop(1), aval-ui(1), aval-summarizer(1)
+`
 
 // answerWithin bounds the service's answer to what needs no waiting.
 const answerWithin = 10 * time.Second

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -26,8 +27,8 @@ var defaultStateDir = service.DefaultStateDir
 
 // runFlags are the paths of a service.
 type runFlags struct {
-	stateDir, policyDir, group string
-	tools                      []string // run only
+	stateDir, policyDir, group, tokenDir string
+	tools                                []string // run only
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -57,6 +58,7 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&f.tokenDir, "token-dir", "", "folder in which device management lays token files; each is removed once it has been used (default "+service.DefaultTokenDir+" with the system's state folder, else none)")
 	cmd.Flags().StringSliceVar(&f.tools, "tools", watch.ToolNames, "remote tools that it follows by itself; none: \"\"")
 	cmd.Flags().StringVar(&f.group, "group", "", "group of the installed programs that ask people (default "+service.Group+" with the system's state folder, else none)")
 	return cmd
@@ -72,7 +74,17 @@ func (a *app) serve(ctx context.Context, f runFlags, changes func() <-chan struc
 	if f.group == "" && f.stateDir == defaultStateDir {
 		f.group = service.Group
 	}
+	if f.tokenDir == "" && f.stateDir == defaultStateDir {
+		f.tokenDir = service.DefaultTokenDir
+	} else if f.tokenDir != "" {
+		abs, err := filepath.Abs(f.tokenDir)
+		if err != nil {
+			return fmt.Errorf("find folder of token files: %w", err)
+		}
+		f.tokenDir = abs
+	}
 	return agent.Run(ctx, agent.Config{
+		TokenDir: f.tokenDir, Machine: agent.ThisMachine(),
 		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log, SessionChanges: changes,
 		StartHelpers: f.stateDir == defaultStateDir,
 		Ready:        func() { service.Ready() },

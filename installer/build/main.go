@@ -1,5 +1,6 @@
-// Command build makes the four programs, with name, id and version out of
-// FyneApp.toml, the one place where they are written.
+// Command build makes the four programs and the packages that install them,
+// with name, id and version out of FyneApp.toml, the one place where they are
+// written.
 //
 // The one rule that must not be broken: one set of flags for every build, test
 // and package, so that what was tested is what is shipped.
@@ -33,6 +34,8 @@ func main() {
 	out := flag.String("out", "bin", "folder for the programs")
 	only := flag.String("only", "", "build this program alone")
 	toml := flag.String("app", "FyneApp.toml", "the file with name and version")
+	packages := flag.String("packages", "", "folder for the deb and rpm packages of the programs in -out; without it none are made")
+	release := flag.String("version", "", "build as this version instead of the file's, to try an upgrade out")
 	win := msiOptions{}
 	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows; nothing else is made then")
 	flag.StringVar(&win.programs, "programs", "", "with -msi: folder with the programs for Windows, instead of building them")
@@ -51,20 +54,36 @@ func main() {
 		fmt.Println(path)
 		return
 	}
-	if err := build(ctx, *toml, *out, *only); err != nil {
+	err := build(ctx, *toml, *out, *only, *release)
+	if err == nil && *packages != "" {
+		err = pack(ctx, *toml, *out, *packages, *release)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func build(ctx context.Context, toml, out, only string) error {
+// versionOf is the version that is built: the given one, else the file's.
+func versionOf(toml, given string) (string, error) {
+	if given != "" {
+		return Version("Version = \"" + given + "\"")
+	}
 	raw, err := os.ReadFile(toml)
 	if err != nil {
-		return fmt.Errorf("read app file: %w", err)
+		return "", fmt.Errorf("read app file: %w", err)
 	}
 	version, err := Version(string(raw))
 	if err != nil {
-		return fmt.Errorf("%s: %w", toml, err)
+		return "", fmt.Errorf("%s: %w", toml, err)
+	}
+	return version, nil
+}
+
+func build(ctx context.Context, toml, out, only, given string) error {
+	version, err := versionOf(toml, given)
+	if err != nil {
+		return err
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err

@@ -28,7 +28,7 @@ func TestVersion(t *testing.T) {
 func TestBuild(t *testing.T) {
 	t.Chdir("../..")
 	out := t.TempDir()
-	if err := build(context.Background(), "FyneApp.toml", out, "aval"); err != nil {
+	if err := build(context.Background(), "FyneApp.toml", out, "aval", ""); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile("FyneApp.toml")
@@ -39,11 +39,11 @@ func TestBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := exec.Command(filepath.Join(out, "aval"), "--version").Output()
+	said, err := exec.Command(filepath.Join(out, "aval", ""), "--version").Output()
 	if err != nil || strings.TrimSpace(string(said)) != "aval "+want {
 		t.Errorf("--version: %q, %v; FyneApp.toml has %s", said, err, want)
 	}
-	if err := build(context.Background(), "FyneApp.toml", out, "nothing"); err == nil {
+	if err := build(context.Background(), "FyneApp.toml", out, "nothing", ""); err == nil {
 		t.Error("a program that is not there was built")
 	}
 }
@@ -53,6 +53,7 @@ func TestLinuxFiles(t *testing.T) {
 	for file, want := range map[string]string{
 		"aval-desktop.desktop": "Exec=/usr/bin/aval-desktop",
 		"aval-desktop.service": "ExecStart=/usr/bin/aval-desktop",
+		"aval.Aval.desktop":    "Exec=/usr/bin/aval-ui",
 		"pam-sshd":             "session optional pam_exec.so quiet /usr/bin/aval session pam-hook",
 	} {
 		raw, err := os.ReadFile(filepath.Join("..", "linux", file))

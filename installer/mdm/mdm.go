@@ -183,7 +183,7 @@ func ADML(lang string) []byte {
 	w.line(3, `<string id="SupportedAval">%s</string>`, t.supported)
 	for _, d := range offered() {
 		n := string(d.Name)
-		w.line(3, `<string id="%s">%s</string>`, n, t.keys[d.Name].name)
+		w.line(3, `<string id="%s">%s</string>`, n, t.name(d.Name))
 		w.line(3, `<string id="%s_Explain">%s</string>`, n, t.explain(d))
 		for _, c := range d.Choices {
 			w.line(3, `<string id="%s">%s</string>`, choiceID(d, c), t.choices[c]+" ("+c+")")
@@ -196,11 +196,11 @@ func ADML(lang string) []byte {
 		w.line(3, `<presentation id="%s">`, n)
 		switch d.Type {
 		case policy.Choice:
-			w.line(4, `<dropdownList refId="%s" noSort="true" defaultItem="0">%s</dropdownList>`, n, t.keys[d.Name].name)
+			w.line(4, `<dropdownList refId="%s" noSort="true" defaultItem="0">%s</dropdownList>`, n, t.name(d.Name))
 		case policy.Number:
-			w.line(4, `<decimalTextBox refId="%s" defaultValue="%s">%s</decimalTextBox>`, n, d.Default, t.keys[d.Name].name)
+			w.line(4, `<decimalTextBox refId="%s" defaultValue="%s">%s</decimalTextBox>`, n, d.Default, t.name(d.Name))
 		case policy.List:
-			w.line(4, `<listBox refId="%s">%s</listBox>`, n, t.keys[d.Name].name)
+			w.line(4, `<listBox refId="%s">%s</listBox>`, n, t.name(d.Name))
 		}
 		w.line(3, `</presentation>`)
 	}

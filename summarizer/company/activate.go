@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -57,7 +56,7 @@ func Terms(lang string) (paragraphs []string, in, sum string) {
 }
 
 // ErrTerms: the terms that were read are not those that there are now.
-var ErrTerms = errors.New("the terms have changed since they were shown: read them again")
+var ErrTerms = wrongf("the terms have changed since they were shown: read them again")
 
 // Activate has the company ask as it has chosen, with the terms accepted in the
 // language and the version (their hash) in which they were shown.

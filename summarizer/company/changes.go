@@ -89,9 +89,9 @@ func asChanged(c store.Change) Changed {
 
 // Errors of Undo that callers tell apart.
 var (
-	ErrNoChange     = errors.New("there is no such change; history shows them")
-	ErrFinal        = errors.New("this change cannot be taken back")
-	ErrChangedSince = errors.New("it was changed again since; take the later change back first")
+	ErrNoChange     = wrongf("there is no such change; history shows them")
+	ErrFinal        = wrongf("this change cannot be taken back")
+	ErrChangedSince = wrongf("it was changed again since; take the later change back first")
 )
 
 // Undo takes a change back: as a new change that restores what was before. It

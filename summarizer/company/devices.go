@@ -63,14 +63,13 @@ type Given struct {
 
 // DeviceFilter says which devices are wanted.
 type DeviceFilter struct {
-	// Sessions: the keys of single sessions instead of computers; Revoked: those
-	// that were revoked.
-	Sessions, Revoked bool
-	Search            string // in the name, accents and case do not count; or the id
-	Group             string // a group's id; NoGroup: in none
-	Policy            string // the id of the policy that it was given
-	After             string // where the page before ended
-	Limit             int    // 0: DevicesPage
+	Kind    store.DeviceKind // empty: all computers
+	Revoked bool             // those that were revoked instead of those that were not
+	Search  string           // in the name, accents and case do not count; or the id
+	Group   string           // a group's id; NoGroup: in none
+	Policy  string           // the id of the policy that it was given
+	After   string           // where the page before ended
+	Limit   int              // 0: DevicesPage
 }
 
 // NoGroup stands for the devices that are in no group.
@@ -85,7 +84,7 @@ func (s *Service) Devices(ctx context.Context, f DeviceFilter) (out []Device, ne
 	if f.Limit <= 0 || f.Limit > 1000 {
 		f.Limit = DevicesPage
 	}
-	q := store.DeviceQuery{Sessions: f.Sessions, Revoked: f.Revoked, Search: fold(f.Search), Group: f.Group, Policy: f.Policy, Limit: f.Limit + 1}
+	q := store.DeviceQuery{Kind: f.Kind, Revoked: f.Revoked, Search: fold(f.Search), Group: f.Group, Policy: f.Policy, Limit: f.Limit + 1}
 	if f.Group == NoGroup {
 		q.Group, q.Ungrouped = "", true
 	}

@@ -77,11 +77,17 @@ func (s *Service) Group(ctx context.Context, which string) (out Group, err error
 	return out, nil
 }
 
+// Errors of names that callers tell apart.
+var (
+	ErrName  = wrongf("a name has 1 to %d printable characters and no space around them", MaxTitle)
+	ErrTaken = errors.New("exists already")
+)
+
 // checkTitle checks a name that people give to a policy or a group.
 func checkTitle(name string) error {
-	if n := utf8.RuneCountInString(name); n == 0 || n > maxPolicyName || strings.TrimSpace(name) != name ||
+	if n := utf8.RuneCountInString(name); n == 0 || n > MaxTitle || strings.TrimSpace(name) != name ||
 		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return wrongf("a name has 1 to %d printable characters and no space around them", maxPolicyName)
+		return ErrName
 	}
 	return nil
 }
@@ -107,7 +113,9 @@ func (s *Service) CreateGroup(ctx context.Context, name string) (Group, error) {
 	return Group{ID: g.ID, Name: name, CreatedAt: g.CreatedAt}, nil
 }
 
-func taken(what, name string) error { return wrongf("there is a %s named %q already", what, name) }
+func taken(what, name string) error {
+	return wrongIs(ErrTaken, "there is a %s named %q already", what, name)
+}
 
 // RenameGroup names a group anew.
 func (s *Service) RenameGroup(ctx context.Context, which, name string) error {
@@ -207,11 +215,11 @@ func (s *Service) undoGroup(tx *store.Tx, c store.Change) error {
 	return s.nameGroup(tx, g, *was, c.Number)
 }
 
-// groupFor looks a group up for people, by its name or id.
+// groupFor looks a group up for people, by its id or its name; the id counts first.
 func (s *Service) groupFor(tx *store.Tx, which string) (store.DeviceGroup, error) {
-	g, err := tx.GroupNamed(s.id, which)
+	g, err := tx.Group(s.id, which)
 	if errors.Is(err, store.ErrNotFound) {
-		g, err = tx.Group(s.id, which)
+		g, err = tx.GroupNamed(s.id, which)
 	}
 	if errors.Is(err, store.ErrNotFound) || err == nil && !g.DeletedAt.IsZero() {
 		return g, ErrNoGroup

@@ -53,47 +53,84 @@ func asks(outgoing consent.OutgoingOption, enabled bool) bool {
 	return outgoing == consent.OutgoingAll || outgoing == consent.OutgoingModules && enabled
 }
 
+// Errors of CreateModule that callers tell apart, beside ErrTaken.
+var (
+	ErrModuleName = wrongf("a name of at most 100 characters is needed")
+	ErrModuleDays = wrongf("it stands for 1 to %d days", maxModuleDays)
+)
+
 // CreateModule makes a module that stands for days, and the signed file of it.
 func (s *Service) CreateModule(ctx context.Context, name string, enabled bool, days int) (Module, []byte, error) {
 	name = cleanName(strings.TrimSpace(name))
-	switch {
-	case name == "" || len(name) > maxSupporter:
-		return Module{}, nil, wrongf("create module: a name of at most 100 characters is needed")
-	case days < 1 || days > maxModuleDays:
-		return Module{}, nil, wrongf("create module: it stands for 1 to %d days", maxModuleDays)
-	case s.server == "":
-		return Module{}, nil, errors.New("create module: the server's address is not known; start the server once")
-	}
 	now := s.now()
 	m := store.Module{ID: store.NewID(now), Company: s.id, Name: name, Enabled: enabled, CreatedAt: now.UTC(), ExpiresAt: now.AddDate(0, 0, days).UTC()}
 	var file []byte
 	var outgoing consent.OutgoingOption
-	err := s.db.Tx(ctx, func(tx *store.Tx) error {
+	err := func() error {
+		switch {
+		case name == "" || len(name) > maxSupporter:
+			return ErrModuleName
+		case days < 1 || days > maxModuleDays:
+			return ErrModuleDays
+		}
+		return s.db.Tx(ctx, func(tx *store.Tx) error {
+			c, err := tx.Company(s.id)
+			if err != nil {
+				return err
+			}
+			outgoing = decodeSettings(c.Settings).asking().Outgoing
+			if file, err = s.moduleFile(c, m); err != nil {
+				return err
+			}
+			if err := tx.InsertModule(m); errors.Is(err, store.ErrExists) {
+				return taken("module", name)
+			} else if err != nil {
+				return err
+			}
+			return s.note(tx, entry{kind: ChangeModule, action: "module-created", subject: m.ID, name: name, new: map[string]any{"enabled": enabled, "expires_at": m.ExpiresAt}})
+		})
+	}()
+	if err != nil {
+		return Module{}, nil, fmt.Errorf("create module: %w", err)
+	}
+	return asModule(m, outgoing), file, nil
+}
+
+// moduleFile signs a module. It holds no secret and is not kept: as long as the
+// server's address and key stay, it is the same bytes each time.
+func (s *Service) moduleFile(c store.Company, m store.Module) ([]byte, error) {
+	if s.server == "" {
+		return nil, errors.New("the server's address is not known; start the server once")
+	}
+	file, err := record.Sign(s.signer(), record.TypeModule, record.Module{V: 1, ID: m.ID, Name: m.Name, Company: s.id, CompanyName: c.Name,
+		Server: strings.ToLower(s.server), Pin: s.Pin(), Key: s.PublicKey(), At: m.CreatedAt.UTC(), Expires: m.ExpiresAt.UTC()})
+	if err == nil {
+		_, err = record.OpenModule(file) // what nobody could open is not given away
+	}
+	return append(file, '\n'), err
+}
+
+// ModuleFile is the signed file of a module that was not revoked.
+func (s *Service) ModuleFile(ctx context.Context, id string) (file []byte, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		m, err := tx.Module(s.id, id)
+		if errors.Is(err, store.ErrNotFound) || err == nil && !m.RevokedAt.IsZero() {
+			return ErrNoModule
+		}
+		if err != nil {
+			return err
+		}
 		c, err := tx.Company(s.id)
 		if err != nil {
 			return err
 		}
-		outgoing = decodeSettings(c.Settings).asking().Outgoing
-		file, err = record.Sign(s.signer(), record.TypeModule, record.Module{V: 1, ID: m.ID, Name: name, Company: s.id, CompanyName: c.Name,
-			Server: strings.ToLower(s.server), Pin: s.Pin(), Key: s.PublicKey(), At: m.CreatedAt, Expires: m.ExpiresAt})
-		if err != nil {
-			return err
-		}
-		if err := tx.InsertModule(m); err != nil {
-			return err
-		}
-		return s.note(tx, entry{kind: ChangeModule, action: "module-created", subject: m.ID, name: name, new: map[string]any{"enabled": enabled, "expires_at": m.ExpiresAt}})
+		file, err = s.moduleFile(c, m)
+		return err
 	})
-	if errors.Is(err, store.ErrExists) {
-		return Module{}, nil, wrongf("create module: there is one named %q already", name)
-	}
-	if err == nil {
-		_, err = record.OpenModule(file) // what nobody could open is not given away
-	}
 	if err != nil {
-		return Module{}, nil, fmt.Errorf("create module: %w", err)
+		return nil, fmt.Errorf("write module: %w", err)
 	}
-	return asModule(m, outgoing), append(file, '\n'), nil
+	return file, nil
 }
 
 // Modules lists the company's modules, oldest first.

@@ -111,6 +111,7 @@ func decodeSettings(raw string) Settings {
 	if err := json.Unmarshal([]byte(raw), &s); err != nil {
 		return Settings{Outgoing: consent.OutgoingOff, Incoming: consent.IncomingOff, Engine: "rules", RetentionDays: 90, Sees: SeesOwn}
 	}
+	s.Outgoing, s.Incoming = cmp.Or(s.Outgoing, consent.OutgoingOff), cmp.Or(s.Incoming, consent.IncomingOff)
 	return s
 }
 

@@ -1,9 +1,7 @@
 package company
 
 import (
-	"bytes"
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,8 +17,8 @@ import (
 // ReleaseLife is how long a release is in force where its signer says nothing else.
 const ReleaseLife = 90 * 24 * time.Hour
 
-// maxPolicyName is the longest name of a policy in characters.
-const maxPolicyName = 60
+// MaxTitle is the longest name of a policy or a group, in characters.
+const MaxTitle = 60
 
 // Policy is a policy as the commands show it.
 type Policy struct {
@@ -41,19 +39,6 @@ type Policy struct {
 	// Reach is how many devices have it, in whatever version.
 	Reach int `json:"reach"`
 }
-
-// Target is what a policy is assigned to. The one of a device counts before the
-// one of its group, and that one before the one of all devices.
-type Target string
-
-// Targets. The other ones are ToDevice and ToGroup.
-const ToAll Target = "all"
-
-// ToDevice is one device, by its id or name.
-func ToDevice(which string) Target { return Target("device:" + which) }
-
-// ToGroup is a group of devices, by its name or id.
-func ToGroup(which string) Target { return Target("group:" + which) }
 
 // CreatePolicy makes an empty policy.
 func (s *Service) CreatePolicy(ctx context.Context, name string) (Policy, error) {
@@ -107,21 +92,27 @@ func (s *Service) Policies(ctx context.Context) (list []Policy, err error) {
 	return list, nil
 }
 
-// Policy returns one policy by its name.
+// Policy returns one policy by its id or its name; ErrNoPolicy.
 func (s *Service) Policy(ctx context.Context, name string) (out Policy, err error) {
 	list, err := s.Policies(ctx)
 	if err != nil {
 		return Policy{}, err
 	}
-	i := slices.IndexFunc(list, func(p Policy) bool { return p.Name == name })
+	i := slices.IndexFunc(list, func(p Policy) bool { return p.ID == name })
+	if i < 0 {
+		i = slices.IndexFunc(list, func(p Policy) bool { return p.Name == name })
+	}
 	if i < 0 {
 		return Policy{}, noPolicy(name)
 	}
 	return list[i], nil
 }
 
+// ErrNoPolicy: there is no policy of this name or id.
+var ErrNoPolicy = errors.New("there is no such policy")
+
 func noPolicy(name string) error {
-	return wrongf("there is no policy %q: aval-summarizer policy list shows them", name)
+	return wrongIs(ErrNoPolicy, "there is no policy %q: aval-summarizer policy list shows them", name)
 }
 
 func describe(tx *store.Tx, p store.Policy, assigned map[string]string, groups []store.DeviceGroup) (Policy, error) {
@@ -208,17 +199,42 @@ func (s *Service) SetPolicy(ctx context.Context, name string, set []policy.Setti
 		if problems = append(problems, more...); len(problems) > 0 {
 			return &Invalid{problems}
 		}
-		slices.SortStableFunc(draft, func(a, b policy.Setting) int { return strings.Compare(string(a.Key), string(b.Key)) })
-		raw, err := json.Marshal(draft)
-		if err != nil {
-			return err
-		}
-		return s.draft(tx, p, string(raw), 0)
+		return s.redraft(tx, p, draft)
 	})
 	if err != nil {
 		return fmt.Errorf("set policy: %w", err)
 	}
 	return nil
+}
+
+// ReplacePolicy gives a policy's draft exactly these values. It is done wholly or,
+// with *Invalid, not at all.
+func (s *Service) ReplacePolicy(ctx context.Context, name string, settings []policy.Setting) error {
+	err := s.db.Tx(ctx, func(tx *store.Tx) error {
+		p, err := s.named(tx, name)
+		if err != nil {
+			return err
+		}
+		if _, problems := policy.ParseSettings(p.Name, settings); len(problems) > 0 {
+			return &Invalid{problems}
+		}
+		return s.redraft(tx, p, settings)
+	})
+	if err != nil {
+		return fmt.Errorf("set policy: %w", err)
+	}
+	return nil
+}
+
+// redraft gives a policy these values, by key, as its draft.
+func (s *Service) redraft(tx *store.Tx, p store.Policy, settings []policy.Setting) error {
+	settings = append([]policy.Setting{}, settings...) // an empty list is [], and the caller's stays as it is
+	slices.SortStableFunc(settings, func(a, b policy.Setting) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return err
+	}
+	return s.draft(tx, p, string(raw), 0)
 }
 
 // draft gives a policy another draft.
@@ -243,348 +259,13 @@ func (s *Service) undoDraft(tx *store.Tx, c store.Change) error {
 	return s.draft(tx, p, c.Old, c.Number)
 }
 
-// AssignPolicy assigns a policy; an empty name takes the assignment away.
-// Devices that are connected hear of it within seconds.
-func (s *Service) AssignPolicy(ctx context.Context, name string, to Target) error {
-	err := s.db.Tx(ctx, func(tx *store.Tx) error {
-		var p store.Policy
-		if name != "" {
-			var err error
-			if p, err = s.named(tx, name); err != nil {
-				return err
-			}
-			if p.Version == 0 {
-				return wrongf("policy %q was never published: publish it first", name)
-			}
-		}
-		kind, which, _ := strings.Cut(string(to), ":")
-		switch kind {
-		case "group":
-			g, err := s.groupFor(tx, which)
-			if err != nil {
-				return err
-			}
-			to, which = ToGroup(g.ID), g.Name
-		case "device":
-			d, err := s.deviceFor(tx, which)
-			if err != nil {
-				return err
-			}
-			if err := managed(d); err != nil {
-				return err
-			}
-			to, which = ToDevice(d.ID), d.Name
-		case string(ToAll):
-		default:
-			return wrongf("a policy cannot be assigned to %q", to)
-		}
-		return s.assign(tx, to, which, p.ID, 0)
-	})
-	if err != nil {
-		return fmt.Errorf("assign policy: %w", err)
-	}
-	return nil
-}
-
-// assigned is a policy as the history names it.
-type assigned struct {
-	Policy string `json:"policy"`
-	Name   string `json:"name"`
-}
-
-// assignment is the policy that a target has; nil: none.
-func (s *Service) assignment(tx *store.Tx, to Target) (*assigned, error) {
-	kind, which, _ := strings.Cut(string(to), ":")
-	var id string
-	if kind == "group" {
-		g, err := tx.Group(s.id, which)
-		if err != nil {
-			return nil, err
-		}
-		id = g.Policy
-	} else {
-		all, err := tx.Assignments(s.id)
-		if err != nil {
-			return nil, err
-		}
-		id = all[which]
-	}
-	if id == "" {
-		return nil, nil
-	}
-	p, err := tx.Policy(s.id, id)
-	return &assigned{p.ID, p.Name}, err
-}
-
-// assign gives a target, whose group or device is named by its id, a policy; the
-// empty one takes it away.
-func (s *Service) assign(tx *store.Tx, to Target, name, policy string, undoes int64) error {
-	before, err := s.assignment(tx, to)
-	if err != nil {
-		return err
-	}
-	kind, which, _ := strings.Cut(string(to), ":")
-	if kind == "group" {
-		err = tx.AssignGroupPolicy(s.id, which, policy)
-	} else {
-		err = tx.AssignPolicy(s.id, which, policy)
-	}
-	if err != nil {
-		return err
-	}
-	after, err := s.assignment(tx, to)
-	if err != nil {
-		return err
-	}
-	if before == nil && after == nil || before != nil && after != nil && *before == *after {
-		return nil
-	}
-	if err := s.note(tx, entry{ChangeAssigned, "policy-assigned", string(to), name, before, after, undoes}); err != nil {
-		return err
-	}
-	return s.changed(tx)
-}
-
-func (s *Service) undoAssigned(tx *store.Tx, c store.Change) error {
-	is, err := s.assignment(tx, Target(c.Subject))
-	if err != nil {
-		return err
-	}
-	if !same(is, c.New) {
-		return ErrChangedSince
-	}
-	var was *assigned
-	if err := json.Unmarshal([]byte(c.Old), &was); err != nil {
-		return fmt.Errorf("read change: %w", err)
-	}
-	if was == nil {
-		was = &assigned{}
-	}
-	return s.assign(tx, Target(c.Subject), c.Name, was.Policy, c.Number)
-}
-
-// Draft is what the release key signs to have a policy's draft published: the
-// body of a release, without its times.
-func (s *Service) Draft(ctx context.Context, name string) (r record.Release, err error) {
-	err = s.db.View(ctx, func(tx *store.Tx) error {
-		p, err := s.named(tx, name)
-		if err != nil {
-			return err
-		}
-		c, err := tx.Company(s.id)
-		if err != nil {
-			return err
-		}
-		set := decodeSettings(c.Settings)
-		r = record.Release{V: 1, Company: s.id, Policy: p.ID, Name: p.Name, Version: p.Version + 1,
-			Incoming: set.Incoming, IncomingEnforced: set.IncomingEnforced}
-		r.Settings, err = decodeDraft(p.Draft)
-		return err
-	})
-	if err != nil {
-		return record.Release{}, fmt.Errorf("draft policy: %w", err)
-	}
-	return r, nil
-}
-
-// SignRelease signs a draft with the company's release key.
-func SignRelease(key ed25519.PrivateKey, draft record.Release, now time.Time, life time.Duration) ([]byte, error) {
-	draft.At, draft.Expires = now.UTC(), now.Add(life).UTC()
-	env, err := record.Sign(key, record.TypeRelease, draft)
-	if err == nil {
-		_, _, err = record.OpenRelease(env, key.Public().(ed25519.PublicKey))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("sign release: %w", err)
-	}
-	return env, nil
-}
-
-// PublishPolicy makes a policy's draft its next version and gives it to the
-// devices. Where the company has a release key of its own, values that can allow
-// without a question need release, signed with it over exactly this draft.
-func (s *Service) PublishPolicy(ctx context.Context, name string, release []byte) (version int64, err error) {
-	err = s.db.Tx(ctx, func(tx *store.Tx) error {
-		p, err := s.named(tx, name)
-		if err != nil {
-			return err
-		}
-		version, err = s.publish(tx, p, release, 0)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("publish policy: %w", err)
-	}
-	return version, nil
-}
-
-// ErrRelease: what is to be published can allow without a question and needs the
-// company's release key.
-var ErrRelease = errors.New("it needs the company's release key: aval-summarizer policy draft, then policy sign --key F, then publish --signed FILE")
-
-// published is a policy's version as the history keeps it.
-type published struct {
-	Version  int64           `json:"version"`
-	Settings json.RawMessage `json:"settings"`
-}
-
-// publish makes a policy's draft its next version.
-func (s *Service) publish(tx *store.Tx, p store.Policy, release []byte, undoes int64) (version int64, err error) {
-	c, err := tx.Company(s.id)
-	if err != nil {
-		return 0, err
-	}
-	version = p.Version + 1
-	draft, err := decodeDraft(p.Draft)
-	if err != nil {
-		return 0, err
-	}
-	values, problems := policy.ParseSettings(p.Name, draft)
-	if len(problems) > 0 {
-		return 0, &Invalid{problems}
-	}
-	set := decodeSettings(c.Settings)
-	if loose := policy.Loosens(values); len(set.ReleaseKey) > 0 && len(loose) > 0 && release == nil {
-		return 0, fmt.Errorf("%s = %s can allow without a question: %w", loose[0].Name, loose[0], ErrRelease)
-	}
-	if release != nil {
-		if err := checkRelease(release, set.ReleaseKey, p, version, s.id, s.now()); err != nil {
-			return 0, err
-		}
-	}
-	var before *published
-	if p.Version > 0 {
-		v, err := tx.PolicyVersion(p.ID, p.Version)
-		if err != nil {
-			return 0, err
-		}
-		before = &published{v.Version, json.RawMessage(v.Settings)}
-	}
-	v := store.PolicyVersion{Policy: p.ID, Version: version, Settings: p.Draft, Release: release, PublishedAt: s.now()}
-	if err := tx.PublishPolicy(v); err != nil {
-		return 0, err
-	}
-	if err := s.note(tx, entry{ChangePublished, "policy-published", p.ID, p.Name, before, published{version, json.RawMessage(p.Draft)}, undoes}); err != nil {
-		return 0, err
-	}
-	return version, s.changed(tx)
-}
-
-// undoPublished publishes the settings of before once more, as a new version:
-// versions only go up.
-func (s *Service) undoPublished(tx *store.Tx, c store.Change) error {
-	var was, is published
-	if err := errors.Join(json.Unmarshal([]byte(c.Old), &was), json.Unmarshal([]byte(c.New), &is)); err != nil {
-		return fmt.Errorf("read change: %w", err)
-	}
-	p, err := tx.Policy(s.id, c.Subject)
-	if err != nil {
-		return err
-	}
-	if p.Version != is.Version || p.Draft != string(is.Settings) {
-		return ErrChangedSince
-	}
-	if err := s.draft(tx, p, string(was.Settings), c.Number); err != nil {
-		return err
-	}
-	p.Draft = string(was.Settings)
-	_, err = s.publish(tx, p, nil, c.Number)
-	return err
-}
-
-// Version is one published version of a policy.
-type Version struct {
-	Version     int64            `json:"version"`
-	PublishedAt time.Time        `json:"published_at"`
-	Settings    []policy.Setting `json:"settings"`
-	Released    bool             `json:"released"` // with the company's release key
-}
-
-// PolicyVersions lists a policy's last published versions, newest first.
-func (s *Service) PolicyVersions(ctx context.Context, name string, limit int) (out []Version, err error) {
-	err = s.db.View(ctx, func(tx *store.Tx) error {
-		p, err := s.named(tx, name)
-		if err != nil {
-			return err
-		}
-		list, err := tx.PolicyVersions(s.id, p.ID, limit)
-		for _, v := range list {
-			settings, err := decodeDraft(v.Settings)
-			if err != nil {
-				return err
-			}
-			out = append(out, Version{v.Version, v.PublishedAt, settings, len(v.Release) > 0})
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list versions: %w", err)
-	}
-	return out, nil
-}
-
-// checkRelease holds a release against the draft that is to be published.
-func checkRelease(envelope []byte, key ed25519.PublicKey, p store.Policy, version int64, company string, now time.Time) error {
-	if len(key) == 0 {
-		return errors.New("this company has no release key of its own: aval-summarizer policy release-key")
-	}
-	r, _, err := record.OpenRelease(envelope, key)
-	if err != nil {
-		return err
-	}
-	settings, err := json.Marshal(r.Settings)
-	if err != nil {
-		return err
-	}
-	switch {
-	case r.Company != company || r.Policy != p.ID || r.Version != version:
-		return fmt.Errorf("the signed file is of policy %q version %d", r.Name, r.Version)
-	case !bytes.Equal(settings, []byte(p.Draft)):
-		return errors.New("the draft has changed since it was signed: make a new draft and have it signed")
-	case !now.Before(r.Expires):
-		return errors.New("the signed file has expired")
-	}
-	return nil
-}
-
-// SetReleaseKey makes a key that is kept elsewhere the company's release key. It
-// is pinned by devices that are enrolled from now on; the others keep what they
-// have. nil: the server's own key again.
-func (s *Service) SetReleaseKey(ctx context.Context, key ed25519.PublicKey) error {
-	if len(key) != 0 && len(key) != ed25519.PublicKeySize {
-		return fmt.Errorf("set release key: it has %d bytes, not %d", len(key), ed25519.PublicKeySize)
-	}
-	err := s.db.Tx(ctx, func(tx *store.Tx) error {
-		c, err := tx.Company(s.id)
-		if err != nil {
-			return err
-		}
-		set := decodeSettings(c.Settings)
-		before := keyName(set.ReleaseKey)
-		set.ReleaseKey = key
-		c.Settings = set.encode()
-		if err := tx.UpdateCompany(c); err != nil {
-			return err
-		}
-		return s.note(tx, entry{kind: ChangeReleaseKey, action: "release-key-set", subject: keyName(key), old: before, new: keyName(key)})
-	})
-	if err != nil {
-		return fmt.Errorf("set release key: %w", err)
-	}
-	return nil
-}
-
-// keyName is the id of a release key; server where it is the server's own.
-func keyName(key ed25519.PublicKey) string {
-	if len(key) == 0 {
-		return "server"
-	}
-	return record.KeyID(key)
-}
-
-// named looks a policy up for people.
+// named looks a policy up for people, by its id or its name. The id counts
+// first: nobody can hide a policy by giving its id to another one as a name.
 func (s *Service) named(tx *store.Tx, name string) (store.Policy, error) {
-	p, err := tx.PolicyNamed(s.id, name)
+	p, err := tx.Policy(s.id, name)
+	if errors.Is(err, store.ErrNotFound) {
+		p, err = tx.PolicyNamed(s.id, name)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return p, noPolicy(name)
 	}

@@ -29,12 +29,24 @@ func sayf(key, format string, args ...any) error {
 }
 
 // Wrong is an error of what was asked for, as Said, where only commands and
-// programs ask: its sentence is English.
-type Wrong struct{ text string }
+// programs ask: its sentence is English. A page that has words of its own for it
+// knows it by the error that it is.
+type Wrong struct {
+	text string
+	is   error // what errors.Is finds; nil: nothing
+}
 
 func (w *Wrong) Error() string { return w.text }
 
-func wrongf(format string, args ...any) error { return &Wrong{fmt.Sprintf(format, args...)} }
+// Unwrap is the error that callers tell apart.
+func (w *Wrong) Unwrap() error { return w.is }
+
+func wrongf(format string, args ...any) error { return &Wrong{fmt.Sprintf(format, args...), nil} }
+
+// wrongIs is wrongf of an error that callers tell apart.
+func wrongIs(is error, format string, args ...any) error {
+	return &Wrong{fmt.Sprintf(format, args...), is}
+}
 
 // changes writes the audit row of a change: the thing before and after it, as
 // JSON; nil: it was not there. Neither may hold a secret.

@@ -2,8 +2,8 @@
 // one session's summary with the events that it rests on.
 //
 // The one rule that must not be broken: what came out of a session is shown as
-// text and never as markup; a page runs no script but htmx, which
-// is our own copy, loads nothing from elsewhere, and is shown only to a browser
+// text and never as markup; a page runs no script but htmx
+// and console.js, which are our own copies, loads nothing from elsewhere, and is shown only to a browser
 // that signed in and by the table of routes.
 package console
 
@@ -32,12 +32,12 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-//go:embed static/*.css static/htmx.js
+//go:embed static/*.css static/*.js
 var static embed.FS
 
-// policy is the Content-Security-Policy of every page: nothing but our own
+// csp is the Content-Security-Policy of every page: nothing but our own
 // style sheet, script, pictures, forms and requests.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const csp = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Options of New.
 type Options struct {
@@ -61,7 +61,6 @@ type Console struct {
 	mux  http.Handler
 	page *template.Template
 	css  []byte
-	js   []byte
 }
 
 // New makes the console of db. It must be served by TLS only: its cookies are
@@ -80,8 +79,8 @@ func New(db *store.DB, o Options) *Console {
 		o.Zone = time.Local
 	}
 	c := &Console{db: db, o: o}
-	c.css, c.js = styles(), read("static/htmx.js")
-	c.page = template.Must(template.New("").ParseFS(templates, "templates/*.html"))
+	c.css = styles()
+	c.page = template.Must(template.New("").Funcs(template.FuncMap{"dict": dict, "pick": pick, "versionHref": versionHref, "chartOf": chartOf}).ParseFS(templates, "templates/*.html"))
 
 	mux := http.NewServeMux()
 	for _, rt := range c.routes() {
@@ -138,7 +137,7 @@ func styles() []byte {
 // ServeHTTP answers one request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", csp)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")
@@ -285,6 +284,7 @@ func (c *Console) frameOf(r *http.Request, v visitor, title string) frame {
 		f.Who = v.cat.T("console.actor.link", nil)
 	}
 	f.Begin = v.actor.Kind == company.KindLink && !v.in.SetUp && r.URL.Path != "/welcome"
+	f.Credits = c.balance(r, v)
 	for _, g := range v.in.Glass {
 		f.Glass = append(f.Glass, glassNote{g.ID, v.cat.T("console.glass.note", assets.Args{"when": c.when(v.cat, g.At), "address": g.Address}), summary.Clean(g.Reason, 500)})
 	}
@@ -338,10 +338,14 @@ func (c *Console) style(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.css))
 }
 
-func (c *Console) script(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=86400")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.js))
+// script serves a script of our own origin.
+func (c *Console) script(name string) http.HandlerFunc {
+	js := read(name)
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		w.Header().Set("Cache-Control", "max-age=86400")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(js))
+	}
 }
 
 func icon(w http.ResponseWriter, r *http.Request) {

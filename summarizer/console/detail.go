@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"aval/agent/event"
 	"aval/agent/record"
 	"aval/assets"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
 )
@@ -24,8 +26,16 @@ type detail struct {
 	ID       string
 	Erased   string // a sentence; then there is nothing else
 	Summary  *summaryView
-	Pending  string // a sentence: why there is no summary yet
+	Pending  string // a sentence: why there is no summary yet, or that it is written anew
 	CanRetry bool
+	CanEdit  bool // the visitor may, and there is something to edit
+	CanErase bool
+	Self     string // its address with the list's filters
+	Close    string // the list's
+	Version  int64  // that is shown
+	Current  int64  // that is in force
+	Versions []version
+	Old      string // a sentence, where Version is not Current
 	Facts    []fact // who allowed it, when, what
 	Groups   []string
 	Events   []eventRow
@@ -34,6 +44,16 @@ type detail struct {
 }
 
 type fact struct{ Name, Value, Note string }
+
+// version is one line of a summary's history.
+type version struct {
+	Number  int64
+	By      string
+	When    string
+	Href    string
+	Shown   bool
+	Current bool
+}
 
 type summaryView struct {
 	Title      string
@@ -46,10 +66,20 @@ type summaryView struct {
 	FollowUps  []sentence
 	Labels     []string
 	By         string
+	Original   int64 // the number of the version that a person changed; 0: none is older
+}
+
+// original is the number of the first version, where the shown one is an edit.
+func original(shown store.Summary, all []store.Summary) int64 {
+	if first := all[len(all)-1].Version; shown.Author != "" && first != shown.Version {
+		return first
+	}
+	return 0
 }
 
 type sentence struct {
 	Text  string
+	Rests string // the numbers of its events, for who lights them up
 	Links []link // events
 	More  []link
 	Note  string // for a sentence that rests on a record
@@ -60,6 +90,7 @@ type link struct{ Seq, Href string }
 type step struct {
 	Application, Action string
 	Commands            []string
+	Rests               string
 	Links, More         []link
 }
 
@@ -73,44 +104,94 @@ type pageLink struct {
 	Current    bool
 }
 
-func (c *Console) detail(r *http.Request, v visitor) (*detail, error) {
+func (c *Console) detail(r *http.Request, v visitor, f filters) (*detail, error) {
 	var s store.Stream
 	var in summary.Session
-	var stored *store.Summary
+	var versions []store.Summary
 	var grants []store.Grant
-	name := ""
 	err := c.db.View(r.Context(), func(t *store.Tx) (err error) {
-		if s, in, stored, grants, err = c.read(t, v.company.ID, r.PathValue("ref")); err == nil && stored != nil {
-			name, err = storedName(t, s.Key)
+		if s, in, versions, grants, err = c.read(t, v.company.ID, r.PathValue("ref")); err != nil {
+			return err
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	d := &detail{Row: c.row(v.cat, s, name, c.o.Now()), ID: summary.Clean(s.Session, 200)}
+	after := r.URL.Query().Get("after")
+	d := &detail{Row: c.row(v.cat, s, s.Title, c.o.Now()), ID: summary.Clean(s.Session, 200), Self: f.address("/s/"+s.Ref, after), Close: f.address("/", after)}
 	d.Title = v.cat.T("console.session_with", assets.Args{"supporter": d.Row.Supporter})
 	d.decision(c, v.cat, s, grants)
 	if !s.ErasedAt.IsZero() {
 		d.Erased = v.cat.T("console.erased", assets.Args{"when": c.when(v.cat, s.ErasedAt)})
 		return d, nil
 	}
+	d.CanErase = v.may(company.SummariesWrite)
 	page := eventPage(r, len(in.Events))
-	l := linker{page: page}
-	if stored == nil {
-		d.Pending, d.CanRetry = pending(v.cat, s), s.JobState == store.JobFailed
-	} else if d.Summary, err = writeSummary(v.cat, in, *stored, l); err != nil {
-		return nil, err
+	l := linker{page: page, self: d.Self}
+	if len(versions) == 0 {
+		d.Pending, d.CanRetry = pending(v.cat, s), s.JobState == store.JobFailed && d.CanErase
 	} else {
-		d.Title = d.Summary.Title
+		if s.JobState != store.JobDone && s.JobState != "" {
+			d.Pending, d.CanRetry = v.cat.T("console.pending.anew", nil), s.JobState == store.JobFailed && d.CanErase
+		}
+		shown := d.history(c, v.cat, versions, r.URL.Query().Get("version"))
+		if d.Summary, err = writeSummary(v.cat, in, shown, versions, l); err != nil {
+			return nil, err
+		}
+		d.Title, d.CanEdit = d.Summary.Title, d.CanErase
 	}
 	d.events(c, v.cat, in.Events, page)
 	return d, nil
 }
 
+// history lists the versions, newest first, and picks the one to show: the
+// number asked for, else the one in force.
+func (d *detail) history(c *Console, cat *assets.Catalog, versions []store.Summary, ask string) store.Summary {
+	shown := versions[0]
+	if n, err := strconv.ParseInt(ask, 10, 64); err == nil {
+		for _, s := range versions {
+			if s.Version == n {
+				shown = s
+			}
+		}
+	}
+	d.Version, d.Current = shown.Version, versions[0].Version
+	for _, s := range versions {
+		d.Versions = append(d.Versions, version{Number: s.Version, By: byWords(cat, s), When: c.when(cat, s.CreatedAt),
+			Href: versionHref(d.Self, s.Version), Shown: s.Version == d.Version, Current: s.Version == d.Current})
+	}
+	if d.Version != d.Current {
+		d.Old = cat.T("console.version.old", assets.Args{"n": d.Version, "when": c.when(cat, shown.CreatedAt)})
+	}
+	return shown
+}
+
+// with adds a value to an address.
+func with(address, name, value string) string {
+	sep := "?"
+	if strings.Contains(address, "?") {
+		sep = "&"
+	}
+	return address + sep + name + "=" + value
+}
+
+func versionHref(self string, n int64) string { return with(self, "version", strconv.FormatInt(n, 10)) }
+
+// byWords says who wrote a version.
+func byWords(cat *assets.Catalog, s store.Summary) string {
+	switch {
+	case s.Author != "":
+		return cat.T("console.version.edited", assets.Args{"who": summary.Clean(s.Author, 60)})
+	case s.Engine == summary.Engine:
+		return cat.T("console.version.rules", nil)
+	}
+	return cat.T("console.version.model", assets.Args{"engine": summary.Clean(s.Engine, 60)})
+}
+
 // writeSummary shows the summary in the page's language. What the rules wrote
 // they write again from the same events; a person's or model's words stay.
-func writeSummary(cat *assets.Catalog, in summary.Session, stored store.Summary, l linker) (*summaryView, error) {
+func writeSummary(cat *assets.Catalog, in summary.Session, stored store.Summary, all []store.Summary, l linker) (*summaryView, error) {
 	var sum summary.Summary
 	if err := json.Unmarshal([]byte(stored.JSON), &sum); err != nil {
 		return nil, fmt.Errorf("read summary: %w", err)
@@ -120,8 +201,11 @@ func writeSummary(cat *assets.Catalog, in summary.Session, stored store.Summary,
 		sum = summary.Rules(in, cat.Lang)
 		by = cat.T("console.by.translated", assets.Args{"stored": langNames[stored.Lang]})
 	}
+	if stored.Author != "" {
+		by = cat.T("console.by.edited", assets.Args{"who": summary.Clean(stored.Author, 60)})
+	}
 	out := &summaryView{Title: sum.Name, By: by, Labels: sum.IssueTypeLabels,
-		Issue: l.sentence(cat, sum.Issue.Sentence), IssueKnown: sum.Issue.State == summary.Stated,
+		Issue: l.sentence(cat, sum.Issue.Sentence), IssueKnown: sum.Issue.State == summary.Stated, Original: original(stored, all),
 		Outcome: l.sentence(cat, sum.Outcome.Sentence)}
 	if sum.Outcome.State != summary.NotStated {
 		out.Resolved = string(sum.Outcome.State)
@@ -137,13 +221,25 @@ func writeSummary(cat *assets.Catalog, in summary.Session, stored store.Summary,
 	}
 	for _, s := range sum.Steps {
 		links, more := l.links(s.Events)
-		out.Steps = append(out.Steps, step{s.Application, s.Action, s.Commands, links, more})
+		out.Steps = append(out.Steps, step{s.Application, s.Action, s.Commands, rests(s.Events), links, more})
 	}
 	return out, nil
 }
 
 // linker makes the addresses of events: they may be on another page.
-type linker struct{ page int }
+type linker struct {
+	page int
+	self string
+}
+
+// rests are numbers of events as words of an attribute.
+func rests(seqs []uint64) string {
+	var b strings.Builder
+	for _, n := range seqs {
+		fmt.Fprintf(&b, "e%d ", n)
+	}
+	return strings.TrimSpace(b.String())
+}
 
 func (l linker) links(seqs []uint64) (first, more []link) {
 	all := make([]link, len(seqs))
@@ -151,7 +247,7 @@ func (l linker) links(seqs []uint64) (first, more []link) {
 		s := strconv.FormatUint(n, 10)
 		all[i] = link{s, "#e" + s}
 		if p := pageOf(n); p != l.page {
-			all[i].Href = "?page=" + strconv.Itoa(p) + "#e" + s
+			all[i].Href = with(l.self, "page", strconv.Itoa(p)) + "#e" + s
 		}
 	}
 	if len(all) <= evidenceShown+1 {
@@ -161,7 +257,7 @@ func (l linker) links(seqs []uint64) (first, more []link) {
 }
 
 func (l linker) sentence(cat *assets.Catalog, t summary.Sentence) sentence {
-	out := sentence{Text: t.Text}
+	out := sentence{Text: t.Text, Rests: rests(t.Events)}
 	out.Links, out.More = l.links(t.Events)
 	if t.Record != "" {
 		out.Note = cat.T("console.from_record", nil)
@@ -231,7 +327,7 @@ func (d *detail) events(c *Console, cat *assets.Catalog, all []event.Event, page
 	}
 	if last := pageOf(uint64(len(all))); last > 1 {
 		for p := 1; p <= last; p++ {
-			d.Pages = append(d.Pages, pageLink{Href: "?page=" + strconv.Itoa(p) + "#events",
+			d.Pages = append(d.Pages, pageLink{Href: with(d.Self, "page", strconv.Itoa(p)) + "#events",
 				Text: cat.T("console.events.range", assets.Args{"from": (p-1)*eventsShown + 1, "to": min(p*eventsShown, len(all))}), Current: p == page})
 		}
 	}

@@ -1,9 +1,9 @@
 package console
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"strconv"
 	"strings"
@@ -28,23 +28,29 @@ type row struct {
 	When, WhenISO, Duration, Items            string
 	State                                     state
 	Unverified                                string // why the name is not sure; empty: it is
+	Href                                      string // with what was looked for, so that the list stays as it is
 	Current                                   bool
 }
 
 type listPage struct {
 	frame
+	filters
 	Rows    []row
+	Stand   string // of the rows: it changes when one of them does
+	Live    string // address of the rows alone; empty: they do not change by themselves
 	Older   string // address of the next page; empty: there is none
-	Newer   bool   // this is not the first page
+	Stopped bool   // the search stopped before the page was full
+	Newer   string // address of the first page; empty: this is it
 	Waiting string // a sentence, where sessions wait for credits
 	Enrol   string
 	Devices int
 	Detail  *detail
+	CSV     string // address of the list as a file
 }
 
 // list shows the sessions, newest first.
 func (c *Console) list(w http.ResponseWriter, r *http.Request, v visitor) {
-	p, err := c.listPage(r, v)
+	p, err := c.listPage(r, v, "")
 	if err != nil {
 		c.broken(w, r, err)
 		return
@@ -52,52 +58,84 @@ func (c *Console) list(w http.ResponseWriter, r *http.Request, v visitor) {
 	c.show(w, r, http.StatusOK, "sessions", p)
 }
 
-func (c *Console) listPage(r *http.Request, v visitor) (p listPage, err error) {
-	p.frame = c.frameOf(r, v, v.cat.T("console.sessions", nil))
+// rows answers the list's own question whether something has changed: with the
+// rows, or with nothing.
+func (c *Console) rows(w http.ResponseWriter, r *http.Request, v visitor) {
+	p, err := c.listPage(r, v, r.FormValue("ref"))
+	switch {
+	case err != nil:
+		c.broken(w, r, err)
+	case p.Stand == r.FormValue("stand"):
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		c.show(w, r, http.StatusOK, "rows", p)
+	}
+}
+
+func (c *Console) listPage(r *http.Request, v visitor, ref string) (p listPage, err error) {
+	p.frame = c.frameOf(r, v, v.cat.T("console.summaries", nil))
 	p.Enrol = c.o.Enrol()
+	p.filters = c.filters(r, v)
 	after, paged := cursor(r.URL.Query().Get("after"))
-	p.Newer = paged
+	if paged {
+		p.Newer = p.address("/", "")
+	}
 	now := c.o.Now()
 	err = c.db.View(r.Context(), func(t *store.Tx) error {
-		streams, err := t.Streams(v.company.ID, after, listed+1)
+		found, err := t.Search(v.company.ID, p.query, after, listed)
 		if err != nil {
 			return err
 		}
-		if len(streams) > listed {
-			streams = streams[:listed]
-			cur := streams[listed-1].Cursor()
-			p.Older = fmt.Sprintf("?after=%d.%s", cur.StartedAt.UnixNano(), cur.Ref)
+		if found.More {
+			p.Older = p.address("/", fmt.Sprintf("%d.%s", found.Next.StartedAt.UnixNano(), found.Next.Ref))
+			p.Stopped = len(found.Streams) < listed
 		}
-		waiting := 0
-		for _, s := range streams {
-			name := ""
-			if s.SummaryVersion > 0 {
-				if name, err = storedName(t, s.Key); err != nil {
-					return err
-				}
-			}
-			if s.JobState == store.JobWaiting {
-				waiting++
-			}
-			p.Rows = append(p.Rows, c.row(v.cat, s, name, now))
+		for _, s := range found.Streams {
+			out := c.row(v.cat, s, s.Title, now)
+			out.Href, out.Current = p.address("/s/"+s.Ref, r.URL.Query().Get("after")), s.Ref == ref
+			p.Rows = append(p.Rows, out)
+		}
+		waiting, err := t.JobsWaiting(v.company.ID)
+		if err != nil {
+			return err
 		}
 		if waiting > 0 {
-			p.Waiting = v.cat.N("console.waiting_for_credits", waiting, nil)
+			p.Waiting = v.cat.N("console.waiting_for_credits", int(waiting), nil)
 		}
-		devices, err := t.Devices(v.company.ID)
-		if err != nil {
-			return err
-		}
-		for _, d := range devices {
-			if d.Code == "" {
-				p.Devices++
+		if len(p.Rows) == 0 {
+			devices, err := t.Devices(v.company.ID)
+			if err != nil {
+				return err
+			}
+			for _, d := range devices {
+				if d.Code == "" {
+					p.Devices++
+				}
 			}
 		}
-		left, err := t.Balance(v.company.ID, now)
-		p.Credits = v.cat.T("console.credits", assets.Args{"n": left})
-		return err
+		return p.choices(t, v)
 	})
+	p.Stand = p.stand()
+	if !paged {
+		q := p.values()
+		q.Set("stand", p.Stand)
+		if ref != "" {
+			q.Set("ref", ref)
+		}
+		p.Live = "/rows?" + q.Encode()
+	}
+	q := p.values()
+	if p.CSV = "/export.csv"; len(q) > 0 {
+		p.CSV += "?" + q.Encode()
+	}
 	return p, err
+}
+
+// stand is a short name for what the rows show.
+func (p listPage) stand() string {
+	h := fnv.New64a()
+	fmt.Fprint(h, p.Lang, p.Rows, p.Waiting, p.Older != "")
+	return strconv.FormatUint(h.Sum64(), 36)
 }
 
 // cursor reads the place in the list out of an address; what is wrong starts anew.
@@ -108,21 +146,6 @@ func cursor(s string) (store.Cursor, bool) {
 		return store.Cursor{}, false
 	}
 	return store.Cursor{StartedAt: time.Unix(0, ns).UTC(), Ref: ref}, true
-}
-
-// storedName is the title of the summary in force.
-func storedName(t *store.Tx, k store.Key) (string, error) {
-	s, err := t.Summary(k)
-	if err != nil {
-		return "", err
-	}
-	var head struct {
-		Name string `json:"Name"`
-	}
-	if err := json.Unmarshal([]byte(s.JSON), &head); err != nil {
-		return "", fmt.Errorf("read summary: %w", err)
-	}
-	return summary.Clean(head.Name, 120), nil
 }
 
 func (c *Console) row(cat *assets.Catalog, s store.Stream, name string, now time.Time) row {
@@ -162,9 +185,9 @@ func (c *Console) when(cat *assets.Catalog, t time.Time) string {
 
 // session shows one session beside the list.
 func (c *Console) session(w http.ResponseWriter, r *http.Request, v visitor) {
-	p, err := c.listPage(r, v)
+	p, err := c.listPage(r, v, r.PathValue("ref"))
 	if err == nil {
-		p.Detail, err = c.detail(r, v)
+		p.Detail, err = c.detail(r, v, p.filters)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -175,58 +198,20 @@ func (c *Console) session(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	p.Title, p.Selected = p.Detail.Title, p.Detail.Row.Ref
-	for i := range p.Rows {
-		p.Rows[i].Current = p.Rows[i].Ref == p.Selected
-	}
 	c.show(w, r, http.StatusOK, "sessions", p)
 }
 
-// retry makes a summary that was given up be tried again.
-func (c *Console) retry(w http.ResponseWriter, r *http.Request, v visitor) {
-	now := c.o.Now()
-	err := c.db.Tx(r.Context(), func(t *store.Tx) error {
-		s, err := t.StreamByRef(v.company.ID, r.PathValue("ref"))
-		if err != nil {
-			return err
-		}
-		if s.JobState != store.JobFailed {
-			return nil // it was tried again meanwhile
-		}
-		if err := t.AddAudit(store.Audit{Company: v.company.ID, At: now, Actor: v.actor.String(), Action: "summary-retried", Subject: s.Ref}); err != nil {
-			return err
-		}
-		return t.RestartJob(store.JobSummary, s.Key, now)
-	})
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		c.fail(w, r, http.StatusNotFound, "console.error.not_found")
-	case err != nil:
-		c.broken(w, r, err)
-	default:
-		http.Redirect(w, r, "/s/"+r.PathValue("ref"), http.StatusSeeOther)
-	}
-}
-
-// read loads what a session's page shows.
-func (c *Console) read(t *store.Tx, company, ref string) (s store.Stream, in summary.Session, stored *store.Summary, grants []store.Grant, err error) {
+// read loads what a session's page shows, the versions newest first.
+func (c *Console) read(t *store.Tx, company, ref string) (s store.Stream, in summary.Session, versions []store.Summary, grants []store.Grant, err error) {
 	if s, err = t.StreamByRef(company, ref); err != nil {
 		return
 	}
-	if grants, err = t.Grants(s.Key); err != nil {
-		return
-	}
-	if !s.ErasedAt.IsZero() {
+	if grants, err = t.Grants(s.Key); err != nil || !s.ErasedAt.IsZero() {
 		return
 	}
 	if in, err = runner.Read(t, s); err != nil {
 		return
 	}
-	sum, err := t.Summary(s.Key)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		err = nil
-	case err == nil:
-		stored = &sum
-	}
+	versions, err = t.Summaries(s.Key)
 	return
 }

@@ -70,7 +70,7 @@ func TestPeopleByTheirForms(t *testing.T) {
 			t.Errorf("%d: %d\n%s", i, code, page)
 		}
 	}
-	if code, page := other.post(s.url+"/sign-in", url.Values{"login": {"ANA@example.com"}, "password": {"horse-battery-staple"}}); code != 200 || !strings.Contains(page, "Sessions") {
+	if code, page := other.post(s.url+"/sign-in", url.Values{"login": {"ANA@example.com"}, "password": {"horse-battery-staple"}}); code != 200 || !strings.Contains(page, "Summaries") {
 		t.Errorf("%d\n%s", code, page)
 	}
 

@@ -22,7 +22,7 @@ func DayOf(at time.Time, zone *time.Location) Day {
 func ParseDay(s string) (Day, error) {
 	at, err := time.Parse(time.DateOnly, s)
 	if err != nil || at.Year() < 2000 || at.Year() > 2199 {
-		return Day{}, fmt.Errorf("read date: %q is not YYYY-MM-DD of this time", s)
+		return Day{}, fmt.Errorf("%w: %q is not YYYY-MM-DD of this time", ErrInput, s)
 	}
 	return DayOf(at, time.UTC), nil
 }
@@ -101,7 +101,7 @@ func (l Licence) Term(today Day) (from, to Day, ok bool) {
 // valid refuses a licence whose days make no term.
 func (l Licence) valid() error {
 	if !l.Starts.Before(l.Renews) || l.Starts.AddYears(5).Before(l.Renews) {
-		return fmt.Errorf("the renewal %s must come after the start %s, by five years at most", l.Renews, l.Starts)
+		return fmt.Errorf("%w: the renewal %s must come after the start %s, by five years at most", ErrInput, l.Renews, l.Starts)
 	}
 	return nil
 }

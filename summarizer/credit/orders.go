@@ -118,7 +118,7 @@ func SetLicence(t *store.Tx, c store.Company, by, tier string, l Licence, now ti
 		return err
 	}
 	if err := l.valid(); err != nil {
-		return fmt.Errorf("set licence: %w", err)
+		return err
 	}
 	if _, err := CatchUp(t, c, now); err != nil { // by the old days, as far as they go
 		return err
@@ -133,7 +133,7 @@ func SetLicence(t *store.Tx, c store.Company, by, tier string, l Licence, now ti
 			return err
 		}
 		if slices.ContainsFunc(orders, func(o store.CreditOrder) bool { return o.CancelledAt.IsZero() }) {
-			return fmt.Errorf("set licence: it starts on %s, and orders are running now: cancel them first", l.Starts)
+			return fmt.Errorf("%w: it starts on %s, and orders are running now: cancel them first", ErrInput, l.Starts)
 		}
 	}
 	before := c.Tier
@@ -230,7 +230,7 @@ func move(t *store.Tx, c store.Company, now time.Time) error {
 // none is left.
 func SetWarning(t *store.Tx, c store.Company, by string, warn int64, now time.Time) error {
 	if warn < 0 || warn > maxCredits {
-		return fmt.Errorf("set credit warning: a number from 0 to %d is needed", maxCredits)
+		return fmt.Errorf("%w: a number from 0 to %d is needed", ErrInput, maxCredits)
 	}
 	old, lowAt, err := warning(t, c.ID)
 	if err != nil || old == warn {

@@ -155,6 +155,8 @@ var (
 	ErrPack = errors.New("unknown pack")         // no pack has this name
 	ErrZone = errors.New("unknown time zone")    // the zone is in no database
 	ErrTerm = errors.New("the licence has no term now")
+	// ErrInput: a date or number is none, or makes no sense; its text says which.
+	ErrInput = errors.New("not possible")
 )
 
 // RuleOf returns the rule of a tier; ErrTier for an unknown one, never a guess.

@@ -21,10 +21,23 @@ func (t *Tx) RenameDevice(company, id, name, search string) error {
 	return found(n, err)
 }
 
+// DeviceKind is what a device is to the company.
+type DeviceKind string
+
+// The kinds. Managed and signed-in ones are computers.
+const (
+	Managed  DeviceKind = "managed"   // enrolled
+	SignedIn DeviceKind = "signed-in" // somebody there is signed in to their account
+	Single   DeviceKind = "single"    // the key of one session, by a code
+)
+
+// kinds are the conditions of the kinds.
+var kinds = map[DeviceKind]string{"": "code = ''", Managed: "code = '' AND account = ''", SignedIn: "code = '' AND account <> ''", Single: "code <> ''"}
+
 // DeviceQuery says which devices are wanted.
 type DeviceQuery struct {
-	// Sessions: the keys of single sessions instead of computers.
-	Sessions bool
+	// Kind of device; empty: all computers.
+	Kind DeviceKind
 	// Revoked: those that were revoked instead of those that were not.
 	Revoked bool
 	// Search is in the name, folded as it is stored; or it is the id.
@@ -58,18 +71,18 @@ func (t *Tx) DevicePage(company string, q DeviceQuery) (list []Device, err error
 		}
 		where = append(where, cond)
 	}
-	if q.Sessions {
-		where = append(where, "code <> ''")
-	} else {
-		where = append(where, "code = ''")
+	kind, ok := kinds[q.Kind]
+	if !ok {
+		return nil, fmt.Errorf("list devices: %q is no kind of them", q.Kind)
 	}
+	where = append(where, kind)
 	if q.Revoked {
 		where = append(where, "revoked_at > 0")
 	} else {
 		where = append(where, "revoked_at = 0")
 	}
 	if q.Search != "" {
-		add(`(search LIKE ? ESCAPE '\' OR id = ?)`, "%"+likeEscape.Replace(q.Search)+"%", strings.ToUpper(q.Search))
+		add(`(search LIKE ? ESCAPE '\' OR id = ? OR id = ?)`, "%"+likeEscape.Replace(q.Search)+"%", q.Search, strings.ToUpper(q.Search))
 	}
 	if q.Group != "" {
 		add("device_group = ?", q.Group)
@@ -99,7 +112,7 @@ func (t *Tx) DevicePage(company string, q DeviceQuery) (list []Device, err error
 
 // PolicyReach counts the managed, unrevoked devices that were last given a policy.
 func (t *Tx) PolicyReach(company, policy string) (n int, err error) {
-	err = t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND policy = $2 AND code = '' AND revoked_at = 0`, []any{company, policy}, &n)
+	err = t.one(`SELECT COUNT(*) FROM devices WHERE company = $1 AND policy = $2 AND code = '' AND account = '' AND revoked_at = 0`, []any{company, policy}, &n)
 	return n, err
 }
 

@@ -34,6 +34,8 @@ func (t *Tx) PutReportNote(k Key, n ReportNote) error {
 type Report struct {
 	Stream
 	Note ReportNote
+	// Group is the group that its device is in now; empty: none.
+	Group, GroupName string
 }
 
 // ReportFilter chooses reports; a zero field chooses all but for Company and
@@ -46,6 +48,7 @@ type ReportFilter struct {
 	User       string    // a user's id; callers turn it into Supporter
 	Device     string
 	DeviceName string // the whole name; case does not count
+	Group      string // the id of a group that the device is in now
 	Code       *bool  // begun by a session code, or not
 	After      ReportCursor
 }
@@ -86,6 +89,9 @@ func (t *Tx) Reports(f ReportFilter, max int) (list []Report, left int64, err er
 	if f.DeviceName != "" {
 		add(` AND s.device IN (SELECT d.id FROM devices d WHERE d.company = $1 AND LOWER(d.name) = LOWER($%d))`, f.DeviceName)
 	}
+	if f.Group != "" {
+		add(` AND s.device IN (SELECT d.id FROM devices d WHERE d.company = $1 AND d.device_group = $%d)`, f.Group)
+	}
 	if f.Code != nil && *f.Code {
 		add(` AND s.device IN (SELECT d.id FROM devices d WHERE d.company = $1 AND d.code <> '')`)
 	} else if f.Code != nil {
@@ -112,9 +118,22 @@ func (t *Tx) Reports(f ReportFilter, max int) (list []Report, left int64, err er
 		return nil, 0, err
 	}
 	for i := range list {
-		if list[i].Note, err = t.ReportNote(list[i].Key); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := t.CompleteReport(&list[i]); err != nil {
 			return nil, 0, err
 		}
 	}
 	return list, total - int64(len(list)), nil
+}
+
+// CompleteReport fills in what is kept beside the session.
+func (t *Tx) CompleteReport(r *Report) (err error) {
+	if r.Note, err = t.ReportNote(r.Key); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	err = t.one(`SELECT g.id, g.name FROM devices d JOIN device_groups g ON g.id = d.device_group AND g.company = d.company AND g.deleted_at = 0
+		WHERE d.company = $1 AND d.id = $2`, []any{r.Company, r.Device}, &r.Group, &r.GroupName)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return err
 }

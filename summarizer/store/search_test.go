@@ -15,6 +15,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary"
 )
 
@@ -75,7 +76,7 @@ func search(t *testing.T, db *store.DB, company string, q store.Query) (got []st
 
 // TestSearchWords: what is found by what, as people type it.
 func TestSearchWords(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	tenants(t, db, "c1", "c2")
 	printer := &summary.Summary{Name: "A impressora do balcão parou", Text: "Fila reativada; Ação: trocar o cabo.", IssueTypes: []summary.Label{{Key: "printing", Label: "Impressão"}},
 		Steps: []summary.Step{{Application: "Excel", Action: "opened", Commands: []string{"lpstat -p -d"}}}, Outcome: summary.Outcome{State: summary.Resolved}}
@@ -173,7 +174,7 @@ func TestSearchWords(t *testing.T) {
 // Planted and caught: compare only the time in place(), so that sessions of one
 // instant are lost between pages.
 func TestSearchPages(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	tenants(t, db, "c1", "c2")
 	words := []string{"impressora", "impressao", "rede", "cabo", "excel", "ana"}
 	tools := []string{"ssh", "x11vnc"}
@@ -255,9 +256,10 @@ func TestSearchPages(t *testing.T) {
 // TestSearchStops: a search that would look at everything stops, says where, and
 // finds the rest from there.
 func TestSearchStops(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, storetest.Dir(t))
 	tenants(t, db, "c1")
-	const n = 5300
+	const n = 530
+	defer store.LookAtMost(500)()
 	tx(t, db, func(x *store.Tx) error {
 		for i := range n {
 			s := store.Stream{Key: store.Key{Company: "c1", Device: "d-c1", Session: fmt.Sprint("t/", i)}, Tool: "ssh", Supporter: []string{"Ana", "Bia"}[min(i, 1)],
@@ -303,9 +305,9 @@ func old(t *testing.T, dir string, statements ...string) {
 	}
 }
 
-// TestIndexOld: sessions of an older program's time are found after IndexOld.
-func TestIndexOld(t *testing.T) {
-	dir := t.TempDir()
+// TestSQLiteIndexOld: sessions of an older program's time are found after IndexOld.
+func TestSQLiteIndexOld(t *testing.T) {
+	dir := storetest.Dir(t)
 	db := open(t, dir)
 	tenants(t, db, "c1")
 	put(t, db, "c1", "d-c1", store.Stream{Key: store.Key{Session: "t/1"}, Tool: "ssh", Supporter: "Ana", Basis: consent.BasisConsent, StartedAt: t0}, &summary.Summary{Name: "Impressora"})

@@ -195,6 +195,16 @@ func typesOf(text string) []string {
 	return out
 }
 
+// IsType tells whether key is the key of a label that the rules give.
+func IsType(key string) bool {
+	for _, t := range issueTypes {
+		if t.key == key {
+			return true
+		}
+	}
+	return false
+}
+
 // sureIssue is the score from which a message is taken for the issue at once.
 const sureIssue = 4
 

@@ -27,8 +27,10 @@ const stop = `(() => { const e = document.activeElement;
   if (at === undefined && e.type === 'radio') { const k = (e.form ? [...document.forms].indexOf(e.form) : -1) + ':' + e.name;
     const first = document.querySelector('[data-group="' + k + '"]'); at = first ? first.dataset.stop : undefined }
   const s = getComputedStyle(e), r = e.getClientRects()[0] || e.getBoundingClientRect();
-  const hit = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
-  return JSON.stringify({at: at === undefined ? -2 : +at, what: e.outerHTML.slice(0, 120),
+  const x = (Math.max(r.left, 0) + Math.min(r.right, innerWidth)) / 2, y = (Math.max(r.top, 0) + Math.min(r.bottom, innerHeight)) / 2;
+  const hit = document.elementFromPoint(x, y);
+  return JSON.stringify({at: at === undefined ? -2 : +at,
+    what: e.outerHTML.slice(0, 120) + ' (outline ' + s.outlineStyle + ' ' + s.outlineWidth + ', at ' + Math.round(x) + ' ' + Math.round(y) + ' is ' + (hit ? hit.tagName + ' ' + hit.className : 'nothing') + ')',
     seen: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 && r.width > 0 && r.height > 0 &&
       r.right > 0 && r.left < innerWidth && r.bottom > 0 && r.top < innerHeight && !!hit && (e.contains(hit) || [...(e.labels || [])].some(l => l.contains(hit)))}) })()`
 

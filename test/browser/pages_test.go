@@ -16,10 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"aval/summarizer/api"
+	"aval/summarizer/api/rest"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
+	"aval/summarizer/summary"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
 	"aval/test/browser"
@@ -39,34 +42,52 @@ var pages = []page{
 	{"sessions", at("/")},
 	{"session", func(s *site) string { return "/s/" + s.printer }},
 	{"session-hostile", func(s *site) string { return "/s/" + s.hostile }},
+	{"insights", at("/insights")},
+	{"devices", at("/devices")},
+	{"device", func(s *site) string { return "/devices/" + sample.Device }},
+	{"groups", at("/devices/groups")},
+	{"policies", at("/policies?done=saved")},
+	{"policy", func(s *site) string { return "/policies/" + s.policy }},
+	{"modules", at("/modules?wrong=taken")},
+	{"module", func(s *site) string { return "/modules/" + s.module }},
+	{"history", at("/history")},
+	{"sessions-search", at("/?q=impressora&supporter=ana")},
+	{"sessions-none", at("/?q=nowhere")},
+	{"session-edit", func(s *site) string { return "/s/" + s.printer + "/edit" }},
+	{"session-delete", func(s *site) string { return "/s/" + s.printer + "/delete" }},
+	{"session-edited", func(s *site) string { return "/s/" + s.edited }},
+	{"session-version", func(s *site) string { return "/s/" + s.edited + "?version=1" }},
+	{"overview", at("/overview")},
+	{"ai", at("/ai")},
 	{"codes", at("/codes")},
 	{"users", at("/users")},
 	{"user", func(s *site) string { return "/users/" + s.person }},
 	{"tokens", at("/tokens")},
 	{"audit", at("/audit")},
 	{"me-link", at("/me")},
-	{"welcome", at("/welcome")},
 	{"integrations", at("/integrations")},
 	{"integration-webhook", func(s *site) string { return "/integrations/" + s.webhook }},
 	{"integration-salesforce", func(s *site) string { return "/integrations/" + s.salesforce }},
 	{"integration-new", at("/integrations/new?kind=servicenow")},
 	{"deliveries", at("/deliveries")},
+	{"welcome", at("/welcome")},
 }
 
 // guests are pages that nobody signs in for.
 var guests = []page{
 	{"sign-in", at("/sign-in")},
+	{"api-docs", at("/api/docs")},
 }
 
 // site is a console over a store with sample sessions, on a real TLS server.
 type site struct {
-	db               *store.DB
-	host             *company.Host
-	url              string
-	printer, hostile string // refs of sessions
-	person           string // the id of a user
-	// ids of integrations
-	webhook, salesforce string
+	db                       *store.DB
+	host                     *company.Host
+	url                      string
+	printer, hostile, edited string // refs of sessions
+	policy, module           string // ids
+	person                   string // the id of a user
+	webhook, salesforce      string // ids of integrations
 }
 
 func start(t *testing.T) *site {
@@ -76,7 +97,7 @@ func start(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s := &site{db: db}
-	if err := s.fill(t.Context()); err != nil {
+	if err := sample.Fill(t.Context(), db, "pt-BR"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := company.MakeReleaseKey(filepath.Join(db.Dir(), "keys", sample.Company+".pem")); err != nil { // a signing key is one as well
@@ -87,7 +108,7 @@ func start(t *testing.T) *site {
 	if s.host, err = company.Open(t.Context(), db, company.Options{Server: "https://" + srv.Listener.Addr().String()}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.people(t.Context()); err != nil {
+	if err := errors.Join(s.fill(t.Context()), s.settle(t.Context()), s.people(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	hub, err := integration.New(db, integration.Options{Allow: []string{"127.0.0.1"}, Log: slog.New(slog.DiscardHandler)})
@@ -97,7 +118,15 @@ func start(t *testing.T) *site {
 	if err := s.integrations(t, hub); err != nil {
 		t.Fatal(err)
 	}
-	srv.Config.Handler = console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }})
+	pages := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }})
+	programs, err := rest.New(db, rest.Options{Host: s.host, Hub: hub})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(api.Root, programs)
+	mux.Handle("/", pages)
+	srv.Config.Handler = mux
 	srv.StartTLS()
 	s.url = srv.URL
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
@@ -106,10 +135,15 @@ func start(t *testing.T) *site {
 
 // fill stores what the pages show.
 func (s *site) fill(ctx context.Context) error {
-	if err := sample.Fill(ctx, s.db, "pt-BR"); err != nil {
+	co, err := s.host.Of(ctx, sample.Company)
+	if err != nil {
 		return err
 	}
+	editor := co.As(company.Actor{Kind: company.KindUser, ID: "u1", Name: "Edna Prado", Role: company.Editor})
 	begin := time.Now().Add(-4 * time.Hour)
+	other := sample.Printer("pt-BR")
+	other.ID, other.Grant = "rustdesk/77", "grant-rustdesk/77"
+	var edited store.Key
 	for i, in := range []struct {
 		ref     *string
 		session func() (store.Key, error)
@@ -123,6 +157,11 @@ func (s *site) fill(ctx context.Context) error {
 		{nil, func() (store.Key, error) {
 			return sample.Store(ctx, s.db, sample.Company, sample.Shell(), begin.Add(2*time.Hour))
 		}},
+		{&s.edited, func() (store.Key, error) {
+			var err error
+			edited, err = sample.Store(ctx, s.db, sample.Company, other, begin.Add(150*time.Minute))
+			return edited, err
+		}},
 	} {
 		k, err := in.session()
 		if err != nil {
@@ -133,11 +172,23 @@ func (s *site) fill(ctx context.Context) error {
 		}
 	}
 	r := runner.New(s.db, runner.Options{Log: slog.New(slog.DiscardHandler)})
-	for {
-		if worked, err := r.Step(ctx); err != nil || !worked {
+	for worked := true; worked; {
+		if worked, err = r.Step(ctx); err != nil {
 			return err
 		}
 	}
+	admin := co.As(company.Actor{Kind: company.KindUser, ID: "u2", Name: "Bia Rocha", Role: company.Administrator})
+	if err := admin.SetLicence(ctx, "business", time.Now().AddDate(0, -4, 0).Format(time.DateOnly), ""); err != nil {
+		return err
+	}
+	if _, err := admin.OrderCredits(ctx, "ai-100", "sample"); err != nil {
+		return err
+	}
+	_, err = editor.EditSummary(ctx, edited, 1, func(e summary.Edit) summary.Edit {
+		e.Name, e.Sentences = "Impressora do balcão voltou a imprimir", append(e.Sentences, "A cliente vai trocar o cabo na quinta.")
+		return e
+	})
+	return err
 }
 
 // people adds some, who cannot sign in yet, and a token.

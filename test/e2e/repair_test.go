@@ -128,15 +128,15 @@ func rated(t *testing.T, steps []repair.Step, folder string, events []map[string
 	return s
 }
 
-// good checks the median of the runs. One run alone, on a computer that other
-// tests keep busy, must be near it: every second step with its command, all but
-// three by name.
+// good checks the median of the runs. One run alone may lack the names of three.
 func good(t *testing.T, runs []repair.Score) {
 	t.Helper()
 	m := repair.Median(runs)
 	t.Logf("median of %d: %v", len(runs), m)
-	near := 2*m.Commands >= m.Steps && m.Named+3 >= m.Steps && 2*len(m.Noise) < m.Signal
-	if !m.Good() && (len(runs) > 1 || !near) {
+	if len(runs) == 1 {
+		m.Named = min(m.Named+3, m.Steps)
+	}
+	if !m.Good() {
 		t.Error("that is not enough")
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"aval/agent"
 	"aval/agent/event"
 	"aval/agent/ipc"
+	"aval/agent/record"
+	astore "aval/agent/store"
 )
 
 // patience bounds every wait; a busy machine is slow, not broken.
@@ -24,7 +26,10 @@ type desk struct {
 	t      *testing.T
 	dir    string
 	socket string
-	policy string // the folder of local policies; empty: there are none
+	module record.Module // that the service runs for; empty: none
+	policy string        // the folder of local policies; empty: there are none
+	tokens string        // the folder of token files; empty: there is none
+	is     astore.Machine
 	c      *ipc.Client
 	stop   func()
 
@@ -48,7 +53,7 @@ func (d *desk) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- agent.Run(ctx, agent.Config{Build: "test", StateDir: filepath.Join(d.dir, "state"), Socket: d.socket, PolicyDir: d.policy, Ready: func() { close(ready) }})
+		ended <- agent.Run(ctx, agent.Config{Build: "test", StateDir: filepath.Join(d.dir, "state"), Socket: d.socket, PolicyDir: d.policy, TokenDir: d.tokens, Machine: d.is, Module: d.module, Ready: func() { close(ready) }})
 	}()
 	select {
 	case <-ready:

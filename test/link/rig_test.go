@@ -115,6 +115,11 @@ func listen(dir, addr string, now func() time.Time, ping time.Duration) (*server
 }
 
 func listenWith(dir, addr string, o company.Options, ping time.Duration) (*server, error) {
+	return listenLook(dir, addr, o, ping, 100*time.Millisecond)
+}
+
+// listenLook says how often the server looks for what was changed; 0: as always.
+func listenLook(dir, addr string, o company.Options, ping, look time.Duration) (*server, error) {
 	ctx := context.Background()
 	db, err := store.Open(ctx, dir)
 	if err != nil {
@@ -137,7 +142,7 @@ func listenWith(dir, addr string, o company.Options, ping time.Duration) (*serve
 	if s.co, err = s.host.Home(ctx); err != nil {
 		return nil, err
 	}
-	s.in = ingest.New(db, s.host, ingest.Options{Now: o.Now, Ping: ping})
+	s.in = ingest.New(db, s.host, ingest.Options{Now: o.Now, Ping: ping, Look: look})
 	mux := http.NewServeMux()
 	mux.Handle(wire.AgentPath, s.in)
 	mux.Handle(wire.EnrollPath, s.host.Enroll())

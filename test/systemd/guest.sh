@@ -1,31 +1,12 @@
 #!/bin/bash
 # Runs inside the container: installs, kills and removes the service, logs in
-# over SSH, and says what came of it, one line for each check:
-#
-#   ok NAME    or    FAIL NAME: WHY
+# over SSH, and says what came of it, as checks.sh does.
 #
 # What must be there: aval, aval-desktop and aval-summarizer in /usr/bin;
 # openssh-server, openssh-client, xvfb, x11-utils, zenity, jq.
 set -u
-failed=0
-ok() { echo "ok $1"; }
-bad() { echo "FAIL $1: $2"; failed=1; }
-# check NAME COMMAND...: the command's end decides; its output says why.
-check() {
-	local name=$1 out; shift
-	if out=$("$@" 2>&1); then ok "$name"; else bad "$name" "$* gave: ${out:-nothing}"; fi
-}
-# until_ NAME SECONDS COMMAND...: waits for a condition.
-until_() {
-	local name=$1 end=$((SECONDS + $2)); shift 2
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || { bad "$name" "not in time: $*: $("$@" 2>&1 | tail -3)"; return 1; }
-		sleep 0.05
-	done
-	ok "$name"
-}
+. /checks.sh
 show() { systemctl show -P "$1" aval; }
-is() { [ "$1" = "$2" ] || { echo "$1 instead of $2"; return 1; }; }
 newest() { aval consent list --json | jq -r "[.[] | select(.tool==\"ssh\")][0] | $1"; }
 count_ssh() { aval consent list --json | jq '[.[] | select(.tool=="ssh")] | length'; }
 open_ssh() { aval session list --json | jq '[.[] | select(.tool=="ssh")] | length'; }

@@ -12,22 +12,15 @@ import (
 	"testing"
 )
 
-// packages are what guest.sh needs beside the base.
-const packages = "openssh-server openssh-client xvfb x11-utils zenity jq"
+// packages are what the scripts need beside the base.
+const packages = "openssh-server openssh-client xvfb x11-utils zenity jq xdotool"
 
 // TestService runs guest.sh in the container and reports each of its checks.
 // (To see it fail: take Restart=always out of the unit, CAP_NET_ADMIN out of
 // its capabilities, or the terminal out of guest.sh's ssh.)
 func TestService(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("the container needs root: run make e2e as root")
-	}
-	for _, p := range []string{"debootstrap", "systemd-nspawn", "nsenter"} {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skipf("%s is missing: apt-get install debootstrap systemd-container util-linux", p)
-		}
-	}
-	args := []string{"-p", packages}
+	needContainer(t)
+	var files []string
 	for _, p := range []string{"aval", "aval-desktop", "aval-summarizer"} {
 		file, err := filepath.Abs(filepath.Join("../../bin", p))
 		if err != nil {
@@ -36,17 +29,44 @@ func TestService(t *testing.T) {
 		if _, err := os.Stat(file); err != nil {
 			t.Fatalf("%s is not built: make build", p)
 		}
-		args = append(args, "-c", file+":/usr/bin/"+p)
+		files = append(files, file+":/usr/bin/"+p)
 	}
-	guest, err := filepath.Abs("guest.sh")
-	if err != nil {
-		t.Fatal(err)
+	inside(t, "guest.sh", packages, files, 40)
+}
+
+// needContainer skips where no container can be made.
+func needContainer(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("the container needs root: run make e2e as root")
+	}
+	for _, p := range []string{"debootstrap", "systemd-nspawn", "nsenter"} {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Skipf("%s is missing: apt-get install debootstrap systemd-container util-linux", p)
+		}
+	}
+}
+
+// inside runs a script of this folder in a container with Debian packages and
+// files (FROM:TO), and reports each of its checks, of which it wants at least some.
+func inside(t *testing.T, script, packages string, files []string, least int) {
+	t.Helper()
+	args := []string{"-p", packages}
+	for _, f := range files {
+		args = append(args, "-c", f)
+	}
+	for _, name := range []string{script, "checks.sh"} {
+		file, err := filepath.Abs(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "-c", file+":/"+name)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "./nspawn-debian.sh", append(args, "-c", guest+":/guest.sh", "--", "/bin/bash", "/guest.sh")...)
+	cmd := exec.CommandContext(t.Context(), "./nspawn-debian.sh", append(args, "--", "/bin/bash", "/"+script)...)
 	cmd.Env = append(os.Environ(), "CACHE="+filepath.Join(cache, "aval-test"), "LIMIT=400")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up
 	out, err := cmd.StdoutPipe()
@@ -85,7 +105,7 @@ func TestService(t *testing.T) {
 	case err != nil:
 		t.Errorf("%v: %s", err, trouble.String())
 	}
-	if checks < 40 {
+	if checks < least {
 		t.Errorf("only %d checks were made", checks)
 	}
 }

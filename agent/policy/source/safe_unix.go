@@ -92,6 +92,13 @@ func (o Options) readFolder(root *os.File, sub string) ([]file, error) {
 		return nil, err
 	}
 	defer dir.Close()
+	return o.readAll(dir, func(n string, raw []byte) file {
+		return file{Name: sub + "/" + n, Raw: raw, From: policy.FromFile, Enforced: sub == managed}
+	})
+}
+
+// readAll reads the JSON files of an open folder, by name.
+func (o Options) readAll(dir *os.File, as func(name string, raw []byte) file) ([]file, error) {
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", dir.Name(), err)
@@ -109,7 +116,7 @@ func (o Options) readFolder(root *os.File, sub string) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, file{Name: sub + "/" + n, Raw: raw, From: policy.FromFile, Enforced: sub == managed})
+		files = append(files, as(n, raw))
 	}
 	return files, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,14 +22,26 @@ import (
 // nothing; a folder that does not exist yet is waited for. It returns early
 // only when the system cannot watch.
 func (d *Dir) Watch(ctx context.Context, changed func(Snapshot)) error {
+	in := []string{d.o.Dir, filepath.Join(d.o.Dir, managed), filepath.Join(d.o.Dir, recommended)}
+	return watcher{d.places(), in, d.o.Log}.watch(ctx, d.reporter(changed))
+}
+
+// watcher watches places, which need not exist yet, and the folders in.
+type watcher struct {
+	places, in []string
+	log        *slog.Logger
+}
+
+// watch calls read at once, and again when what is watched has changed and has
+// been quiet for a moment, until ctx ends.
+func (p watcher) watch(ctx context.Context, read func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		return fmt.Errorf("watch policy: %w", err)
+		return fmt.Errorf("watch folder: %w", err)
 	}
 	defer w.Close()
-	read := d.reporter(changed)
 	report := func() error {
-		if err := d.watchAll(w); err != nil {
+		if err := p.watchAll(w); err != nil {
 			return err
 		}
 		read()
@@ -48,7 +61,7 @@ func (d *Dir) Watch(ctx context.Context, changed func(Snapshot)) error {
 			if !ok {
 				return nil
 			}
-			if d.concerns(e.Name) {
+			if p.concerns(e.Name) {
 				quiet.Reset(settle)
 			}
 		case err, ok := <-w.Errors:
@@ -56,7 +69,7 @@ func (d *Dir) Watch(ctx context.Context, changed func(Snapshot)) error {
 				return nil
 			}
 			// An overflow means that events were lost: reading settles it.
-			d.o.Log.Warn("watching the policy folder", "error", err)
+			p.log.Warn("watching a folder of device management", "folders", p.places, "error", err)
 			quiet.Reset(settle)
 		case <-quiet.C:
 			if err := report(); err != nil {
@@ -66,42 +79,42 @@ func (d *Dir) Watch(ctx context.Context, changed func(Snapshot)) error {
 	}
 }
 
-// watchAll watches the nearest existing parent of the policy folder, where it
-// would appear or be replaced, the folder, and the two in it. Parents come
-// first: what appears below after the look at it is then an event.
-func (d *Dir) watchAll(w *fsnotify.Watcher) error {
+// watchAll watches the nearest existing parent of each place, where it would
+// appear or be replaced, and the folders. Parents come first: what appears below
+// after the look at it is then an event.
+func (p watcher) watchAll(w *fsnotify.Watcher) error {
 	var want []string
-	add := func(p string) error {
-		want = append(want, p)
+	add := func(path string) error {
+		want = append(want, path)
 		// Adding again is needed where a folder was replaced by another of
 		// the same name. One that vanished meanwhile is seen by its parent.
-		if err := w.Add(p); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return fmt.Errorf("watch policy: %s: %w", p, err)
+		if err := w.Add(path); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("watch folder: %s: %w", path, err)
 		}
 		return nil
 	}
-	for _, place := range d.places() {
+	for _, place := range p.places {
 		for last := ""; ; {
-			p := nearest(filepath.Dir(place))
-			if p == last {
+			near := nearest(filepath.Dir(place))
+			if near == last {
 				break
 			}
-			if err := add(p); err != nil {
+			if err := add(near); err != nil {
 				return err
 			}
-			last = p
+			last = near
 		}
 	}
-	for _, p := range []string{d.o.Dir, filepath.Join(d.o.Dir, managed), filepath.Join(d.o.Dir, recommended)} {
-		if isFolder(p) {
-			if err := add(p); err != nil {
+	for _, dir := range p.in {
+		if isFolder(dir) {
+			if err := add(dir); err != nil {
 				return err
 			}
 		}
 	}
-	for _, p := range w.WatchList() {
-		if !slices.Contains(want, p) {
-			_ = w.Remove(p) // it may be gone already
+	for _, path := range w.WatchList() {
+		if !slices.Contains(want, path) {
+			_ = w.Remove(path) // it may be gone already
 		}
 	}
 	return nil
@@ -128,9 +141,9 @@ func isFolder(p string) bool {
 	return err == nil && st.IsDir()
 }
 
-// concerns tells whether a change of name is one of the policy folder, of what
-// is in it, or of a folder above it; or the same of the list of preferences.
-func (d *Dir) concerns(name string) bool {
+// concerns tells whether a change of name is one of a place, of what is in it, or
+// of a folder above it.
+func (p watcher) concerns(name string) bool {
 	within := func(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+string(filepath.Separator)) }
-	return slices.ContainsFunc(d.places(), func(place string) bool { return within(name, place) || within(place, name) })
+	return slices.ContainsFunc(p.places, func(place string) bool { return within(name, place) || within(place, name) })
 }

@@ -437,6 +437,29 @@ func fuzzLog(f *testing.F, tool, file string) {
 	})
 }
 
+// What TeamViewer's access control lets a supporter do, in the forms of its
+// versions. Planted: with "Denied" taken for allowed the rows that deny had it.
+func TestTeamViewerKinds(t *testing.T) {
+	tv := sample(t, "teamviewer.log")
+	after := "2024/02/16 06:16:47.601"
+	for rights, want := range map[string]string{
+		"RemoteControl='Allowed', FileTransfer='Denied', AllowPartnerViewDesktop='Allowed'": "view+control",
+		"RemoteControl='Denied', FileTransfer='Denied', AllowPartnerViewDesktop='Allowed'":  "view",
+		"RemoteControl='Denied', FileTransfer='Allowed', AllowPartnerViewDesktop='Denied'":  "files",
+		"RemoteControl = 'After confirmation', FileTransfer = 'After confirmation'":         "view+control+files",
+		"RemoteControl='Denied', FileTransfer='Denied', AllowPartnerViewDesktop='Denied'":   "",
+		"something else": "",
+	} {
+		for _, before := range []string{"", "ConnectionAccessControl => "} {
+			got := hear(t, ToolTeamViewer, strings.Replace(tv, after, "2024/02/16 06:16:47.580  1084       1436 D1   "+before+"RCAccessControl: "+rights+"\n"+after, 1), later)
+			kinds := slices.DeleteFunc(slices.Clone(got), func(s string) bool { return !strings.HasPrefix(s, "kinds ") })
+			if want == "" && len(kinds) != 0 || want != "" && !slices.Equal(kinds, []string{"kinds teamviewer/126302903 " + want}) {
+				t.Errorf("%s%s: %q", before, rights, kinds)
+			}
+		}
+	}
+}
+
 func FuzzTeamViewer(f *testing.F) { fuzzLog(f, ToolTeamViewer, "teamviewer.log") }
 func FuzzAnyDesk(f *testing.F)    { fuzzLog(f, ToolAnyDesk, "anydesk.trace") }
 func FuzzChrome(f *testing.F)     { fuzzLog(f, ToolChrome, "chrome.syslog") }

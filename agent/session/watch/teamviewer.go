@@ -2,6 +2,7 @@ package watch
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,7 +11,7 @@ import (
 // ToolTeamViewer is the name of sessions that TeamViewer's log tells of.
 const ToolTeamViewer = "teamviewer"
 
-var teamViewerFacts = facts{hears: []string{"begin", "end", "name and number"}, missing: "the desktop: every unlocked one is asked"}
+var teamViewerFacts = facts{hears: []string{"begin", "end", "name and number", "what it allows"}, missing: "the desktop: every unlocked one is asked"}
 
 // teamViewer reads TeamViewer15_Logfile.log. The format is that of a log of
 // 15.50.5 in the test data of log2timeline/plaso
@@ -35,6 +36,7 @@ type tvSession struct {
 	// people are the supporters by their numbers; false: they have left. Three
 	// processes write the same lines, and some of them late.
 	people map[string]bool
+	kinds  []string // as its access control says; nil: it has not yet
 }
 
 func newTeamViewer(s Sink) logReader { return &teamViewer{sink: s, own: map[string]string{}} }
@@ -48,7 +50,12 @@ var (
 	tvIncoming = regexp.MustCompile(`^SessionManagerDesktop::IncomingConnection: Connection incoming, sessionID = (-?\d{1,20})$`)
 	tvAdded    = regexp.MustCompile(`^CParticipantManagerBase participant (.+) \(ID \[(-?\d{1,20}),(-?\d{1,20})\]\) was added with the role (\d+)$`)
 	tvRemoved  = regexp.MustCompile(`^CPersistentParticipantManager::RemoveParticipant: \[(-?\d{1,20}),(-?\d{1,20})\]`)
-	tvEnded    = regexp.MustCompile(`^SessionManagerDesktop::SessionTerminate: removing session with tvsessionprotocol::TVSessionID = (-?\d{1,20})$`)
+	// What the settings of this device let the supporter do: "RCAccessControl:
+	// RemoteControl='Allowed', FileTransfer='Denied', ExecuteScripts = 'After confirmation', …".
+	// Older versions have a word and an arrow before it.
+	tvAccess = regexp.MustCompile(`^(?:\w{1,64} => )?RCAccessControl: (.*)$`)
+	tvRight  = regexp.MustCompile(`(\w{1,64}) ?= ?'([A-Za-z ]{1,40})'`)
+	tvEnded  = regexp.MustCompile(`^SessionManagerDesktop::SessionTerminate: removing session with tvsessionprotocol::TVSessionID = (-?\d{1,20})$`)
 )
 
 // The roles of participants.
@@ -96,6 +103,10 @@ func (t *teamViewer) line(_, text string, now time.Time) {
 	}
 	if f := tvRemoved.FindStringSubmatch(msg); f != nil {
 		t.removed(f[1] + "," + f[2])
+		return
+	}
+	if f := tvAccess.FindStringSubmatch(msg); f != nil {
+		t.allowed(process, tvKinds(f[1]))
 		return
 	}
 	if f := tvEnded.FindStringSubmatch(msg); f != nil {
@@ -154,10 +165,7 @@ func (t *teamViewer) added(process, name, id, own string, at time.Time, derived 
 			return
 		}
 	}
-	s := t.find(t.own[process])
-	if s == nil && len(t.sessions) == 1 {
-		s = t.sessions[0]
-	}
+	s := t.of(process)
 	if s == nil || len(s.people) >= maxOpen {
 		return
 	}
@@ -166,7 +174,49 @@ func (t *teamViewer) added(process, name, id, own string, at time.Time, derived 
 		return
 	}
 	s.begun = true
-	t.sink.Begin(Found{Tool: ToolTeamViewer, ID: s.number, Supporter: name + " (" + id + ")", Leader: s.pid, StartedAt: at, TimeDerived: derived})
+	t.sink.Begin(Found{Tool: ToolTeamViewer, ID: s.number, Supporter: name + " (" + id + ")", Leader: s.pid, Kinds: s.kinds, StartedAt: at, TimeDerived: derived})
+}
+
+// of is the session that a process named last as its own; where it named none, the
+// only one there is. nil: it cannot be told.
+func (t *teamViewer) of(process string) *tvSession {
+	s := t.find(t.own[process])
+	if s == nil && len(t.sessions) == 1 {
+		s = t.sessions[0]
+	}
+	return s
+}
+
+// tvKinds is what a line of access control comes to. What is denied is left out;
+// what is only allowed after a confirmation may be done.
+func tvKinds(rights string) []string {
+	may := map[string]bool{}
+	for _, m := range tvRight.FindAllStringSubmatch(rights, -1) {
+		may[m[1]] = m[2] != "Denied"
+	}
+	kinds := []string{}
+	if view, said := may["AllowPartnerViewDesktop"]; view || !said && may["RemoteControl"] {
+		kinds = append(kinds, View)
+		if may["RemoteControl"] {
+			kinds = append(kinds, Control)
+		}
+	}
+	if may["FileTransfer"] {
+		kinds = append(kinds, Files)
+	}
+	return kinds
+}
+
+// allowed takes what the supporter of a process's session may do.
+func (t *teamViewer) allowed(process string, kinds []string) {
+	s := t.of(process)
+	if s == nil || len(kinds) == 0 || slices.Equal(s.kinds, kinds) {
+		return
+	}
+	s.kinds = kinds
+	if s.begun {
+		t.sink.Kinds(ToolTeamViewer, s.number, slices.Clone(kinds))
+	}
 }
 
 func (t *teamViewer) removed(who string) {

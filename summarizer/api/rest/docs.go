@@ -22,36 +22,38 @@ const DocsPath = "/api/docs"
 const docsPolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const docsStyle = `:root{color-scheme:light dark}
+html{background:#fff;color:#1b1f20}a{color:#0b5c66}:focus-visible{outline:3px solid #0b5c66;outline-offset:2px}
+@media (prefers-color-scheme:dark){html{background:#15191a;color:#e8ecec}a{color:#7fd0d8}:focus-visible{outline-color:#7fd0d8}}
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem 1.25rem 4rem}
 h1{font-size:1.6rem}h2{font-size:1.25rem;margin-top:2.5rem;border-bottom:1px solid}h3{font-size:1rem;margin:1.5rem 0 .25rem}
 code,pre{font-family:ui-monospace,monospace;font-size:.9em}pre{white-space:pre-wrap}
 .method{display:inline-block;min-width:4.2rem;font-weight:700}
 table{border-collapse:collapse;width:100%;margin:.25rem 0}th,td{text-align:left;vertical-align:top;padding:.2rem .75rem .2rem 0;border-bottom:1px solid #8886}
-.wide{overflow-x:auto}p{margin:.25rem 0}nav ul{columns:16rem;padding-left:1.2rem}
+@media (max-width:48rem){table,tbody,tr,td{display:block}thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}tr{padding:.4rem 0;border-bottom:1px solid #8886}td{border:0;padding:.1rem 0;overflow-wrap:anywhere}}
+h3,code{overflow-wrap:anywhere}p{margin:.25rem 0}nav ul{columns:16rem;padding-left:1.2rem}
 `
 
 var docsPage = template.Must(template.New("docs").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Aval API</title><link rel="stylesheet" href="{{.Style}}"></head><body>
+<title>Aval API</title><link rel="stylesheet" href="{{.Style}}"></head><body><main>
 <h1>Aval API</h1>
 {{range .Intro}}<p>{{.}}</p>{{end}}
 <p>The document: <a href="{{.Base}}/openapi.yaml">openapi.yaml</a>, <a href="{{.Base}}/openapi.json">openapi.json</a>.</p>
 <nav aria-label="Contents"><ul>{{range .Tags}}<li><a href="#{{.Name}}">{{.Name}}</a></li>{{end}}<li><a href="#schemas">Schemas</a></li></ul></nav>
-<main>
 {{range .Tags}}<section aria-labelledby="{{.Name}}"><h2 id="{{.Name}}">{{.Name}}</h2><p>{{.Description}}</p>
 {{range .Operations}}<h3 id="{{.ID}}"><code><span class="method">{{.Method}}</span> {{.Path}}</code></h3>
 <p>{{.Summary}}</p>{{with .Description}}<p>{{.}}</p>{{end}}
 <p>{{if .Needs}}Scope: <code>{{.Needs}}</code>{{else}}No token is needed.{{end}}{{with .Body}} · Body: <a href="#schema-{{.}}"><code>{{.}}</code></a>{{end}}{{range .Answers}} · {{.Status}}: {{if .Schema}}<a href="#schema-{{.Schema}}"><code>{{.Schema}}</code></a>{{else}}{{.Description}}{{end}}{{end}}</p>
-{{with .Parameters}}<div class="wide" tabindex="0" role="region" aria-label="Parameters"><table><thead><tr><th scope="col">Parameter</th><th scope="col">In</th><th scope="col">Type</th><th scope="col">Meaning</th></tr></thead><tbody>
-{{range .}}<tr><td><code>{{.Name}}</code></td><td>{{.In}}</td><td>{{.Type}}</td><td>{{.Meaning}}</td></tr>
-{{end}}</tbody></table></div>{{end}}
+{{if .Parameters}}<table><thead><tr><th scope="col">Parameter</th><th scope="col">In</th><th scope="col">Type</th><th scope="col">Meaning</th></tr></thead><tbody>
+{{range .Parameters}}<tr><td><code>{{.Name}}</code></td><td>{{.In}}</td><td>{{.Type}}</td><td>{{.Meaning}}</td></tr>
+{{end}}</tbody></table>{{end}}
 {{end}}</section>
 {{end}}
 <section aria-labelledby="schemas"><h2 id="schemas">Schemas</h2>
 {{range .Schemas}}<h3 id="schema-{{.Name}}"><code>{{.Name}}</code></h3><p>{{.Description}}</p>
-{{with .Fields}}<div class="wide" tabindex="0" role="region" aria-label="Fields"><table><thead><tr><th scope="col">Field</th><th scope="col">Type</th><th scope="col">Meaning</th></tr></thead><tbody>
-{{range .}}<tr><td><code>{{.Name}}</code>{{if .Required}} (always){{end}}</td><td>{{if .Schema}}<a href="#schema-{{.Schema}}">{{.Type}}</a>{{else}}{{.Type}}{{end}}</td><td>{{.Meaning}}</td></tr>
-{{end}}</tbody></table></div>{{end}}
+{{if .Fields}}<table><thead><tr><th scope="col">Field</th><th scope="col">Type</th><th scope="col">Meaning</th></tr></thead><tbody>
+{{range .Fields}}<tr><td><code>{{.Name}}</code>{{if .Required}} (always){{end}}</td><td>{{if .Schema}}<a href="#schema-{{.Schema}}">{{.Type}}</a>{{else}}{{.Type}}{{end}}</td><td>{{.Meaning}}</td></tr>
+{{end}}</tbody></table>{{end}}
 {{end}}</section></main></body></html>
 `))
 

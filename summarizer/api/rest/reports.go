@@ -105,7 +105,7 @@ func (o *operations) ListConnections(ctx context.Context, r v1.ListConnectionsRe
 		return out, nil
 	}
 	list, left, next, err := o.reports(ctx, store.ReportFilter{Direction: consent.Outgoing, From: val(p.FromDate), To: val(p.ToDate), Supporter: val(p.Username), User: val(p.Userid),
-		DeviceName: val(p.Devicename), Device: bare(val(p.Deviceid), "d"), Code: p.HasCode}, cmp.Or(val(p.OffsetId), val(p.Offset)), val(p.Limit))
+		DeviceName: val(p.Devicename), Device: bare(val(p.Deviceid), "d"), Group: bare(val(p.Groupid), "g"), Code: p.HasCode}, cmp.Or(val(p.OffsetId), val(p.Offset)), val(p.Limit))
 	for _, s := range list {
 		out.Records = append(out.Records, connection(s))
 	}
@@ -125,8 +125,12 @@ func val[T any](p *T) (v T) {
 func bare(id, letter string) string { return strings.TrimPrefix(id, letter) }
 
 func connection(s store.Report) v1.Connection {
-	return v1.Connection{Id: reportID(s.Ref), Userid: "", Username: s.Supporter, Deviceid: "d" + s.Device, Devicename: s.DeviceName, SupportSessionType: remoteControl,
-		StartDate: s.StartedAt, EndDate: s.EndedAt, BillingState: v1.ConnectionBillingState(s.Note.BillingState), Notes: s.Note.Note}
+	out := v1.Connection{Id: reportID(s.Ref), Userid: "", Username: s.Supporter, Deviceid: "d" + s.Device, Devicename: s.DeviceName, SupportSessionType: remoteControl,
+		StartDate: s.StartedAt, EndDate: s.EndedAt, BillingState: v1.ConnectionBillingState(s.Note.BillingState), Notes: s.Note.Note, Groupname: s.GroupName}
+	if s.Group != "" {
+		out.Groupid = "g" + s.Group
+	}
+	return out
 }
 
 // report is one session with its note.
@@ -136,10 +140,7 @@ func (o *operations) report(ctx context.Context, id string, d consent.Direction)
 		return store.Report{}, err
 	}
 	out := store.Report{Stream: st}
-	err = o.db.View(ctx, func(t *store.Tx) (err error) { out.Note, err = t.ReportNote(st.Key); return err })
-	if errors.Is(err, store.ErrNotFound) {
-		err = nil
-	}
+	err = o.db.View(ctx, func(t *store.Tx) error { return t.CompleteReport(&out) })
 	return out, err
 }
 

@@ -208,7 +208,7 @@ func TestReports(t *testing.T) {
 	}
 	from := url.QueryEscape(sample.Start.Add(3 * time.Hour).UTC().Format("2006-01-02T15:04:05Z"))
 	for query, want := range map[string]int{"username=bia": 7, "username=nobody": 0, "from_date=" + from: 5, "to_date=" + from: 3, "has_code=true": 0, "has_code=false": 8,
-		"support_session_type=1": 8, "support_session_type=2": 0, "userid=u" + w.user.ID: 0, "deviceid=dnone": 0} {
+		"support_session_type=1": 8, "support_session_type=2": 0, "userid=u" + w.user.ID: 0, "groupid=gnone": 0, "deviceid=dnone": 0} {
 		if got := count(query); got != want {
 			t.Errorf("%s: %d, not %d", query, got, want)
 		}

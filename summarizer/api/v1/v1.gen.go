@@ -1098,6 +1098,9 @@ type ListConnectionsParams struct {
 	// Userid A user's id
 	Userid *Userid `form:"userid,omitempty" json:"userid,omitempty"`
 
+	// Groupid A group that the device is in now
+	Groupid *string `form:"groupid,omitempty" json:"groupid,omitempty"`
+
 	// Devicename The computer's name
 	Devicename *Devicename `form:"devicename,omitempty" json:"devicename,omitempty"`
 
@@ -4689,6 +4692,18 @@ func NewListConnectionsRequest(server string, params *ListConnectionsParams) (*h
 		if params.Userid != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "userid", *params.Userid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Groupid != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "groupid", *params.Groupid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -14100,6 +14115,19 @@ func (siw *ServerInterfaceWrapper) ListConnections(w http.ResponseWriter, r *htt
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "userid"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "userid", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "groupid" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "groupid", r.URL.Query(), &params.Groupid, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "groupid"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "groupid", Err: err})
 		}
 		return
 	}

@@ -1,0 +1,9 @@
+package store
+
+// LookAtMost changes how many candidates one page of a search may look at, until
+// the function that it returns is called.
+func LookAtMost(n int) (undo func()) {
+	old := lookedMost
+	lookedMost = n
+	return func() { lookedMost = old }
+}
