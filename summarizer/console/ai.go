@@ -16,6 +16,17 @@ import (
 	"aval/summarizer/summary"
 )
 
+// creditRoutes are the part of the table about AI credits.
+func (c *Console) creditRoutes() []Route {
+	return []Route{
+		{Method: "GET", Pattern: "/ai", Needs: company.CreditsRead, Menu: "console.ai", serve: c.ai},
+		{Method: "POST", Pattern: "/ai/orders", Needs: company.CreditsWrite, serve: c.order},
+		{Method: "POST", Pattern: "/ai/orders/{id}/cancel", Needs: company.CreditsWrite, serve: c.cancelOrder},
+		{Method: "POST", Pattern: "/ai/licence", Needs: company.CreditsWrite, serve: c.licence},
+		{Method: "POST", Pattern: "/ai/warning", Needs: company.CreditsWrite, serve: c.creditWarning},
+	}
+}
+
 // usesShown is how many uses one page lists.
 const usesShown = 50
 
@@ -189,7 +200,7 @@ func (c *Console) onCredits(w http.ResponseWriter, r *http.Request, v visitor, d
 		return
 	case errors.Is(err, credit.ErrTerm):
 		key = "console.ai.wrong.term"
-	case errors.Is(err, credit.ErrPack):
+	case errors.Is(err, credit.ErrPack), errors.Is(err, credit.ErrInput) && done == "ordered":
 		key = "console.ai.wrong.pack"
 	case errors.Is(err, credit.ErrZone):
 		key = "console.ai.wrong.zone"

@@ -8,9 +8,28 @@ import (
 
 	"aval/agent/consent"
 	"aval/assets"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
 )
+
+// summaryRoutes are the part of the table about sessions and their summaries.
+func (c *Console) summaryRoutes() []Route {
+	return []Route{
+		{Method: "GET", Pattern: "/{$}", Needs: company.SessionsRead, Menu: "console.summaries", serve: c.list},
+		{Method: "GET", Pattern: "/rows", Needs: company.SessionsRead, serve: c.rows},
+		{Method: "GET", Pattern: "/export.csv", Needs: company.SummariesRead, serve: c.exportList},
+		{Method: "GET", Pattern: "/s/{ref}", Needs: company.SessionsRead, serve: c.session},
+		{Method: "GET", Pattern: "/s/{ref}/export/{form}", Needs: company.SummariesRead, serve: c.export},
+		{Method: "GET", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.edit},
+		{Method: "POST", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.save},
+		{Method: "POST", Pattern: "/s/{ref}/restore", Needs: company.SummariesWrite, serve: c.restore},
+		{Method: "POST", Pattern: "/s/{ref}/regenerate", Needs: company.SummariesWrite, serve: c.regenerate},
+		{Method: "GET", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.askErase},
+		{Method: "POST", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.erase},
+		{Method: "GET", Pattern: "/overview", Needs: company.SessionsRead, Menu: "console.overview", serve: c.overview},
+	}
+}
 
 // filters are what the list is narrowed by, as the address has it.
 type filters struct {

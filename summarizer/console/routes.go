@@ -24,19 +24,7 @@ type Route struct {
 // routes is the whole table, the menu's entries in the menu's order. What is not
 // in it is not reachable.
 func (c *Console) routes() []Route {
-	return slices.Concat([]Route{
-		{Method: "GET", Pattern: "/{$}", Needs: company.SessionsRead, Menu: "console.summaries", serve: c.list},
-		{Method: "GET", Pattern: "/rows", Needs: company.SessionsRead, serve: c.rows},
-		{Method: "GET", Pattern: "/export.csv", Needs: company.SummariesRead, serve: c.exportList},
-		{Method: "GET", Pattern: "/s/{ref}", Needs: company.SessionsRead, serve: c.session},
-		{Method: "GET", Pattern: "/s/{ref}/export/{form}", Needs: company.SummariesRead, serve: c.export},
-		{Method: "GET", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.edit},
-		{Method: "POST", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, Max: maxForm, serve: c.save},
-		{Method: "POST", Pattern: "/s/{ref}/restore", Needs: company.SummariesWrite, serve: c.restore},
-		{Method: "POST", Pattern: "/s/{ref}/regenerate", Needs: company.SummariesWrite, serve: c.regenerate},
-		{Method: "GET", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.askErase},
-		{Method: "POST", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.erase},
-		{Method: "GET", Pattern: "/overview", Needs: company.SessionsRead, Menu: "console.overview", serve: c.overview},
+	return slices.Concat(c.summaryRoutes(), []Route{
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
@@ -66,11 +54,7 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/modules/{id}", Needs: company.SettingsWrite, serve: c.switchModule},
 		{Method: "GET", Pattern: "/modules/{id}/file", Needs: company.SettingsRead, serve: c.moduleFile},
 		{Method: "POST", Pattern: "/modules/{id}/revoke", Needs: company.SettingsWrite, serve: c.revokeModule},
-		{Method: "GET", Pattern: "/ai", Needs: company.CreditsRead, Menu: "console.ai", serve: c.ai},
-		{Method: "POST", Pattern: "/ai/orders", Needs: company.CreditsWrite, serve: c.order},
-		{Method: "POST", Pattern: "/ai/orders/{id}/cancel", Needs: company.CreditsWrite, serve: c.cancelOrder},
-		{Method: "POST", Pattern: "/ai/licence", Needs: company.CreditsWrite, serve: c.licence},
-		{Method: "POST", Pattern: "/ai/warning", Needs: company.CreditsWrite, serve: c.creditWarning},
+	}, c.creditRoutes(), []Route{
 		{Method: "GET", Pattern: "/users", Needs: company.UsersRead, Menu: "console.users", serve: c.users},
 		{Method: "POST", Pattern: "/users", Needs: company.UsersWrite, serve: c.createUser},
 		{Method: "POST", Pattern: "/users/log", Needs: company.UsersWrite, serve: c.logUsers},

@@ -114,7 +114,7 @@ func TestEditing(t *testing.T) {
 	if res, _ := b.submit(page+"/edit", url.Values{"version": {"x"}}); res.StatusCode != http.StatusBadRequest {
 		t.Errorf("a wrong form: %d", res.StatusCode)
 	}
-	if res, _ := b.submit(page+"/edit", url.Values{"sentences": {strings.Repeat("x", 2<<20)}}); res.StatusCode != http.StatusBadRequest {
+	if res, _ := b.submit(page+"/edit", url.Values{"sentences": {strings.Repeat("x", 2<<20)}}); res.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("a form of 2 MB: %d", res.StatusCode)
 	}
 	_, old := b.get(page + "?version=1")

@@ -68,7 +68,7 @@ const maxToken = 100
 func Order(t *store.Tx, c store.Company, by, pack, token string, now time.Time) (store.CreditOrder, error) {
 	var none store.CreditOrder
 	if token == "" || len(token) > maxToken {
-		return none, fmt.Errorf("order credits: a token of 1 to %d characters is needed", maxToken)
+		return none, fmt.Errorf("order credits: %w: a token of 1 to %d characters is needed", ErrInput, maxToken)
 	}
 	o, err := t.CreditOrderByToken(c.ID, token)
 	if !errors.Is(err, store.ErrNotFound) {

@@ -239,7 +239,7 @@ const (
 )
 
 // lookedMost is how many candidates one page may look at.
-var lookedMost = 5000
+var lookedMost = 2000
 
 // Search lists the sessions of a company that fit q, newest first, from after
 // the cursor of the last one seen (zero: from the newest), at most max of them.

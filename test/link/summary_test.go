@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,8 +18,10 @@ import (
 	"aval/agent/record"
 	astore "aval/agent/store"
 	"aval/agent/wire"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
+	"aval/summarizer/summary/runner"
 )
 
 // summaryOf is what the computer keeps of a session's summary; nil: nothing.
@@ -153,6 +157,75 @@ func TestSummaryComesBack(t *testing.T) {
 		x, _ := streamOf(t, s.db, c.key("x/2"))
 		return !x.ErasedAt.IsZero() && s.news(t, c.enr.Device) == 0
 	})
+}
+
+// TestSummaryEdited: what the company's people do with a summary, the person's
+// computer has a moment later: the same words after an edit, after the original
+// is restored and after it is written anew, and nothing after it is deleted.
+// Who did it stays with the company. (Planted: leave summaryNews out of
+// EraseStream; the deleted summary then stays on the computer.)
+func TestSummaryEdited(t *testing.T) {
+	s := startServer(t, nil)
+	c := enrol(t, s.dir, nil)
+	c.connect(c.config(""))
+	st, _ := c.grant("x/1")
+	c.append(st, append(c.titles("x/1", 0, 3), c.ended("x/1"))...)
+	until(t, "events", func() bool { return c.acked(st) })
+	r := runner.New(s.db, runner.Options{Log: slog.New(slog.DiscardHandler)})
+	write := func() {
+		t.Helper()
+		for worked := true; worked; {
+			var err error
+			if worked, err = r.Step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	editor := s.co.As(company.Actor{Kind: company.KindUser, ID: "u1", Name: "Edna Prado", Role: company.Editor})
+	k := c.key("x/1")
+	same := func(version uint64, edited bool) {
+		t.Helper()
+		until(t, fmt.Sprint("version ", version), func() bool { return c.summaryOf(st).GetVersion() == version })
+		var sum summary.Summary
+		if err := s.db.View(t.Context(), func(tx *store.Tx) error {
+			stored, err := tx.Summary(k)
+			if err != nil {
+				return err
+			}
+			return json.Unmarshal([]byte(stored.JSON), &sum)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w := c.summaryOf(st)
+		if w.GetName() != sum.Name || w.GetText() != sum.Text || len(w.GetSteps()) != len(sum.Steps) || w.GetEdited() != edited || strings.Contains(w.String(), "Edna") {
+			t.Errorf("version %d: the computer has %v, the company %+v", version, w, sum)
+		}
+	}
+	write()
+	same(1, false)
+	if _, err := editor.EditSummary(t.Context(), k, 1, func(e summary.Edit) summary.Edit {
+		e.Name, e.Sentences = "Corrected", append(e.Sentences, "The cable was replaced.")
+		return e
+	}); err != nil {
+		t.Fatal(err)
+	}
+	same(2, true)
+	if _, err := editor.RestoreSummary(t.Context(), k, 2, 1); err != nil {
+		t.Fatal(err)
+	}
+	same(3, true)
+	if err := editor.RegenerateSummary(t.Context(), k); err != nil {
+		t.Fatal(err)
+	}
+	write()
+	same(4, false)
+	if err := editor.DeleteSession(t.Context(), k); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "its end", func() bool { return c.summaryOf(st) == nil })
+	if c.info(st).Acked == 0 {
+		t.Error("the person's own record of what was sent is gone with the company's copy")
+	}
 }
 
 // TestSummaryTooLong: what does not fit is cut at its end and says so.
