@@ -47,7 +47,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if win.toml, win.version = *toml, *release; win.out != "" {
+	if win.toml, win.version = *toml, *given; win.out != "" {
 		path, err := msi(ctx, win)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "build:", err)

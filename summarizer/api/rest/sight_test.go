@@ -13,11 +13,11 @@ import (
 	"aval/summarizer/summary/sample"
 )
 
-// TestSight: a supporter's token finds the sessions that the company lets its
+// TestSightAtEachAddress: a supporter's token finds the sessions that the company lets its
 // user see, and no other: by the reports, by the list of sessions and at each address;
 // the company's own token finds all. Planted: without WithSight in admit, and without seen in
 // Reports, another's session was found.
-func TestSight(t *testing.T) {
+func TestSightAtEachAddress(t *testing.T) {
 	w := open(t, 6000)
 	ana, token := w.person(w.co, "Ana", company.Supporter, company.SessionsRead, company.SummariesRead)
 	// The one that Ana started is there before the sample fills it.
