@@ -19,6 +19,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
@@ -27,6 +28,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -316,6 +318,11 @@ func (db *DB) Pools() map[string]sql.DBStats {
 
 func (db *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*Tx) error) error {
 	sqlTx, err := pool.BeginTx(ctx, o)
+	// A database that was away leaves the pool with connections that ended since;
+	// nothing has been said on them yet, so the next one can be taken.
+	for n := pool.Stats().OpenConnections; stale(err) && n >= 0; n-- {
+		sqlTx, err = pool.BeginTx(ctx, o)
+	}
 	if err != nil {
 		return db.engine.explain(fmt.Errorf("begin transaction: %w", err))
 	}
@@ -341,6 +348,11 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*T
 		db.hints.send(ctx, hint{Jobs: t.jobs, News: t.news})
 	}
 	return nil
+}
+
+// stale tells whether a connection turned out to have ended before.
+func stale(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // wake tells who listens in this process.
