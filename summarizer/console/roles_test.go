@@ -214,7 +214,7 @@ func TestNoRouteBesideTheTable(t *testing.T) {
 			`serve.go wire.AccountPath`, // the key of a computer that is signed in
 			`serve.go "GET /healthz"`,   // nothing but that it runs
 			`serve.go "GET /readyz"`,    // nothing but that it runs
-			`serve.go "GET /metrics"`,   // an address of its own, which is off unless it is asked for
+			`serve.go "GET /metrics"`,   // a port of its own, only where asked for; numbers and words of the program
 			`serve.go "/"`,              // the console
 			`serve.go api.Root`,         // an API token, by the API's own table
 		}, h) {

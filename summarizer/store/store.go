@@ -253,7 +253,7 @@ type Tx struct {
 }
 
 // A transaction that met another one is run anew, at most this often.
-const attempts = 30
+const attempts = 200
 
 // Tx runs f in a writing transaction and commits it; the commit has reached the
 // disk when Tx returns nil. An error of f rolls everything back.
@@ -274,7 +274,7 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 			return fmt.Errorf("%w: %s: met others %d times: %w", ErrBusy, db.Where(), n, err)
 		}
 		select {
-		case <-time.After(rand.N(time.Duration(min(n, 10)) * 4 * time.Millisecond)):
+		case <-time.After(rand.N(time.Duration(min(n, 25)) * 4 * time.Millisecond)):
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
 		}
