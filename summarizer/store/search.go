@@ -235,7 +235,7 @@ const (
 	looked = 250
 	// few is how large a set may be that is sorted as a whole, and up to where
 	// sizes are told apart.
-	few = 1000
+	few = 2000
 )
 
 // lookedMost is how many candidates one page may look at.
