@@ -82,6 +82,13 @@ e2e)
 	want picom cmd picom
 	want nodejs cmd node
 	want npm cmd npm
+	want gcc-mingw-w64-x86-64 cmd x86_64-w64-mingw32-gcc
+	want wine cmd wine
+	want wine64 file /usr/lib/wine/wine64
+	want wixl cmd wixl
+	want msitools cmd msibuild
+	want osslsigncode cmd osslsigncode
+	want openssl cmd openssl
 	want libxtst6 file '/usr/lib/*/libXtst.so.6'
 	want chromium cmd chromium
 	want fonts-dejavu-core file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf

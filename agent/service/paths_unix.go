@@ -9,3 +9,6 @@ const (
 	DefaultPolicyDir = "/etc/aval/policies"
 	DefaultTokenDir  = "/etc/aval/enroll.d"
 )
+
+// StartsHelpers: the user's own manager starts aval-desktop.
+const StartsHelpers = false

@@ -22,6 +22,9 @@ const (
 	DefaultPolicyDir = `HKLM\SOFTWARE\Policies\Aval`
 )
 
+// StartsHelpers: the installed service starts aval-desktop in each session.
+const StartsHelpers = true
+
 func programData() string {
 	if dir, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, windows.KF_FLAG_DEFAULT); err == nil {
 		return dir

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -93,6 +91,9 @@ a new file for a helpdesk; nothing that was recorded is in it.`,
 			for _, k := range checks {
 				for _, f := range k.look(c) {
 					f.Check = k.name
+					for i, d := range f.Do {
+						f.Do[i] = toDo.Replace(d)
+					}
 					report.Checks = append(report.Checks, f)
 					report.OK = report.OK && f.State != findWrong
 				}
@@ -174,30 +175,6 @@ func checkService(c *checkup) []finding {
 		f = append(f, finding{State: findNote, Found: n})
 	}
 	return f
-}
-
-func checkSocket(c *checkup) []finding {
-	path := c.app.socket
-	fi, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return one(findWrong, path+" is not there", "the service makes it when it starts; another place is named with --socket or AVAL_SOCKET")
-	case err != nil:
-		return one(findWrong, err.Error(), "every local user must be able to reach the folder of the socket")
-	case fi.Mode()&fs.ModeSocket == 0:
-		return one(findWrong, path+" is not a socket", "remove it, or name the right one with --socket")
-	}
-	dir, err := os.Stat(filepath.Dir(path))
-	switch {
-	case err != nil:
-		return one(findWrong, err.Error())
-	case dir.Mode()&0o002 != 0 && dir.Mode()&fs.ModeSticky == 0:
-		return one(findWrong, filepath.Dir(path)+" can be written by everybody: anyone could put another socket in its place",
-			"chmod o-w "+filepath.Dir(path))
-	case fi.Mode()&0o006 != 0o006:
-		return one(findWrong, path+" is closed to ordinary users: their desktops cannot be asked", "restart the service, which opens it")
-	}
-	return one(findOK, path)
 }
 
 func checkServer(c *checkup) []finding {

@@ -70,7 +70,7 @@ func (a *app) serve(ctx context.Context, f runFlags, changes func() <-chan struc
 			return fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))
 		}
 	}
-	log := slog.New(slog.NewTextHandler(a.errOut, nil))
+	log := slog.New(service.SystemLog(slog.NewTextHandler(a.errOut, nil)))
 	if f.group == "" && f.stateDir == defaultStateDir {
 		f.group = service.Group
 	}
@@ -86,7 +86,7 @@ func (a *app) serve(ctx context.Context, f runFlags, changes func() <-chan struc
 	return agent.Run(ctx, agent.Config{
 		TokenDir: f.tokenDir, Machine: agent.ThisMachine(),
 		Build: version, StateDir: f.stateDir, Socket: a.socket, PolicyDir: f.policyDir, Group: f.group, Tools: f.tools, Log: log, SessionChanges: changes,
-		StartHelpers: f.stateDir == defaultStateDir,
+		StartHelpers: service.StartsHelpers && f.stateDir == defaultStateDir,
 		Ready:        func() { service.Ready() },
 	})
 }

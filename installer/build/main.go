@@ -35,17 +35,19 @@ func main() {
 	only := flag.String("only", "", "build this program alone")
 	toml := flag.String("app", "FyneApp.toml", "the file with name and version")
 	packages := flag.String("packages", "", "folder for the deb and rpm packages of the programs in -out; without it none are made")
-	release := flag.String("version", "", "build as this version instead of the file's, to try an upgrade out")
+	given := flag.String("version", "", "build as this version instead of the file's, to try an upgrade out")
+	described := flag.Bool("release", false, "with -packages: also sums, bill of materials and provenance")
+	releaseKey := flag.String("release-key", "", "with -release: Ed25519 key that signs the sums, PEM")
 	win := msiOptions{}
 	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows; nothing else is made then")
 	flag.StringVar(&win.programs, "programs", "", "with -msi: folder with the programs for Windows, instead of building them")
-	flag.StringVar(&win.version, "msi-version", "", "with -msi: another version than that of the file, to try an upgrade")
+	flag.BoolVar(&win.wine, "wine", false, "with -msi: a package for tests under Wine, not for computers")
 	flag.StringVar(&win.cert, "cert", "", "with -msi: certificate that signs, PEM")
 	flag.StringVar(&win.key, "key", "", "with -msi: its key, PEM")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if win.toml = *toml; win.out != "" {
+	if win.toml, win.version = *toml, *given; win.out != "" {
 		path, err := msi(ctx, win)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "build:", err)
@@ -54,9 +56,12 @@ func main() {
 		fmt.Println(path)
 		return
 	}
-	err := build(ctx, *toml, *out, *only, *release)
+	err := build(ctx, *toml, *out, *only, *given)
 	if err == nil && *packages != "" {
-		err = pack(ctx, *toml, *out, *packages, *release)
+		err = pack(ctx, *toml, *out, *packages, *given)
+	}
+	if err == nil && *described {
+		err = release(ctx, *toml, *out, *packages, *given, *releaseKey)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)

@@ -37,19 +37,16 @@ type msiOptions struct {
 	version  string // instead of that of toml
 	// cert and key sign the programs and the package, in PEM; empty: nothing is signed.
 	cert, key string
+	// wine makes a package for tests under Wine alone: its service knows itself as one
+	// there, and its name says what it is.
+	wine bool
 }
 
 // msi makes out/aval-VERSION-x64.msi and returns its path.
 func msi(ctx context.Context, o msiOptions) (string, error) {
-	raw, err := os.ReadFile(o.toml)
+	version, err := versionOf(o.toml, o.version)
 	if err != nil {
-		return "", fmt.Errorf("read app file: %w", err)
-	}
-	version := o.version
-	if version == "" {
-		if version, err = Version(string(raw)); err != nil {
-			return "", fmt.Errorf("%s: %w", o.toml, err)
-		}
+		return "", err
 	}
 	number, _, _ := strings.Cut(version, "-") // Windows Installer compares three numbers
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
@@ -58,7 +55,7 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 	programs := o.programs
 	if programs == "" {
 		programs = filepath.Join(o.out, "windows")
-		if err := buildWindows(ctx, version, programs); err != nil {
+		if err := buildWindows(ctx, version, programs, o.wine); err != nil {
 			return "", err
 		}
 	}
@@ -88,7 +85,11 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 	if err := tool(ctx, stage, "wixl", "-a", "x64", "-D", "Version="+number, "-o", "aval.msi", "aval.wxs"); err != nil {
 		return "", err
 	}
-	for _, q := range append(fixes(), strings.Split(recovery, "\n")...) {
+	queries := append(fixes(), strings.Split(recovery, "\n")...)
+	if o.wine {
+		queries = append(queries, visibleServices)
+	}
+	for _, q := range queries {
 		if err := tool(ctx, stage, "msibuild", "aval.msi", "-q", q); err != nil {
 			return "", err
 		}
@@ -97,17 +98,30 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 		return "", err
 	}
 	to := filepath.Join(o.out, "aval-"+version+"-x64.msi")
+	if o.wine {
+		to = filepath.Join(o.out, "aval-"+version+"-x64-wine-test.msi")
+	}
 	return to, copyFile(to, filepath.Join(stage, "aval.msi"))
 }
+
+// visibleServices has Wine give the service, and with it what the service starts,
+// the desktop that is shown: SERVICE_INTERACTIVE_PROCESS beside the own process.
+const visibleServices = "UPDATE ServiceInstall SET ServiceType=272 WHERE ServiceInstall='AvalService'"
 
 // properties are the public ones. Windows Installer passes on to the part that runs
 // as the system only those that it is told of.
 var properties = []string{"SERVERURL", "TOKENFILE", "SETTINGSFILE", "ACCESSCONTROL", "LANGUAGE", "KEEPDATA"}
 
-// fixes put in what wixl ignores: which properties are passed on, and under which
-// condition a component is installed.
+// fixes put in what wixl ignores: which properties are passed on, when something is
+// done, and under which condition a component is installed.
+//
+// The older version is removed first (1501, right after InstallInitialize): wixl has
+// it removed last, which would take what the new one has just written. Its data is
+// removed after its service (2000) and before its files (3500).
 func fixes() []string {
 	out := []string{
+		"UPDATE InstallExecuteSequence SET Sequence=1501 WHERE Action='RemoveExistingProducts'",
+		"UPDATE InstallExecuteSequence SET Sequence=2050 WHERE Action='Purge'",
 		"UPDATE Property SET Value='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;" + strings.Join(properties, ";") + "' WHERE Property='SecureCustomProperties'",
 	}
 	for component, condition := range map[string]string{
@@ -130,7 +144,7 @@ const recovery = "CREATE TABLE MsiServiceConfigFailureActions (MsiServiceConfigF
 	"INSERT INTO InstallExecuteSequence (Action, Condition, Sequence) VALUES ('MsiConfigureServices', 'VersionNT >= 600', 5850)"
 
 // buildWindows builds the programs for Windows into a folder.
-func buildWindows(ctx context.Context, version, out string) error {
+func buildWindows(ctx context.Context, version, out string, wine bool) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
@@ -144,7 +158,11 @@ func buildWindows(ctx context.Context, version, out string) error {
 			// -O1: the bindings to OpenGL are one file of C that takes minutes at more.
 			env = append(env[:3], "CGO_ENABLED=1", "CC=x86_64-w64-mingw32-gcc", "CGO_CFLAGS=-O1")
 		}
-		args := append(append([]string{"build"}, WindowsFlags...), "-ldflags", link, "-o", filepath.Join(out, p.name+".exe"), "./cmd/"+p.name)
+		flags := WindowsFlags
+		if wine && p.name == "aval" {
+			flags = []string{flags[0], flags[1], flags[2] + ",wine"}
+		}
+		args := append(append([]string{"build"}, flags...), "-ldflags", link, "-o", filepath.Join(out, p.name+".exe"), "./cmd/"+p.name)
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Env = append(os.Environ(), env...)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

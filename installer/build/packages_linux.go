@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -114,24 +113,6 @@ func pack(ctx context.Context, toml, bin, out, given string) error {
 		}
 	}
 	return nil
-}
-
-// sourceTime is the time that everything in a package has: SOURCE_DATE_EPOCH
-// (reproducible-builds.org), else that of the checkout's last commit.
-func sourceTime(ctx context.Context) (time.Time, error) {
-	text := os.Getenv("SOURCE_DATE_EPOCH")
-	if text == "" {
-		raw, err := exec.CommandContext(ctx, "git", "log", "-1", "--format=%ct").Output()
-		if err != nil {
-			return time.Time{}, errors.New("no SOURCE_DATE_EPOCH and no commit: packages need a time of their own")
-		}
-		text = strings.TrimSpace(string(raw))
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text)
-	}
-	return time.Unix(n, 0).UTC(), nil
 }
 
 func fileName(name, version, format string) string {
@@ -376,7 +357,6 @@ func (s *stage) describe(b bundle, format string) ([]byte, error) {
 	if format == "rpm" {
 		need = b.rpm
 	}
-	type object map[string]any
 	var contents []object
 	var shipped strings.Builder // as aval doctor reads it
 	slices.SortFunc(b.files, func(x, y file) int { return strings.Compare(x.to, y.to) })

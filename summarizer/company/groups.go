@@ -55,6 +55,22 @@ func (s *Service) Groups(ctx context.Context) (out []Group, none int, err error)
 	return out, none, nil
 }
 
+// GroupNames lists the groups by name, without counting their devices.
+func (s *Service) GroupNames(ctx context.Context) (out []Group, err error) {
+	out = []Group{}
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		groups, err := tx.Groups(s.id)
+		for _, g := range groups {
+			out = append(out, Group{ID: g.ID, Name: g.Name, CreatedAt: g.CreatedAt})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list groups: %w", err)
+	}
+	return out, nil
+}
+
 // Group returns one group by its name or id; ErrNoGroup.
 func (s *Service) Group(ctx context.Context, which string) (out Group, err error) {
 	err = s.db.View(ctx, func(tx *store.Tx) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"html"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -122,6 +123,31 @@ func TestInsightsPage(t *testing.T) {
 			t.Errorf("the page does not have %s", want)
 		}
 	}
+	// A release key that is kept elsewhere: what waits for it is shown, with the command.
+	pub, _, err := ed25519.GenerateKey(nil)
+	if err == nil {
+		err = s.co.SetReleaseKey(t.Context(), pub)
+	}
+	if err == nil {
+		_, err = s.co.CreatePolicy(t.Context(), "Ana's")
+	}
+	if err == nil {
+		_, err = s.co.PublishPolicy(t.Context(), "Ana's", nil)
+	}
+	if err == nil {
+		err = s.co.AssignPolicy(t.Context(), "Ana's", company.ToAll)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := html.UnescapeString(b.page("/insights")); !strings.Contains(page, "Waiting for the release key") || !strings.Contains(page, `policy draft 'Ana'\''s' --data DIR > draft.json`) {
+		t.Errorf("what waits for its release:\n%s", page)
+	}
+	b.form("/insights/incoming", "choice", "policy")
+	if page := b.page("/insights"); strings.Contains(page, "Waiting for the release key") {
+		t.Error("off waits for nothing")
+	}
+	b.form("/insights/incoming", "on", "1", "choice", "policy")
 	b.form("/insights/deactivate")
 	if c := s.choices(); c.Activation != nil || c.Incoming != consent.IncomingPolicy {
 		t.Errorf("deactivated: %+v", c)

@@ -26,7 +26,6 @@ type devicesPage struct {
 	Policy   string // only those that have it; its name
 	PolicyID string
 	Groups   []company.Group
-	None     int // in no group
 	Rows     []deviceRow
 	Older    string
 	Newer    bool
@@ -70,7 +69,7 @@ func (c *Console) devices(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	if err == nil {
-		p.Groups, p.None, err = v.co.Groups(r.Context())
+		p.Groups, err = v.co.GroupNames(r.Context())
 	}
 	if err == nil && p.PolicyID != "" {
 		var pol company.Policy
@@ -178,7 +177,7 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request, v visitor) {
 	p := devicePage{told: v.told(r), MayWrite: v.may(company.DevicesWrite), MaySettings: v.may(company.SettingsWrite), D: c.deviceRow(v, d),
 		Managed: d.Managed, Single: !d.Managed && d.Account == "", Enrolled: c.when(v.cat, d.EnrolledAt), LastSession: c.when(v.cat, d.LastSessionAt), GroupID: d.GroupID}
 	if err == nil {
-		p.Groups, _, err = v.co.Groups(r.Context())
+		p.Groups, err = v.co.GroupNames(r.Context())
 	}
 	var all []company.Policy
 	if err == nil {

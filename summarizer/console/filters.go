@@ -22,7 +22,7 @@ func (c *Console) summaryRoutes() []Route {
 		{Method: "GET", Pattern: "/s/{ref}", Needs: company.SessionsRead, serve: c.session},
 		{Method: "GET", Pattern: "/s/{ref}/export/{form}", Needs: company.SummariesRead, serve: c.export},
 		{Method: "GET", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.edit},
-		{Method: "POST", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.save},
+		{Method: "POST", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, Max: maxForm, serve: c.save},
 		{Method: "POST", Pattern: "/s/{ref}/restore", Needs: company.SummariesWrite, serve: c.restore},
 		{Method: "POST", Pattern: "/s/{ref}/regenerate", Needs: company.SummariesWrite, serve: c.regenerate},
 		{Method: "GET", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.askErase},

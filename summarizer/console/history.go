@@ -75,7 +75,7 @@ func (c *Console) names(r *http.Request, v visitor) (map[string]string, error) {
 	for _, u := range users {
 		names[u.ID] = summary.Clean(u.Name, 60)
 	}
-	groups, _, err := v.co.Groups(r.Context())
+	groups, err := v.co.GroupNames(r.Context())
 	for _, g := range groups {
 		names[g.ID] = g.Name
 	}

@@ -90,6 +90,8 @@ func (e *postgresEngine) where() string { return e.name }
 
 func (e *postgresEngine) skip() string { return " FOR UPDATE SKIP LOCKED" }
 
+func (e *postgresEngine) rows() int { return 100 }
+
 // flush: nothing to do, see DB.Flush.
 func (e *postgresEngine) flush(context.Context, *DB) error { return nil }
 

@@ -237,3 +237,40 @@ func TestPostgresKilled(t *testing.T) {
 		return err
 	})
 }
+
+// Many who want the same row all get it: each audit row moves the head of its
+// company's log. Planted: with thirty attempts, one of 120 failed.
+func TestManyAtOnce(t *testing.T) {
+	dir := storetest.Dir(t)
+	db := open(t, dir)
+	seed(t, db, "x/1", 0)
+	other, err := store.OpenBeside(t.Context(), dir) // as another server
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			at := db
+			if i%2 == 1 {
+				at = other
+			}
+			for range 4 {
+				if err := at.Tx(t.Context(), func(tx *store.Tx) error {
+					return tx.AddAudit(store.Audit{Company: "c1", At: t0, Actor: "server", Action: "looked"})
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	tx(t, db, func(tx *store.Tx) error {
+		h, err := tx.AuditHead("c1")
+		if h.Size != 120 {
+			t.Errorf("%d rows", h.Size)
+		}
+		return err
+	})
+}

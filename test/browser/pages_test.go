@@ -60,6 +60,7 @@ var pages = []page{
 	{"overview", at("/overview")},
 	{"ai", at("/ai")},
 	{"codes", at("/codes")},
+	{"account", at("/account")},
 	{"users", at("/users")},
 	{"user", func(s *site) string { return "/users/" + s.person }},
 	{"tokens", at("/tokens")},

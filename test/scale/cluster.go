@@ -173,7 +173,7 @@ func (c *Cluster) Start(n *Node) error {
 		return err
 	}
 	cmd := exec.Command(c.Bin, "serve", "--data", n.Dir, "--listen", n.Address, "--url", "https://"+c.Address,
-		"--database", c.DB.Address("aval"), "--json")
+		"--database", c.DB.Address("aval"), "--metrics", "127.0.0.1:0", "--json")
 	if err := n.run(cmd); err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func inside(t *testing.T, script, packages string, files []string, least int) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "./nspawn-debian.sh", append(args, "--", "/bin/bash", "/"+script)...)
-	cmd.Env = append(os.Environ(), "CACHE="+filepath.Join(cache, "aval-test"), "LIMIT=400")
+	cmd.Env = append(os.Environ(), "CACHE="+filepath.Join(cache, "aval-test"), "LIMIT=590")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up
 	out, err := cmd.StdoutPipe()
 	if err != nil {

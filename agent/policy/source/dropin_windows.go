@@ -8,41 +8,48 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/windows"
 
 	"aval/agent/policy"
 )
 
-// Read returns the files in order of their names. No folder means no file. On
-// Windows the folder lies in the service's own, which is closed to others.
+// Read returns the files in order of their names. No folder means no file. The
+// folder lies in one that is closed to others (agent/store); it, and each file, must
+// belong to the system, to the administrators or to whom this program runs as.
 func (d DropIn) Read() ([]Dropped, error) {
-	entries, err := os.ReadDir(d.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if err := owned(d.Dir, true); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
 	}
+	entries, err := os.ReadDir(d.Dir) // in order
 	if err != nil {
 		return nil, err
 	}
 	var out []Dropped
 	for _, e := range entries {
-		if !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), ".json") || len(out) >= maxFiles {
+		path := filepath.Join(d.Dir, e.Name())
+		if !strings.EqualFold(filepath.Ext(path), ".json") {
 			continue
 		}
-		f := Dropped{Path: filepath.Join(d.Dir, e.Name())}
-		if f.Raw, err = readDropped(f.Path); err != nil {
+		if err := owned(path, false); err != nil {
 			return nil, err
 		}
-		out = append(out, f)
+		raw, err := readOne(path)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Dropped{path, raw})
 	}
 	return out, nil
 }
 
-// maxFiles bounds the files in one folder.
-const maxFiles = 100
-
-func readDropped(path string) ([]byte, error) {
+func readOne(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -55,40 +62,64 @@ func readDropped(path string) ([]byte, error) {
 	return raw, err
 }
 
+// owned refuses what leads elsewhere, and what somebody else owns.
+func owned(path string, dir bool) error {
+	fi, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return err
+	case dir != fi.IsDir() || !dir && !fi.Mode().IsRegular():
+		return fmt.Errorf("%s is of another kind than it should be", path)
+	}
+	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION)
+	if err != nil {
+		return fmt.Errorf("look whose %s is: %w", path, err)
+	}
+	owner, _, err := sd.Owner()
+	if err != nil {
+		return fmt.Errorf("look whose %s is: %w", path, err)
+	}
+	self, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return fmt.Errorf("look whose %s is: %w", path, err)
+	}
+	if !owner.IsWellKnown(windows.WinLocalSystemSid) && !owner.IsWellKnown(windows.WinBuiltinAdministratorsSid) && !windows.EqualSid(owner, self.User.Sid) {
+		return fmt.Errorf("%s belongs to an ordinary user: it must belong to an administrator", path)
+	}
+	return nil
+}
+
 // Remove removes a file for good.
 func (d DropIn) Remove(f Dropped) error { return os.Remove(f.Path) }
 
-// Watch calls changed at once, and again when the folder, which it makes, has
+// Watch makes the folder, calls changed at once, and again when the folder has
 // changed, until ctx ends. It returns early only when the system cannot watch.
 func (d DropIn) Watch(ctx context.Context, changed func()) error {
-	changed()
+	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
+		return err
+	}
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		return fmt.Errorf("watch folder: %w", err)
+		return err
 	}
 	defer w.Close()
-	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
-		return fmt.Errorf("watch folder: %w", err)
-	}
 	if err := w.Add(d.Dir); err != nil {
-		return fmt.Errorf("watch folder: %w", err)
+		return err
 	}
-	changed() // what came in between
+	changed()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case _, ok := <-w.Events:
+		case e, ok := <-w.Events:
 			if !ok {
-				return nil
+				return errors.New("the folder cannot be watched any more")
 			}
-			changed()
-		case err, ok := <-w.Errors:
-			if !ok {
-				return nil
+			if slices.ContainsFunc([]fsnotify.Op{fsnotify.Create, fsnotify.Write, fsnotify.Rename}, e.Has) {
+				changed()
 			}
-			d.Log.Warn("watching a folder of device management", "folder", d.Dir, "error", err)
-			changed()
+		case err := <-w.Errors:
+			return err
 		}
 	}
 }
