@@ -77,8 +77,8 @@ func TestInsideIsNotReached(t *testing.T) {
 		t.Fatalf("only %d spellings", len(inside))
 	}
 	refusedEarly := 0
+	h := open(t)
 	for _, in := range inside {
-		h := open(t)
 		address := fmt.Sprintf(in.url, port)
 		looked := false
 		hub, err := integration.New(h.db, integration.Options{Now: h.clock.now, Log: slog.New(slog.DiscardHandler), Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {

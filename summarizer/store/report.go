@@ -104,7 +104,6 @@ func (t *Tx) Reports(f ReportFilter, max int) (list []Report, left int64, err er
 	if f.After.Ref != "" {
 		add(` AND (s.ended_at < $%d OR (s.ended_at = $%d AND s.ref > $%d))`, ns(f.After.EndedAt), ns(f.After.EndedAt), f.After.Ref)
 	}
-	where += t.seen(func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) })
 	var total int64
 	if err := t.one(`SELECT COUNT(*) FROM (SELECT 1 AS x FROM streams s`+where+fmt.Sprintf(` LIMIT %d) AS counted`, countedReports+max), args, &total); err != nil {
 		return nil, 0, err
