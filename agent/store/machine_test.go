@@ -14,8 +14,7 @@ import (
 
 // TestMachine: state that turns up on another computer loses the key and what was
 // agreed under it, and nothing else; what is not known of a computer tells
-// nothing. Faults planted once: the name written before the key goes (an
-// interruption kept the key), other always false.
+// nothing. Fault planted once: other always false.
 func TestMachine(t *testing.T) {
 	a := store.Machine{System: "s1", Board: "b1"}
 	for name, c := range map[string]struct {

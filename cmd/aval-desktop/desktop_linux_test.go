@@ -437,8 +437,7 @@ func status(t *testing.T, pid int) map[string]int {
 // TestStartsAnew: after an upgrade the helper runs its file anew, once, in place
 // of itself; where that is no better it waits for a service of its version and is
 // nobody's helper meanwhile.
-// Faults planted once: renewable always true (it ran itself over and over, and
-// ended nowhere), always false (it never did).
+// Fault planted once: renewable always false.
 func TestStartsAnew(t *testing.T) {
 	x := xtest.Start(t, xtest.Options{})
 	s := newService(t)

@@ -12,8 +12,7 @@ import (
 
 // TestPackages makes the packages, and once more as a later version, and runs
 // packages.sh in the container. (To see it fail: take the restart out of postinst,
-// the group's mode out of the package, the comparison out of preinst, or the
-// count out of prerm.)
+// the comparison out of preinst, or the count out of prerm.)
 func TestPackages(t *testing.T) {
 	needContainer(t)
 	dir := t.TempDir()
