@@ -39,10 +39,11 @@ unit: ## go test alone
 e2e: deps-e2e build ## whole sessions from outside: real X servers, VNC, clicks, kill -9, systemd
 	@go run $(FLAGS) ./test/tally -name e2e -- go test $(E2E) -p 1 -count 1 -timeout 50m ./test/e2e ./test/browser ./test/systemd ./test/wine
 
-torture: deps-e2e build ## the long runs: kills, attacks on the question (N=500 of each, AVAL_SHARD=i/n for a part), ten scripted repairs
+torture: deps-e2e build ## the long runs: kills, attacks on the question (N=500 of each, AVAL_SHARD=i/n for a part), ten scripted repairs, three servers with 2000 agents
 	@go run $(FLAGS) ./test/tally -name torture -- env AVAL_TORTURE=$(or $(N),500) go test $(E2E) -p 1 -count 1 -parallel 4 -timeout 6h ./test/torture
 	@go run $(FLAGS) ./test/torture/table $(OUT)/torture/*-of-*.json
 	@go run $(FLAGS) ./test/tally -name repairs -- env AVAL_REPAIRS=10 go test $(E2E) -p 1 -count 1 -timeout 2h -v -run TestRepair ./test/e2e
+	@go run $(FLAGS) ./test/tally -name scale -- env AVAL_SCALE=2000 go test $(FLAGS) -count 1 -timeout 1h -v ./test/scale
 
 bench: deps-test build ## benchmarks of every package that has some, and what a person waits for, seen from outside (N=15)
 	go test $(FLAGS) -run '^$$' -bench . -benchmem $(TESTS)

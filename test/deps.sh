@@ -35,6 +35,7 @@ build)
 test)
 	want systemd file /lib/systemd/systemd-journald
 	want postgresql file '/usr/lib/postgresql/*/bin/initdb'
+	want haproxy cmd haproxy
 	want xvfb cmd Xvfb
 	want xserver-xephyr cmd Xephyr
 	want openbox cmd openbox

@@ -38,13 +38,16 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			// A port that was free a moment ago, and a folder of the test's own.
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return err
+			// Ports that were free a moment ago, and a folder of the test's own.
+			for _, name := range []string{"ADDR", "ADDR2"} {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				defer l.Close()
+				e.Setenv(name, l.Addr().String())
 			}
-			e.Setenv("ADDR", l.Addr().String())
-			return l.Close()
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"accept": accept, "code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term, "tamper": tamper, "userid": userID, "pin": pin, "samejson": sameJSON,
@@ -101,7 +104,7 @@ func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 // fetch STATUS URL|FILE: gets the address (or the one in a file) into page.txt.
 func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	u := args[1]
-	if !strings.HasPrefix(u, "https://") {
+	if !strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://") {
 		u = strings.TrimSpace(ts.ReadFile(u))
 	}
 	res, err := client().Get(u)

@@ -36,6 +36,7 @@ const stopWithin = 10 * time.Second
 
 type serveFlags struct {
 	listen, url, company, lang string
+	metrics                    string
 	cert, key                  string
 	allow                      []string
 }
@@ -63,7 +64,8 @@ the command line, where other users of the computer can see it: write the file
 	}
 	a.dataFlag(cmd)
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address and port to listen on")
-	cmd.Flags().StringVar(&f.url, "url", "", "address under which computers reach this server, https://HOST:PORT (default: made from --listen)")
+	cmd.Flags().StringVar(&f.metrics, "metrics", "", "address and port on which Prometheus may read /metrics, without TLS, for example 127.0.0.1:9464 (default: nowhere)")
+	cmd.Flags().StringVar(&f.url, "url", "", "address under which computers reach this server, https://HOST:PORT (default: made from --listen; of several servers on one database: what the first was given)")
 	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate of an authority (PEM, the whole chain); read again when it is renewed (default: one of its own)")
 	cmd.Flags().StringVar(&f.key, "key", "", "the key of --cert (PEM)")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
@@ -83,6 +85,8 @@ type server struct {
 	health  *api.Health
 	http    *http.Server
 	listen  net.Listener
+	scrape  net.Listener // of metrics; nil: not asked for
+	metrics *http.Server
 	workers sync.WaitGroup
 }
 
@@ -120,6 +124,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	errHTTP := s.http.Shutdown(end)
 	stopWork()
 	s.workers.Wait()
+	if s.metrics != nil {
+		_ = s.metrics.Close()
+	}
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
@@ -140,6 +147,11 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if s.listen, err = listen(f.listen); err != nil {
 		return nil, err
 	}
+	if f.metrics != "" {
+		if s.scrape, err = listen(f.metrics); err != nil {
+			return nil, errors.Join(fmt.Errorf("--metrics: %w", err), s.listen.Close())
+		}
+	}
 	if s.db, err = store.Open(ctx, a.data, store.Database(a.database)); err != nil {
 		return nil, errors.Join(err, s.listen.Close())
 	}
@@ -149,12 +161,8 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if err := s.db.Remember(); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
-	url := f.url
-	if url == "" {
-		url = "https://" + reachable(s.listen.Addr())
-	}
-	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(url, "/"),
-		CertFile: f.cert, KeyFile: f.key, Log: a.log})
+	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(f.url, "/"),
+		Fallback: "https://" + reachable(s.listen.Addr()), CertFile: f.cert, KeyFile: f.key, Log: a.log})
 	if err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
@@ -164,10 +172,19 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if s.api, err = rest.New(s.db, rest.Options{Host: s.co, Hub: s.hub, Log: a.log}); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
+	if err := s.co.Share(ctx); err != nil { // keys that were made since
+		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
+	}
 	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version})
 	s.health = api.NewHealth(s.db, version)
+	handler := a.routes(s)
+	if s.scrape != nil {
+		m := api.NewMetrics(s.db, s.ingest, version)
+		handler = m.Count(handler)
+		a.serveMetrics(s, m)
+	}
 	s.http = &http.Server{
-		Handler:           a.routes(s),
+		Handler:           handler,
 		TLSConfig:         s.co.TLS(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
@@ -178,6 +195,18 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 		ErrorLog: log.New(debugWriter{a.log}, "", 0),
 	}
 	return s, nil
+}
+
+// serveMetrics answers Prometheus, on a port of its own: what it reads is not for
+// everybody who may reach the console.
+func (a *app) serveMetrics(s *server, m *api.Metrics) {
+	if tcp, ok := s.scrape.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		a.log.Warn("metrics can be read from other computers, without a password", "address", s.scrape.Addr().String())
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", m)
+	s.metrics = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
+	go func() { _ = s.metrics.Serve(s.scrape) }() // ends with Close
 }
 
 // knownLang finds the catalogue that is meant: pt, pt_BR and PT-br are pt-BR. An
@@ -209,10 +238,10 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(wire.SignInPath, s.co.SignInStart())
 	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
-	mux.Handle("/api/", s.api)
+	mux.Handle(api.Root, s.api)
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Hub: s.hub, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 

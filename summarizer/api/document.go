@@ -8,6 +8,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
+// Root is below which the API, its document and the document's page are.
+const Root = "/api/"
+
 // YAML is the OpenAPI document of the public API, as it is served. Its
 // x-permission is the permission (summarizer/company) that an operation needs.
 //

@@ -160,6 +160,30 @@ func (s *site) Pin() string {
 	return s.cert.pin
 }
 
+// Trusts tells whether agents would trust what answers on a connection to the
+// server's address: the pinned key, or a certificate that the system's roots vouch
+// for.
+func (s *site) Trusts(cs tls.ConnectionState) bool {
+	if len(cs.PeerCertificates) == 0 {
+		return false
+	}
+	leaf := cs.PeerCertificates[0]
+	if !s.authority {
+		sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+		return "sha256:"+hex.EncodeToString(sum[:]) == s.cert.pin
+	}
+	u, err := url.Parse(s.server)
+	if err != nil {
+		return false
+	}
+	between := x509.NewCertPool()
+	for _, c := range cs.PeerCertificates[1:] {
+		between.AddCert(c)
+	}
+	_, err = leaf.Verify(x509.VerifyOptions{DNSName: u.Hostname(), Intermediates: between, CurrentTime: s.now()})
+	return err == nil
+}
+
 // TLS is the server's configuration: TLS 1.3 only, with the authority's
 // certificate where there is one, else the self-made one, which is renewed in time
 // while the server runs.

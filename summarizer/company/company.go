@@ -37,6 +37,9 @@ type Options struct {
 	// Server is the address under which agents reach this server,
 	// https://host:port; empty: the one of the last start.
 	Server string
+	// Fallback is the address that counts where Server is empty; of several servers
+	// on one database only for the first, at its first start.
+	Fallback string
 	// CertFile and KeyFile are a certificate of an authority and its key, in PEM;
 	// both empty: the server makes its own.
 	CertFile, KeyFile string

@@ -5,7 +5,9 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -45,19 +47,29 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.server == "" && (len(list) == 0 || !db.Shared()) {
+		h.server = o.Fallback
+	}
+	if err := h.Share(ctx); err != nil {
+		return nil, err
+	}
 	if len(list) == 0 {
-		s, err := h.create(ctx, o.Name, o.Lang, credit.DefaultTier, Server)
-		if err != nil {
+		_, err := h.create(ctx, o.Name, o.Lang, credit.DefaultTier, Server, true)
+		if err != nil && !errors.Is(err, store.ErrExists) { // another server that starts now was faster
 			return nil, fmt.Errorf("create company: %w", err)
 		}
-		h.home = s.id
-	} else {
-		h.home = list[0].ID
-		if err := h.moved(ctx, list); err != nil {
+		if list, err = companies(ctx, db); err != nil {
 			return nil, err
 		}
 	}
+	h.home = list[0].ID
+	if err := h.moved(ctx, list); err != nil {
+		return nil, err
+	}
 	if h.cert, err = loadCertificate(h.dir("tls"), h.server, h.now()); err != nil {
+		return nil, err
+	}
+	if err := h.Share(ctx); err != nil { // the certificate's key
 		return nil, err
 	}
 	if _, err := h.All(ctx); err != nil { // a missing key is seen at the start
@@ -164,6 +176,12 @@ func (h *Host) Of(ctx context.Context, id string) (*Service, error) {
 	if err := h.db.View(ctx, func(tx *store.Tx) error { _, err := tx.Company(id); return err }); err != nil {
 		return nil, err
 	}
+	// A company that another server has made since.
+	if _, err := os.Stat(h.keyFile(id)); errors.Is(err, fs.ErrNotExist) {
+		if err := h.Share(ctx); err != nil {
+			return nil, err
+		}
+	}
 	key, err := readKey(h.keyFile(id))
 	if err != nil {
 		return nil, err
@@ -217,14 +235,15 @@ func (h *Host) Create(ctx context.Context, name, lang, tier string, by Actor) (*
 	if _, err := credit.RuleOf(tier); err != nil {
 		return nil, fmt.Errorf("create company: %w", err)
 	}
-	s, err := h.create(ctx, name, lang, tier, by)
+	s, err := h.create(ctx, name, lang, tier, by, false)
 	if err != nil {
 		return nil, fmt.Errorf("create company: %w", err)
 	}
 	return s, nil
 }
 
-func (h *Host) create(ctx context.Context, name, lang, tier string, by Actor) (*Service, error) {
+// create adds a company; first: only where there is none, else store.ErrExists.
+func (h *Host) create(ctx context.Context, name, lang, tier string, by Actor, first bool) (*Service, error) {
 	now := h.now()
 	c := store.Company{ID: store.NewID(now), Name: name, Tier: tier, Lang: lang, SettingsVersion: 1, CreatedAt: now}
 	if c.Name == "" {
@@ -244,7 +263,15 @@ func (h *Host) create(ctx context.Context, name, lang, tier string, by Actor) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := h.Share(ctx); err != nil {
+		return nil, err
+	}
 	err = h.db.Tx(ctx, func(tx *store.Tx) error {
+		if first {
+			if list, err := tx.Companies(); err != nil || len(list) > 0 {
+				return errors.Join(err, store.ErrExists)
+			}
+		}
 		if err := tx.InsertCompany(c); err != nil {
 			return err
 		}

@@ -9,13 +9,14 @@ import (
 
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
 )
 
 // clocked is a server with one company and a clock of the test's own.
 func clocked(t *testing.T) (*company.Host, *company.Service, *time.Time) {
 	t.Helper()
 	now := time.Date(2026, 8, 3, 9, 0, 0, 0, time.UTC)
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

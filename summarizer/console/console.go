@@ -24,6 +24,7 @@ import (
 
 	"aval/assets"
 	"aval/summarizer/company"
+	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
 )
@@ -45,8 +46,10 @@ type Options struct {
 	Enrol func() string
 	// Host has the companies whose people sign in here; required.
 	Host *company.Host
-	Now  func() time.Time // nil: time.Now
-	Log  *slog.Logger     // nil: slog.Default
+	// Hub keeps the companies' integrations; nil: there are no pages for them.
+	Hub *integration.Hub
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: slog.Default
 	// Zone is the time zone of all times shown; nil: the server's own.
 	Zone *time.Location
 }

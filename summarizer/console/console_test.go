@@ -22,6 +22,7 @@ import (
 	"aval/agent/event"
 	"aval/summarizer/company"
 	"aval/summarizer/console"
+	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary"
@@ -39,6 +40,7 @@ type site struct {
 	srv  *httptest.Server
 
 	console *console.Console
+	hub     *integration.Hub
 }
 
 func start(t *testing.T) *site {
@@ -61,10 +63,14 @@ func start(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	con := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host, Enrol: func() string { return "aval enroll --token-file T" }})
+	hub, err := integration.New(db, integration.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	con := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }})
 	srv := httptest.NewTLSServer(con)
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
-	return &site{t, db, host, co, srv.URL, srv, con}
+	return &site{t, db, host, co, srv.URL, srv, con, hub}
 }
 
 func (s *site) link() string {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 
 	"aval/agent/wire"
 	"aval/summarizer/company"
@@ -22,14 +23,13 @@ type Route struct {
 // routes is the whole table, the menu's entries in the menu's order. What is not
 // in it is not reachable.
 func (c *Console) routes() []Route {
-	return []Route{
+	return slices.Concat([]Route{
 		{Method: "GET", Pattern: "/{$}", Needs: company.SessionsRead, Menu: "console.sessions", serve: c.list},
 		{Method: "GET", Pattern: "/s/{ref}", Needs: company.SessionsRead, serve: c.session},
 		{Method: "POST", Pattern: "/s/{ref}/retry", Needs: company.SummariesWrite, serve: c.retry},
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
-
 		{Method: "GET", Pattern: "/users", Needs: company.UsersRead, Menu: "console.users", serve: c.users},
 		{Method: "POST", Pattern: "/users", Needs: company.UsersWrite, serve: c.createUser},
 		{Method: "POST", Pattern: "/users/log", Needs: company.UsersWrite, serve: c.logUsers},
@@ -41,6 +41,7 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", serve: c.tokens},
 		{Method: "POST", Pattern: "/tokens", Needs: company.TokensWrite, serve: c.createToken},
 		{Method: "POST", Pattern: "/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeToken},
+	}, c.integrationRoutes(), []Route{
 		{Method: "GET", Pattern: "/audit", Needs: company.AuditRead, Menu: "console.audit", serve: c.audit},
 		{Method: "POST", Pattern: "/audit/verify", Needs: company.AuditRead, serve: c.auditVerify},
 		{Method: "GET", Pattern: "/audit/export", Needs: company.AuditRead, serve: c.auditExport},
@@ -65,7 +66,7 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Pattern: "/static/htmx.js", open: c.script},
 		{Method: "GET", Pattern: "/static/icon.png", open: icon},
 		{Method: "GET", Pattern: "/favicon.ico", open: icon},
-	}
+	})
 }
 
 // Routes is the table, for who checks it: the end of a pattern {ref} stands for

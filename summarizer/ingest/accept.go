@@ -372,6 +372,12 @@ func (c *conn) onBatch(sb *wire.SignedBatch) error {
 		last, err = c.store(tx, b, raw, now)
 		return err
 	})
+	if code == "" {
+		c.s.taken.Add(1)
+		c.s.events.Add(int64(len(b.GetEvents())))
+	} else {
+		c.s.refused.Add(1)
+	}
 	c.audit(code, b.GetGrantId())
 	return c.answer(code, err, b.GetGrantId(), b.GetFirstSeq(),
 		&wire.Frame{Body: &wire.Frame_Ack{Ack: &wire.Ack{GrantId: b.GetGrantId(), Seq: last}}})

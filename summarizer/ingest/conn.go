@@ -65,6 +65,7 @@ func (c *conn) loop() {
 	if !c.greet() {
 		return
 	}
+	c.tls = nil // the proof is made; what it was made of need not be kept for days
 	log := c.s.o.Log.With("device", c.device)
 	log.Info("device connected", "clock_skew", c.skew.Round(time.Second))
 	defer log.Info("device gone")

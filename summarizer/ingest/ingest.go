@@ -56,6 +56,8 @@ type Server struct {
 	first   sync.Once    // the first device starts the looking
 	looking sync.WaitGroup
 
+	taken, refused, events atomic.Int64 // see Counts
+
 	mu     sync.Mutex // guards what follows
 	conns  map[*conn]struct{}
 	closed bool
@@ -190,6 +192,12 @@ func (s *Server) connsOf(device string) (out []*conn) {
 		}
 	}
 	return out
+}
+
+// Counts are the batches that were taken and refused since the start, and the
+// events in those that were taken.
+func (s *Server) Counts() (taken, refused, events int64) {
+	return s.taken.Load(), s.refused.Load(), s.events.Load()
 }
 
 // Connected is the number of connections, for the state of the server.

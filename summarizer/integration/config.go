@@ -89,38 +89,38 @@ func (h *Hub) check(kind string, e *Endpoint, s Secrets) (Config, error) {
 	c := e.Config
 	e.Name = strings.TrimSpace(e.Name)
 	if e.Name == "" || len(e.Name) > 100 || strings.ContainsFunc(e.Name, unicode.IsControl) {
-		return c, wrong("a name of at most 100 characters is needed")
+		return c, wrong("name", "a name of at most 100 characters is needed")
 	}
 	slices.Sort(e.Events)
 	e.Events = slices.Compact(e.Events)
 	for _, typ := range e.Events {
 		if !slices.Contains(store.Types, typ) {
-			return c, wrong("there is no event %q: %s", typ, strings.Join(store.Types, ", "))
+			return c, wrong("event", "there is no event %q: %s", typ, strings.Join(store.Types, ", "))
 		}
 	}
 	u, err := h.guard.check(c.URL)
 	if err != nil {
-		return c, fmt.Errorf("%w: the address %q: %w", ErrWrong, c.URL, err)
+		return c, fmt.Errorf("%w: %w", wrong("address", "the address %q", c.URL), err)
 	}
 	switch kind {
 	case store.Webhook:
 		if len(e.Events) == 0 {
-			return c, wrong("choose at least one event")
+			return c, wrong("events", "choose at least one event")
 		}
 		if _, err := webhookKey(s.Webhook); err != nil {
-			return c, wrong("%v", err)
+			return c, wrong("secret", "%v", err)
 		}
 		return Config{URL: c.URL}, nil
 	case store.ServiceNow, store.Salesforce:
 		e.Events = []string{store.SummaryCreated, store.SummaryDeleted, store.SummaryEdited}
 		return h.checkRemote(kind, c, s, u)
 	}
-	return c, wrong("there is no kind %q: webhook, servicenow, salesforce", kind)
+	return c, wrong("kind", "there is no kind %q: webhook, servicenow, salesforce", kind)
 }
 
 func (h *Hub) checkRemote(kind string, c Config, s Secrets, u *url.URL) (Config, error) {
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-		return c, wrong("the address is that of the system alone, without a path")
+		return c, wrong("path", "the address is that of the system alone, without a path")
 	}
 	c.URL = strings.TrimSuffix(c.URL, "/")
 	p := Preset(kind)
@@ -139,47 +139,47 @@ func (h *Hub) checkRemote(kind string, c Config, s Secrets, u *url.URL) (Config,
 	}
 	switch {
 	case c.ClientID == "" || len(c.ClientID) > 512:
-		return c, wrong("the client id (consumer key) is missing")
+		return c, wrong("client_id", "the client id (consumer key) is missing")
 	case c.Auth == ClientCredentials && s.Client == "":
-		return c, wrong("the client secret is missing")
+		return c, wrong("client_secret", "the client secret is missing")
 	case c.Auth == JWT && c.User == "":
-		return c, wrong("the user that the server speaks for is missing")
+		return c, wrong("user", "the user that the server speaks for is missing")
 	case c.Auth != JWT && c.Auth != ClientCredentials:
-		return c, wrong("auth is client_credentials or jwt")
+		return c, wrong("auth", "auth is client_credentials or jwt")
 	case c.Target != TargetRecord && (c.Target != TargetNote || kind != store.ServiceNow):
-		return c, wrong("target is record, or note with ServiceNow")
+		return c, wrong("target", "target is record, or note with ServiceNow")
 	case !identifier.MatchString(c.Table) || !identifier.MatchString(c.KeyField):
-		return c, wrong("table and key_field are names of letters, digits and _")
+		return c, wrong("names", "table and key_field are names of letters, digits and _")
 	case c.Target == TargetNote && !slices.Contains([]string{"work_notes", "comments"}, c.NoteField):
-		return c, wrong("note_field is work_notes or comments")
+		return c, wrong("note_field", "note_field is work_notes or comments")
 	case len(c.Fields) > 40:
-		return c, wrong("more than 40 fields")
+		return c, wrong("fields", "more than 40 fields")
 	}
 	if c.Auth == JWT {
 		if _, err := rsaKey(s.Key); err != nil {
-			return c, wrong("%v", err)
+			return c, wrong("private_key", "%v", err)
 		}
 	}
 	if c.Audience != "" {
 		if _, err := h.guard.check(c.Audience); err != nil {
-			return c, wrong("the audience is an address")
+			return c, wrong("audience", "the audience is an address")
 		}
 	}
 	seen := map[string]bool{strings.ToLower(c.KeyField): true}
 	for _, f := range c.Fields {
 		switch low := strings.ToLower(f.Name); {
 		case !identifier.MatchString(f.Name):
-			return c, wrong("field %q: a name of letters, digits and _", f.Name)
+			return c, wrong("field_name", "field %q: a name of letters, digits and _", f.Name)
 		case seen[low]:
-			return c, wrong("field %q stands twice, or is the key field, which is filled by itself", f.Name)
+			return c, wrong("field_twice", "field %q stands twice, or is the key field, which is filled by itself", f.Name)
 		case len(f.Value) > 4000 || f.Max < 0 || f.Max > 100_000:
-			return c, wrong("field %q: at most 4000 bytes of text, and 100000 characters", f.Name)
+			return c, wrong("field_long", "field %q: at most 4000 bytes of text, and 100000 characters", f.Name)
 		default:
 			seen[low] = true
 		}
 		for _, m := range word.FindAllStringSubmatch(f.Value, -1) {
 			if !slices.Contains(Words, strings.TrimSpace(m[1])) {
-				return c, wrong("field %q: there is no {{%s}}; there are %s", f.Name, m[1], strings.Join(Words, ", "))
+				return c, wrong("field_word", "field %q: there is no {{%s}}; there are %s", f.Name, m[1], strings.Join(Words, ", "))
 			}
 		}
 	}

@@ -74,8 +74,27 @@ var (
 	ErrConflict = errors.New("it was changed meanwhile; look at it again")
 )
 
-func wrong(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrWrong, fmt.Sprintf(format, args...))
+// Wrong is an ErrWrong with its sentence for people.
+type Wrong struct {
+	// Key names the sentence in the console's texts, below console.integrations.wrong;
+	// Args are what stands in it, as a, b, ….
+	Key  string
+	Args map[string]any
+	text string
+}
+
+func (w *Wrong) Error() string { return ErrWrong.Error() + ": " + w.text }
+
+// Is makes every Wrong an ErrWrong.
+func (w *Wrong) Is(target error) bool { return target == ErrWrong }
+
+// wrong makes a Wrong; format is its English text for programs.
+func wrong(key, format string, args ...any) error {
+	w := &Wrong{Key: key, Args: map[string]any{}, text: fmt.Sprintf(format, args...)}
+	for i, a := range args {
+		w.Args[string(rune('a'+i))] = fmt.Sprint(a)
+	}
+	return w
 }
 
 // CheckURL refuses an address that the server does not speak to, as far as can be
@@ -178,7 +197,7 @@ func (c *Company) Create(ctx context.Context, e Endpoint, s Secrets) (Endpoint, 
 			return err
 		}
 		if len(list) >= maxEndpoints {
-			return wrong("there are %d already, which is the most", maxEndpoints)
+			return wrong("most", "there are %d already, which is the most", maxEndpoints)
 		}
 		if err := t.InsertEndpoint(row); err != nil {
 			return err
@@ -256,7 +275,7 @@ func (c *Company) Rotate(ctx context.Context, id string) (string, error) {
 	secret := NewSecret()
 	_, err := c.Update(ctx, id, 0, func(e *Endpoint, s *Secrets) error {
 		if e.Kind != store.Webhook {
-			return wrong("only a webhook has a secret to change; enter the other system's new one instead")
+			return wrong("rotate", "only a webhook has a secret to change; enter the other system's new one instead")
 		}
 		s.OldWebhook, s.OldUntil, s.Webhook = s.Webhook, c.now().Add(RotateFor).UTC(), secret
 		return nil
@@ -292,7 +311,7 @@ func (c *Company) Ping(ctx context.Context, id string) error {
 			return err
 		}
 		if !e.Enabled {
-			return wrong("it is switched off; switch it on first")
+			return wrong("off", "it is switched off; switch it on first")
 		}
 		if err := t.TellPing(c.id, id, c.now()); err != nil {
 			return err

@@ -1,34 +1,68 @@
 package store
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"aval/agent/event"
 	"aval/agent/record"
 )
 
+// insertEvents is the statement for so many rows.
+func insertEvents(rows int) string {
+	var b strings.Builder
+	b.WriteString(`INSERT INTO events (company, device, session, seq, grant_id, kind, at, fields) VALUES `)
+	for i := range rows {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "($1, $2, $3, $%d, $4, $%d, $%d, $%d)", 5+4*i, 6+4*i, 7+4*i, 8+4*i)
+	}
+	b.WriteString(` ON CONFLICT (company, device, session, seq) DO NOTHING`)
+	return b.String()
+}
+
 // InsertEvents adds events of one grant, whose Seq the caller has checked to
 // follow. A sequence that is stored already is an error, never overwritten.
 func (t *Tx) InsertEvents(k Key, grant string, events []event.Event) error {
-	stmt, err := t.tx.PrepareContext(t.ctx, `INSERT INTO events (company, device, session, seq, grant_id, kind, at, fields)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (company, device, session, seq) DO NOTHING`)
+	if len(events) == 0 {
+		return nil
+	}
+	if err := t.free(); err != nil {
+		return err
+	}
+	together := min(t.rows, len(events))
+	stmt, err := t.tx.PrepareContext(t.ctx, insertEvents(together))
 	if err != nil {
 		return err
 	}
 	defer stmt.Close()
-	for _, e := range events {
-		fields, err := encodeFields(e.Fields)
+	for part := range slices.Chunk(events, together) {
+		args := make([]any, 0, 4+4*len(part))
+		args = append(args, k.Company, k.Device, k.Session, grant)
+		for _, e := range part {
+			fields, err := encodeFields(e.Fields)
+			if err != nil {
+				return err
+			}
+			args = append(args, int64(e.Seq), string(e.Kind), e.At.UnixNano(), fields)
+		}
+		var res sql.Result
+		if len(part) == together {
+			res, err = stmt.ExecContext(t.ctx, args...)
+		} else {
+			res, err = t.tx.ExecContext(t.ctx, insertEvents(len(part)), args...)
+		}
 		if err != nil {
 			return err
 		}
-		res, err := stmt.ExecContext(t.ctx, k.Company, k.Device, k.Session, int64(e.Seq), grant, string(e.Kind), e.At.UnixNano(), fields)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return fmt.Errorf("insert event %d: %w", e.Seq, ErrExists)
+		if n, err := res.RowsAffected(); err != nil || n != int64(len(part)) {
+			return fmt.Errorf("insert events from %d on: %w", part[0].Seq, errors.Join(ErrExists, err))
 		}
 	}
 	return nil

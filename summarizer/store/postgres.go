@@ -35,8 +35,9 @@ const (
 // commits, as with the embedded database's one writer; those that meet are run
 // anew.
 type postgresEngine struct {
-	config *pgx.ConnConfig
-	name   string
+	config  *pgx.ConnConfig
+	address string // with the password where it has one, and how it is encrypted
+	name    string
 }
 
 func newPostgres(address string) (*postgresEngine, error) {
@@ -60,7 +61,7 @@ func newPostgres(address string) (*postgresEngine, error) {
 	if !strings.HasPrefix(host, "/") {
 		host = net.JoinHostPort(host, fmt.Sprint(config.Port))
 	}
-	return &postgresEngine{config: config, name: fmt.Sprintf("PostgreSQL database %q at %s", config.Database, host)}, nil
+	return &postgresEngine{config: config, address: encrypted(u), name: fmt.Sprintf("PostgreSQL database %q at %s", config.Database, host)}, nil
 }
 
 // encrypted is the address with sslmode=verify-full where it says nothing about
@@ -88,6 +89,8 @@ func encrypted(u *url.URL) string {
 func (e *postgresEngine) where() string { return e.name }
 
 func (e *postgresEngine) skip() string { return " FOR UPDATE SKIP LOCKED" }
+
+func (e *postgresEngine) rows() int { return 100 }
 
 // flush: nothing to do, see DB.Flush.
 func (e *postgresEngine) flush(context.Context, *DB) error { return nil }

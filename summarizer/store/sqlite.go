@@ -28,6 +28,8 @@ func (e *sqliteEngine) again(error) bool { return false }
 
 func (e *sqliteEngine) skip() string { return "" }
 
+func (e *sqliteEngine) rows() int { return 1 }
+
 func (e *sqliteEngine) open(ctx context.Context, db *DB, server bool) (err error) {
 	if server {
 		f, err := os.OpenFile(e.path, os.O_CREATE|os.O_RDWR, 0o600)

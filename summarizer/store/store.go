@@ -56,8 +56,17 @@ type engine interface {
 	explain(err error) error
 	// skip is appended to the choice of a job.
 	skip() string
+	// rows is how many rows one statement adds best. For PostgreSQL each statement
+	// is a round trip; the embedded one takes longer to bind many values than to
+	// take a row.
+	rows() int
 	// flush: see DB.Flush.
 	flush(ctx context.Context, db *DB) error
+	// inspect fills in what View cannot tell.
+	inspect(ctx context.Context, db *DB, f *Facts) error
+	// backup writes a copy into dir, and restore puts one in place.
+	backup(ctx context.Context, db *DB, dir string) (name string, err error)
+	restore(ctx context.Context, file string) error
 }
 
 // DB is an open store. It is safe for concurrent use.
@@ -72,6 +81,7 @@ type DB struct {
 	news    chan string
 	hints   *hints // nil: this process is the only one that has servers to wake
 	sign    atomic.Pointer[SignHead]
+	observe atomic.Pointer[func(kind, result string, took time.Duration)]
 	closed  sync.Once
 	err     error
 }
@@ -233,6 +243,7 @@ type Tx struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	skip  string
+	rows  int
 	jobs  bool     // a job was added: wake the workers after the commit
 	news  []string // devices to be told of a summary after the commit
 	audit []Audit  // rows that are written last, see writeAudit
@@ -252,8 +263,11 @@ const attempts = 30
 // and not add to.
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	for n := 1; ; n++ {
+		start := time.Now()
 		err := db.run(ctx, db.write, &sql.TxOptions{Isolation: sql.LevelSerializable}, f)
-		if err == nil || !db.engine.again(err) {
+		again := err != nil && db.engine.again(err)
+		db.saw("write", start, err, again)
+		if !again {
 			return err
 		}
 		if n == attempts {
@@ -269,7 +283,34 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 
 // View runs f on a snapshot of the store. Writing in it fails.
 func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
-	return db.run(ctx, db.read, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, f)
+	start := time.Now()
+	err := db.run(ctx, db.read, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, f)
+	db.saw("read", start, err, false)
+	return err
+}
+
+// Observe sets who is told of each transaction: its kind (write, read), how it
+// ended (ok, error, again) and how long it took.
+func (db *DB) Observe(f func(kind, result string, took time.Duration)) { db.observe.Store(&f) }
+
+func (db *DB) saw(kind string, start time.Time, err error, again bool) {
+	f := db.observe.Load()
+	if f == nil {
+		return
+	}
+	result := "ok"
+	switch {
+	case again:
+		result = "again"
+	case err != nil:
+		result = "error"
+	}
+	(*f)(kind, result, time.Since(start))
+}
+
+// Pools tells how the connections to the database are used.
+func (db *DB) Pools() map[string]sql.DBStats {
+	return map[string]sql.DBStats{"write": db.write.Stats(), "read": db.read.Stats()}
 }
 
 func (db *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*Tx) error) error {
@@ -277,7 +318,7 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*T
 	if err != nil {
 		return db.engine.explain(fmt.Errorf("begin transaction: %w", err))
 	}
-	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.engine.skip()}
+	t := &Tx{ctx: ctx, tx: sqlTx, skip: db.engine.skip(), rows: db.engine.rows()}
 	if sign := db.sign.Load(); sign != nil {
 		t.sign = *sign
 	}

@@ -5,6 +5,7 @@ package browser_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"aval/summarizer/company"
 	"aval/summarizer/console"
+	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
@@ -43,6 +45,11 @@ var pages = []page{
 	{"tokens", at("/tokens")},
 	{"audit", at("/audit")},
 	{"me-link", at("/me")},
+	{"integrations", at("/integrations")},
+	{"integration-webhook", func(s *site) string { return "/integrations/" + s.webhook }},
+	{"integration-salesforce", func(s *site) string { return "/integrations/" + s.salesforce }},
+	{"integration-new", at("/integrations/new?kind=servicenow")},
+	{"deliveries", at("/deliveries")},
 }
 
 // guests are pages that nobody signs in for.
@@ -57,6 +64,8 @@ type site struct {
 	url              string
 	printer, hostile string // refs of sessions
 	person           string // the id of a user
+	// ids of integrations
+	webhook, salesforce string
 }
 
 func start(t *testing.T) *site {
@@ -78,7 +87,14 @@ func start(t *testing.T) *site {
 	if err := s.people(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Enrol: func() string { return "aval enroll --token-file T" }}))
+	hub, err := integration.New(db, integration.Options{Allow: []string{"127.0.0.1"}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.integrations(t, hub); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewTLSServer(console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }}))
 	s.url = srv.URL
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
 	return s
@@ -258,4 +274,50 @@ func TestJudge(t *testing.T) {
 	if err := b.Go("http://127.0.0.1:1/"); err == nil {
 		t.Error("a page that cannot be opened was opened")
 	}
+}
+
+// integrations adds some, with deliveries of each state.
+func (s *site) integrations(t *testing.T, hub *integration.Hub) error {
+	ctx := t.Context()
+	co := hub.Of(sample.Company, "command")
+	kind := 0
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		kind++
+		w.WriteHeader([]int{200, 503, 410}[kind%3])
+	}))
+	t.Cleanup(receiver.Close)
+	for i, in := range []integration.Endpoint{
+		{Kind: store.Webhook, Name: "Chamados", Config: integration.Config{URL: receiver.URL + "/aval"}, Events: []string{store.SummaryCreated, store.Objection}, Enabled: true},
+		{Kind: store.Webhook, Name: "Arquivo", Config: integration.Config{URL: "https://arquivo.example.com/aval/receber"}, Events: store.Types, Enabled: true},
+		{Kind: store.Salesforce, Name: "Atendimento", Config: integration.Config{URL: "https://login.example.com", Auth: integration.ClientCredentials, ClientID: "aval"}, Enabled: true},
+	} {
+		e, _, err := co.Create(ctx, in, integration.Secrets{Client: "s3cret"})
+		if err != nil {
+			return err
+		}
+		switch i {
+		case 0:
+			s.webhook = e.ID
+			for range 4 {
+				if err := co.Ping(ctx, e.ID); err != nil {
+					return err
+				}
+			}
+		case 2:
+			s.salesforce = e.ID
+		}
+	}
+	for range 4 {
+		if _, err := hub.Step(ctx); err != nil {
+			return err
+		}
+	}
+	list, err := co.Deliveries(ctx, "", "", "", 1)
+	if err == nil && len(list) > 0 {
+		err = co.Skip(ctx, list[0].ID)
+		if errors.Is(err, store.ErrNotFound) { // it was made
+			err = nil
+		}
+	}
+	return err
 }

@@ -1,0 +1,218 @@
+package scale
+
+import (
+	"bufio"
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"aval/agent/record"
+	"aval/agent/wire"
+	"aval/summarizer/company"
+	"aval/summarizer/ingest"
+	"aval/summarizer/store"
+)
+
+// idleConns are connected at once to each of the servers that are compared.
+const idleConns = 1500
+
+// TestMain lets this program be a server whose memory is looked at.
+func TestMain(m *testing.M) {
+	if kind := os.Getenv("AVAL_IDLE_SERVER"); kind != "" {
+		if err := idleServer(kind, os.Getenv("AVAL_IDLE_DIR")); err != nil {
+			fmt.Println("error:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// idleServer serves agents ("aval"), or is what one would write with the same
+// library ("gorilla": its loop within the handler), with the same TLS. It prints
+// its address, and its memory for each line that it reads.
+func idleServer(kind, dir string) error {
+	db, err := store.Open(context.Background(), dir)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	host, err := company.Open(context.Background(), db, company.Options{Server: "https://" + l.Addr().String()})
+	if err != nil {
+		return err
+	}
+	var h http.Handler = ingest.New(db, host, ingest.Options{})
+	if kind == "gorilla" {
+		up := websocket.Upgrader{}
+		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ws, err := up.Upgrade(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer ws.Close()
+			for {
+				if _, _, err := ws.ReadMessage(); err != nil {
+					return
+				}
+			}
+		})
+	}
+	srv := &http.Server{Handler: h, TLSConfig: host.TLS(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = srv.ServeTLS(l, "", "") }()
+	fmt.Println(l.Addr())
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		for range 6 { // each one halves the stacks that were needed once
+			runtime.GC()
+		}
+		debug.FreeOSMemory()
+		fmt.Println(rss())
+	}
+	return nil
+}
+
+// rss is this process's memory in bytes, of /proc/self/status.
+func rss() int64 {
+	raw, _ := os.ReadFile("/proc/self/status")
+	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
+	n, _ := strconv.ParseInt(strings.Fields(rest + " 0")[0], 10, 64)
+	return n << 10
+}
+
+// BenchmarkIdle is what one connected agent that says nothing costs the server, by
+// the memory of its process, beside the usual handler of the same library, both
+// with TLS and in turn. Goal: 0.55 of it.
+func BenchmarkIdle(b *testing.B) {
+	for b.Loop() {
+		aval, plain := idleCost(b, "aval"), idleCost(b, "gorilla")
+		b.ReportMetric(aval, "B/agent")
+		b.ReportMetric(plain, "B/plain-conn")
+		b.ReportMetric(aval/plain, "ratio")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// idleAgents are known to the server of a data folder.
+func idleAgents(b *testing.B, dir string) (all []*Agent) {
+	ctx := context.Background()
+	db, err := store.Open(ctx, dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	host, err := company.Open(ctx, db, company.Options{Server: "https://127.0.0.1:1"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	home, err := host.Home(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := db.Tx(ctx, func(tx *store.Tx) error {
+		all = nil
+		for i := range idleConns {
+			a := &Agent{Company: home.ID(), Device: fmt.Sprintf("d%05d", i)}
+			a.Key = newKey(a.Device)
+			pub := a.Key.Public().(ed25519.PublicKey)
+			if err := tx.InsertDevice(store.Device{ID: a.Device, Company: a.Company, Name: a.Device, AgentVersion: "test", EnrolledAt: time.Now()}, record.KeyID(pub), pub); err != nil {
+				return err
+			}
+			all = append(all, a)
+		}
+		return nil
+	}); err != nil {
+		b.Fatal(err)
+	}
+	return all
+}
+
+func idleCost(b *testing.B, kind string) float64 {
+	dir := b.TempDir()
+	agents := idleAgents(b, dir)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "AVAL_IDLE_SERVER="+kind, "AVAL_IDLE_DIR="+dir)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _, _ = in.Close(), cmd.Wait() }()
+	lines := bufio.NewScanner(out)
+	read := func() string {
+		if !lines.Scan() {
+			b.Fatal("the server has ended")
+		}
+		return lines.Text()
+	}
+	memory := func() (n float64) {
+		if _, err := fmt.Fprintln(in); err != nil {
+			b.Fatal(err)
+		}
+		n, err := strconv.ParseFloat(read(), 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return n
+	}
+	address := read()
+	connect := func(a *Agent) *websocket.Conn {
+		ws, _, err := (&websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}, ReadBufferSize: 512, WriteBufferSize: 512}).
+			Dial("wss://"+address+wire.AgentPath, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if kind == "aval" {
+			if err := a.hello(&channel{ws: ws}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return ws
+	}
+	var open []*websocket.Conn
+	defer func() {
+		for _, ws := range open {
+			_ = ws.Close()
+		}
+	}()
+	// Once all of them, and away again: what the store and the runtime keep for
+	// whoever comes is no connection's.
+	for _, a := range agents {
+		open = append(open, connect(a))
+	}
+	for _, ws := range open {
+		_ = ws.Close()
+	}
+	open = open[:0]
+	for _, a := range agents[:100] {
+		open = append(open, connect(a))
+	}
+	before := memory()
+	for _, a := range agents[100:] {
+		open = append(open, connect(a))
+	}
+	return (memory() - before) / float64(len(agents)-100)
+}

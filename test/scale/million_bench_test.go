@@ -1,0 +1,172 @@
+package scale
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"aval/summarizer/store"
+	"aval/summarizer/store/storetest"
+)
+
+// sessions that are stored; AVAL_SESSIONS is another number.
+func sessions() int {
+	if n, err := strconv.Atoi(os.Getenv("AVAL_SESSIONS")); err == nil {
+		return n
+	}
+	return 1_000_000
+}
+
+// many fills a database with sessions, each with a job that is done, a summary
+// and words to be found by; every hundredth with events. The numbers come from
+// series, which the two databases write differently.
+func many(b *testing.B, raw *sql.DB, postgres bool, n int) {
+	series, hex := fmt.Sprintf("WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < %d)", n), "printf('%020x', i)"
+	if postgres {
+		series, hex = fmt.Sprintf("WITH g(i) AS (SELECT * FROM generate_series(1, %d))", n), "lpad(to_hex(i), 20, '0')"
+	}
+	bytes := func(text string) string {
+		if postgres {
+			return "convert_to(" + text + ", 'UTF8')"
+		}
+		return "CAST(" + text + " AS BLOB)"
+	}
+	empty := "x''"
+	if postgres {
+		empty = "''::bytea"
+	}
+	// A session every minute, ending now.
+	at := fmt.Sprintf("(CAST(%d AS BIGINT) - (%d - i) * CAST(60000000000 AS BIGINT))", time.Now().UnixNano(), n)
+	summary := `{"Name":"Printer does not print","Summary":"The queue was cleared and a test page printed."}`
+	for _, s := range []string{
+		`INSERT INTO devices (id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at) SELECT 'd', id, 'desk', 'test', 1, 1, 0, 0 FROM companies`,
+		series + ` INSERT INTO streams (company, device, session, ref, tool, supporter, supporter_verified, direction, basis, provenance, groups,
+			started_at, opened_at, updated_at, acked, acked_hash, last_event_at, ended_at, end_reason, withdrawn_at, objected_at, erased_at, has_terms, title)
+			SELECT c.id, 'd', 'x11vnc/' || i, ` + hex + `, 'x11vnc', 'Ana', TRUE, 'outgoing', 'consent', 'P2', 'windows', ` + at + `, ` + at + `, ` + at + `,
+			0, ` + empty + `, 0, ` + at + `, 'ended', 0, 0, 0, TRUE, 'Printer does not print' FROM g, companies c`,
+		series + ` INSERT INTO jobs (id, kind, ref, company, device, session, state, run_at, lease_until, attempts, last_error, created_at, done_at)
+			SELECT ` + hex + `, 'summary', ` + hex + `, c.id, 'd', 'x11vnc/' || i, 'done', 1, 0, 1, '', 1, 1 FROM g, companies c`,
+		series + ` INSERT INTO summaries (company, device, session, version, json, engine, lang, author, created_at)
+			SELECT c.id, 'd', 'x11vnc/' || i, 1, '` + summary + `', 'rules', 'en', '', 1 FROM g, companies c`,
+		series + ` INSERT INTO session_terms (company, term, started_at, ref) SELECT c.id, ` + bytes("'wprinter'") + `, ` + at + `, ` + hex + ` FROM g, companies c`,
+		series + ` INSERT INTO session_terms (company, term, started_at, ref) SELECT c.id, ` + bytes("'wcase' || (i % 5000)") + `, ` + at + `, ` + hex + ` FROM g, companies c`,
+		series + ` INSERT INTO grants (company, device, id, session, key_id, envelope, tool, supporter, direction, basis, provenance, groups, made_at, not_before, expires, received_at, withdrawn_at)
+			SELECT c.id, 'd', 'G' || i, 'x11vnc/' || i, 'k', ` + empty + `, 'x11vnc', 'Ana', 'outgoing', 'consent', 'P2', 'windows', 1, 1, 2, 1, 0 FROM g, companies c WHERE i % 100 = 0`,
+		series + ` INSERT INTO events (company, device, session, seq, grant_id, kind, at, fields)
+			SELECT c.id, 'd', 'x11vnc/' || i, s.n, 'G' || i, 'window-focused', 1, '{"title":"Printer queue"}' FROM g, companies c, (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3) s WHERE i % 100 = 0`,
+	} {
+		if _, err := raw.Exec(s); err != nil {
+			b.Fatalf("%s: %v", s[:min(len(s), 150)], err)
+		}
+	}
+	if _, err := raw.Exec(`ANALYZE`); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkMillion is how long the list, a page far down, a search (a rare word, a
+// common one, both) and one session take, with a million of them stored. Goal:
+// 100 ms each.
+func BenchmarkMillion(b *testing.B) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		b.Run(engine, func(b *testing.B) {
+			dir, address := b.TempDir(), ""
+			if engine == "postgres" {
+				p, err := storetest.StartPostgres("fsync=off", "max_wal_size=8GB", "shared_buffers=256MB")
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Cleanup(p.Stop)
+				if err := p.Create("aval", "template0"); err != nil {
+					b.Fatal(err)
+				}
+				address = p.Address("aval")
+			}
+			db, err := store.Open(context.Background(), dir, store.Database(address))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { _ = db.Close() })
+			const company = "c1"
+			if err := db.Tx(context.Background(), func(tx *store.Tx) error {
+				return tx.InsertCompany(store.Company{ID: company, Name: "Example Support", Tier: "self-hosted", Lang: "en", Settings: "{}", SettingsVersion: 1, CreatedAt: time.Now()})
+			}); err != nil {
+				b.Fatal(err)
+			}
+			driver, source := "pgx", address
+			if engine == "sqlite" {
+				driver, source = "sqlite", "file:"+filepath.Join(dir, store.File)+"?_pragma=busy_timeout(10000)&_pragma=synchronous(OFF)&_pragma=journal_mode(WAL)"
+			}
+			raw, err := sql.Open(driver, source)
+			if err != nil {
+				b.Fatal(err)
+			}
+			n := sessions()
+			many(b, raw, engine == "postgres", n)
+			_ = raw.Close()
+
+			var down store.Cursor // after half of them
+			if err := db.View(context.Background(), func(tx *store.Tx) error {
+				s, err := tx.StreamByRef(company, fmt.Sprintf("%020x", n/2))
+				down = s.Cursor()
+				return err
+			}); err != nil {
+				b.Fatal(err)
+			}
+			for _, what := range []struct {
+				name string
+				do   func(tx *store.Tx) error
+			}{
+				{"list", func(tx *store.Tx) error { return page(tx.Streams(company, store.Cursor{}, 50)) }},
+				{"far-down", func(tx *store.Tx) error { return page(tx.Streams(company, down, 50)) }},
+				{"search-rare", func(tx *store.Tx) error { return find(tx, company, "case4711") }},
+				{"search-common", func(tx *store.Tx) error { return find(tx, company, "printer") }},
+				{"search-both", func(tx *store.Tx) error { return find(tx, company, "printer case4711") }},
+				{"open", func(tx *store.Tx) error {
+					s, err := tx.StreamByRef(company, fmt.Sprintf("%020x", n/200*100))
+					if err != nil {
+						return err
+					}
+					if _, err := tx.Summaries(s.Key); err != nil {
+						return err
+					}
+					evs, err := tx.Events(s.Key, 0, 0)
+					if err == nil && len(evs) != 3 {
+						err = fmt.Errorf("%d events", len(evs))
+					}
+					return err
+				}},
+			} {
+				b.Run(what.name, func(b *testing.B) {
+					for b.Loop() {
+						if err := db.View(context.Background(), what.do); err != nil {
+							b.Fatal(err)
+						}
+					}
+					b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms")
+				})
+			}
+		})
+	}
+}
+
+func page(list []store.Stream, err error) error {
+	if err == nil && len(list) != 50 {
+		err = fmt.Errorf("%d on a page", len(list))
+	}
+	return err
+}
+
+func find(tx *store.Tx, company, words string) error {
+	found, err := tx.Search(company, store.Query{Text: words}, store.Cursor{}, 50)
+	if err == nil && len(found.Streams) == 0 {
+		err = fmt.Errorf("%s is not found", strings.ToUpper(words))
+	}
+	return err
+}
