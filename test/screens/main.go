@@ -122,6 +122,7 @@ func shots() []shot {
 	more("ask-two-companies", "light", shot{question: two()})
 	more("ask-code-first", "light", shot{question: guest()})
 	more("ask-code-first-de-dark", "dark", shot{locale: "de_DE.UTF-8", question: guest()})
+	more("ask-account-first", "light", shot{question: account()})
 	more("ask-code-small", "light", shot{width: 1024, height: 600, question: guest()})
 	more("main-code", "dark", shot{mainWindow: true, settings: &settings{}})
 	more("main-code-200", "light", shot{mainWindow: true, settings: &settings{}, scale: "2", width: 2200, height: 1600})

@@ -14,7 +14,8 @@ import (
 // wtsSession is what the system says of a desktop session
 // (WTSEnumerateSessionsW, WTSQuerySessionInformationW).
 type wtsSession struct {
-	active  bool   // WTSActive: somebody is connected and logged in
+	active bool // WTSActive: somebody is connected and logged in
+	//lint:ignore U1000 only Windows' own files read it
 	locked  bool   // or not known to be unlocked
 	remote  bool   // WTSIsRemoteSession
 	user    string // empty: nobody has logged in
