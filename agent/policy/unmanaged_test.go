@@ -12,8 +12,8 @@ import (
 // For a company that manages nothing here nothing allows but the person's own
 // setting, whatever policies there are and whatever it asks for; nothing becomes
 // looser; and a second time changes nothing. Planted: without the case of
-// PolicyNone a computer without a policy allowed; with AccessAllowed left as it is,
-// or InsightsEnforced, a policy did.
+// PolicyNone a computer without a policy allowed; with AccessAllowed left as it is, a
+// policy did.
 func TestUnmanaged(t *testing.T) {
 	pick := func(t *rapid.T, what string, of ...string) string { return rapid.SampledFrom(of).Draw(t, what) }
 	access := []string{"unset", "allowed", "denied", "after-confirmation"}

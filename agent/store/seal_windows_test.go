@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestOfAnotherComputer: what was sealed opens, and opens whole or not at all. Planted
+// TestOfAnotherComputer: what was sealed opens, and opens whole or not at all. To see it fail
 // bug: leave sealedFor out of openSecret, and what another program has sealed passes
 // for a key.
 func TestOfAnotherComputer(t *testing.T) {

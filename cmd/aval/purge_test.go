@@ -11,7 +11,7 @@ import (
 )
 
 // TestPurge: the data of a service that runs stays, and so does a folder that is
-// none of ours; what is stopped goes whole. Planted bug: leave the look for the lock
+// none of ours; what is stopped goes whole. To see it fail: leave the look for the lock
 // out of purge, and somebody's folder is made one of ours and removed.
 func TestPurge(t *testing.T) {
 	theirs := t.TempDir()

@@ -11,7 +11,7 @@ import (
 
 // An administrator adds a webhook and sees its secret once, changes it, tries it
 // out, repairs a delivery; what was wrong is said beside the form with what was
-// entered. Planted and seen: with the secret in integrationPage of every visit the
+// entered. To see it fail: with the secret in integrationPage of every visit the
 // second look finds it.
 func TestIntegrations(t *testing.T) {
 	s := start(t)

@@ -92,7 +92,7 @@ func TestTerms(t *testing.T) {
 }
 
 // TestDays: in every zone the first instant of a day is of that day, and the one
-// before it is of the day before. (Planted: take time.Date as it is; Asunción
+// before it is of the day before. (To see it fail, take time.Date as it is: Asunción
 // and Havana are then found.)
 func TestDays(t *testing.T) {
 	zones := []string{"UTC", "America/Sao_Paulo", "America/Asuncion", "America/Havana", "Asia/Kathmandu", "Australia/Lord_Howe", "Europe/Lisbon",

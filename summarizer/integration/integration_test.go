@@ -176,7 +176,7 @@ func (h *hook) all() []received {
 }
 
 // What happens in a session is told in its order, each thing once, and without a
-// word of what was captured. Planted and seen: without the call of tell in
+// word of what was captured. To see it fail: without the call of tell in
 // EndStream the list below lacks session.ended.
 func TestEverythingIsTold(t *testing.T) {
 	h := open(t)
@@ -326,7 +326,7 @@ func TestRetries(t *testing.T) {
 }
 
 // After the last attempt a delivery has failed and is seen; it can be skipped and
-// repeated. Planted and seen: with Attempts one higher the loop does not end it.
+// repeated. To see it fail: with Attempts one higher the loop does not end it.
 func TestGivenUp(t *testing.T) {
 	h := open(t)
 	broken := true

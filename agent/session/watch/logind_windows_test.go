@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestLockState: only the word that a session is unlocked is one. Planted bug: read
+// TestLockState: only the word that a session is unlocked is one. To see it fail: read
 // the flags at 12, where an unaligned structure would have them.
 func TestLockState(t *testing.T) {
 	raw := func(level, flags uint32) []byte {

@@ -23,7 +23,7 @@ var doc = sheet.Doc{
 }
 
 // TestMarkdown: nothing of a session is markup: every character that could be is
-// escaped. (Planted: leave out the colon; the address is then a link.)
+// escaped. (To see it fail, leave out the colon: the address is then a link.)
 func TestMarkdown(t *testing.T) {
 	got := string(sheet.Markdown(doc))
 	if !strings.Contains(got, `\<b\>Ana\<\/b\>`) || !strings.Contains(got, "## O que foi feito") || strings.Count(got, "\n# ") != 0 {
