@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestOfAnotherComputer: what was sealed opens, and opens whole or not at all. To see it fail
-// bug: leave sealedFor out of openSecret, and what another program has sealed passes
+// TestOfAnotherComputer: what was sealed opens, and opens whole or not at all. To see it fail:
+// leave sealedFor out of openSecret, and what another program has sealed passes
 // for a key.
 func TestOfAnotherComputer(t *testing.T) {
 	raw := bytes.Repeat([]byte("key"), 40)
