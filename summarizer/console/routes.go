@@ -54,7 +54,6 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/modules/{id}", Needs: company.SettingsWrite, serve: c.switchModule},
 		{Method: "GET", Pattern: "/modules/{id}/file", Needs: company.SettingsRead, serve: c.moduleFile},
 		{Method: "POST", Pattern: "/modules/{id}/revoke", Needs: company.SettingsWrite, serve: c.revokeModule},
-	}, c.creditRoutes(), []Route{
 		{Method: "GET", Pattern: "/users", Needs: company.UsersRead, Menu: "console.users", serve: c.users},
 		{Method: "POST", Pattern: "/users", Needs: company.UsersWrite, serve: c.createUser},
 		{Method: "POST", Pattern: "/users/log", Needs: company.UsersWrite, serve: c.logUsers},
@@ -63,15 +62,16 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/users/{id}/invite", Needs: company.UsersWrite, serve: c.inviteUser},
 		{Method: "POST", Pattern: "/users/{id}/disable", Needs: company.UsersWrite, serve: c.disableUser},
 		{Method: "POST", Pattern: "/users/{id}/enable", Needs: company.UsersWrite, serve: c.enableUser},
+	}, c.integrationRoutes(), []Route{
 		{Method: "GET", Pattern: "/insights", Needs: company.SettingsRead, Menu: "console.insights", serve: c.insights},
 		{Method: "POST", Pattern: "/insights/outgoing", Needs: company.SettingsWrite, serve: c.setOutgoing},
 		{Method: "POST", Pattern: "/insights/incoming", Needs: company.SettingsWrite, serve: c.setIncoming},
 		{Method: "POST", Pattern: "/insights/activate", Needs: company.SettingsWrite, serve: c.activate},
 		{Method: "POST", Pattern: "/insights/deactivate", Needs: company.SettingsWrite, serve: c.deactivate},
+	}, c.creditRoutes(), []Route{
 		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", serve: c.tokens},
 		{Method: "POST", Pattern: "/tokens", Needs: company.TokensWrite, serve: c.createToken},
 		{Method: "POST", Pattern: "/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeToken},
-	}, c.integrationRoutes(), []Route{
 		{Method: "GET", Pattern: "/history", Needs: company.SettingsRead, Menu: "console.history", serve: c.history},
 		{Method: "POST", Pattern: "/history/{number}/undo", Needs: company.SettingsWrite, serve: c.undo},
 		{Method: "GET", Pattern: "/audit", Needs: company.AuditRead, Menu: "console.audit", serve: c.audit},
