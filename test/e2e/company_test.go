@@ -148,8 +148,8 @@ func (a *admin) says(page string, words ...string) {
 // options, a module, a group, a policy that enforces, a licence; a computer is
 // enrolled, gets the policy by its group, and a real session is recorded under it;
 // its summary is read, edited and deleted, one credit is counted, and an auditor
-// who was invited finds all of it in a log that holds. To see it fail, let MoveDevices
-// move nothing: the session is asked about, and nobody answers.
+// who was invited finds all of it in a log that holds. Planted: with MoveDevices that
+// moves nothing the computer never had the policy.
 func TestCompany(t *testing.T) {
 	w := newStrangers(t, "", nil)
 	d := w.desktop("desk", rig.WithGL)
