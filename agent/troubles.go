@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +74,7 @@ const maxTrouble = 400
 
 func (r *recent) add(t ipc.Trouble) {
 	if len(t.Text) > maxTrouble {
-		t.Text = t.Text[:maxTrouble] + "…"
+		t.Text = strings.ToValidUTF8(t.Text[:maxTrouble], "") + "…" // a character may be cut in two
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
