@@ -187,7 +187,14 @@ func Compose(in Session, lang string, c Claims, shown []Item, left int) (s Summa
 	if name, ok := j.take(c.Name); ok && len([]rune(name.Text)) <= maxTitle {
 		s.Name = strings.TrimSuffix(name.Text, ".")
 	}
-	s.Sentences = slices.Concat(w.opening(), []Sentence{s.Issue.Sentence}, told, w.notes(issue, outcome), w.gaps(), []Sentence{w.ending(), s.Outcome.Sentence})
+	// A note that the model told of is not quoted once more.
+	quoted := []said{issue, outcome}
+	for _, t := range told {
+		if !slices.Equal(t.Events, ordered(w.f.first, w.f.last)) {
+			quoted = append(quoted, said{seqs: t.Events})
+		}
+	}
+	s.Sentences = slices.Concat(w.opening(), []Sentence{s.Issue.Sentence}, told, w.notes(quoted...), w.gaps(), []Sentence{w.ending(), s.Outcome.Sentence})
 	texts := make([]string, len(s.Sentences))
 	for i, t := range s.Sentences {
 		texts[i] = t.Text

@@ -75,7 +75,7 @@ func (j *judge) take(c Claim) (Sentence, bool) {
 	if !j.borne(text, ev) {
 		return Sentence{}, false
 	}
-	if !strings.ContainsRune(".!?…", []rune(text)[len([]rune(text))-1]) {
+	if end := []rune(strings.TrimRight(text, `"”»’'`)); len(end) == 0 || !strings.ContainsRune(".!?…", end[len(end)-1]) {
 		text += "."
 	}
 	return Sentence{Text: text, Evidence: Evidence{Events: ev}}, true
