@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -68,6 +69,12 @@ func (f *modelFlags) config() (*llm.Config, error) {
 		return nil, usageError{fmt.Errorf("--llm-url: %w", err)}
 	}
 	return &c, nil
+}
+
+// others tells whether the key's file can be read by other users.
+func (f *modelFlags) others() bool {
+	st, err := os.Stat(f.keyFile)
+	return f.keyFile != "" && err == nil && open(fs.FileInfoToDirEntry(st))
 }
 
 // readSmall reads a file that holds one secret.

@@ -154,6 +154,9 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.model.others() {
+		a.log.Warn("the model's key can be read by other users of this computer", "file", f.model.keyFile)
+	}
 	s := &server{}
 	if s.models, err = newPool(f.allow); err != nil {
 		return nil, usageError{err}

@@ -76,7 +76,7 @@ func TestModelIsNamed(t *testing.T) {
 			cat := assets.For(lang)
 			asked := viewmodel.New(ipc.Question{Tool: "x11vnc", Companies: []ipc.QuestionCompany{c}, Offered: event.Groups}, cat, time.Now())
 			told := viewmodel.NewNotice(ipc.Notice{Tool: "x11vnc", Groups: event.Groups, Company: c}, cat)
-			for what, lines := range map[string][]string{"question": asked.Details, "notice": told.Seen} {
+			for what, lines := range map[string][]string{"question": asked.Details, "dialog": strings.Split(asked.Text(), "\n"), "notice": told.Seen} {
 				all := strings.Join(lines, "\n")
 				for _, w := range want {
 					if !strings.Contains(all, w) {

@@ -24,6 +24,9 @@ func (a Ask) Text() string {
 	for _, p := range a.Purposes {
 		line(p)
 	}
+	for _, m := range a.Models { // a dialog has nothing to unfold
+		line(m)
+	}
 	b.WriteString("\n")
 	line(a.recorded)
 	line(a.notRecorded)

@@ -58,6 +58,7 @@ type Ask struct {
 
 	More, Less string   // what unfolds and folds the details
 	Details    []string // the details
+	Models     []string // of them: which models write, and where
 
 	Deny, Allow string
 	Arming      string // what the buttons say while they do not count yet
@@ -129,7 +130,6 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 		a.Further, scope = further(cat, q), "consent.more.scope.further"
 	}
 
-	var models []string
 	for i, c := range q.Companies {
 		name := companyName(c, cat)
 		a.Purposes = append(a.Purposes, purpose(cat, c.Engine, name))
@@ -138,14 +138,14 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 			break // more companies than any session has: the rest would only push the buttons away
 		}
 		if says := modelOf(cat, c.Engine); says != "" {
-			models = append(models, says)
+			a.Models = append(a.Models, says)
 		}
 	}
 	for _, key := range []string{"consent.more.before", scope, "consent.more.indicator",
 		"consent.more.proof", "consent.more.close"} {
 		a.Details = append(a.Details, cat.T(key, nil))
 	}
-	a.Details = append(a.Details, models...)
+	a.Details = append(a.Details, a.Models...)
 	a.Details = append(a.Details, cat.T("consent.more.aval", nil))
 	return a
 }
