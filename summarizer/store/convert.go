@@ -137,9 +137,12 @@ func beside(from, to string) error {
 	})
 }
 
+// schemaTables are about the schema and come with it.
+var schemaTables = []string{goose.DefaultTablename, "schema_oldest"}
+
 // tables lists the embedded database's tables, each after those that it refers to.
 func (db *DB) tables(ctx context.Context) (out []string, err error) {
-	all, err := texts(ctx, db.read, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name <> $1 ORDER BY name`, goose.DefaultTablename)
+	all, err := texts(ctx, db.read, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT IN ($1, $2) ORDER BY name`, schemaTables[0], schemaTables[1])
 	if err != nil {
 		return nil, db.engine.explain(err)
 	}
@@ -197,7 +200,7 @@ func (e *postgresEngine) onlyOurs(ctx context.Context, ours []string) error {
 		return e.explain(err)
 	}
 	for _, t := range have {
-		if t != goose.DefaultTablename && !slices.Contains(ours, t) {
+		if !slices.Contains(schemaTables, t) && !slices.Contains(ours, t) {
 			return fmt.Errorf("convert into %s: %w: it has a table %q; make an empty database", e.name, ErrExists, t)
 		}
 	}

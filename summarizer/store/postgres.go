@@ -114,7 +114,7 @@ func (e *postgresEngine) open(ctx context.Context, db *DB, server bool) error {
 	}
 	p, err := provider(goose.DialectPostgres, db.write, goose.WithSessionLocker(locker))
 	if err == nil {
-		err = migrate(ctx, p, server)
+		err = db.migrate(ctx, p, server)
 	}
 	if errors.Is(err, ErrNewer) || errors.Is(err, ErrNoStore) {
 		return fmt.Errorf("open %s: %w", e.name, err)

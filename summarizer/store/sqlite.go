@@ -63,7 +63,7 @@ func (e *sqliteEngine) open(ctx context.Context, db *DB, server bool) (err error
 	}
 	p, err := provider(goose.DialectSQLite3, db.write)
 	if err == nil {
-		err = migrate(ctx, p, server)
+		err = db.migrate(ctx, p, server)
 	}
 	if errors.Is(err, ErrNewer) || errors.Is(err, ErrNoStore) {
 		err = fmt.Errorf("open %s: %w", e.path, err)
