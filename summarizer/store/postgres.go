@@ -88,6 +88,8 @@ func encrypted(u *url.URL) string {
 
 func (e *postgresEngine) where() string { return e.name }
 
+func (e *postgresEngine) system() string { return "postgresql" }
+
 func (e *postgresEngine) skip() string { return " FOR UPDATE SKIP LOCKED" }
 
 func (e *postgresEngine) rows() int { return 100 }

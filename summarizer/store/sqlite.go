@@ -26,6 +26,8 @@ func (e *sqliteEngine) where() string { return e.path }
 // again: writers wait for each other before they begin, so none has to.
 func (e *sqliteEngine) again(error) bool { return false }
 
+func (e *sqliteEngine) system() string { return "sqlite" }
+
 func (e *sqliteEngine) skip() string { return "" }
 
 func (e *sqliteEngine) rows() int { return 1 }

@@ -49,6 +49,8 @@ type engine interface {
 	again(err error) bool
 	// explain gives an error of the driver a kind and a hint.
 	explain(err error) error
+	// system is its name in traces, as OpenTelemetry has it.
+	system() string
 	// skip is appended to the choice of a job.
 	skip() string
 	// rows is how many rows one statement adds best. For PostgreSQL each statement
@@ -226,10 +228,13 @@ const attempts = 200
 // Where two transactions met and could not both be as if alone, f is called once
 // more from its beginning: what it leaves outside of the transaction it must set
 // and not add to.
-func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
-	for n := 1; ; n++ {
+func (db *DB) Tx(ctx context.Context, f func(*Tx) error) (err error) {
+	n := 1
+	ctx, end := db.span(ctx, "write")
+	defer func() { end(n, err) }()
+	for ; ; n++ {
 		start := time.Now()
-		err := db.run(ctx, db.write, &sql.TxOptions{Isolation: sql.LevelSerializable}, f)
+		err = db.run(ctx, db.write, &sql.TxOptions{Isolation: sql.LevelSerializable}, f)
 		again := err != nil && db.engine.again(err)
 		db.saw("write", start, err, again)
 		if !again {
@@ -249,8 +254,10 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 // View runs f on a snapshot of the store. Writing in it fails.
 func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
 	start := time.Now()
+	ctx, end := db.span(ctx, "read")
 	err := db.run(ctx, db.read, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, f)
 	db.saw("read", start, err, false)
+	end(1, err)
 	return err
 }
 

@@ -44,6 +44,9 @@ type Cluster struct {
 	client  *http.Client
 }
 
+// insecure: who a server of the test is, is not what is looked at here.
+var insecure = &tls.Config{InsecureSkipVerify: true}
+
 // freePort is an address that was free a moment ago.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -115,7 +118,7 @@ func NewCluster(dir string, n int) (_ *Cluster, err error) {
 		}
 	}
 	c.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}} // each page a connection of its own: any server
+		TLSClientConfig: insecure, DisableKeepAlives: true}} // each page a connection of its own: any server
 	var conf bytes.Buffer
 	if err := balancer.Execute(&conf, c); err != nil {
 		return nil, err
@@ -221,7 +224,7 @@ func (c *Cluster) Close() {
 }
 
 func (c *Cluster) ready(address string) bool {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: insecure, DisableKeepAlives: true}}
 	res, err := client.Get("https://" + address + "/readyz")
 	if err != nil {
 		return false
