@@ -193,7 +193,7 @@ func (s *Service) viewDevices(tx *store.Tx) (viewer, error) {
 	for _, g := range groups {
 		v.groups[g.ID] = g.Name
 	}
-	policies, err := tx.Policies(s.id)
+	policies, err := tx.AllPolicies(s.id)
 	for _, p := range policies {
 		v.policies[p.ID] = p.Name
 	}

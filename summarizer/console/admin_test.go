@@ -367,6 +367,49 @@ func TestPolicyPage(t *testing.T) {
 	}
 }
 
+// TestPolicyDeleted: a policy is renamed, deleted only with the box that its
+// assignments go with it, and brought back in the history. To see it fail, let
+// deletePolicy always take the assignments away.
+func TestPolicyDeleted(t *testing.T) {
+	s, b := activated(t)
+	b.form("/policies", "name", "Shops")
+	p, err := s.co.Policy(t.Context(), "Shops")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := "/policies/" + p.ID
+	if page := b.form(at+"/name", "name", " Lojas <1> "); !strings.Contains(page, "<h1>Lojas &lt;1&gt;</h1>") {
+		t.Errorf("renamed:\n%s", page)
+	}
+	if page := b.form(at+"/name", "name", ""); !strings.Contains(page, "A name has 1 to 60 characters") {
+		t.Error("renamed to nothing")
+	}
+	b.form(at + "/publish")
+	if page := b.form(at+"/assign", "to", "all"); !strings.Contains(page, `name="unassign" value="1" required`) {
+		t.Errorf("assigned:\n%s", page)
+	}
+	if page := b.form(at + "/delete"); !strings.Contains(page, "still assigned") || !strings.Contains(page, "<h1>Lojas") {
+		t.Errorf("deleted while it is assigned:\n%s", page)
+	}
+	if page := b.form(at+"/delete", "unassign", "1"); !strings.Contains(page, "History can take it back") || strings.Contains(page, p.ID) {
+		t.Errorf("deleted:\n%s", page)
+	}
+	if code, _ := b.get(s.url + at); code != http.StatusNotFound {
+		t.Errorf("the page of a deleted policy: %d", code)
+	}
+	all, err := s.co.History(t.Context(), 0, 1)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	if page := b.page("/history"); !strings.Contains(page, "Policy deleted: Lojas &lt;1&gt;") || !strings.Contains(page, "Policy renamed") {
+		t.Errorf("history:\n%s", page)
+	}
+	b.form("/history/" + num(all[0].Number) + "/undo")
+	if page := b.page("/policies"); !strings.Contains(page, p.ID) || !strings.Contains(page, "To no device.") {
+		t.Errorf("brought back:\n%s", page)
+	}
+}
+
 func num(n int64) string { return strconv.FormatInt(n, 10) }
 
 // upload sends a signed file as a browser does.

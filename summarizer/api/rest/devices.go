@@ -50,7 +50,7 @@ func (o *operations) AssignPolicy(ctx context.Context, r v1.AssignPolicyRequestO
 	if err != nil {
 		return nil, err
 	}
-	return v1.AssignPolicy204Response{}, from(ctx).co.AssignPolicy(ctx, p.Name, company.ToDevice(bare(r.Id, "d")))
+	return v1.AssignPolicy204Response{}, from(ctx).co.AssignPolicy(ctx, p.ID, company.ToDevice(bare(r.Id, "d")))
 }
 
 func (o *operations) RemovePolicy(ctx context.Context, r v1.RemovePolicyRequestObject) (v1.RemovePolicyResponseObject, error) {
@@ -128,7 +128,7 @@ func (o *operations) CreatePolicy(ctx context.Context, r v1.CreatePolicyRequestO
 		return nil, err
 	}
 	if len(set) > 0 {
-		if err := co.SetPolicy(ctx, p.Name, set, nil); err != nil {
+		if err := co.SetPolicy(ctx, p.ID, set, nil); err != nil {
 			return nil, err
 		}
 		if p, err = named(ctx, p.ID); err != nil {
@@ -152,7 +152,24 @@ func (o *operations) UpdatePolicy(ctx context.Context, r v1.UpdatePolicyRequestO
 	for _, k := range r.Body.Remove {
 		unset = append(unset, policy.Name(k))
 	}
-	return v1.UpdatePolicy204Response{}, from(ctx).co.SetPolicy(ctx, p.Name, set, unset)
+	co := from(ctx).co
+	if r.Body.Name != "" {
+		if err := co.RenamePolicy(ctx, p.ID, r.Body.Name); err != nil {
+			return nil, err
+		}
+	}
+	if len(set)+len(unset) == 0 {
+		return v1.UpdatePolicy204Response{}, nil
+	}
+	return v1.UpdatePolicy204Response{}, co.SetPolicy(ctx, p.ID, set, unset)
+}
+
+func (o *operations) DeletePolicy(ctx context.Context, r v1.DeletePolicyRequestObject) (v1.DeletePolicyResponseObject, error) {
+	p, err := named(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	return v1.DeletePolicy204Response{}, from(ctx).co.DeletePolicy(ctx, p.ID, val(r.Params.Unassign))
 }
 
 func (o *operations) PublishPolicy(ctx context.Context, r v1.PublishPolicyRequestObject) (v1.PublishPolicyResponseObject, error) {
@@ -160,7 +177,7 @@ func (o *operations) PublishPolicy(ctx context.Context, r v1.PublishPolicyReques
 	if err != nil {
 		return nil, err
 	}
-	version, err := from(ctx).co.PublishPolicy(ctx, p.Name, nil)
+	version, err := from(ctx).co.PublishPolicy(ctx, p.ID, nil)
 	return v1.PublishPolicy200JSONResponse{Version: version}, err
 }
 

@@ -489,7 +489,23 @@ func TestOperations(t *testing.T) {
 	var v struct{ Version int }
 	w.ok(200, "POST", "/api/v1/teamviewerpolicies/"+p.ID+"/publish", "", &v)
 	w.ok(204, "PUT", "/api/v1/managed/devices/d"+w.desk+"/policy", `{"policy_id":"`+p.ID+`"}`, nil)
+	var refused struct {
+		Error string `json:"error"`
+		Text  string `json:"error_description"`
+	}
+	w.ok(204, "PUT", "/api/v1/teamviewerpolicies/"+p.ID, `{"name":"Everybody"}`, nil)
+	if r := w.call("DELETE", "/api/v1/teamviewerpolicies/"+p.ID, w.token, ""); r.StatusCode != 409 || json.Unmarshal(r.body, &refused) != nil ||
+		refused.Error != "assigned" || !strings.Contains(refused.Text, `"Everybody" is assigned to the device`) {
+		t.Errorf("a policy that is assigned: %d %s", r.StatusCode, r.body)
+	}
 	w.ok(204, "PUT", "/api/v1/managed/devices/d"+w.desk+"/policy/remove", "", nil)
+	w.ok(204, "PUT", "/api/v1/managed/devices/d"+w.desk+"/policy", `{"policy_id":"`+p.ID+`"}`, nil)
+	w.ok(204, "DELETE", "/api/v1/teamviewerpolicies/"+p.ID+"?unassign=true", "", nil)
+	for _, method := range []string{"GET", "DELETE"} {
+		if r := w.call(method, "/api/v1/teamviewerpolicies/"+p.ID, w.token, ""); r.StatusCode != 404 {
+			t.Errorf("%s of a deleted policy: %d %s", method, r.StatusCode, r.body)
+		}
+	}
 	var m object
 	w.ok(200, "POST", "/api/v1/modules", `{"name":"Kiosk","enabled":true,"days":7}`, &m)
 	if m["file"] == nil || m["enabled"] != true {
