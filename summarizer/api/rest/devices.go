@@ -9,7 +9,7 @@ import (
 )
 
 func (o *operations) ListDevices(ctx context.Context, r v1.ListDevicesRequestObject) (v1.ListDevicesResponseObject, error) {
-	list, next, err := from(ctx).co.Devices(ctx, company.DeviceFilter{Group: bare(val(r.Params.GroupId), "g"), Search: val(r.Params.Search), After: val(r.Params.PaginationToken), Limit: 1000})
+	list, next, err := from(ctx).co.Devices(ctx, company.DeviceFilter{Group: bare(val(r.Params.GroupId), "g"), Search: val(r.Params.Search), After: val(r.Params.PaginationToken), Reach: company.Reached(val(r.Params.Reach)), Limit: 1000})
 	out := v1.ListDevices200JSONResponse{Resources: []v1.Device{}, NextPaginationToken: next}
 	for _, d := range list {
 		out.Resources = append(out.Resources, device(d))
@@ -20,6 +20,9 @@ func (o *operations) ListDevices(ctx context.Context, r v1.ListDevicesRequestObj
 func device(d company.Device) v1.Device {
 	out := v1.Device{Id: d.ID, Name: d.Name, Hostname: d.Hostname, GroupId: d.GroupID, Group: d.Group, Pending: d.Waits, LastSeen: d.LastSeenAt,
 		EnrolledAt: d.EnrolledAt, AgentVersion: d.Version, RevokedAt: d.RevokedAt}
+	if r := d.Reach; r != nil {
+		out.Reach = v1.Reach{State: v1.ReachState(r.State), At: r.At, Window: r.Window, Dialog: r.Dialog, StartFile: r.StartFile, StartLine: r.StartLine}
+	}
 	if d.Policy != nil {
 		out.TeamviewerPolicyId, out.PolicyVersion = d.Policy.ID, d.Policy.Version
 	}

@@ -225,6 +225,72 @@ func (e NewUserRole) Valid() bool {
 	}
 }
 
+// Defines values for ReachState.
+const (
+	ReachStateLocked   ReachState = "locked"
+	ReachStateNoHelper ReachState = "no-helper"
+	ReachStateNoPrompt ReachState = "no-prompt"
+	ReachStateNobody   ReachState = "nobody"
+	ReachStateNotShown ReachState = "not-shown"
+	ReachStateReady    ReachState = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReachState enum.
+func (e ReachState) Valid() bool {
+	switch e {
+	case ReachStateLocked:
+		return true
+	case ReachStateNoHelper:
+		return true
+	case ReachStateNoPrompt:
+		return true
+	case ReachStateNobody:
+		return true
+	case ReachStateNotShown:
+		return true
+	case ReachStateReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Reached.
+const (
+	ReachedLocked      Reached = "locked"
+	ReachedNoHelper    Reached = "no-helper"
+	ReachedNoPrompt    Reached = "no-prompt"
+	ReachedNobody      Reached = "nobody"
+	ReachedNotShown    Reached = "not-shown"
+	ReachedReady       Reached = "ready"
+	ReachedUnknown     Reached = "unknown"
+	ReachedUnreachable Reached = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the Reached enum.
+func (e Reached) Valid() bool {
+	switch e {
+	case ReachedLocked:
+		return true
+	case ReachedNoHelper:
+		return true
+	case ReachedNoPrompt:
+		return true
+	case ReachedNobody:
+		return true
+	case ReachedNotShown:
+		return true
+	case ReachedReady:
+		return true
+	case ReachedUnknown:
+		return true
+	case ReachedUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserUpdateRole.
 const (
 	UserUpdateRoleAdministrator UserUpdateRole = "administrator"
@@ -516,9 +582,12 @@ type Device struct {
 	Name     string    `json:"name"`
 
 	// Pending Something was changed that it has not been given yet
-	Pending       bool      `json:"pending,omitempty,omitzero"`
-	PolicyVersion int64     `json:"policy_version,omitempty,omitzero"`
-	RevokedAt     time.Time `json:"revoked_at,omitempty,omitzero"`
+	Pending       bool  `json:"pending,omitempty,omitzero"`
+	PolicyVersion int64 `json:"policy_version,omitempty,omitzero"`
+
+	// Reach What the computer said last of whether somebody there could be asked. Left out where it has said nothing, and for computers that are not the company's
+	Reach     Reach     `json:"reach,omitempty,omitzero"`
+	RevokedAt time.Time `json:"revoked_at,omitempty,omitzero"`
 
 	// TeamviewerPolicyId The policy that it was last given
 	TeamviewerPolicyId string `json:"teamviewer_policy_id,omitempty,omitzero"`
@@ -805,6 +874,30 @@ type Published struct {
 	Version int64 `json:"version"`
 }
 
+// Reach What the computer said last of whether somebody there could be asked. Left out where it has said nothing, and for computers that are not the company's
+type Reach struct {
+	At time.Time `json:"at"`
+
+	// Dialog A native dialog is there
+	Dialog bool `json:"dialog"`
+
+	// StartFile Where start_line is to be added; left out where it is a command
+	StartFile string `json:"start_file,omitempty,omitzero"`
+
+	// StartLine What starts the missing aval-desktop
+	StartLine string     `json:"start_line,omitempty,omitzero"`
+	State     ReachState `json:"state"`
+
+	// Window The window of the question is installed
+	Window bool `json:"window"`
+}
+
+// ReachState defines model for Reach.State.
+type ReachState string
+
+// Reached unreachable: no-helper, no-prompt or not-shown
+type Reached string
+
 // Session As aval-summarizer export writes it
 type Session map[string]interface{}
 
@@ -1079,6 +1172,9 @@ type ListDevicesParams struct {
 
 	// Search A part of the name, or the id
 	Search *string `form:"search,omitempty" json:"search,omitempty"`
+
+	// Reach Only enrolled ones that said this last of whether somebody there could be asked
+	Reach *Reached `form:"reach,omitempty" json:"reach,omitempty"`
 }
 
 // CreateModuleParams defines parameters for CreateModule.
@@ -4396,6 +4492,18 @@ func NewListDevicesRequest(server string, params *ListDevicesParams) (*http.Requ
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Reach != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reach", *params.Reach, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -14728,6 +14836,19 @@ func (siw *ServerInterfaceWrapper) ListDevices(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "search"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "reach" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reach", r.URL.Query(), &params.Reach, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "reach"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reach", Err: err})
 		}
 		return
 	}
