@@ -109,6 +109,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a policy or by rights.
 	root.AddCommand(a.runCmd(), a.explainCmd(), a.settingsCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.consentCmd(), a.sentCmd(), a.purgeCmd(),
 		a.enrollCmd(), a.unenrollCmd(), a.signInCmd(), a.signOutCmd(), a.statusCmd(), a.stateCmd(), a.doctorCmd())
 	root.AddCommand(a.serviceCmds()...)
+	root.AddCommand(a.setupCmds()...)
 	command.Version(root, version)
 	command.Man(root, version, manual)
 	return root
