@@ -16,12 +16,6 @@ import (
 )
 
 const (
-	// scanEvery is how often the process list is read where the kernel does not
-	// announce programs. Only while something is recorded; programs that live
-	// shorter than that are missed.
-	scanEvery = 250 * time.Millisecond
-	// flushEvery is how often what was held back is looked through.
-	flushEvery = 10 * time.Second
 	// storm is how many programs in a beat are only counted, or nobody's business,
 	// for the reader to rest for pause before each look in the next one: a build
 	// starts thousands. A program of the session that begins and ends within the
@@ -36,22 +30,13 @@ const (
 type programWatch struct {
 	scanner
 	scope Scope
-	audit string // the login's audit session; empty: none
-	tree  *tree
-	rest  map[int]uint64 // processes that are not in scope, by start; of the scan
-	conn  *processConn   // nil: the list is scanned
-	ends  *statsConn     // nil: what was gone before it could be read has no name
-	names []taskEnd      // read, and not yet given to the tree
-	wake  *waker
-	// missed is told how many programs could not be told whole.
-	missed  func(n int)
-	flushed time.Time
-	// In the last beat: programs that began, and those of them that were looked at.
-	passed, looked int
 	audit string       // the login's audit session; empty: none
 	conn  *processConn // nil: the list is scanned
 	ends  *statsConn   // nil: what was gone before it could be read has no name
+	names []taskEnd    // read, and not yet given to the tree
 	wake  *waker
+	// In the last beat: programs that began, and those of them that were looked at.
+	passed, looked int
 	// strangers are programs that nothing of the session started; of those that
 	// are of its desktop all the same, guests tells. To read what belongs to
 	// another process may take as long as that one is busy, and what the session's

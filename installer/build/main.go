@@ -71,12 +71,9 @@ func main() {
 		fmt.Println(path)
 		return
 	}
-	err := build(ctx, *toml, *out, *only, *given)
+	err = build(ctx, *toml, *out, *only, *given)
 	if err == nil && packages.out != "" {
 		err = pack(ctx, *toml, *out, *given, packages)
-	err = build(ctx, *toml, *out, *only, *given)
-	if err == nil && *packages != "" {
-		err = pack(ctx, *toml, *out, *packages, *given)
 	}
 	if err == nil && *described {
 		err = release(ctx, *toml, *out, packages.out, *given, *releaseKey)
