@@ -116,7 +116,7 @@ func (s *server) engineOf(tx *store.Tx, c store.Company) (runner.Engine, error) 
 
 // newRunner is here so that serve names no engine itself.
 func (a *app) newRunner(s *server) *runner.Runner {
-	return runner.New(s.db, runner.Options{Log: a.log, Engine: s.engineOf, Workers: sessionsAtOnce})
+	return runner.New(s.db, runner.Options{Log: a.log, Engine: s.engineOf, Workers: sessionsAtOnce, Tracer: s.traces.Tracer()})
 }
 
 // checkModels asks each model about a session that never was, as the server would.

@@ -148,4 +148,3 @@ func TestEngineIsGuarded(t *testing.T) {
 		t.Errorf("asked %d times: %s", len(m.Asked()), page)
 	}
 }
-
