@@ -121,9 +121,11 @@ func (t *Tx) InsertDevice(d Device, keyID string, key ed25519.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO device_keys (device, key_id, public_key, added_at, revoked_at) VALUES ($1, $2, $3, $4, 0)`,
-		d.ID, keyID, []byte(key), ns(d.EnrolledAt))
-	return err
+	if _, err = t.exec(`INSERT INTO device_keys (device, key_id, public_key, added_at, revoked_at) VALUES ($1, $2, $3, $4, 0)`,
+		d.ID, keyID, []byte(key), ns(d.EnrolledAt)); err != nil || d.Code != "" {
+		return err // one session's key is looked for by nobody
+	}
+	return t.suffix(d.Company, d.ID, d.Search, d.EnrolledAt)
 }
 
 // Device returns one device of a company, revoked or not, or ErrNotFound.
