@@ -104,8 +104,8 @@ func TestRPM(t *testing.T) {
 
 // TestImage boots an image in which the package is already, and then does to it
 // what image.sh says: what an ordinary user of the computer, or a careless set-up,
-// could do to an installation. (To see it fail: let postinst copy the token file itself,
-// take PATH out of a script, or safe out of agent/policy/source.)
+// could do to an installation. (To see it fail: let postinst copy the token file itself
+// and leave the folder as it is, take PATH out of it, or the comparison out of preinst.)
 func TestImage(t *testing.T) {
 	needContainer(t)
 	deb := packagesOf(t, "aval_*.deb")[0]
