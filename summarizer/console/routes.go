@@ -27,12 +27,17 @@ func (c *Console) routes() []Route {
 	return slices.Concat(c.summaryRoutes(), []Route{
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
+		{Method: "GET", Pattern: "/codes/waiting", Needs: company.CodesWrite, serve: c.waitingNow},
+		{Method: "POST", Pattern: "/codes/waiting/{id}", Needs: company.CodesWrite, serve: c.takeOpening},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
 
 		{Method: "GET", Pattern: "/devices", Needs: company.DevicesRead, Menu: "console.devices", serve: c.devices},
 		{Method: "POST", Pattern: "/devices", Needs: company.DevicesWrite, serve: c.moveDevices},
 		{Method: "GET", Pattern: "/devices/groups", Needs: company.DevicesRead, serve: c.groups},
 		{Method: "POST", Pattern: "/devices/groups", Needs: company.DevicesWrite, serve: c.newGroup},
+		{Method: "GET", Pattern: "/devices/tokens", Needs: company.TokensWrite, serve: c.enrolment},
+		{Method: "POST", Pattern: "/devices/tokens", Needs: company.TokensWrite, serve: c.createEnrolment},
+		{Method: "POST", Pattern: "/devices/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeEnrolment},
 		{Method: "GET", Pattern: "/devices/{id}", Needs: company.DevicesRead, serve: c.device},
 		{Method: "POST", Pattern: "/devices/{id}/name", Needs: company.DevicesWrite, serve: c.nameDevice},
 		{Method: "POST", Pattern: "/devices/{id}/group", Needs: company.DevicesWrite, serve: c.groupDevice},
