@@ -8,7 +8,6 @@ import (
 
 	"aval/agent/consent"
 	"aval/assets"
-	"aval/summarizer/company"
 	"aval/summarizer/store"
 )
 
@@ -197,20 +196,4 @@ func (c *Console) creditChart(t *store.Tx, v visitor) (chart, error) {
 	}
 	return bars("credits", v.cat.T("console.chart.credits", nil), v.cat.N("console.chart.used", int(used), assets.Args{"days": creditsDays}),
 		v.cat.T("console.chart.credits.unit", nil), cols, 5), nil
-}
-
-// balance is what an administrator sees of the credits on every page.
-func (c *Console) balance(r *http.Request, v visitor) string {
-	if !v.may(company.CreditsWrite) {
-		return ""
-	}
-	var n int64
-	err := c.db.View(r.Context(), func(t *store.Tx) (err error) {
-		n, err = t.Balance(v.company.ID, c.o.Now())
-		return err
-	})
-	if err != nil {
-		return "" // the page itself says what is wrong, if it is
-	}
-	return v.cat.T("console.credits", assets.Args{"n": n})
 }

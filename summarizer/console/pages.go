@@ -176,11 +176,13 @@ func latest(a, b time.Time) time.Time {
 }
 
 // when writes a time in the console's zone.
-func (c *Console) when(cat *assets.Catalog, t time.Time) string {
+func (c *Console) when(cat *assets.Catalog, t time.Time) string { return whenIn(cat, t, c.o.Zone) }
+
+func whenIn(cat *assets.Catalog, t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return "–"
 	}
-	return t.In(c.o.Zone).Format(cat.T("console.time.layout", nil))
+	return t.In(zone).Format(cat.T("console.time.layout", nil))
 }
 
 // session shows one session beside the list.
