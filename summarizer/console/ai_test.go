@@ -42,7 +42,7 @@ func TestAI(t *testing.T) {
 		t.Fatal("no token")
 	}
 	for range 2 { // two clicks
-		step("/ai/orders", url.Values{"pack": {"ai-100"}, "token": {m[1]}}, http.StatusOK, "AI credits: 150", "Ordered.", "days)")
+		step("/ai/orders", url.Values{"pack": {"ai-100"}, "token": {m[1]}}, http.StatusOK, "AI credits: 150", "Ordered.", "days)", `<th scope="row">ai-100</th><td>100</td><td>100</td>`)
 	}
 	step("/ai/orders", url.Values{"pack": {"gold"}, "token": {"x"}}, http.StatusConflict, "no such pack")
 	_, page = b.get(s.url + "/ai")

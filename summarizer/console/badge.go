@@ -1,9 +1,11 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"aval/assets"
@@ -42,11 +44,20 @@ func (c *Console) badge(r *http.Request, v visitor) (b creditBadge) {
 		if err != nil {
 			return err
 		}
+		orders, err := t.CreditOrders(v.company.ID)
+		if err != nil {
+			return err
+		}
+		packs := map[string]string{}
+		for _, o := range orders {
+			packs[o.ID] = o.Pack
+		}
 		for _, l := range lots {
 			if left += l.Remaining; l.Remaining == 0 {
 				continue
 			}
-			name := l.Period
+			order, _, _ := strings.Cut(l.Period, "/")
+			name := cmp.Or(packs[order], l.Period)
 			if l.Kind == credit.Free {
 				name = v.cat.T("console.ai.lot.month", assets.Args{"month": l.Period})
 			}
