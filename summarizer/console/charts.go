@@ -146,11 +146,16 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 			}
 			part(v.cat.T("console.basis."+string(b), nil), n)
 		}
-		n, err := t.CountErased(v.company.ID, from, to)
-		if err != nil {
-			return err
+		for _, after := range []struct {
+			text  string
+			count func(string, time.Time, time.Time) (int64, error)
+		}{{"console.list.state.erased", t.CountErased}, {"console.chart.withdrawn", t.CountWithdrawn}, {"console.chart.objected", t.CountObjected}} {
+			n, err := after.count(v.company.ID, from, to)
+			if err != nil {
+				return err
+			}
+			part(v.cat.T(after.text, nil), n)
 		}
-		part(v.cat.T("console.list.state.erased", nil), n)
 		return nil
 	})
 	if err != nil {
