@@ -25,7 +25,7 @@ type Route struct {
 // routes is the whole table, the menu's entries in the menu's order. What is not
 // in it is not reachable.
 func (c *Console) routes() []Route {
-	return slices.Concat(c.summaryRoutes(), []Route{
+	return slices.Concat(c.summaryRoutes(), c.engineRoutes(), []Route{
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", In: InSessions, serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
 		{Method: "GET", Pattern: "/codes/waiting", Needs: company.CodesWrite, serve: c.waitingNow},
