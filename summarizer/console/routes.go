@@ -25,7 +25,7 @@ type Route struct {
 // routes is the whole table, the menu's entries in the menu's order. What is not
 // in it is not reachable.
 func (c *Console) routes() []Route {
-	return slices.Concat(c.summaryRoutes(), c.engineRoutes(), []Route{
+	return slices.Concat(c.summaryRoutes(), []Route{
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", In: InSessions, serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
 		{Method: "GET", Pattern: "/codes/waiting", Needs: company.CodesWrite, serve: c.waitingNow},
@@ -77,7 +77,7 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/insights/incoming", Needs: company.SettingsWrite, serve: c.setIncoming},
 		{Method: "POST", Pattern: "/insights/activate", Needs: company.SettingsWrite, serve: c.activate},
 		{Method: "POST", Pattern: "/insights/deactivate", Needs: company.SettingsWrite, serve: c.deactivate},
-	}, c.creditRoutes(), []Route{
+	}, c.creditRoutes(), c.engineRoutes(), []Route{
 		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", In: InSettings, serve: c.tokens},
 		{Method: "POST", Pattern: "/tokens", Needs: company.TokensWrite, serve: c.createToken},
 		{Method: "POST", Pattern: "/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeToken},
