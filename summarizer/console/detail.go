@@ -38,6 +38,7 @@ type detail struct {
 	Old      string // a sentence, where Version is not Current
 	Facts    []fact // who allowed it, when, what
 	Groups   []string
+	Readers  []fact // who has read it, for those who may know
 	Events   []eventRow
 	Count    string
 	Pages    []pageLink

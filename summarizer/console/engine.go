@@ -26,7 +26,7 @@ func (c *Console) engineRoutes() []Route {
 		return nil
 	}
 	return []Route{
-		{Method: "GET", Pattern: "/ai/engine", Needs: company.SettingsRead, serve: c.engine},
+		{Method: "GET", Pattern: "/ai/engine", Needs: company.SettingsRead, Menu: "engine.title", In: InAI, serve: c.engine},
 		{Method: "POST", Pattern: "/ai/engine", Needs: company.SettingsWrite, serve: c.setEngine},
 		{Method: "POST", Pattern: "/ai/engine/try", Needs: company.SettingsWrite, serve: c.tryEngine},
 	}

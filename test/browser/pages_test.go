@@ -63,6 +63,7 @@ var pages = []page{
 	{"engine", at("/ai/engine")},
 	{"session-model", func(s *site) string { return "/s/" + s.modelled }},
 	{"codes", at("/codes")},
+	{"enrolment", at("/devices/tokens")},
 	{"account", at("/account")},
 	{"users", at("/users")},
 	{"user", func(s *site) string { return "/users/" + s.person }},
@@ -217,6 +218,19 @@ func (s *site) people(ctx context.Context) error {
 		if i == 0 {
 			s.person = u.ID
 		}
+	}
+	if _, _, err := co.CreateEnrolToken(ctx, company.NewEnrolToken{Name: "Lojas, 2ª fase", Uses: 20_000}); err != nil {
+		return err
+	}
+	m, _, err := co.CreateModule(ctx, "Suporte às lojas", true, 30)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if err := s.db.Tx(ctx, func(tx *store.Tx) error { // long enough for all pictures
+		return tx.InsertOpening(store.Opening{ID: store.NewID(now), Company: co.ID(), Module: m.ID, Number: "482913", PublicKey: make([]byte, 32), CreatedAt: now.Add(time.Hour), ExpiresAt: now.Add(2 * time.Hour)})
+	}); err != nil {
+		return err
 	}
 	_, _, err = co.CreateAPIToken(ctx, company.NewAPIToken{Name: "Relatório noturno", Scopes: []company.Permission{company.SessionsRead, company.SummariesRead}})
 	return err

@@ -253,14 +253,26 @@ func (r *Runner) grant(ctx context.Context) error {
 	return err
 }
 
-// index writes what sessions of an older program's time are found by, some at a
+// index writes what sessions and computers of an older program are found by, some at a
 // time, so that a server that has just been replaced by a newer one answers.
 func (r *Runner) index(ctx context.Context) (worked bool, err error) {
-	err = r.db.View(ctx, func(t *store.Tx) (err error) { worked, err = t.AnyOld(); return err })
-	if err != nil || !worked {
+	var devices bool
+	err = r.db.View(ctx, func(t *store.Tx) (err error) {
+		if worked, err = t.AnyOld(); err == nil {
+			devices, err = t.AnyOldDevice()
+		}
+		return err
+	})
+	if err != nil || !worked && !devices {
 		return false, err
 	}
-	return true, r.db.Tx(ctx, func(t *store.Tx) error { _, err := t.IndexOld(indexAtOnce); return err })
+	return true, r.db.Tx(ctx, func(t *store.Tx) error {
+		n, err := t.IndexOld(indexAtOnce)
+		if err == nil && n == 0 {
+			_, err = t.IndexOldDevices(indexAtOnce)
+		}
+		return err
+	})
 }
 
 // claim leases the next job. One that cannot be paid for is set to wait at once,
