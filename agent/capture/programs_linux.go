@@ -15,6 +15,17 @@ import (
 	"aval/agent/session/watch"
 )
 
+const (
+	// storm is how many programs in a beat are only counted, or nobody's business,
+	// for the reader to rest for pause before each look in the next one: a build
+	// starts thousands. A program of the session that begins and ends within the
+	// first pause loses its arguments, as on a busy computer, and ends the resting.
+	storm = 20
+	pause = 4 * time.Millisecond
+	// beat is how late the end of a program is read at the latest.
+	beat = 100 * time.Millisecond
+)
+
 // programWatch is one capture of programs. All of it belongs to run's goroutine.
 type programWatch struct {
 	scanner
@@ -22,7 +33,10 @@ type programWatch struct {
 	audit string       // the login's audit session; empty: none
 	conn  *processConn // nil: the list is scanned
 	ends  *statsConn   // nil: what was gone before it could be read has no name
+	names []taskEnd    // read, and not yet given to the tree
 	wake  *waker
+	// In the last beat: programs that began, and those of them that were looked at.
+	passed, looked int
 	// strangers are programs that nothing of the session started; of those that
 	// are of its desktop all the same, guests tells. To read what belongs to
 	// another process may take as long as that one is busy, and what the session's
@@ -139,51 +153,75 @@ func (w *programWatch) announced(ctx context.Context) error {
 		defer cancel()
 		all.Go(func() { w.meet(ctx) })
 	}
-	fds := []int{w.conn.fd, w.wake.fd}
-	if w.ends != nil {
-		fds = append(fds, w.ends.fd)
-	}
-	for ctx.Err() == nil {
-		ready, err := poll(flushEvery, fds...)
+	// quiet: nothing happens on this computer. Then whatever is announced wakes the
+	// reader; otherwise the begin of a program, and what else there was is read with
+	// it, or a beat later.
+	for quiet, stormy, due := true, false, time.Now(); ctx.Err() == nil; {
+		fds, wait := []int{w.wake.fd, w.conn.bell, w.conn.fd}, flushEvery
+		switch {
+		case stormy:
+			fds, wait = fds[:1], pause
+		case !quiet && w.conn.owed > 0:
+			wait = beat
+		case !quiet:
+			fds, wait = fds[:2], beat
+		}
+		ready, err := poll(wait, fds...)
 		if err != nil {
 			return err
 		}
-		if ready[1] {
+		if ready&1 != 0 {
 			w.wake.slept()
 		}
 		w.greet()
-		for n := 0; ready[0] && ctx.Err() == nil; n++ {
-			events, err := w.conn.read()
-			if err == errLost {
-				w.scan() // what is still there of what was not announced
-				clear(w.rest)
-				w.missed(0)
-			} else if err != nil {
-				return err
-			}
-			if events == nil && err == nil {
-				break
-			}
-			for _, e := range events {
-				w.announce(e)
-			}
-			if n%64 == 63 && w.ends != nil {
-				w.named()
-			}
+		now := time.Now()
+		if ready == 0 && wait >= beat {
+			w.conn.owed = 0
 		}
-		if w.ends != nil {
-			w.named()
+		ended := 0
+		if quiet || !now.Before(due) {
+			ended = w.ended()
+			stormy = w.passed >= storm && w.passed >= 8*w.looked
+			w.passed, w.looked = 0, 0
+			due = now.Add(beat)
 		}
-		w.flush(time.Now())
+		passed := w.passed
+		n, err := w.hear(ctx)
+		if err != nil {
+			return err
+		}
+		w.named()
+		if w.passed == passed || w.looked > 0 { // it is over, or somebody does something beside it
+			stormy = false
+		}
+		quiet = ready == 0 && wait >= beat && n+ended == 0
+		w.flush(now)
 	}
 	return nil
 }
 
-func (w *programWatch) announce(e procEvent) {
+// hear takes what was announced, and tells how much it was.
+func (w *programWatch) hear(ctx context.Context) (all int, err error) {
+	err = w.conn.heard()
+	for n := atOnceMost; n == atOnceMost && err == nil && ctx.Err() == nil; all += n {
+		n, err = w.conn.read(w.announce)
+	}
+	if err == errLost {
+		w.conn.owed = 0
+		w.scan() // what is still there of what was not announced
+		clear(w.rest)
+		w.missed(0)
+		return all + 1, nil
+	}
+	return all, err
+}
+
+func (w *programWatch) announce(e procEvent, at time.Time) {
 	switch e.what {
 	case procFork:
 		w.tree.fork(e.pid, e.parent)
 	case procExec:
+		w.passed++
 		if w.scope.Display != "" && w.tree.procs[e.pid] == nil {
 			select {
 			case w.strangers <- e.pid:
@@ -191,27 +229,36 @@ func (w *programWatch) announce(e procEvent) {
 			}
 			return
 		}
-		w.exec(e.pid)
+		w.exec(e.pid, at)
 	case procExit:
 		code := int(e.code>>8) & 0xff
 		if sig := int(e.code) & 0x7f; sig != 0 {
 			code = 128 + sig
 		}
-		w.tree.exit(e.pid, code, time.Now())
+		w.tree.exit(e.pid, code, at)
 	}
 }
 
-// named takes the names of tasks that have ended.
-func (w *programWatch) named() {
-	for {
-		ends, err := w.ends.read()
-		if ends == nil && err != errLost {
-			return
-		}
-		for _, e := range ends {
-			w.tree.named(e.pid, e.name)
+// ended takes the names of tasks that have ended, and tells how many. They are
+// given to the tree by named, once it knows what these had begun.
+func (w *programWatch) ended() (all int) {
+	if w.ends == nil {
+		return 0
+	}
+	for n := atOnceMost; n == atOnceMost; all += n {
+		var err error
+		if n, err = w.ends.read(func(e taskEnd) { w.names = append(w.names, e) }); err == errLost {
+			n = atOnceMost
 		}
 	}
+	return all
+}
+
+func (w *programWatch) named() {
+	for _, e := range w.names {
+		w.tree.named(e.pid, e.name)
+	}
+	w.names = w.names[:0]
 }
 
 // processes lists what runs, the oldest first, so that parents come before
@@ -273,8 +320,11 @@ func look(pid int, env bool) (seen, bool) {
 	return s, true
 }
 
-func (w *programWatch) exec(pid int) {
-	w.tree.exec(pid, time.Now(), func() (seen, bool) { return look(pid, w.scope.Display != "") })
+func (w *programWatch) exec(pid int, at time.Time) {
+	w.tree.exec(pid, at, func() (seen, bool) {
+		w.looked++
+		return look(pid, w.scope.Display != "")
+	})
 }
 
 // meet looks at strangers: a program is of the desktop all the same if its own
@@ -304,7 +354,7 @@ func (w *programWatch) greet() {
 		case pid := <-w.guests:
 			if st, err := procStat(pid); err == nil && w.tree.procs[pid] == nil && w.inScope(pid, st) {
 				w.tree.outside(pid)
-				w.exec(pid)
+				w.exec(pid, time.Now())
 			}
 		default:
 			return

@@ -19,8 +19,8 @@ var errRunning = errors.New("already running on this display")
 
 // session is the desktop session that this process was started in.
 type session struct {
-	display string // X display; on Windows what stands for it
-	kind    string // x11, wayland or windows
+	display string // X display; on Windows and macOS what stands for it
+	kind    string // x11, wayland, windows or aqua
 	logind  string // session id of logind, or of Windows
 	locale  string
 	bus     string // address of the session bus (D-Bus), empty: there is none
