@@ -42,7 +42,7 @@ var settingKeys = []settingKey{
 	{"network", `SYSTEM\CurrentControlSet\Services\Tcpip6\Parameters\Interfaces`, nil, []string{"EnableDHCP", "NameServer"}},
 	{"time", `SYSTEM\CurrentControlSet\Control\TimeZoneInformation`, []string{"TimeZoneKeyName", "StandardName", "DynamicDaylightTimeDisabled"}, nil},
 	{"time", `SYSTEM\CurrentControlSet\Services\W32Time\Parameters`, []string{"NtpServer", "Type"}, nil},
-	{"printers", `SYSTEM\CurrentControlSet\Control\Print\Printers`, []string{"DefaultSpoolDirectory"}, []string{"Name", "Port", "Printer Driver", "Share Name", "Attributes"}},
+	{"printers", `SYSTEM\CurrentControlSet\Control\Print\Printers`, []string{"DefaultSpoolDirectory"}, []string{"Name", "Port", "Printer Driver", "Share Name"}},
 }
 
 const (
@@ -172,7 +172,9 @@ var (
 	netLocalGroupUsers = netapi32.NewProc("NetLocalGroupGetMembers")
 )
 
-const netAll = 0xFFFFFFFF // MAX_PREFERRED_LENGTH
+// netMost bounds one list, in bytes. A computer with more accounts is a domain's own:
+// there nobody's session is told from what all its administrators do.
+const netMost = 256 << 10
 
 // userInfo1 is USER_INFO_1 of lmaccess.h.
 type userInfo1 struct {
@@ -189,7 +191,10 @@ func accounts() (map[settingValue]string, error) {
 	out := map[settingValue]string{}
 	var buf *byte
 	var n, total, resume uint32
-	if err := windows.NetUserEnum(nil, 1, 0, &buf, netAll, &n, &total, &resume); err != nil {
+	if err := windows.NetUserEnum(nil, 1, 0, &buf, netMost, &n, &total, &resume); err != nil {
+		if buf != nil {
+			windows.NetApiBufferFree(buf)
+		}
 		return nil, fmt.Errorf("list accounts: %w", err)
 	}
 	for _, u := range unsafe.Slice((*userInfo1)(unsafe.Pointer(buf)), n) {
@@ -201,7 +206,7 @@ func accounts() (map[settingValue]string, error) {
 		return out, nil
 	}
 	names, n := netList(func(buf **byte, n, total *uint32, resume *uintptr) uintptr {
-		r, _, _ := netLocalGroupEnum.Call(0, 0, uintptr(unsafe.Pointer(buf)), netAll, uintptr(unsafe.Pointer(n)), uintptr(unsafe.Pointer(total)), uintptr(unsafe.Pointer(resume)))
+		r, _, _ := netLocalGroupEnum.Call(0, 0, uintptr(unsafe.Pointer(buf)), netMost, uintptr(unsafe.Pointer(n)), uintptr(unsafe.Pointer(total)), uintptr(unsafe.Pointer(resume)))
 		return r
 	})
 	if names == nil {
@@ -210,7 +215,7 @@ func accounts() (map[settingValue]string, error) {
 	defer windows.NetApiBufferFree(names)
 	for _, group := range unsafe.Slice((**uint16)(unsafe.Pointer(names)), n) { // LOCALGROUP_INFO_0
 		members, m := netList(func(buf **byte, n, total *uint32, resume *uintptr) uintptr {
-			r, _, _ := netLocalGroupUsers.Call(0, uintptr(unsafe.Pointer(group)), 0, uintptr(unsafe.Pointer(buf)), netAll, uintptr(unsafe.Pointer(n)), uintptr(unsafe.Pointer(total)), uintptr(unsafe.Pointer(resume)))
+			r, _, _ := netLocalGroupUsers.Call(0, uintptr(unsafe.Pointer(group)), 0, uintptr(unsafe.Pointer(buf)), netMost, uintptr(unsafe.Pointer(n)), uintptr(unsafe.Pointer(total)), uintptr(unsafe.Pointer(resume)))
 			return r
 		})
 		var sids []string

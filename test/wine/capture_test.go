@@ -153,7 +153,7 @@ func (m *machine) anyDesk(t *testing.T) {
 		wide = append(wide, byte(u), byte(u>>8))
 	}
 	write(list, string(wide))
-	m.sent(name, "file-transferred", "name", "driver für Ana.zip")
+	m.sent(name, "file-transferred", "name", "driver für Ana.zip", "direction", "to-computer")
 	write(trace, end)
 	m.sent(name, "session-ended")
 }

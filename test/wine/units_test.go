@@ -15,7 +15,7 @@ func TestUnits(t *testing.T) {
 	for _, c := range []struct{ dir, run string }{
 		{"agent/ipc", "Pipe|UserID"},
 		{"agent/prompt/native", "Dialog|List|Template"},
-		{"agent/session/watch", "LockState|ListedSession"},
+		{"agent/session/watch", "LockState|ListedSession|Windows"},
 		{"agent/policy/source", "Registry"},
 		{"agent/store", "OfAnotherComputer"},
 		{"agent/capture", "Windows"},

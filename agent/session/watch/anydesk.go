@@ -14,7 +14,7 @@ import (
 // ToolAnyDesk is the name of sessions that AnyDesk's trace tells of.
 const ToolAnyDesk = "anydesk"
 
-var anyDeskFacts = facts{hears: []string{"begin", "end", "name and number", "names of transferred files (Windows)"}, missing: "the desktop: every unlocked one is asked"}
+var anyDeskFacts = facts{hears: []string{"begin", "end", "name and number", "names of transferred files (Linux and macOS: the folder of those that leave)"}, missing: "the desktop: every unlocked one is asked"}
 
 // anyDesk reads AnyDesk's trace, whose times are UTC. Sources: the lines in
 // LOLRMM's yaml/anydesk.yaml, Velociraptor's Windows.Applications.AnyDesk and
@@ -75,6 +75,10 @@ func (a *anyDesk) line(path, text string, now time.Time) {
 			}
 			a.sink.Begin(Found{Tool: ToolAnyDesk, ID: s.id, Supporter: who, StartedAt: s.at})
 		}
+	case module == "app.prepare_task" && filepath.Base(path) != adServiceTrace: // beside that one is the list
+		if f := adPrepared.FindStringSubmatch(msg); f != nil {
+			a.transferred(f[1], "from-computer")
+		}
 	case (module == "app.backend_session" || module == "app.session") && adOver(msg):
 		a.over(process)
 	}
@@ -84,12 +88,17 @@ func (a *anyDesk) line(path, text string, now time.Time) {
 //
 //	Clipboard		2026-02-16, 20:31	start 	download	'driver.zip' (~0 B out of 4.20 MiB)
 //
-// (the sample in dissect.target's anydesk.py; the way is File Manager, too). Which
-// side calls what an upload no source says, so that the direction is left out.
-const adTransfers = "file_transfer_trace.txt"
+// (the sample in dissect.target's anydesk.py; the way is File Manager, too). It is this
+// computer's view: what comes to it is a download, what leaves it an upload
+// ("AnyDesk Forensics Cheat Sheet" of ChickenLoner, from tests with both).
+const (
+	adTransfers = "file_transfer_trace.txt"
+	// adServiceTrace is the trace of the service on Windows, in the same folder.
+	adServiceTrace = "ad_svc.trace"
+)
 
 // adFile is a line of it.
-var adFile = regexp.MustCompile(`^[^\t]{1,40}\t+\d{4}-\d\d-\d\d, \d\d:\d\d\tstart *\t *(?:upload|download) *\t *'(.{1,1000})' \(~[^()\t]*\)\s*$`)
+var adFile = regexp.MustCompile(`^[^\t]{1,40}\t+\d{4}-\d\d-\d\d, \d\d:\d\d\tstart *\t *(upload|download) *\t *'(.{1,1000})' \(~[^()\t]*\)\s*$`)
 
 // transfer takes a line of the list as the file has it. It names no session: with
 // several at once it is not told.
@@ -106,6 +115,20 @@ func (a *anyDesk) transfer(raw string) {
 	if m == nil {
 		return
 	}
+	direction := "to-computer"
+	if m[1] == "upload" {
+		direction = "from-computer"
+	}
+	a.transferred(m[2], direction)
+}
+
+// adPrepared is what the trace says of files that leave this computer: their folder
+// alone (the samples in the write-ups of Synacktiv and of ChickenLoner). Of what comes
+// it has no name at all.
+var adPrepared = regexp.MustCompile(`^Preparing files in '(.{1,1000})'\.?$`)
+
+// transferred tells of a file, or of a folder with several, in the one session there is.
+func (a *anyDesk) transferred(name, direction string) {
 	var in *adSession
 	for _, s := range a.open {
 		if !s.begun {
@@ -117,7 +140,7 @@ func (a *anyDesk) transfer(raw string) {
 		in = s
 	}
 	if in != nil {
-		a.sink.Event(ToolAnyDesk, in.id, event.FileTransferred, map[string]string{"name": m[1]})
+		a.sink.Event(ToolAnyDesk, in.id, event.FileTransferred, map[string]string{"name": name, "direction": direction})
 	}
 }
 

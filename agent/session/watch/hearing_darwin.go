@@ -1,4 +1,4 @@
 package watch
 
 // hearable are the tools whose logs are followed on this system.
-var hearable = []string{ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome}
+var hearable = []string{ToolMeshCentral, ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome}

@@ -2,5 +2,11 @@
 
 package watch
 
-// runningTools lists none: programs are not followed on this system.
-func runningTools() []Hearing { return nil }
+// runningTools lists the programs that run and are heard themselves.
+func runningTools() []Hearing {
+	var out []Hearing
+	for _, s := range Servers() {
+		out = append(out, here(s.Tool, at("", s.PID)))
+	}
+	return out
+}

@@ -1,4 +1,4 @@
 package watch
 
 // hearable are the tools whose logs and events are followed on this system.
-var hearable = []string{ToolRDP, ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome, ToolSplashtop, ToolScreenConnect}
+var hearable = []string{ToolMeshCentral, ToolRDP, ToolTeamViewer, ToolAnyDesk, ToolRustDesk, ToolChrome, ToolSplashtop, ToolScreenConnect}

@@ -145,7 +145,8 @@ var replays = []struct {
 	{ToolTeamViewer, "teamviewer.log", []string{
 		`begin teamviewer/126302903 "Example Support (1000000001)" 2024-02-16T14:16:47.499Z`, `end teamviewer/126302903 left`}},
 	{ToolAnyDesk, "anydesk.trace", []string{
-		`begin anydesk/100000001-20240216T202904.298 "Example Support (100000001)" 2024-02-16T20:29:04.298Z`, `end anydesk/100000001-20240216T202904.298 left`}},
+		`begin anydesk/100000001-20240216T202904.298 "Example Support (100000001)" 2024-02-16T20:29:04.298Z`,
+		`file-transferred anydesk/100000001-20240216T202904.298 direction=from-computer name=C:\example`, `end anydesk/100000001-20240216T202904.298 left`}},
 	{ToolRustDesk, "rustdesk.log", []string{
 		`begin rustdesk/1362-1735736648350 "192.0.2.7" 2025-01-01T13:04:08.350802Z`, `end rustdesk/1362-1735736648350 left`}},
 	{ToolChrome, "chrome.syslog", []string{
@@ -387,13 +388,19 @@ func TestLogsFollowed(t *testing.T) {
 					}
 				}
 				begin, _, _ := strings.Cut(r.want[0], " \"")
-				end := r.want[1]
+				meanwhile, end := r.want[1:len(r.want)-1], r.want[len(r.want)-1]
 				usersOwn := strings.NewReplacer(r.tool+"/", r.tool+"/u1000:")
 				half := text[:strings.LastIndex(text[:strings.Index(text, lastBefore[r.tool])], "\n")+1]
 				write(path, half)
 				want(begin)
+				for _, m := range meanwhile {
+					want(m)
+				}
 				write(users, half)
 				want(usersOwn.Replace(begin))
+				for _, m := range meanwhile {
+					want(usersOwn.Replace(m))
+				}
 				write(users, text[len(half):])
 				want(usersOwn.Replace(end))
 				if how == "rotated" {

@@ -15,7 +15,7 @@ func systemLogs() []LogFile {
 		}
 	}
 	if dir := os.Getenv("ProgramData"); dir != "" {
-		for _, name := range []string{"ad_svc.trace", adTransfers} {
+		for _, name := range []string{adServiceTrace, adTransfers} {
 			out = append(out, LogFile{Tool: ToolAnyDesk, Path: filepath.Join(dir, "AnyDesk", name)})
 			for _, p := range expand(filepath.Join(dir, "AnyDesk", "ad_*", name)) {
 				out = append(out, LogFile{Tool: ToolAnyDesk, Path: p})

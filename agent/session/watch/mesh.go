@@ -24,6 +24,17 @@ var meshFacts = facts{hears: []string{"begin", "end", "user", "desktop", "termin
 // (MeshCentral 1.1.55, agents/meshcore.js: obj.DAIPC).
 const meshSocket = "DAIPC"
 
+// meshPipe is the agent's pipe on Windows, by the number of its node as the registry
+// has it: base64 with @ and $ for + and / (MeshCentralAssistant, MeshAgent.cs; the
+// agent's own modules/_agentNodeId.js).
+func meshPipe(node string) (string, bool) {
+	raw, err := base64.StdEncoding.DecodeString(strings.NewReplacer("@", "+", "$", "/").Replace(node))
+	if err != nil || len(raw) < 16 || len(raw) > 64 {
+		return "", false
+	}
+	return `\\.\pipe\` + strings.ToUpper(hex.EncodeToString(raw)) + "-" + meshSocket, true
+}
+
 const (
 	// maxMeshFrame is the longest message that is taken from the agent, in bytes;
 	// the agent itself takes 8 KiB.

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -183,4 +184,22 @@ func FuzzMesh(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestMeshPipe: the pipe's name comes from what the installer keeps, and from nothing
+// that is of another form.
+func TestMeshPipe(t *testing.T) {
+	raw := bytes.Repeat([]byte{0xFB, 0xEF, 0xFF}, 16)
+	node := strings.NewReplacer("+", "@", "/", "$").Replace(base64.StdEncoding.EncodeToString(raw))
+	if !strings.ContainsAny(node, "@") || !strings.ContainsAny(node, "$") {
+		t.Fatal(node)
+	}
+	if p, ok := meshPipe(node); !ok || p != `\\.\pipe\`+strings.Repeat("FBEFFF", 16)+"-DAIPC" {
+		t.Errorf("%q, %v", p, ok)
+	}
+	for _, bad := range []string{"", "short", node[:8], node + node, `..\..\x`, node[:63] + "!"} {
+		if p, ok := meshPipe(bad); ok {
+			t.Errorf("%q: %q", bad, p)
+		}
+	}
 }

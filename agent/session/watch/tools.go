@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"os/user"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -81,7 +83,7 @@ func (t *Tools) look(ctx context.Context) {
 // after it has spoken with its server.
 func (t *Tools) lookMesh(ctx context.Context, s Server) {
 	t.near(s.PID)
-	if s.Socket = meshSocketOf(s.PID); s.Socket == "" { // what comes from here on is told
+	if s.Socket = meshSocketOf(s); s.Socket == "" { // what comes from here on is told
 		return
 	}
 	t.known[s.PID] = s.Start
@@ -155,4 +157,12 @@ func address(a netip.AddrPort) string {
 		return ""
 	}
 	return a.Addr().Unmap().String()
+}
+
+// userName is the account's name; empty if it has none.
+func userName(uid uint32) string {
+	if u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err == nil {
+		return u.Username
+	}
+	return ""
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -329,12 +328,4 @@ func (t *Tools) xrdp(ctx context.Context, daemon Server, c xrdpConn) {
 		}
 		return Closed
 	})
-}
-
-// userName is the account's name; empty if it has none.
-func userName(uid uint32) string {
-	if u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err == nil {
-		return u.Username
-	}
-	return ""
 }

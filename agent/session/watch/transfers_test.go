@@ -117,8 +117,21 @@ func TestTransfersOfOne(t *testing.T) {
 		}
 	}
 	a.line(adTransfers, adTransferLine("driver.zip"), later)
-	if len(s.lines) != 1 || s.lines[0] != "file-transferred anydesk/1 name=driver.zip" {
+	if len(s.lines) != 1 || s.lines[0] != "file-transferred anydesk/1 direction=to-computer name=driver.zip" {
 		t.Errorf("%q", s.lines)
+	}
+	a.line(adTransfers, strings.Replace(adTransferLine("list.csv"), wide("download"), wide("upload  "), 1), later)
+	if got := s.lines[len(s.lines)-1]; got != "file-transferred anydesk/1 direction=from-computer name=list.csv" {
+		t.Error(got)
+	}
+	// The trace of a user's program names the folder alone; beside the service's is the list.
+	const prepare = "   info 2026-02-16 20:33:01.001      front   6252    496                      app.prepare_task - Preparing files in '/home/ana/Downloads'."
+	n := len(s.lines)
+	a.line("/home/ana/.anydesk/anydesk.trace", prepare, later)
+	a.line("x/"+adServiceTrace, prepare, later)
+	a.line("/home/ana/.anydesk/anydesk.trace", strings.Replace(prepare, "'.", "", 1), later)
+	if got := s.lines[n:]; len(got) != 1 || got[0] != "file-transferred anydesk/1 direction=from-computer name=/home/ana/Downloads" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -8,7 +8,8 @@
 // cannot say whether it still goes on, it does not go on.
 //
 // Names, addresses and titles that come from a tool are hearsay and are never
-// parsed as anything else. Nothing here polls: it waits for the system's signals.
+// parsed as anything else. Nothing here polls: it waits for the system's signals; but
+// for MeshCentral's agent on Windows and macOS, which is looked for now and then.
 package watch
 
 import (
