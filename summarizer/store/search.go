@@ -504,24 +504,3 @@ func (t *Tx) values(company string, kind byte) (out []string, err error) {
 	}
 	return out, err
 }
-
-// CountSessions is how many sessions of a company began from one time (in) to
-// another (not in), the erased ones with them.
-func (t *Tx) CountSessions(company string, from, to time.Time) (n int64, err error) {
-	err = t.one(`SELECT COUNT(*) FROM streams WHERE company = $1 AND started_at >= $2 AND started_at < $3`, []any{company, ns(from), ns(to)}, &n)
-	return n, err
-}
-
-// CountBasis is how many of these sessions rest on a basis; erased ones count
-// for none. CountErased is how many were erased.
-func (t *Tx) CountBasis(company, basis string, from, to time.Time) (n int64, err error) {
-	err = t.one(`SELECT COUNT(*) FROM session_terms WHERE company = $1 AND term = $2 AND started_at >= $3 AND started_at < $4`,
-		[]any{company, []byte(term(basisIs, basis)), ns(from), ns(to)}, &n)
-	return n, err
-}
-
-// CountErased is how many of the sessions that began in this time were erased.
-func (t *Tx) CountErased(company string, from, to time.Time) (n int64, err error) {
-	err = t.one(`SELECT COUNT(*) FROM streams WHERE company = $1 AND erased_at > 0 AND started_at >= $2 AND started_at < $3`, []any{company, ns(from), ns(to)}, &n)
-	return n, err
-}
