@@ -71,6 +71,8 @@ func (c *conn) handle(f *wire.Frame) error {
 		return c.onSummaryAck(b.SummaryAck)
 	case *wire.Frame_RequestAck:
 		return c.onRequestAck(b.RequestAck.GetId())
+	case *wire.Frame_Reach:
+		return c.onReach(b.Reach)
 	}
 	c.refuse(CodeProtocol)
 	return errGone

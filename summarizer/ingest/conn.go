@@ -44,6 +44,7 @@ type conn struct {
 	code    *store.SessionCode // what certified the key, where it is one session's; nil: a computer
 	account bool               // somebody there is signed in to an account: no computer of the company's
 	grants  map[string]*grant
+	reach   store.Reach // what the device said last on this connection, without its time
 
 	frame context.Context // of the frame that is being handled, with its span; nil: none is
 
@@ -263,7 +264,7 @@ func (c *conn) greet() bool {
 	c.co, c.company, c.device, c.skew = co, h.GetCompany(), h.GetDevice(), skew
 	c.extend()
 	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{ClockUnixNano: now.UnixNano(),
-		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents}}}) == nil &&
+		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents, Reach: c.reaches()}}}) == nil &&
 		(c.code != nil || c.send(optionsFrame(options)) == nil)
 }
 

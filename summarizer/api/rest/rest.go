@@ -429,6 +429,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var wrong *company.Wrong
 	switch {
 	case errors.As(err, &p):
+	case errors.Is(err, company.ErrAssigned):
+		p = problem{http.StatusConflict, "assigned", "It is still assigned: take it away there first, or say unassign=true."}
+		if errors.As(err, &wrong) {
+			p.sentence = sentence(wrong.Error())
+		}
 	case errors.As(err, &said):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(said.Error())}
 	case errors.As(err, &wrong):
