@@ -25,17 +25,25 @@ const CountedErased = "erased"
 // the same words.
 const countsAs = `CASE WHEN erased_at > 0 THEN 'erased' ELSE basis END`
 
+// dayOf is the day that a time is in; -1: none of them.
+func dayOf(days []time.Time, at time.Time) int {
+	day, exact := slices.BinarySearchFunc(days, at, time.Time.Compare)
+	if !exact {
+		day--
+	}
+	if day >= len(days)-1 {
+		return -1
+	}
+	return day
+}
+
 // CountDays counts the sessions of a company that began in each of the days, which
 // are given by their beginnings and the end of the last one, and all of them by
 // what they are counted as. Days begin at a quarter of an hour.
 func (t *Tx) CountDays(company string, days []time.Time) (each []int64, as map[string]int64, err error) {
 	each, as = make([]int64, len(days)-1), map[string]int64{}
 	add := func(at time.Time, what string, n int64) {
-		day, exact := slices.BinarySearchFunc(days, at, time.Time.Compare)
-		if !exact {
-			day--
-		}
-		if day >= 0 && day < len(each) && what != "" {
+		if day := dayOf(days, at); day >= 0 && what != "" {
 			each[day] += n
 			as[what] += n
 		}

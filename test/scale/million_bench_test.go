@@ -74,9 +74,6 @@ func many(b *testing.B, raw *sql.DB, postgres bool, n int) {
 			b.Fatalf("%s: %v", s[:min(len(s), 150)], err)
 		}
 	}
-	if _, err := raw.Exec(`ANALYZE`); err != nil {
-		b.Fatal(err)
-	}
 }
 
 // BenchmarkMillion is how long the list, a page far down, a search (a rare word, a
@@ -120,7 +117,6 @@ func BenchmarkMillion(b *testing.B) {
 			}
 			n := sessions()
 			many(b, raw, engine == "postgres", n)
-			_ = raw.Close()
 			for left := 1; left > 0; { // what the server's runner does after an upgrade
 				if err := db.Tx(context.Background(), func(tx *store.Tx) error {
 					n, err := tx.IndexOldDevices(1000)
@@ -133,6 +129,12 @@ func BenchmarkMillion(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			if engine == "postgres" { // what it does by itself, soon; the embedded one never
+				if _, err := raw.Exec(`VACUUM ANALYZE`); err != nil {
+					b.Fatal(err)
+				}
+			}
+			_ = raw.Close()
 
 			var down store.Cursor // after half of them
 			if err := db.View(context.Background(), func(tx *store.Tx) error {
@@ -183,16 +185,18 @@ func BenchmarkMillion(b *testing.B) {
 	}
 }
 
-// day is a day of the charts.
-const day = 24 * time.Hour
+// days are the last n days and the end of today.
+func days(n int) (out []time.Time) {
+	const day = 24 * time.Hour
+	for i := range n + 1 {
+		out = append(out, time.Now().Truncate(day).Add(time.Duration(i-n+1)*day))
+	}
+	return out
+}
 
 // charts asks for what the overview shows of thirty days.
 func charts(tx *store.Tx, company string) error {
-	days := make([]time.Time, 31)
-	for i := range days {
-		days[i] = time.Now().Truncate(day).Add(time.Duration(i-29) * day)
-	}
-	each, as, err := tx.CountDays(company, days)
+	each, as, err := tx.CountDays(company, days(30))
 	var all int64
 	for _, n := range each {
 		all += n
@@ -205,9 +209,9 @@ func charts(tx *store.Tx, company string) error {
 
 // credits asks for what the chart of credits shows of sixty days.
 func credits(tx *store.Tx, company string) error {
-	end, all := time.Now(), int64(0)
-	for i := range 60 {
-		used, err := tx.UsedFrom(company, end.Add(-time.Duration(i+1)*day), end.Add(-time.Duration(i)*day))
+	var all int64
+	for d := days(60); len(d) > 1; d = d[1:] {
+		used, err := tx.UsedFrom(company, d[0], d[1])
 		if err != nil {
 			return err
 		}
