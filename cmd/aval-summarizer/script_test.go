@@ -233,45 +233,6 @@ func tamper(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// slowclients: fifty clients that never finish their request's head are cut off
-// after ReadHeaderTimeout, and meanwhile others are answered. Planted: without
-// that time-out none was cut off.
-func slowClients(ts *testscript.TestScript, _ bool, _ []string) {
-	const clients = 50
-	ended := make(chan error, clients)
-	for range clients {
-		conn, err := tls.Dial("tcp", ts.Getenv("ADDR"), &tls.Config{InsecureSkipVerify: true}) // who the server is, is not what is tested here
-		ts.Check(err)
-		defer conn.Close()
-		_, err = io.WriteString(conn, "GET /sign-in HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
-		ts.Check(err)
-		go func() {
-			_ = conn.SetReadDeadline(time.Now().Add(50 * time.Second))
-			for {
-				_, err := conn.Read(make([]byte, 512))
-				if err != nil {
-					ended <- err
-					return
-				}
-			}
-		}()
-	}
-	c := client()
-	for range 20 {
-		res, err := c.Get("https://" + ts.Getenv("ADDR") + "/sign-in")
-		ts.Check(err)
-		_ = res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			ts.Fatalf("meanwhile: %s", res.Status)
-		}
-	}
-	for range clients {
-		if err := <-ended; errors.Is(err, os.ErrDeadlineExceeded) {
-			ts.Fatalf("a client that sends nothing more is waited for")
-		}
-	}
-}
-
 // term: tells the programs in the background to stop, as a service manager does.
 func term(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, c := range ts.BackgroundCmds() {

@@ -117,15 +117,14 @@ type overviewPage struct {
 func (c *Console) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 	p := overviewPage{frame: c.frameOf(r, v, v.cat.T("console.overview", nil))}
 	days := c.days(daysShown)
-	from, to := days[0], days[len(days)-1]
 	err := c.db.View(r.Context(), func(t *store.Tx) error {
 		var cols []column
 		var total int64
-		for i := range daysShown {
-			n, err := t.CountSessions(v.company.ID, days[i], days[i+1])
-			if err != nil {
-				return err
-			}
+		each, as, err := t.CountDays(v.company.ID, days)
+		if err != nil {
+			return err
+		}
+		for i, n := range each {
 			total += n
 			cols = append(cols, column{days[i].Format(v.cat.T("console.chart.day", nil)), n})
 		}
@@ -140,17 +139,14 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 			p.Outcomes = append(p.Outcomes, s)
 		}
 		for _, b := range []consent.Basis{consent.BasisConsent, consent.BasisStandingSetting, consent.BasisPolicy, consent.BasisEnforcedPolicy} {
-			n, err := t.CountBasis(v.company.ID, string(b), from, to)
-			if err != nil {
-				return err
-			}
-			part(v.cat.T("console.basis."+string(b), nil), n)
+			part(v.cat.T("console.basis."+string(b), nil), as[string(b)])
 		}
+		part(v.cat.T("console.list.state.erased", nil), as[store.CountedErased])
 		for _, after := range []struct {
 			text  string
 			count func(string, time.Time, time.Time) (int64, error)
-		}{{"console.list.state.erased", t.CountErased}, {"console.chart.withdrawn", t.CountWithdrawn}, {"console.chart.objected", t.CountObjected}} {
-			n, err := after.count(v.company.ID, from, to)
+		}{{"console.chart.withdrawn", t.CountWithdrawn}, {"console.chart.objected", t.CountObjected}} {
+			n, err := after.count(v.company.ID, days[0], days[len(days)-1])
 			if err != nil {
 				return err
 			}

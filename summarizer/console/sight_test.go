@@ -15,7 +15,7 @@ import (
 // TestSightOfChoices: who sees only their own sessions learns neither tools nor
 // labels of others from the lists of choices, nor how many there are: by the
 // charts, the outcomes, or what waits for credits. To see it fail, leave the sight
-// out of store.values, count, CountBasis or JobsWaiting.
+// out of store.values, count, CountDays or JobsWaiting.
 func TestSightOfChoices(t *testing.T) {
 	s := start(t)
 	u, err := s.co.As(company.Command).CreateUser(t.Context(), company.NewUser{Name: "Ana", Login: "ana", Role: company.Supporter})

@@ -74,9 +74,6 @@ func many(b *testing.B, raw *sql.DB, postgres bool, n int) {
 			b.Fatalf("%s: %v", s[:min(len(s), 150)], err)
 		}
 	}
-	if _, err := raw.Exec(`ANALYZE`); err != nil {
-		b.Fatal(err)
-	}
 }
 
 // BenchmarkMillion is how long the list, a page far down, a search (a rare word, a
@@ -120,12 +117,24 @@ func BenchmarkMillion(b *testing.B) {
 			}
 			n := sessions()
 			many(b, raw, engine == "postgres", n)
-			_ = raw.Close()
 			for left := 1; left > 0; { // what the server's runner does after an upgrade
-				if err := db.Tx(context.Background(), func(tx *store.Tx) (err error) { left, err = tx.IndexOldDevices(1000); return err }); err != nil {
+				if err := db.Tx(context.Background(), func(tx *store.Tx) error {
+					n, err := tx.IndexOldDevices(1000)
+					if err == nil {
+						left, err = tx.CountNew(10_000)
+					}
+					left += n
+					return err
+				}); err != nil {
 					b.Fatal(err)
 				}
 			}
+			if engine == "postgres" { // what it does by itself, soon; the embedded one never
+				if _, err := raw.Exec(`VACUUM ANALYZE`); err != nil {
+					b.Fatal(err)
+				}
+			}
+			_ = raw.Close()
 
 			var down store.Cursor // after half of them
 			if err := db.View(context.Background(), func(tx *store.Tx) error {
@@ -176,39 +185,33 @@ func BenchmarkMillion(b *testing.B) {
 	}
 }
 
-// day is a day of the charts.
-const day = 24 * time.Hour
+// days are the last n days and the end of today.
+func days(n int) (out []time.Time) {
+	const day = 24 * time.Hour
+	for i := range n + 1 {
+		out = append(out, time.Now().Truncate(day).Add(time.Duration(i-n+1)*day))
+	}
+	return out
+}
 
 // charts asks for what the overview shows of thirty days.
 func charts(tx *store.Tx, company string) error {
-	end := time.Now()
-	var all, based int64
-	for i := range 30 {
-		n, err := tx.CountSessions(company, end.Add(-time.Duration(i+1)*day), end.Add(-time.Duration(i)*day))
-		if err != nil {
-			return err
-		}
+	each, as, err := tx.CountDays(company, days(30))
+	var all int64
+	for _, n := range each {
 		all += n
 	}
-	for _, basis := range []string{"consent", "standing-setting", "policy", "enforced-policy"} {
-		n, err := tx.CountBasis(company, basis, end.Add(-30*day), end)
-		if err != nil {
-			return err
-		}
-		based += n
-	}
-	erased, err := tx.CountErased(company, end.Add(-30*day), end)
-	if err == nil && (all == 0 || based != all || erased != 0) {
-		err = fmt.Errorf("%d sessions, %d with a basis, %d erased", all, based, erased)
+	if err == nil && (all == 0 || as["consent"] != all) {
+		err = fmt.Errorf("%d sessions, %v", all, as)
 	}
 	return err
 }
 
 // credits asks for what the chart of credits shows of sixty days.
 func credits(tx *store.Tx, company string) error {
-	end, all := time.Now(), int64(0)
-	for i := range 60 {
-		used, err := tx.UsedFrom(company, end.Add(-time.Duration(i+1)*day), end.Add(-time.Duration(i)*day))
+	var all int64
+	for d := days(60); len(d) > 1; d = d[1:] {
+		used, err := tx.UsedFrom(company, d[0], d[1])
 		if err != nil {
 			return err
 		}

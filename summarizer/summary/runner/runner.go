@@ -45,6 +45,8 @@ const (
 
 	// indexAtOnce is how many sessions of an older program one step indexes.
 	indexAtOnce = 50
+	// countAtOnce is how many sessions one step counts for the charts.
+	countAtOnce = 500
 
 	firstBackoff = 5 * time.Second
 	maxBackoff   = time.Hour
@@ -253,26 +255,34 @@ func (r *Runner) grant(ctx context.Context) error {
 	return err
 }
 
-// index writes what sessions and computers of an older program are found by, some at a
-// time, so that a server that has just been replaced by a newer one answers.
+// index writes what sessions and computers of an older program are found by, and
+// counts sessions for the charts: some at a time, so that a server that has just been
+// replaced by a newer one answers.
 func (r *Runner) index(ctx context.Context) (worked bool, err error) {
-	var devices bool
+	var sessions, devices, counts bool
 	err = r.db.View(ctx, func(t *store.Tx) (err error) {
-		if worked, err = t.AnyOld(); err == nil {
+		if sessions, err = t.AnyOld(); err == nil {
 			devices, err = t.AnyOldDevice()
 		}
-		return err
-	})
-	if err != nil || !worked && !devices {
-		return false, err
-	}
-	return true, r.db.Tx(ctx, func(t *store.Tx) error {
-		n, err := t.IndexOld(indexAtOnce)
-		if err == nil && n == 0 {
-			_, err = t.IndexOldDevices(indexAtOnce)
+		if err == nil {
+			counts, err = t.AnyUncounted()
 		}
 		return err
 	})
+	for _, w := range []struct {
+		due  bool
+		work func(*store.Tx) (int, error)
+	}{
+		{sessions, func(t *store.Tx) (int, error) { return t.IndexOld(indexAtOnce) }},
+		{devices, func(t *store.Tx) (int, error) { return t.IndexOldDevices(indexAtOnce) }},
+		{counts, func(t *store.Tx) (int, error) { return t.CountNew(countAtOnce) }},
+	} {
+		if err == nil && w.due {
+			worked = true
+			err = r.db.Tx(ctx, func(t *store.Tx) error { _, err := w.work(t); return err })
+		}
+	}
+	return worked, err
 }
 
 // claim leases the next job. One that cannot be paid for is set to wait at once,
