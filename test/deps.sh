@@ -78,6 +78,11 @@ e2e)
 	want rpm2cpio cmd rpm2cpio
 	want rpmlint cmd rpmlint
 	want cpio cmd cpio
+	want libarchive-tools cmd bsdtar
+	want 7zip cmd 7zz
+	want file cmd file
+	want libplist-utils cmd plistutil
+	want shellcheck cmd shellcheck
 	want desktop-file-utils cmd desktop-file-validate
 	want appstream cmd appstreamcli
 	want mandoc cmd mandoc
@@ -139,7 +144,7 @@ axe() {
 }
 # Judges from npm, into the user's cache: the library of Standard Webhooks for
 # JavaScript (MIT), which verifies what a webhook is sent, and jsforce (MIT), a
-# client of Salesforce's.
+# client of Salesforce's; lsbom (ISC), which reads the bills of materials of macOS.
 judge() { # judge PACKAGE VERSION
 	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/$1-$2
 	[ -e "$dir/node_modules/$1/package.json" ] && return 0
@@ -172,6 +177,7 @@ judges() {
 	axe
 	judge standardwebhooks 1.1.1
 	judge jsforce 3.10.26
+	judge lsbom 1.0.1
 	issuer
 }
 after=:

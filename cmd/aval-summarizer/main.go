@@ -99,7 +99,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 	}
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.serveCmd(), a.exportCmd(), a.companyCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.integrationCmd(), a.deviceCmd(), a.userCmd(), a.providerCmd(), a.tokenCmd(), a.creditsCmd(), a.auditCmd(), a.verifyCmd(),
-		a.backupCmd(), a.restoreCmd(), a.doctorCmd(), a.versionCmd())
+		a.backupCmd(), a.restoreCmd(), a.migrateCmd(), a.doctorCmd(), a.versionCmd())
 	command.Version(root, version)
 	command.Man(root, version, manual)
 	return root

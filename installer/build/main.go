@@ -43,23 +43,35 @@ func main() {
 	releaseKey := flag.String("release-key", "", "with -release: Ed25519 key that signs the sums, PEM")
 	win := msiOptions{}
 	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows; nothing else is made then")
-	flag.StringVar(&win.programs, "programs", "", "with -msi: folder with the programs for Windows, instead of building them")
+	flag.StringVar(&win.programs, "programs", "", "with -msi or -macos: folder with the programs for that system, instead of building them")
 	flag.BoolVar(&win.wine, "wine", false, "with -msi: a package for tests under Wine, not for computers")
 	flag.StringVar(&win.cert, "cert", "", "with -msi: certificate that signs, PEM")
 	flag.StringVar(&win.key, "key", "", "with -msi: its key, PEM")
+	apple := macOptions{}
+	flag.StringVar(&apple.out, "macos", "", "folder for the package for macOS; nothing else is made then")
+	flag.StringVar(&apple.team, "team", "", "with -macos: team of the certificate that signs the programs, for the profile of rights")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if win.toml, win.version = *toml, *given; win.out != "" {
-		path, err := msi(ctx, win)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "build:", err)
-			os.Exit(1)
-		}
+	win.toml, win.version = *toml, *given
+	apple.toml, apple.version, apple.programs = *toml, *given, win.programs
+	var path string
+	var err error
+	switch {
+	case win.out != "":
+		path, err = msi(ctx, win)
+	case apple.out != "":
+		path, err = mac(ctx, apple)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "build:", err)
+		os.Exit(1)
+	}
+	if path != "" {
 		fmt.Println(path)
 		return
 	}
-	err := build(ctx, *toml, *out, *only, *given)
+	err = build(ctx, *toml, *out, *only, *given)
 	if err == nil && packages.out != "" {
 		err = pack(ctx, *toml, *out, *given, packages)
 	}
