@@ -38,7 +38,7 @@ var made = sync.OnceValue(func() error {
 			return err
 		}
 		defer os.RemoveAll(bin)
-		args := append([]string{"run", "-trimpath", "-tags", "x11,migrated_fynedo", "./installer/build",
+		args := append([]string{"run", "-trimpath", "-tags", "x11,migrated_fynedo,no_emoji", "./installer/build",
 			"-quick", "-out", bin, "-packages", filepath.Join(folder, step.to)}, step.args...)
 		cmd := exec.Command("go", args...)
 		cmd.Dir = "../.."
