@@ -2,8 +2,8 @@
 # tests and demo. Works on a fresh Debian 12 or Ubuntu with Go, git and make:
 # what else is missing is named and installed first (test/deps.sh).
 
-FLAGS   := -trimpath -tags x11,migrated_fynedo
-E2E     := -trimpath -tags x11,migrated_fynedo,e2e
+FLAGS   := -trimpath -tags x11,migrated_fynedo,no_emoji
+E2E     := -trimpath -tags x11,migrated_fynedo,no_emoji,e2e
 TESTS   ?= ./...
 OUT     := out
 
@@ -71,7 +71,7 @@ lint: ## gofmt, go vet (also for Windows and macOS), staticcheck
 	CGO_ENABLED=0 GOOS=windows go vet -tags ci ./installer/... ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/...
 	CGO_ENABLED=0 GOOS=windows go vet -tags ci,wine ./agent/... ./cmd/aval
 	CGO_ENABLED=0 GOOS=darwin go vet -tags ci ./installer/... ./agent/... ./assets/... ./summarizer/... ./ui/... ./cmd/aval ./cmd/aval-desktop ./cmd/aval-summarizer
-	go tool staticcheck -tags x11,migrated_fynedo,e2e ./...
+	go tool staticcheck -tags x11,migrated_fynedo,no_emoji,e2e ./...
 
 screenshots: deps-test build ## pictures: windows in pt-BR, en, de and ja into out/screens, those of the README into assets
 	@go run $(FLAGS) ./test/screens -bin bin -out $(OUT)/screens

@@ -15,7 +15,7 @@ import (
 )
 
 // MacFlags are given to every go build for macOS.
-var MacFlags = []string{"-trimpath", "-tags", "migrated_fynedo"}
+var MacFlags = []string{"-trimpath", "-tags", "migrated_fynedo,no_emoji"}
 
 // forMac are the programs that need no Mac to be built. aval-ui needs Apple's
 // libraries: installer/macos/build-ui.sh builds it on one.

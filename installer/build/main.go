@@ -21,8 +21,9 @@ import (
 
 // Flags are given to every go build and go test: no paths of the building
 // machine, X11 only (a window under Wayland can be neither placed nor kept on
-// top), and Fyne's threads as its second migration has them.
-var Flags = []string{"-trimpath", "-tags", "x11,migrated_fynedo"}
+// top), Fyne's threads as its second migration has them, and no font of emoji,
+// which was a quarter of the package: the system's own are drawn.
+var Flags = []string{"-trimpath", "-tags", "x11,migrated_fynedo,no_emoji"}
 
 // programs lists what is built, and whether it needs a C compiler.
 var programs = []struct {

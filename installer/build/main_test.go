@@ -59,6 +59,7 @@ func TestLinuxFiles(t *testing.T) {
 		"aval-desktop.service": "ExecStart=/usr/bin/aval-desktop",
 		"aval.Aval.desktop":    "Exec=/usr/bin/aval-ui",
 		"pam-sshd":             "session optional pam_exec.so quiet /usr/bin/aval session pam-hook",
+		"pam-config":           "Default: no",
 	} {
 		raw, err := os.ReadFile(filepath.Join("..", "linux", file))
 		if err != nil {

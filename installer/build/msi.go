@@ -18,7 +18,7 @@ import (
 
 // WindowsFlags are given to every go build for Windows. One set for packages and
 // tests: the windows alone take minutes to compile.
-var WindowsFlags = []string{"-trimpath", "-tags", "migrated_fynedo"}
+var WindowsFlags = []string{"-trimpath", "-tags", "migrated_fynedo,no_emoji"}
 
 // forWindows are the programs of the package for Windows; what has windows has no
 // console.

@@ -180,9 +180,9 @@ func (s *stage) agentOf(ctx context.Context, glibc string) (bundle, error) {
 		// What the window needs beside libc is recommended only: on a server, or
 		// without OpenGL, questions come as a dialog.
 		deb: needs{pre: []string{"passwd"}, depends: []string{"libc6 (>= " + glibc + ")", "init-system-helpers (>= 1.51)"},
-			recommends: []string{"libgl1", "libx11-6", "libxcursor1", "libxrandr2", "libxinerama1", "libxi6", "libxxf86vm1", "zenity | kdialog"}},
+			recommends: []string{"libgl1", "libx11-6", "libxcursor1", "libxrandr2", "libxinerama1", "libxi6", "libxxf86vm1", "zenity | kdialog", "fonts-noto-color-emoji"}},
 		rpm: needs{depends: []string{"libc.so.6(GLIBC_" + glibc + ")(64bit)", "shadow-utils", "systemd"},
-			recommends: []string{"libglvnd-glx", "libX11", "libXcursor", "libXrandr", "libXinerama", "libXi", "libXxf86vm", "zenity"}},
+			recommends: []string{"libglvnd-glx", "libX11", "libXcursor", "libXrandr", "libXinerama", "libXi", "libXxf86vm", "zenity", "google-noto-color-emoji-fonts"}},
 		lintian: []string{
 			"# Go links its programs statically; they hold no C library.",
 			"statically-linked-binary [usr/bin/aval]", "statically-linked-binary [usr/bin/aval-desktop]",
@@ -207,6 +207,7 @@ func (s *stage) agentOf(ctx context.Context, glibc string) (bundle, error) {
 		{to: "/usr/lib/sysusers.d/aval.conf", from: "installer/linux/aval.sysusers"},
 		{to: "/usr/lib/tmpfiles.d/aval.conf", from: "installer/linux/aval.tmpfiles"},
 		{to: "/usr/share/aval/pam-sshd", from: "installer/linux/pam-sshd"},
+		{to: "/usr/share/pam-configs/aval", from: "installer/linux/pam-config", only: "deb"},
 		{to: "/usr/share/applications/aval.Aval.desktop", from: "installer/linux/aval.Aval.desktop"},
 		{to: "/usr/share/metainfo/aval.Aval.metainfo.xml", from: "installer/linux/aval.Aval.metainfo.xml"},
 		{to: "/usr/share/icons/hicolor/scalable/apps/aval.Aval.svg", from: "assets/brand/icon.svg"},

@@ -14,7 +14,7 @@ dir=$1 version=$2
 export CGO_ENABLED=1 GOOS=darwin MACOSX_DEPLOYMENT_TARGET=12.0
 for arch in amd64 arm64; do
 	case $arch in amd64) apple=x86_64 ;; *) apple=arm64 ;; esac
-	GOARCH=$arch CC="clang -arch $apple" go build -trimpath -tags migrated_fynedo \
+	GOARCH=$arch CC="clang -arch $apple" go build -trimpath -tags migrated_fynedo,no_emoji \
 		-ldflags "-s -w -X main.version=$version" -o "$dir/aval-ui-$arch" ./cmd/aval-ui
 done
 lipo -create -output "$dir/aval-ui" "$dir/aval-ui-amd64" "$dir/aval-ui-arm64"

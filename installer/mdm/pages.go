@@ -59,6 +59,7 @@ var places = map[string][]Place{
 		{policy.Recommended, "a dictionary in them: values that count until the person chooses"},
 		{"/etc/aval/policies/managed/*.json", "enforced values as files; `recommended` beside it likewise"},
 		{"/etc/aval/enroll.d/*.json", "token files; each is removed once it has been used"},
+		{"/opt/aval", "the programs; `bin/aval status --json` and `bin/aval doctor --json` say how they are, `uninstall` takes them away"},
 	},
 }
 

@@ -243,7 +243,7 @@ func root(t testing.TB) string {
 // list runs go list on patterns with the environment env, in the checkout.
 func list(t *testing.T, env []string, patterns ...string) map[string]pkg {
 	t.Helper()
-	args := append([]string{"list", "-e", "-deps", "-tags", "x11,migrated_fynedo", "-json=ImportPath,Standard,Imports,TestImports,XTestImports,CgoFiles,Error"}, patterns...)
+	args := append([]string{"list", "-e", "-deps", "-tags", "x11,migrated_fynedo,no_emoji", "-json=ImportPath,Standard,Imports,TestImports,XTestImports,CgoFiles,Error"}, patterns...)
 	cmd := exec.Command("go", args...)
 	cmd.Dir = root(t)
 	cmd.Env = append(os.Environ(), env...)

@@ -2,7 +2,7 @@
 // variant and size that matters, drawn by the real program in a real X server,
 // for somebody to look at.
 //
-//	go run -trimpath -tags x11,migrated_fynedo ./test/screens [-bin bin] [-out out/screens] [-only TEXT]
+//	go run -trimpath -tags x11,migrated_fynedo,no_emoji ./test/screens [-bin bin] [-out out/screens] [-only TEXT]
 //
 // The one rule that must not be broken: the pictures are of the real window,
 // never of a drawing of it.

@@ -33,7 +33,7 @@ func main(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-trimpath", "-tags", "x11,migrated_fynedo", "-o", filepath.Join(dir, "aval-ui"), "aval/cmd/aval-ui")
+	build := exec.Command("go", "build", "-trimpath", "-tags", "x11,migrated_fynedo,no_emoji", "-o", filepath.Join(dir, "aval-ui"), "aval/cmd/aval-ui")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build aval-ui: %v\n%s", err, out)
 		return 1

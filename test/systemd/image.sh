@@ -39,6 +39,17 @@ check "and installed" install_ PATH="/root/evil:$PATH"
 check "none of those ran" test ! -e /root/hijacked
 until_ "the service runs" 20 answers
 
+# --- the profile for PAM, which is off until somebody says otherwise ---------------------
+in_pam() { grep -q 'aval session pam-hook' /etc/pam.d/common-session; }
+check "nothing of it is in PAM" bash -c '! grep -rq "pam-hook" /etc/pam.d'
+check "its profile can be enabled" pam-auth-update --enable aval
+check "then it is in PAM" in_pam
+check "after logind's module, whose session it names" bash -c '[ "$(grep -nE "pam_systemd|pam-hook" /etc/pam.d/common-session | tail -1 | grep -c pam-hook)" = 1 ]'
+check "removed" dpkg -r aval
+check "the profile goes with it" bash -c '! grep -rq "pam-hook" /etc/pam.d'
+check "installed once more" install_ A=B
+until_ "it runs" 20 answers
+
 # --- an older version ----------------------------------------------------------------
 dpkg -i /packages/next/aval_*.deb >/root/said 2>&1
 dpkg -r aval >/root/said 2>&1

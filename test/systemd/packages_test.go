@@ -3,7 +3,6 @@
 package systemd
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,7 +38,7 @@ var made = sync.OnceValue(func() error {
 			return err
 		}
 		defer os.RemoveAll(bin)
-		args := append([]string{"run", "-trimpath", "-tags", "x11,migrated_fynedo", "./installer/build",
+		args := append([]string{"run", "-trimpath", "-tags", "x11,migrated_fynedo,no_emoji", "./installer/build",
 			"-quick", "-out", bin, "-packages", filepath.Join(folder, step.to)}, step.args...)
 		cmd := exec.Command("go", args...)
 		cmd.Dir = "../.."
@@ -82,8 +81,8 @@ func TestPackages(t *testing.T) {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
-	rollOut, err := script(t.TempDir())
-	if err != nil {
+	rollOut := filepath.Join(t.TempDir(), "roll-out.sh")
+	if err := example("script.md", "sh", rollOut); err != nil {
 		t.Fatal(err)
 	}
 	inside(t, guest{script: "packages.sh", files: []string{folder + ":/packages", rollOut + ":/roll-out.sh"}, least: 60})
@@ -112,17 +111,34 @@ func TestImage(t *testing.T) {
 	inside(t, guest{script: "image.sh", files: []string{folder + ":/packages"}, install: []string{deb}, least: 20})
 }
 
-// script writes the script of docs/mdm/script.md into dir.
-func script(dir string) (string, error) {
-	page, err := os.ReadFile("../../docs/mdm/script.md")
-	if err != nil {
-		return "", err
+// TestDeviceManagement rolls the package out by Ansible and by Puppet, with the
+// playbook and the manifest of their pages, by mdm.sh. (To see it fail: name another
+// folder for token files on a page, or leave out the condition of its token.)
+func TestDeviceManagement(t *testing.T) {
+	needContainer(t)
+	packagesOf(t, "*.deb")
+	dir := filepath.Join(t.TempDir(), "roll-out")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	_, text, _ := strings.Cut(string(page), "```sh\n")
+	for _, page := range []struct{ name, kind, to string }{{"ansible.md", "yaml", "playbook.yml"}, {"puppet.md", "puppet", "aval.pp"}} {
+		if err := example(page.name, page.kind, filepath.Join(dir, page.to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inside(t, guest{script: "mdm.sh", files: []string{folder + ":/packages", dir + ":/roll-out"}, least: 14})
+}
+
+// example writes the first block of a kind on a page of docs/mdm.
+func example(page, kind, to string) error {
+	raw, err := os.ReadFile(filepath.Join("../../docs/mdm", page))
+	if err != nil {
+		return err
+	}
+	_, text, _ := strings.Cut(string(raw), "```"+kind+"\n")
 	text, _, ok := strings.Cut(text, "```")
 	if !ok {
-		return "", errors.New("the page has no script")
+		return fmt.Errorf("%s has no block of %s", page, kind)
 	}
-	to := filepath.Join(dir, "roll-out.sh")
-	return to, os.WriteFile(to, []byte(text), 0o755)
+	return os.WriteFile(to, []byte(text), 0o755)
 }

@@ -14,7 +14,7 @@ import (
 
 // packages are what the scripts need beside the base, the same for all, since
 // each set is a system of its own to keep.
-const packages = "openssh-server openssh-client xvfb x11-utils zenity jq xdotool rpm"
+const packages = "openssh-server openssh-client xvfb x11-utils zenity jq xdotool rpm ansible-core python3-apt puppet-agent"
 
 // TestService runs guest.sh in the container and reports each of its checks.
 // (To see it fail: take Restart=always out of the unit, CAP_NET_ADMIN out of

@@ -134,7 +134,7 @@ func linked() (map[string]*module, error) {
 	all := map[string]*module{}
 	for _, goos := range systems {
 		for _, prog := range programs {
-			cmd := exec.Command("go", "list", "-deps", "-tags", "x11,migrated_fynedo", "-json=Module,Standard", "./cmd/"+prog)
+			cmd := exec.Command("go", "list", "-deps", "-tags", "x11,migrated_fynedo,no_emoji", "-json=Module,Standard", "./cmd/"+prog)
 			// cgo on, so that what only cgo files import is listed; nothing is compiled.
 			cmd.Env = append(os.Environ(), "GOOS="+goos, "GOFLAGS=-mod=readonly -buildvcs=false", "CGO_ENABLED=1", "GOPROXY=off")
 			cmd.Stderr = os.Stderr

@@ -70,7 +70,7 @@ func plant(t *testing.T, edits []edit) string {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(dir, "bin")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "x11,migrated_fynedo", "-overlay", overlay, "-o", bin+"/",
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "x11,migrated_fynedo,no_emoji", "-overlay", overlay, "-o", bin+"/",
 		"./cmd/aval", "./cmd/aval-desktop", "./cmd/aval-ui", "./cmd/aval-summarizer")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
