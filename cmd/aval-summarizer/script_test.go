@@ -172,20 +172,25 @@ func tamper(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// slowclients: fifty clients that never finish their request's head are cut off
-// after ReadHeaderTimeout, and meanwhile others are answered. Planted: without
-// that time-out none was cut off.
+// slowclients: fifty clients that never finish their request, half of them its
+// head and half its body, are cut off after ReadHeaderTimeout and ReadTimeout, and
+// meanwhile others are answered. Planted: without each of the two none of its half
+// was cut off.
 func slowClients(ts *testscript.TestScript, _ bool, _ []string) {
 	const clients = 50
 	ended := make(chan error, clients)
-	for range clients {
+	for i := range clients {
 		conn, err := tls.Dial("tcp", ts.Getenv("ADDR"), &tls.Config{InsecureSkipVerify: true}) // who the server is, is not what is tested here
 		ts.Check(err)
 		defer conn.Close()
-		_, err = io.WriteString(conn, "GET /sign-in HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+		said := "GET /sign-in HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+		if i%2 == 0 {
+			said = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nlogin="
+		}
+		_, err = io.WriteString(conn, said)
 		ts.Check(err)
 		go func() {
-			_ = conn.SetReadDeadline(time.Now().Add(50 * time.Second))
+			_ = conn.SetReadDeadline(time.Now().Add(3 * time.Minute))
 			for {
 				_, err := conn.Read(make([]byte, 512))
 				if err != nil {
