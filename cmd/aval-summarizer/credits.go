@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	v1 "aval/summarizer/api/v1"
 	"aval/summarizer/company"
 	"aval/summarizer/credit"
 	"aval/summarizer/store"
@@ -33,6 +34,18 @@ folder replaces the rules that are compiled in ('credits rules' prints them).`,
 func (a *app) creditsShow() *cobra.Command {
 	cmd := a.companyStep("show --data DIR", "Show the balance, its lots, and the orders", "", cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error { return a.account(ctx, co) })
+	a.orFar(cmd, func(ctx context.Context, client *v1.ClientWithResponses) error {
+		acc, err := farAccount(ctx, client)
+		if err != nil {
+			return err
+		}
+		return a.printAccount(acc)
+	})
+	return cmd
+}
+
+// orFar has a command work by the API where it is given a server elsewhere.
+func (a *app) orFar(cmd *cobra.Command, do func(context.Context, *v1.ClientWithResponses) error) {
 	far, beside := a.remoteFlags(cmd), cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := far.client()
@@ -42,20 +55,23 @@ func (a *app) creditsShow() *cobra.Command {
 			}
 			return err
 		}
-		res, err := client.GetCreditsWithResponse(cmd.Context())
-		if err != nil {
-			return reached(err)
-		}
-		if err := answered(res.StatusCode(), res.Body); err != nil {
-			return err
-		}
-		var acc credit.Account
-		if err := json.Unmarshal(res.Body, &acc); err != nil {
-			return fmt.Errorf("read the server's answer: %w", err)
-		}
-		return a.printAccount(acc)
+		return do(cmd.Context(), client)
 	}
-	return cmd
+}
+
+// farAccount is the company's account at a server elsewhere.
+func farAccount(ctx context.Context, client *v1.ClientWithResponses) (acc credit.Account, err error) {
+	res, err := client.GetCreditsWithResponse(ctx)
+	if err != nil {
+		return acc, reached(err)
+	}
+	if err := answered(res.StatusCode(), res.Body); err != nil {
+		return acc, err
+	}
+	if err := json.Unmarshal(res.Body, &acc); err != nil {
+		return acc, fmt.Errorf("read the server's answer: %w", err)
+	}
+	return acc, nil
 }
 
 // account prints the company's account.
@@ -115,7 +131,7 @@ func (a *app) printAccount(acc credit.Account) error {
 
 func (a *app) creditsOrder() *cobra.Command {
 	var pack, token string
-	cmd := a.companyStep("order --pack NAME --data DIR", "Add credits: order a pack",
+	cmd := a.companyStep("order --pack NAME (--data DIR | --server URL --token-file F)", "Add credits: order a pack",
 		`The pack's full amount is there at once and until the licence's renewal, for its
 price × days left ÷ days of the term; at each renewal the full amount comes again
 for the full price, until the order is cancelled. Without --pack it shows what
@@ -132,6 +148,30 @@ can be ordered and what it costs today. With --token the same token orders once.
 			}
 			return a.account(ctx, co)
 		})
+	a.orFar(cmd, func(ctx context.Context, client *v1.ClientWithResponses) error {
+		if pack == "" {
+			acc, err := farAccount(ctx, client)
+			if err != nil {
+				return err
+			}
+			return a.printOffers(acc.Offers)
+		}
+		if token == "" {
+			token = store.NewID(time.Now())
+		}
+		res, err := client.OrderCreditsWithResponse(ctx, &v1.OrderCreditsParams{IdempotencyKey: &token}, v1.NewCreditOrder{Pack: pack})
+		if err != nil {
+			return fmt.Errorf("%w; the same --token %s orders once", reached(err), token)
+		}
+		if err := answered(res.StatusCode(), res.Body); err != nil {
+			return err
+		}
+		acc, err := farAccount(ctx, client)
+		if err != nil {
+			return err
+		}
+		return a.printAccount(acc)
+	})
 	cmd.Flags().StringVar(&pack, "pack", "", "name of the pack")
 	cmd.Flags().StringVar(&token, "token", "", "word of your own for this order (default: a new one)")
 	return cmd
@@ -155,10 +195,14 @@ func (a *app) offers(ctx context.Context, co *company.Service) error {
 	if err != nil {
 		return err
 	}
-	return a.print(acc.Offers, func(w io.Writer) {
+	return a.printOffers(acc.Offers)
+}
+
+func (a *app) printOffers(all []credit.Offer) error {
+	return a.print(all, func(w io.Writer) {
 		t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 		fmt.Fprintln(t, "PACK\tCREDITS\tA TERM\tTODAY")
-		for _, o := range acc.Offers {
+		for _, o := range all {
 			today := "needs a licence with a term"
 			if o.OfDays > 0 {
 				today = fmt.Sprintf("%s (%d of %d days)", credit.Money(o.Now, o.Currency), o.Days, o.OfDays)

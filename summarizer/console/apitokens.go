@@ -30,6 +30,8 @@ type tokensPage struct {
 	Wrong  string
 	Secret string // the new one, once
 	Ended  bool
+
+	Unlogged unlogged
 }
 
 type tokenRow struct {
@@ -61,6 +63,9 @@ func (c *Console) showTokens(w http.ResponseWriter, r *http.Request, v visitor, 
 	list, err := v.co.APITokens(r.Context(), before, tokensListed+1)
 	if err == nil {
 		p.Users, err = v.co.Users(r.Context(), company.UserFilter{Live: true, Max: 1000})
+	}
+	if err == nil {
+		p.Unlogged, err = c.unlogged(r, v)
 	}
 	if err != nil {
 		c.broken(w, r, err)

@@ -36,6 +36,7 @@ type detail struct {
 	Current  int64  // that is in force
 	Versions []version
 	Old      string // a sentence, where Version is not Current
+	Receipt  bool   // there is a grant, and so a receipt of it
 	Facts    []fact // who allowed it, when, what
 	Groups   []string
 	Readers  []fact // who has read it, for those who may know
@@ -288,7 +289,7 @@ func (d *detail) decision(c *Console, cat *assets.Catalog, s store.Stream, grant
 		}
 	}
 	add("allowed", basisWords(cat, s), provenanceWords(cat, s))
-	if len(grants) > 0 {
+	if d.Receipt = len(grants) > 0; d.Receipt {
 		g := grants[0]
 		var body record.Grant
 		// The envelope was verified when it was stored; here it is only read.

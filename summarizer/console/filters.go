@@ -21,6 +21,7 @@ func (c *Console) summaryRoutes() []Route {
 		{Method: "GET", Pattern: "/export.csv", Needs: company.SummariesRead, serve: c.exportList},
 		{Method: "GET", Pattern: "/s/{ref}", Needs: company.SessionsRead, serve: c.session},
 		{Method: "GET", Pattern: "/s/{ref}/export/{form}", Needs: company.SummariesRead, serve: c.export},
+		{Method: "GET", Pattern: "/s/{ref}/receipt/{form}", Needs: company.SessionsRead, serve: c.receipt},
 		{Method: "GET", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, serve: c.edit},
 		{Method: "POST", Pattern: "/s/{ref}/edit", Needs: company.SummariesWrite, Max: maxForm, serve: c.save},
 		{Method: "POST", Pattern: "/s/{ref}/restore", Needs: company.SummariesWrite, serve: c.restore},

@@ -22,11 +22,10 @@ const spareFields = 3
 
 type integrationsPage struct {
 	frame
-	List      []endpointRow
-	CanWrite  bool
-	Unlogged  []string // people whose sessions are not summarised
-	MoreUsers int
-	Deleted   bool
+	List     []endpointRow
+	CanWrite bool
+	Unlogged unlogged
+	Deleted  bool
 }
 
 type endpointRow struct {
@@ -118,21 +117,34 @@ func (c *Console) integrations(w http.ResponseWriter, r *http.Request, v visitor
 		}
 		p.List = append(p.List, row)
 	}
-	if v.may(company.UsersRead) {
-		users, err := v.co.UsersNotLogged(r.Context())
-		if err != nil {
-			c.broken(w, r, err)
-			return
-		}
-		for i, u := range users {
-			if i == 20 {
-				p.MoreUsers = len(users) - i
-				break
-			}
-			p.Unlogged = append(p.Unlogged, summary.Clean(u.Name, 60))
-		}
+	if p.Unlogged, err = c.unlogged(r, v); err != nil {
+		c.broken(w, r, err)
+		return
 	}
 	c.show(w, r, http.StatusOK, "integrations", p)
+}
+
+// unlogged are people whose sessions no integration and no program gets, because
+// the logging of their sessions is off.
+type unlogged struct {
+	Names []string
+	More  int
+}
+
+// unloggedShown is how many of them are named.
+const unloggedShown = 20
+
+// unlogged lists them for who may see people.
+func (c *Console) unlogged(r *http.Request, v visitor) (out unlogged, err error) {
+	if !v.may(company.UsersRead) {
+		return out, nil
+	}
+	users, err := v.co.UsersNotLogged(r.Context())
+	for _, u := range users[:min(len(users), unloggedShown)] {
+		out.Names = append(out.Names, summary.Clean(u.Name, 60))
+	}
+	out.More = len(users) - len(out.Names)
+	return out, err
 }
 
 // newIntegration shows the form that adds one.

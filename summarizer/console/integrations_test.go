@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"aval/summarizer/company"
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
 )
@@ -89,4 +90,27 @@ func TestIntegrations(t *testing.T) {
 	form.Set("field_value", "{{summery}}")
 	form["field_value"] = []string{"{{summery}}", "", ""}
 	has(post("/integrations/"+list[0].ID, form), "there is summery in double braces", "{{summery}}")
+}
+
+// TestUnloggedNamed: the pages of integrations and of API tokens name the people
+// whose sessions neither gets, because their logging is off. To see it fail, leave
+// the template out of one of them.
+func TestUnloggedNamed(t *testing.T) {
+	s := start(t)
+	b := s.signedIn("en")
+	for _, path := range []string{"/integrations", "/tokens"} {
+		if _, page := b.get(s.url + path); strings.Contains(page, "Whose sessions are left out") {
+			t.Errorf("%s: with nobody", path)
+		}
+	}
+	for name, off := range map[string]bool{"Ana <1>": true, "Rui": false} {
+		if _, err := s.co.As(company.Command).CreateUser(t.Context(), company.NewUser{Name: name, Unlogged: off}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{"/integrations", "/tokens"} {
+		if _, page := b.get(s.url + path); !strings.Contains(page, "<li>Ana &lt;1&gt;</li>") || strings.Contains(page, "<li>Rui</li>") {
+			t.Errorf("%s:\n%s", path, page)
+		}
+	}
 }

@@ -84,6 +84,46 @@ func TestFixation(t *testing.T) {
 	}
 }
 
+// TestFixationByEachWay is the same for a password and an invitation. To see it
+// fail, let signInPassword or accept keep the cookie that it was sent.
+func TestFixationByEachWay(t *testing.T) {
+	s := start(t)
+	u, err := s.co.As(company.Command).CreateUser(t.Context(), company.NewUser{Name: "Ana", Login: "ana", Role: company.Viewer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, _, err := s.co.As(company.Command).Invite(t.Context(), u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ := strings.Cut(link, "?token=")
+	const password = "horse-battery-staple"
+	last := ""
+	for _, way := range []struct {
+		path string
+		form url.Values
+	}{
+		{"/invitation", url.Values{"token": {token}, "password": {password}, "again": {password}}},
+		{"/sign-in", url.Values{"login": {"ana"}, "password": {password}}},
+	} {
+		for _, planted := range []string{"chosen-by-somebody-else", last} { // a made-up one, and one that was good
+			b, attacker := s.browser("en"), s.browser("en")
+			if planted == "" || way.path == "/invitation" && planted != "chosen-by-somebody-else" {
+				continue
+			}
+			b.set(planted)
+			if code, page := b.post(s.url+way.path, way.form); code != http.StatusOK || b.cookie() == planted || len(b.cookie()) < 40 {
+				t.Fatalf("%s with %q: %d, cookie %q\n%s", way.path, planted, code, b.cookie(), page)
+			}
+			attacker.set(planted)
+			if res, _ := attacker.do("GET", "/"); res.Request.URL.Path != "/sign-in" {
+				t.Errorf("%s: the secret from before, %q, is signed in", way.path, planted)
+			}
+			last = b.cookie()
+		}
+	}
+}
+
 func TestCookieAndHeaders(t *testing.T) {
 	s := start(t)
 	b := s.browser("en")

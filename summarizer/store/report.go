@@ -50,6 +50,7 @@ type ReportFilter struct {
 	DeviceName string // the whole name; case does not count
 	Group      string // the id of a group that the device is in now
 	Code       *bool  // begun by a session code, or not
+	Summarised bool   // only those that have a summary
 	After      ReportCursor
 }
 
@@ -100,6 +101,9 @@ func (t *Tx) Reports(f ReportFilter, max int) (list []Report, left int64, err er
 		add(` AND s.device IN (SELECT d.id FROM devices d WHERE d.company = $1 AND d.code <> '')`)
 	} else if f.Code != nil {
 		add(` AND s.device IN (SELECT d.id FROM devices d WHERE d.company = $1 AND d.code = '')`)
+	}
+	if f.Summarised {
+		where += ` AND s.erased_at = 0 AND EXISTS (SELECT 1 FROM summaries m WHERE m.company = s.company AND m.device = s.device AND m.session = s.session)`
 	}
 	if f.After.Ref != "" {
 		add(` AND (s.ended_at < $%d OR (s.ended_at = $%d AND s.ref > $%d))`, ns(f.After.EndedAt), ns(f.After.EndedAt), f.After.Ref)

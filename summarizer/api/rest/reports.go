@@ -19,6 +19,9 @@ import (
 // operations are what the document describes.
 type operations struct{ *Server }
 
+// aiSummary is the one feature of a report that there is here.
+const aiSummary = "AiSummary"
+
 // remoteControl is TeamViewer's type of a session of remote control.
 const remoteControl = 1
 
@@ -84,11 +87,18 @@ func (o *operations) reports(ctx context.Context, f store.ReportFilter, offset s
 func (o *operations) ListConnections(ctx context.Context, r v1.ListConnectionsRequestObject) (v1.ListConnectionsResponseObject, error) {
 	p := r.Params
 	out := v1.ListConnections200JSONResponse{Records: []v1.Connection{}}
+	f := store.ReportFilter{Direction: consent.Outgoing, From: val(p.FromDate), To: val(p.ToDate), Supporter: val(p.Username), Owner: bare(val(p.Userid), "u"),
+		DeviceName: val(p.Devicename), Device: bare(val(p.Deviceid), "d"), Group: bare(val(p.Groupid), "g"), Code: p.HasCode}
+	for _, word := range val(p.SessionReportFeatures) {
+		if !strings.EqualFold(word, aiSummary) {
+			return out, nil // no report has it
+		}
+		f.Summarised = true
+	}
 	if p.SupportSessionType != nil && *p.SupportSessionType != remoteControl {
 		return out, nil
 	}
-	list, left, next, err := o.reports(ctx, store.ReportFilter{Direction: consent.Outgoing, From: val(p.FromDate), To: val(p.ToDate), Supporter: val(p.Username), Owner: bare(val(p.Userid), "u"),
-		DeviceName: val(p.Devicename), Device: bare(val(p.Deviceid), "d"), Group: bare(val(p.Groupid), "g"), Code: p.HasCode}, cmp.Or(val(p.OffsetId), val(p.Offset)), val(p.Limit))
+	list, left, next, err := o.reports(ctx, f, cmp.Or(val(p.OffsetId), val(p.Offset)), val(p.Limit))
 	for _, s := range list {
 		out.Records = append(out.Records, connection(s))
 	}
@@ -110,6 +120,9 @@ func bare(id, letter string) string { return strings.TrimPrefix(id, letter) }
 func connection(s store.Report) v1.Connection {
 	out := v1.Connection{Id: reportID(s.Ref), Username: s.Supporter, Deviceid: "d" + s.Device, Devicename: s.DeviceName, SupportSessionType: remoteControl,
 		StartDate: s.StartedAt, EndDate: s.EndedAt, BillingState: v1.ConnectionBillingState(s.Note.BillingState), Notes: s.Note.Note, Groupname: s.GroupName}
+	if s.SummaryVersion > 0 && s.ErasedAt.IsZero() {
+		out.SessionReportFeatures = []string{aiSummary}
+	}
 	if s.Owner != "" {
 		out.Userid = "u" + s.Owner
 	}

@@ -429,6 +429,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var wrong *company.Wrong
 	switch {
 	case errors.As(err, &p):
+	case errors.Is(err, api.ErrNoReceipt):
+		p = problem{http.StatusConflict, "key_revoked", sentence(err.Error())}
 	case errors.Is(err, company.ErrAssigned):
 		p = problem{http.StatusConflict, "assigned", "It is still assigned: take it away there first, or say unassign=true."}
 		if errors.As(err, &wrong) {

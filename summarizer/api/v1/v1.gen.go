@@ -345,6 +345,48 @@ func (e ListDeliveriesParamsState) Valid() bool {
 	}
 }
 
+// Defines values for GetReceiptPageParamsLang.
+const (
+	De     GetReceiptPageParamsLang = "de"
+	En     GetReceiptPageParamsLang = "en"
+	Es     GetReceiptPageParamsLang = "es"
+	Fr     GetReceiptPageParamsLang = "fr"
+	It     GetReceiptPageParamsLang = "it"
+	Ja     GetReceiptPageParamsLang = "ja"
+	Nl     GetReceiptPageParamsLang = "nl"
+	Pl     GetReceiptPageParamsLang = "pl"
+	PtBR   GetReceiptPageParamsLang = "pt-BR"
+	ZhHans GetReceiptPageParamsLang = "zh-Hans"
+)
+
+// Valid indicates whether the value is a known member of the GetReceiptPageParamsLang enum.
+func (e GetReceiptPageParamsLang) Valid() bool {
+	switch e {
+	case De:
+		return true
+	case En:
+		return true
+	case Es:
+		return true
+	case Fr:
+		return true
+	case It:
+		return true
+	case Ja:
+		return true
+	case Nl:
+		return true
+	case Pl:
+		return true
+	case PtBR:
+		return true
+	case ZhHans:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	CompanyName string `json:"company_name"`
@@ -418,21 +460,24 @@ type Company struct {
 
 // Connection defines model for Connection.
 type Connection struct {
-	BillingState       ConnectionBillingState `json:"billing_state,omitempty,omitzero"`
-	Currency           string                 `json:"currency,omitempty,omitzero"`
-	Deviceid           string                 `json:"deviceid"`
-	Devicename         string                 `json:"devicename"`
-	EndDate            time.Time              `json:"end_date,omitempty,omitzero"`
-	Fee                float32                `json:"fee,omitempty,omitzero"`
-	Groupid            string                 `json:"groupid,omitempty,omitzero"`
-	Groupname          string                 `json:"groupname,omitempty,omitzero"`
-	Id                 openapi_types.UUID     `json:"id"`
-	Notes              string                 `json:"notes,omitempty,omitzero"`
-	SessionCode        string                 `json:"session_code,omitempty,omitzero"`
-	StartDate          time.Time              `json:"start_date"`
-	SupportSessionType int                    `json:"support_session_type"`
-	Userid             string                 `json:"userid"`
-	Username           string                 `json:"username"`
+	BillingState ConnectionBillingState `json:"billing_state,omitempty,omitzero"`
+	Currency     string                 `json:"currency,omitempty,omitzero"`
+	Deviceid     string                 `json:"deviceid"`
+	Devicename   string                 `json:"devicename"`
+	EndDate      time.Time              `json:"end_date,omitempty,omitzero"`
+	Fee          float32                `json:"fee,omitempty,omitzero"`
+	Groupid      string                 `json:"groupid,omitempty,omitzero"`
+	Groupname    string                 `json:"groupname,omitempty,omitzero"`
+	Id           openapi_types.UUID     `json:"id"`
+	Notes        string                 `json:"notes,omitempty,omitzero"`
+
+	// SessionReportFeatures AiSummary: it has a summary
+	SessionReportFeatures []string  `json:"sessionReportFeatures,omitempty,omitzero"`
+	SessionCode           string    `json:"session_code,omitempty,omitzero"`
+	StartDate             time.Time `json:"start_date"`
+	SupportSessionType    int       `json:"support_session_type"`
+	Userid                string    `json:"userid"`
+	Username              string    `json:"username"`
 }
 
 // ConnectionBillingState defines model for Connection.BillingState.
@@ -1159,6 +1204,9 @@ type Devicename = string
 // FromDate defines model for fromDate.
 type FromDate = time.Time
 
+// GrantId defines model for grantId.
+type GrantId = string
+
 // Id defines model for id.
 type Id = string
 
@@ -1302,6 +1350,9 @@ type ListConnectionsParams struct {
 	// HasCode Only those that a session code began, or only those that none did
 	HasCode *bool `form:"has_code,omitempty" json:"has_code,omitempty"`
 
+	// SessionReportFeatures Only those that have each of these; AiSummary is the one that there is here
+	SessionReportFeatures *[]string `form:"sessionReportFeatures,omitempty" json:"sessionReportFeatures,omitempty"`
+
 	// SupportSessionType 1: remote control, the only type here
 	SupportSessionType *int `form:"support_session_type,omitempty" json:"support_session_type,omitempty"`
 
@@ -1363,6 +1414,24 @@ type ListEventsParams struct {
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 	Limit *int   `form:"limit,omitempty" json:"limit,omitempty"`
 }
+
+// GetReceiptParams defines parameters for GetReceipt.
+type GetReceiptParams struct {
+	// Grant The id of one of the session's grants; left out: the newest
+	Grant *GrantId `form:"grant,omitempty" json:"grant,omitempty"`
+}
+
+// GetReceiptPageParams defines parameters for GetReceiptPage.
+type GetReceiptPageParams struct {
+	// Grant The id of one of the session's grants; left out: the newest
+	Grant *GrantId `form:"grant,omitempty" json:"grant,omitempty"`
+
+	// Lang Its language; left out: the company's
+	Lang *GetReceiptPageParamsLang `form:"lang,omitempty" json:"lang,omitempty"`
+}
+
+// GetReceiptPageParamsLang defines parameters for GetReceiptPage.
+type GetReceiptPageParamsLang string
 
 // EditSummaryParams defines parameters for EditSummary.
 type EditSummaryParams struct {
@@ -2214,6 +2283,18 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /sessions/{id}/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, id ReportId, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetReceipt The receipt of the session's decision, as JSON-LD (ISO/IEC TS 27560)
+	//
+	// Made out of the signed records alone, which it carries: `aval consent verify` checks these very bytes anywhere. 409 where the computer's key was revoked
+	//
+	// Corresponds with GET /sessions/{id}/receipt (the `GetReceipt` operationId).
+	GetReceipt(ctx context.Context, id ReportId, params *GetReceiptParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetReceiptPage The same receipt as a page to read
+	//
+	// Corresponds with GET /sessions/{id}/receipt/page (the `GetReceiptPage` operationId).
+	GetReceiptPage(ctx context.Context, id ReportId, params *GetReceiptPageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteSummary Delete the summary, its versions and the session's events
 	//
@@ -3342,6 +3423,38 @@ func (c *Client) GetSession(ctx context.Context, id ReportId, reqEditors ...Requ
 // Corresponds with GET /sessions/{id}/events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, id ReportId, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListEventsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReceipt The receipt of the session's decision, as JSON-LD (ISO/IEC TS 27560)
+//
+// Made out of the signed records alone, which it carries: `aval consent verify` checks these very bytes anywhere. 409 where the computer's key was revoked
+//
+// Corresponds with GET /sessions/{id}/receipt (the `GetReceipt` operationId).
+func (c *Client) GetReceipt(ctx context.Context, id ReportId, params *GetReceiptParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReceiptRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReceiptPage The same receipt as a page to read
+//
+// Corresponds with GET /sessions/{id}/receipt/page (the `GetReceiptPage` operationId).
+func (c *Client) GetReceiptPage(ctx context.Context, id ReportId, params *GetReceiptPageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReceiptPageRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5422,6 +5535,18 @@ func NewListConnectionsRequest(server string, params *ListConnectionsParams) (*h
 
 		}
 
+		if params.SessionReportFeatures != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sessionReportFeatures", *params.SessionReportFeatures, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.SupportSessionType != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "support_session_type", *params.SupportSessionType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
@@ -6154,6 +6279,140 @@ func NewListEventsRequest(server string, id ReportId, params *ListEventsParams) 
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetReceiptRequest constructs an http.Request for the GetReceipt method
+func NewGetReceiptRequest(server string, id ReportId, params *GetReceiptParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/%s/receipt", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Grant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "grant", *params.Grant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetReceiptPageRequest constructs an http.Request for the GetReceiptPage method
+func NewGetReceiptPageRequest(server string, id ReportId, params *GetReceiptPageParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/%s/receipt/page", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Grant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "grant", *params.Grant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7753,6 +8012,22 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /sessions/{id}/events (the `ListEvents` operationId).
 	ListEventsWithResponse(ctx context.Context, id ReportId, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsResponse, error)
+
+	// GetReceiptWithResponse The receipt of the session's decision, as JSON-LD (ISO/IEC TS 27560)
+	//
+	// Made out of the signed records alone, which it carries: `aval consent verify` checks these very bytes anywhere. 409 where the computer's key was revoked
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sessions/{id}/receipt (the `GetReceipt` operationId).
+	GetReceiptWithResponse(ctx context.Context, id ReportId, params *GetReceiptParams, reqEditors ...RequestEditorFn) (*GetReceiptResponse, error)
+
+	// GetReceiptPageWithResponse The same receipt as a page to read
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sessions/{id}/receipt/page (the `GetReceiptPage` operationId).
+	GetReceiptPageWithResponse(ctx context.Context, id ReportId, params *GetReceiptPageParams, reqEditors ...RequestEditorFn) (*GetReceiptPageResponse, error)
 
 	// DeleteSummaryWithResponse Delete the summary, its versions and the session's events
 	//
@@ -10277,6 +10552,95 @@ func (r ListEventsResponse) ContentType() string {
 	return ""
 }
 
+type GetReceiptResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationldJSON200 the response for an HTTP 200 `application/ld+json` response
+	ApplicationldJSON200 *map[string]interface{}
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetApplicationldJSON200 returns the response for an HTTP 200 `application/ld+json` response
+func (r GetReceiptResponse) GetApplicationldJSON200() *map[string]interface{} {
+	return r.ApplicationldJSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetReceiptResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetReceiptResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetReceiptResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetReceiptResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetReceiptResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetReceiptPageResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetReceiptPageResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetReceiptPageResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetReceiptPageResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetReceiptPageResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetReceiptPageResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeleteSummaryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12229,6 +12593,34 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, id Rep
 		return nil, err
 	}
 	return ParseListEventsResponse(rsp)
+}
+
+// GetReceiptWithResponse The receipt of the session's decision, as JSON-LD (ISO/IEC TS 27560)
+//
+// Made out of the signed records alone, which it carries: `aval consent verify` checks these very bytes anywhere. 409 where the computer's key was revoked
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sessions/{id}/receipt (the `GetReceipt` operationId).
+func (c *ClientWithResponses) GetReceiptWithResponse(ctx context.Context, id ReportId, params *GetReceiptParams, reqEditors ...RequestEditorFn) (*GetReceiptResponse, error) {
+	rsp, err := c.GetReceipt(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetReceiptResponse(rsp)
+}
+
+// GetReceiptPageWithResponse The same receipt as a page to read
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sessions/{id}/receipt/page (the `GetReceiptPage` operationId).
+func (c *ClientWithResponses) GetReceiptPageWithResponse(ctx context.Context, id ReportId, params *GetReceiptPageParams, reqEditors ...RequestEditorFn) (*GetReceiptPageResponse, error) {
+	rsp, err := c.GetReceiptPage(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetReceiptPageResponse(rsp)
 }
 
 // DeleteSummaryWithResponse Delete the summary, its versions and the session's events
@@ -14270,6 +14662,65 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 	return response, nil
 }
 
+// ParseGetReceiptResponse parses an HTTP response from a GetReceiptWithResponse call
+func ParseGetReceiptResponse(rsp *http.Response) (*GetReceiptResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetReceiptResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationldJSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetReceiptPageResponse parses an HTTP response from a GetReceiptPageWithResponse call
+func ParseGetReceiptPageResponse(rsp *http.Response) (*GetReceiptPageResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetReceiptPageResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseDeleteSummaryResponse parses an HTTP response from a DeleteSummaryWithResponse call
 func ParseDeleteSummaryResponse(rsp *http.Response) (*DeleteSummaryResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15264,6 +15715,12 @@ type ServerInterface interface {
 	// ListEvents The session's events, in order
 	// (GET /sessions/{id}/events)
 	ListEvents(w http.ResponseWriter, r *http.Request, id ReportId, params ListEventsParams)
+	// GetReceipt The receipt of the session's decision, as JSON-LD (ISO/IEC TS 27560)
+	// (GET /sessions/{id}/receipt)
+	GetReceipt(w http.ResponseWriter, r *http.Request, id ReportId, params GetReceiptParams)
+	// GetReceiptPage The same receipt as a page to read
+	// (GET /sessions/{id}/receipt/page)
+	GetReceiptPage(w http.ResponseWriter, r *http.Request, id ReportId, params GetReceiptPageParams)
 	// DeleteSummary Delete the summary, its versions and the session's events
 	// (DELETE /sessions/{id}/summary)
 	DeleteSummary(w http.ResponseWriter, r *http.Request, id ReportId)
@@ -16466,6 +16923,19 @@ func (siw *ServerInterfaceWrapper) ListConnections(w http.ResponseWriter, r *htt
 		return
 	}
 
+	// ------------- Optional query parameter "sessionReportFeatures" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sessionReportFeatures", r.URL.Query(), &params.SessionReportFeatures, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sessionReportFeatures"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sessionReportFeatures", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "support_session_type" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "support_session_type", r.URL.Query(), &params.SupportSessionType, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -17058,6 +17528,103 @@ func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListEvents(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetReceipt operation middleware
+func (siw *ServerInterfaceWrapper) GetReceipt(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ReportId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetReceiptParams
+
+	// ------------- Optional query parameter "grant" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "grant", r.URL.Query(), &params.Grant, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "grant"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "grant", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetReceipt(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetReceiptPage operation middleware
+func (siw *ServerInterfaceWrapper) GetReceiptPage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ReportId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetReceiptPageParams
+
+	// ------------- Optional query parameter "grant" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "grant", r.URL.Query(), &params.Grant, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "grant"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "grant", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "lang" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lang", r.URL.Query(), &params.Lang, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "lang"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "lang", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetReceiptPage(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -18047,6 +18614,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}", wrapper.GetSession)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}/events", wrapper.ListEvents)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}/verification", wrapper.VerifySession)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}/receipt", wrapper.GetReceipt)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}/receipt/page", wrapper.GetReceiptPage)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/sessions/{id}/summary", wrapper.DeleteSummary)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/{id}/summary", wrapper.GetSummary)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/sessions/{id}/summary", wrapper.EditSummary)
@@ -19985,6 +20554,83 @@ func (response ListEventsdefaultJSONResponse) VisitListEventsResponse(w http.Res
 	return err
 }
 
+type GetReceiptRequestObject struct {
+	Id     ReportId `json:"id"`
+	Params GetReceiptParams
+}
+
+type GetReceiptResponseObject interface {
+	VisitGetReceiptResponse(w http.ResponseWriter) error
+}
+
+type GetReceipt200ApplicationLdPlusJSONResponse map[string]interface{}
+
+func (response GetReceipt200ApplicationLdPlusJSONResponse) VisitGetReceiptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/ld+json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReceiptdefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetReceiptdefaultJSONResponse) VisitGetReceiptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReceiptPageRequestObject struct {
+	Id     ReportId `json:"id"`
+	Params GetReceiptPageParams
+}
+
+type GetReceiptPageResponseObject interface {
+	VisitGetReceiptPageResponse(w http.ResponseWriter) error
+}
+
+type GetReceiptPage200TextResponse string
+
+func (response GetReceiptPage200TextResponse) VisitGetReceiptPageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response)))
+	return err
+}
+
+type GetReceiptPagedefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetReceiptPagedefaultJSONResponse) VisitGetReceiptPageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteSummaryRequestObject struct {
 	Id ReportId `json:"id"`
 }
@@ -21074,6 +21720,12 @@ type StrictServerInterface interface {
 	// ListEvents The session's events, in order
 	// (GET /sessions/{id}/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// GetReceipt The receipt of the session's decision, as JSON-LD (ISO/IEC TS 27560)
+	// (GET /sessions/{id}/receipt)
+	GetReceipt(ctx context.Context, request GetReceiptRequestObject) (GetReceiptResponseObject, error)
+	// GetReceiptPage The same receipt as a page to read
+	// (GET /sessions/{id}/receipt/page)
+	GetReceiptPage(ctx context.Context, request GetReceiptPageRequestObject) (GetReceiptPageResponseObject, error)
 	// DeleteSummary Delete the summary, its versions and the session's events
 	// (DELETE /sessions/{id}/summary)
 	DeleteSummary(ctx context.Context, request DeleteSummaryRequestObject) (DeleteSummaryResponseObject, error)
@@ -22518,6 +23170,60 @@ func (sh *strictHandler) ListEvents(w http.ResponseWriter, r *http.Request, id R
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
 		if err := validResponse.VisitListEventsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetReceipt operation middleware
+func (sh *strictHandler) GetReceipt(w http.ResponseWriter, r *http.Request, id ReportId, params GetReceiptParams) {
+	var request GetReceiptRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetReceipt(ctx, request.(GetReceiptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetReceipt")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetReceiptResponseObject); ok {
+		if err := validResponse.VisitGetReceiptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetReceiptPage operation middleware
+func (sh *strictHandler) GetReceiptPage(w http.ResponseWriter, r *http.Request, id ReportId, params GetReceiptPageParams) {
+	var request GetReceiptPageRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetReceiptPage(ctx, request.(GetReceiptPageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetReceiptPage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetReceiptPageResponseObject); ok {
+		if err := validResponse.VisitGetReceiptPageResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
