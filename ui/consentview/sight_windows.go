@@ -46,13 +46,15 @@ const (
 )
 
 // Probe tells whether a window can be shown at all, and where on the main monitor
-// one can be. Whether there is OpenGL shows when the toolkit makes the window: it
-// ends with an error where there is none.
+// one can be.
 func Probe() (Screen, error) {
-	for _, d := range []*windows.LazyDLL{user32, gdi32, windows.NewLazySystemDLL("opengl32.dll")} {
+	for _, d := range []*windows.LazyDLL{user32, gdi32} {
 		if err := d.Load(); err != nil {
 			return Screen{}, fmt.Errorf("%w: %w", ErrCannotShow, err)
 		}
+	}
+	if err := haveOpenGL(); err != nil {
+		return Screen{}, err
 	}
 	defer realPixels()()
 	var r windows.Rect
