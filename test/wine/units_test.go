@@ -15,9 +15,11 @@ func TestUnits(t *testing.T) {
 	for _, c := range []struct{ dir, run string }{
 		{"agent/ipc", "Pipe|UserID"},
 		{"agent/prompt/native", "Dialog|List|Template"},
-		{"agent/session/watch", "LockState|ListedSession"},
+		{"agent/session/watch", "LockState|ListedSession|OfWindows"},
 		{"agent/policy/source", "Registry"},
 		{"agent/store", "OfAnotherComputer"},
+		{"agent/service", "OfWindows"},
+		{"agent/winput", "OfWindows"},
 	} {
 		t.Run(strings.ReplaceAll(c.dir, "/", "-"), func(t *testing.T) {
 			program := m.Path("units.exe")

@@ -8,13 +8,13 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"aval/ui/win32"
 )
 
 var (
-	procCreateWindow  = user32.NewProc("CreateWindowExW")
-	procDestroyWindow = user32.NewProc("DestroyWindow")
-	procChoosePixels  = gdi32.NewProc("ChoosePixelFormat")
-	procSetPixels     = gdi32.NewProc("SetPixelFormat")
+	procChoosePixels = win32.GDI32.NewProc("ChoosePixelFormat")
+	procSetPixels    = win32.GDI32.NewProc("SetPixelFormat")
 )
 
 // pixelFormat is PIXELFORMATDESCRIPTOR (Microsoft Learn, wingdi.h).
@@ -31,7 +31,6 @@ type pixelFormat struct {
 const (
 	pfdDoubleBuffer, pfdDrawToWindow, pfdSupportOpenGL = 0x1, 0x4, 0x20
 	glVersion                                          = 0x1F02
-	wsPopup                                            = 0x80000000
 	needMajor, needMinor                               = 2, 1 // of the toolkit (fyne 2.8.1)
 )
 
@@ -54,16 +53,16 @@ func haveOpenGL() error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	w, _, err := procCreateWindow.Call(0, uintptr(unsafe.Pointer(class)), 0, wsPopup, 0, 0, 1, 1, 0, 0, 0, 0)
+	w, _, err := win32.CreateWindow.Call(0, uintptr(unsafe.Pointer(class)), 0, win32.StylePopup, 0, 0, 1, 1, 0, 0, 0, 0)
 	if w == 0 {
 		return no("make a window", err)
 	}
-	defer procDestroyWindow.Call(w)
-	dc, _, err := procGetDC.Call(w)
-	if dc == 0 {
+	defer win32.DestroyWindow.Call(w)
+	dc, release, err := win32.DC(w)
+	if err != nil {
 		return no("draw in a window", err)
 	}
-	defer procReleaseDC.Call(w, dc)
+	defer release()
 	format := pixelFormat{version: 1, flags: pfdDoubleBuffer | pfdDrawToWindow | pfdSupportOpenGL, colour: 24}
 	format.size = uint16(unsafe.Sizeof(format))
 	n, _, err := procChoosePixels.Call(dc, uintptr(unsafe.Pointer(&format)))
