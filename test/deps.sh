@@ -21,6 +21,7 @@ want() { # want PACKAGE cmd|pc|file WHAT
 case $group in
 build)
 	want gcc cmd gcc
+	want xz-utils cmd xz
 	want libc6-dev file /usr/include/stdio.h
 	want pkg-config cmd pkg-config
 	want libgl1-mesa-dev pc gl
@@ -34,6 +35,8 @@ build)
 	;;
 test)
 	want systemd file /lib/systemd/systemd-journald
+	want gnupg cmd gpg
+	want rpm cmd rpm
 	want postgresql file '/usr/lib/postgresql/*/bin/initdb'
 	want haproxy cmd haproxy
 	want xvfb cmd Xvfb
@@ -72,7 +75,6 @@ e2e)
 	want netcat-openbsd file '/bin/nc.openbsd /usr/bin/nc.openbsd'
 	want python3-minimal cmd python3
 	want lintian cmd lintian
-	want rpm cmd rpm
 	want rpm2cpio cmd rpm2cpio
 	want rpmlint cmd rpmlint
 	want cpio cmd cpio

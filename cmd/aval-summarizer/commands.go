@@ -179,5 +179,5 @@ func (a *app) verify(cmd *cobra.Command, args []string) (api.Report, error) {
 
 // newRunner is here so that serve names no engine itself.
 func (a *app) newRunner(s *server) *runner.Runner {
-	return runner.New(s.db, runner.Options{Log: a.log})
+	return runner.New(s.db, runner.Options{Log: a.log, Tracer: s.traces.Tracer()})
 }

@@ -36,7 +36,7 @@ const stopWithin = 10 * time.Second
 
 type serveFlags struct {
 	listen, url, company, lang string
-	metrics                    string
+	metrics, traces            string
 	cert, key                  string
 	allow                      []string
 }
@@ -65,6 +65,7 @@ the command line, where other users of the computer can see it: write the file
 	a.dataFlag(cmd)
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address and port to listen on")
 	cmd.Flags().StringVar(&f.metrics, "metrics", "", "address and port on which Prometheus may read /metrics, without TLS, for example 127.0.0.1:9464 (default: nowhere)")
+	cmd.Flags().StringVar(&f.traces, "traces", "", "collector that traces are sent to by OTLP over HTTP, for example http://127.0.0.1:4318 (default: the one in OTEL_EXPORTER_OTLP_ENDPOINT, else nowhere)")
 	cmd.Flags().StringVar(&f.url, "url", "", "address under which computers reach this server, https://HOST:PORT (default: made from --listen; of several servers on one database: what the first was given)")
 	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate of an authority (PEM, the whole chain); read again when it is renewed (default: one of its own)")
 	cmd.Flags().StringVar(&f.key, "key", "", "the key of --cert (PEM)")
@@ -82,6 +83,7 @@ type server struct {
 	ingest  *ingest.Server
 	hub     *integration.Hub
 	api     *rest.Server
+	traces  *api.Traces
 	health  *api.Health
 	http    *http.Server
 	listen  net.Listener
@@ -127,6 +129,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if s.metrics != nil {
 		_ = s.metrics.Close()
 	}
+	if err := s.traces.Close(end); err != nil { // what was served was served
+		a.log.Warn(err.Error())
+	}
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
@@ -152,6 +157,10 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 			return nil, errors.Join(fmt.Errorf("--metrics: %w", err), s.listen.Close())
 		}
 	}
+	a.log = slog.New(api.LogTraces(a.log.Handler()))
+	if s.traces, err = api.NewTraces(ctx, f.traces, version, a.log); err != nil {
+		return nil, errors.Join(usageError{err}, s.listen.Close())
+	}
 	if s.db, err = store.Open(ctx, a.data, store.Database(a.database)); err != nil {
 		return nil, errors.Join(err, s.listen.Close())
 	}
@@ -166,7 +175,7 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
-	if s.hub, err = integration.New(s.db, integration.Options{Allow: f.allow, Server: s.co.Server(), Log: a.log}); err != nil {
+	if s.hub, err = integration.New(s.db, integration.Options{Allow: f.allow, Server: s.co.Server(), Log: a.log, Tracer: s.traces.Tracer()}); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	if s.api, err = rest.New(s.db, rest.Options{Host: s.co, Hub: s.hub, Log: a.log}); err != nil {
@@ -175,9 +184,9 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if err := s.co.Share(ctx); err != nil { // keys that were made since
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
-	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version})
+	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version, Tracer: s.traces.Tracer()})
 	s.health = api.NewHealth(s.db, version)
-	handler := a.routes(s)
+	handler := s.traces.Handle(a.routes(s))
 	if s.scrape != nil {
 		m := api.NewMetrics(s.db, s.ingest, version)
 		handler = m.Count(handler)

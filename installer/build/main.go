@@ -34,7 +34,10 @@ func main() {
 	out := flag.String("out", "bin", "folder for the programs")
 	only := flag.String("only", "", "build this program alone")
 	toml := flag.String("app", "FyneApp.toml", "the file with name and version")
-	packages := flag.String("packages", "", "folder for the deb and rpm packages of the programs in -out; without it none are made")
+	packages := packing{}
+	flag.StringVar(&packages.out, "packages", "", "folder for the deb and rpm packages of the programs in -out; without it none are made")
+	flag.StringVar(&packages.pgp, "pgp-key", "", "with -packages: OpenPGP key that signs them; its passphrase, if any, is in NFPM_PASSPHRASE")
+	flag.BoolVar(&packages.quick, "quick", false, "with -packages: larger ones, sooner, for tests")
 	given := flag.String("version", "", "build as this version instead of the file's, to try an upgrade out")
 	described := flag.Bool("release", false, "with -packages: also sums, bill of materials and provenance")
 	releaseKey := flag.String("release-key", "", "with -release: Ed25519 key that signs the sums, PEM")
@@ -71,16 +74,23 @@ func main() {
 		return
 	}
 	err = build(ctx, *toml, *out, *only, *given)
-	if err == nil && *packages != "" {
-		err = pack(ctx, *toml, *out, *packages, *given)
+	if err == nil && packages.out != "" {
+		err = pack(ctx, *toml, *out, *given, packages)
 	}
 	if err == nil && *described {
-		err = release(ctx, *toml, *out, *packages, *given, *releaseKey)
+		err = release(ctx, *toml, *out, packages.out, *given, *releaseKey)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
+}
+
+// packing says how packages are made.
+type packing struct {
+	out   string // folder
+	pgp   string // file of the key that signs them; empty: none does
+	quick bool
 }
 
 // versionOf is the version that is built: the given one, else the file's.

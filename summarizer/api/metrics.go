@@ -45,6 +45,9 @@ func NewMetrics(db *store.DB, in *ingest.Server, version string) *Metrics {
 	return m
 }
 
+// methods that are told apart.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
 // Count counts the requests that next answers; a connection of an agent counts
 // until it is taken over.
 func (m *Metrics) Count(next http.Handler) http.Handler {
@@ -52,7 +55,7 @@ func (m *Metrics) Count(next http.Handler) http.Handler {
 		start, seen := time.Now(), &status{ResponseWriter: w, code: http.StatusOK}
 		next.ServeHTTP(seen, r)
 		method := "other" // whatever else somebody sends
-		if i := slices.Index([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, r.Method); i >= 0 {
+		if slices.Contains(methods, r.Method) {
 			method = strings.ToLower(r.Method)
 		}
 		m.requests.add(fmt.Sprintf(`method="%s",code="%d"`, method, seen.code), time.Since(start))

@@ -302,7 +302,7 @@ func (c *Console) frameOf(r *http.Request, v visitor, title string) frame {
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
 	var b bytes.Buffer
 	if err := c.page.ExecuteTemplate(&b, name, data); err != nil {
-		c.o.Log.Error("page cannot be written", "page", name, "err", err)
+		c.o.Log.ErrorContext(r.Context(), "page cannot be written", "page", name, "err", err)
 		http.Error(w, "AVL-CON-01", http.StatusInternalServerError)
 		return
 	}
@@ -328,7 +328,7 @@ func (c *Console) broken(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return
 	}
-	c.o.Log.Error("console request failed", "path", r.Pattern, "err", err)
+	c.o.Log.ErrorContext(r.Context(), "console request failed", "path", r.Pattern, "err", err)
 	c.fail(w, r, http.StatusInternalServerError, "console.error.internal")
 }
 

@@ -114,11 +114,11 @@ func (c *Console) changeRow(v visitor, ch company.Changed, names map[string]stri
 func changeWord(ch company.Changed) string {
 	kind, none := string(ch.Kind), "null"
 	switch {
-	case ch.Kind == company.ChangeGroup && string(ch.Old) == none:
+	case (ch.Kind == company.ChangeGroup || ch.Kind == company.ChangePolicy) && string(ch.Old) == none:
 		kind += ".created"
-	case ch.Kind == company.ChangeGroup && string(ch.New) == none:
+	case (ch.Kind == company.ChangeGroup || ch.Kind == company.ChangePolicy) && string(ch.New) == none:
 		kind += ".deleted"
-	case ch.Kind == company.ChangeGroup:
+	case ch.Kind == company.ChangeGroup, ch.Kind == company.ChangePolicy:
 		kind += ".renamed"
 	case ch.Kind == company.ChangeModule && string(ch.Old) == none:
 		kind += ".created"

@@ -47,6 +47,8 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/policies/{id}", Needs: company.SettingsWrite, serve: c.savePolicy},
 		{Method: "GET", Pattern: "/policies/{id}/draft", Needs: company.SettingsRead, serve: c.policyDraft},
 		{Method: "POST", Pattern: "/policies/{id}/publish", Needs: company.SettingsWrite, Max: maxBody + record.MaxEnvelope, serve: c.publishPolicy},
+		{Method: "POST", Pattern: "/policies/{id}/name", Needs: company.SettingsWrite, serve: c.namePolicy},
+		{Method: "POST", Pattern: "/policies/{id}/delete", Needs: company.SettingsWrite, serve: c.deletePolicy},
 		{Method: "POST", Pattern: "/policies/{id}/assign", Needs: company.SettingsWrite, serve: c.assignPolicy},
 		{Method: "GET", Pattern: "/modules", Needs: company.SettingsRead, Menu: "console.modules", serve: c.modules},
 		{Method: "POST", Pattern: "/modules", Needs: company.SettingsWrite, serve: c.newModule},

@@ -41,6 +41,9 @@ type conn struct {
 	code    *store.SessionCode // what certified the key, where it is one session's; nil: a computer
 	account bool               // somebody there is signed in to an account: no computer of the company's
 	grants  map[string]*grant
+	reach   store.Reach // what the device said last on this connection, without its time
+
+	frame context.Context // of the frame that is being handled, with its span; nil: none is
 
 	leaving atomic.Bool
 	greeted atomic.Bool // device and company stand
@@ -233,7 +236,7 @@ func (c *conn) greet() bool {
 	c.co, c.company, c.device, c.skew = co, h.GetCompany(), h.GetDevice(), skew
 	c.extend()
 	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{ClockUnixNano: now.UnixNano(),
-		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents}}}) == nil &&
+		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents, Reach: c.reaches()}}}) == nil &&
 		(c.code != nil || c.send(optionsFrame(options)) == nil)
 }
 
@@ -292,10 +295,19 @@ func (c *conn) watch() {
 	c.watched.Store(c.timer)
 }
 
+// context is the frame's, where one is being handled, else the server's. Only the
+// loop may ask for it.
+func (c *conn) context() context.Context {
+	if c.frame != nil {
+		return c.frame
+	}
+	return c.s.ctx
+}
+
 // inTx runs f in a transaction and sorts its error: a refusal's code; or the
 // server's own trouble, with the error to be logged.
 func (c *conn) inTx(f func(*store.Tx) error) (Code, error) {
-	ctx, cancel := context.WithTimeout(c.s.ctx, storeWithin)
+	ctx, cancel := context.WithTimeout(c.context(), storeWithin)
 	defer cancel()
 	err := c.s.db.Tx(ctx, f)
 	var r *refusal

@@ -20,6 +20,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/klauspost/compress/zstd"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"aval/agent/wire"
 	"aval/summarizer/company"
@@ -31,6 +33,8 @@ type Options struct {
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger     // nil: nothing is logged
 	Build string           // the server's version
+	// Tracer begins a span for each frame of a device; nil: there are none.
+	Tracer trace.Tracer
 	// Ping is how often an idle connection is tried, and its device's right to it
 	// checked; 0: 55 s, below the idle limits of common gateways.
 	Ping time.Duration
@@ -71,6 +75,9 @@ func New(db *store.DB, co *company.Host, o Options) *Server {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	if o.Ping <= 0 {
 		o.Ping = 55 * time.Second

@@ -100,15 +100,18 @@ type Device struct {
 	PolicyVersion   int64
 	PolicySince     time.Time
 	SettingsVersion int64
+	Reach           Reach
 }
 
 const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code,
-	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account FROM devices`
+	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account,
+	reach, reach_at, reach_window, reach_dialog, reach_file, reach_line FROM devices`
 
 func (d *Device) into() []any {
 	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
 		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code,
-		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account}
+		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account,
+		&d.Reach.State, stamp{&d.Reach.At}, &d.Reach.Window, &d.Reach.Dialog, &d.Reach.StartFile, &d.Reach.StartLine}
 }
 
 // InsertDevice adds a device with its first key.

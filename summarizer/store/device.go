@@ -15,6 +15,39 @@ func (t *Tx) GivenOptions(device, policy string, policyVersion, settingsVersion 
 	return found(n, err)
 }
 
+// Reach is what a managed computer said last of whether somebody there could be
+// asked.
+type Reach struct {
+	State string // a word of agent/wire's Reaches; empty: it has said nothing
+	At    time.Time
+	// Window and Dialog: these could show a question.
+	Window, Dialog bool
+	// StartLine starts the helper that is missing, in StartFile or, without a file,
+	// as a command.
+	StartFile, StartLine string
+}
+
+// SetReach notes what a device says of it.
+func (t *Tx) SetReach(company, device string, r Reach) error {
+	n, err := t.exec(`UPDATE devices SET reach = $3, reach_at = $4, reach_window = $5, reach_dialog = $6, reach_file = $7, reach_line = $8
+		WHERE company = $1 AND id = $2`, company, device, r.State, ns(r.At), r.Window, r.Dialog, r.StartFile, r.StartLine)
+	return found(n, err)
+}
+
+// Reaches counts the managed, unrevoked devices of each state.
+func (t *Tx) Reaches(company string) (map[string]int, error) {
+	out := map[string]int{}
+	err := t.each(`SELECT reach, COUNT(*) FROM devices WHERE company = $1 AND code = '' AND account = '' AND revoked_at = 0 GROUP BY reach`, []any{company},
+		func(scan func(...any) error) error {
+			var state string
+			var n int
+			err := scan(&state, &n)
+			out[state] = n
+			return err
+		})
+	return out, err
+}
+
 // RenameDevice changes what a device is called here, and how it is found.
 func (t *Tx) RenameDevice(company, id, name, search string) error {
 	n, err := t.exec(`UPDATE devices SET name = $3, search = $4 WHERE company = $1 AND id = $2`, company, id, name, search)
@@ -47,6 +80,8 @@ type DeviceQuery struct {
 	Ungrouped bool
 	// Policy is the id of the policy that the device was last given.
 	Policy string
+	// Reach are states of it; none: all of them.
+	Reach []string
 	// After is the last one of the page before; zero: from the newest on.
 	After DeviceCursor
 	Limit int
@@ -60,6 +95,13 @@ type DeviceCursor struct {
 
 // likeEscape has the characters that mean something to LIKE stand for themselves.
 var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+func anys(list []string) (out []any) {
+	for _, s := range list {
+		out = append(out, s)
+	}
+	return out
+}
 
 // DevicePage lists a company's devices, those enrolled last first.
 func (t *Tx) DevicePage(company string, q DeviceQuery) (list []Device, err error) {
@@ -92,6 +134,9 @@ func (t *Tx) DevicePage(company string, q DeviceQuery) (list []Device, err error
 	}
 	if q.Policy != "" {
 		add("policy = ?", q.Policy)
+	}
+	if len(q.Reach) > 0 {
+		add("reach IN (?"+strings.Repeat(", ?", len(q.Reach)-1)+")", anys(q.Reach)...)
 	}
 	if q.After.ID != "" {
 		at := ns(q.After.EnrolledAt)

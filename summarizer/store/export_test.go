@@ -7,3 +7,6 @@ func LookAtMost(n int) (undo func()) {
 	lookedMost = n
 	return func() { lookedMost = old }
 }
+
+// OldestSchema is what this version says of the programs that may go on with it.
+const OldestSchema = oldestSchema

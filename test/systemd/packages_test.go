@@ -22,7 +22,7 @@ func TestPackages(t *testing.T) {
 	}
 	for to, args := range map[string][]string{"packages": nil, "next": {"-version", "0.99.0"}} {
 		args = append([]string{"run", "-trimpath", "-tags", "x11,migrated_fynedo", "./installer/build",
-			"-out", filepath.Join(dir, to+"-bin"), "-packages", filepath.Join(dir, to)}, args...)
+			"-quick", "-out", filepath.Join(dir, to+"-bin"), "-packages", filepath.Join(dir, to)}, args...)
 		cmd := exec.CommandContext(t.Context(), "go", args...)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {

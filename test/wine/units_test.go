@@ -20,6 +20,7 @@ func TestUnits(t *testing.T) {
 		{"agent/store", "OfAnotherComputer"},
 		{"agent/service", "OfWindows"},
 		{"agent/winput", "OfWindows"},
+		{"agent/capture", "Windows"},
 	} {
 		t.Run(strings.ReplaceAll(c.dir, "/", "-"), func(t *testing.T) {
 			program := m.Path("units.exe")

@@ -24,15 +24,19 @@ var (
 
 // EventQuery is a channel of the event log, and the events in it that count, in
 // the event log's XPath.
-type EventQuery struct{ Channel, Query string }
+type EventQuery struct {
+	Channel, Query string
+	// Text: with the sentence that the event's source has for it.
+	Text bool
+}
 
 // eventQueries are all that are read. Numbers and fields: the maps with sample
 // events in EricZimmerman/evtx (evtx/Maps); for Chrome Remote Desktop
 // remoting/host/host_event_logger_win.cc and its messages in chromium/chromium.
 var eventQueries = []EventQuery{
-	{rdpChannel, "*[System[EventID=21 or EventID=23 or EventID=24 or EventID=25 or EventID=40]]"},
-	{splashtopChannel, "*[System[EventID=1000 or EventID=1001]]"},
-	{classicChannel, "*[System[EventID=1 or EventID=2 or EventID=5 or EventID=30 or EventID=100 or EventID=101]]"},
+	{Channel: rdpChannel, Query: "*[System[EventID=21 or EventID=23 or EventID=24 or EventID=25 or EventID=40]]"},
+	{Channel: splashtopChannel, Query: "*[System[EventID=1000 or EventID=1001]]"},
+	{Channel: classicChannel, Query: "*[System[EventID=1 or EventID=2 or EventID=5 or EventID=30 or EventID=100 or EventID=101]]"},
 }
 
 const (
@@ -72,7 +76,38 @@ type winEvent struct {
 			} `xml:",any"`
 		} `xml:",any"`
 	}
-	at time.Time
+	RenderingInfo struct{ Message string } // where the text was asked for
+	at            time.Time
+}
+
+// Logged is what one event of the log says, for whoever reads it.
+type Logged struct {
+	At     time.Time // UTC
+	Source string
+	Number int    // which of the source's events
+	Text   string // its sentence, or the values that would be put into it; may be empty
+}
+
+// DecodeEvent reads one event, as FollowEvents gives it.
+func DecodeEvent(raw string) (Logged, error) {
+	e, err := decodeEvent(raw)
+	if err != nil {
+		return Logged{}, err
+	}
+	l := Logged{At: e.at, Source: e.System.Provider.Name, Number: e.System.EventID, Text: strings.TrimSpace(e.RenderingInfo.Message)}
+	if l.Source == "" {
+		l.Source = e.System.Provider.EventSourceName
+	}
+	if l.Text == "" {
+		var values []string
+		for _, d := range e.EventData.Data {
+			if v := strings.TrimSpace(d.Text); v != "" {
+				values = append(values, v)
+			}
+		}
+		l.Text = strings.Join(values, "; ")
+	}
+	return l, nil
 }
 
 var errEvent = errors.New("not an event")

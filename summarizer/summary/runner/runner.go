@@ -14,6 +14,11 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"aval/agent/event"
 	"aval/agent/record"
 	"aval/summarizer/credit"
@@ -63,6 +68,7 @@ type Options struct {
 	Engine Engine           // nil: Rules
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger     // nil: slog.Default
+	Tracer trace.Tracer     // begins a span for each job; nil: there are none
 }
 
 // Runner works the summary jobs of one store.
@@ -71,11 +77,12 @@ type Runner struct {
 	engine Engine
 	now    func() time.Time
 	log    *slog.Logger
+	tracer trace.Tracer
 }
 
 // New makes a runner over db.
 func New(db *store.DB, o Options) *Runner {
-	r := &Runner{db: db, engine: o.Engine, now: o.Now, log: o.Log}
+	r := &Runner{db: db, engine: o.Engine, now: o.Now, log: o.Log, tracer: o.Tracer}
 	if r.engine == nil {
 		r.engine = Rules{}
 	}
@@ -84,6 +91,9 @@ func New(db *store.DB, o Options) *Runner {
 	}
 	if r.log == nil {
 		r.log = slog.Default()
+	}
+	if r.tracer == nil {
+		r.tracer = noop.NewTracerProvider().Tracer("")
 	}
 	return r
 }
@@ -155,17 +165,25 @@ func (r *Runner) Step(ctx context.Context) (worked bool, err error) {
 	if err != nil || job.State == store.JobWaiting {
 		return err == nil, err
 	}
+	ctx, span := r.tracer.Start(ctx, "job summary", trace.WithAttributes(attribute.Int64("aval.attempt", job.Attempts)))
+	defer span.End()
+	result := func(word string) { span.SetAttributes(attribute.String("aval.result", word)) }
 	switch err := r.work(ctx, job, company); {
 	case err == nil:
+		result("done")
 		return true, nil
 	case errors.Is(err, store.ErrLeaseLost), errors.Is(err, errGone):
 		// Somebody else has it, or the session was erased meanwhile.
+		result("gone")
 		return true, nil
 	case errors.Is(err, store.ErrNoCredit):
+		result("waiting")
 		return true, r.db.Tx(ctx, func(t *store.Tx) error { return t.HoldJob(job, noCredit) })
 	case ctx.Err() != nil:
 		return false, ctx.Err() // the lease runs out by itself
 	default:
+		result("failed")
+		span.SetStatus(codes.Error, "")
 		return true, r.putBack(ctx, job, err)
 	}
 }
@@ -287,7 +305,7 @@ func (r *Runner) work(ctx context.Context, job store.Job, c store.Company) error
 		return t.FinishJob(job, now)
 	})
 	if err == nil {
-		r.log.Info("summary written", "session", job.Ref, "engine", s.Engine, "events", s.Stats.Events)
+		r.log.InfoContext(ctx, "summary written", "session", job.Ref, "engine", s.Engine, "events", s.Stats.Events)
 	}
 	return err
 }
@@ -308,7 +326,7 @@ func (r *Runner) write(ctx context.Context, in summary.Session, lang string) (s 
 // putBack lets a failed job rest, longer each time, or gives it up. It costs nothing.
 func (r *Runner) putBack(ctx context.Context, job store.Job, why error) error {
 	now := r.now()
-	r.log.Warn("summary failed", "session", job.Ref, "attempt", job.Attempts, "err", why)
+	r.log.WarnContext(ctx, "summary failed", "session", job.Ref, "attempt", job.Attempts, "err", why)
 	err := r.db.Tx(ctx, func(t *store.Tx) error {
 		if job.Attempts >= MaxAttempts {
 			return t.FailJob(job, now, why.Error())
