@@ -48,7 +48,7 @@ func TestEventLogOfWindows(t *testing.T) {
 	for _, q := range eventQueries {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- followEvents(ctx, q, func(raw string) { t.Errorf("%s: %q", q.Channel, raw) }) }()
+		go func() { ended <- FollowEvents(ctx, q, func(raw string) { t.Errorf("%s: %q", q.Channel, raw) }) }()
 		select {
 		case err := <-ended: // the system cannot
 			if err == nil || !errors.Is(err, errChannelNotFound) && !strings.Contains(err.Error(), q.Channel) {
