@@ -165,7 +165,8 @@ func fixes() []string {
 	}
 	for component, condition := range map[string]string{
 		"ServerNow": "SERVERURL", "ServerKept": "OLDSERVERURL AND NOT SERVERURL",
-		"Token": "TOKENFILE", "Settings": "SETTINGSFILE",
+		// What the service could not use is still there at the removal.
+		"Token": `TOKENFILE OR REMOVE="ALL"`, "Settings": `SETTINGSFILE OR REMOVE="ALL"`,
 		"AccessNow": "ACCESSCONTROL", "AccessKept": "OLDACCESSCONTROL AND NOT ACCESSCONTROL",
 		"LanguageNow": "LANGUAGE", "LanguageKept": "OLDLANGUAGE AND NOT LANGUAGE",
 	} {

@@ -16,7 +16,7 @@ func TestUnits(t *testing.T) {
 		{"agent/ipc", "Pipe|UserID"},
 		{"agent/prompt/native", "Dialog|List|Template"},
 		{"agent/session/watch", "LockState|ListedSession|OfWindows"},
-		{"agent/policy/source", "Registry"},
+		{"agent/policy/source", "Registry|SafeFile"},
 		{"agent/store", "OfAnotherComputer"},
 		{"agent/service", "OfWindows"},
 		{"agent/winput", "OfWindows"},

@@ -396,10 +396,14 @@ func TestPackage(t *testing.T) {
 	// An upgrade that is told nothing keeps what was told before, and the data.
 	identity := m.key()
 	second := m.msi("0.2.0", cert, key)
-	if status := m.msiexec(nil, "/i", second); status != 0 {
+	// But for a file of settings that everybody may write, which is not read.
+	m.must(os.WriteFile(m.disk("open.json"), []byte(`{"QuestionSeconds": 11}`), 0o600))
+	m.must(os.Chmod(m.disk("open.json"), 0o666))
+	if status := m.msiexec(nil, "/i", second, `SETTINGSFILE=C:\open.json`); status != 0 {
 		t.Fatalf("upgrade: status %d", status)
 	}
 	m.says("Aval 0.2.0 is running", "status")
+	m.says("others than administrators may change it", "status")
 	m.has(`HKLM\SOFTWARE\Aval\Setup`, "ServerURL REG_SZ "+summarizer.URL, "AccessControl REG_SZ denied", "Language REG_SZ pt-BR")
 	m.has(`HKLM\SOFTWARE\Policies\Aval\Recommended`, "AccessControl REG_SZ denied", "Languages 1 REG_SZ pt-BR")
 	if now := m.key(); now != strings.Replace(identity, "0.1.0", "0.2.0", 1) {
