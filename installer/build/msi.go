@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"aval/assets"
+	"aval/installer/mdm"
 )
 
 // WindowsFlags are given to every go build for Windows. One set for packages and
@@ -147,7 +148,13 @@ const visibleServices = "UPDATE ServiceInstall SET ServiceType=272 WHERE Service
 
 // properties are the public ones. Windows Installer passes on to the part that runs
 // as the system only those that it is told of.
-var properties = []string{"SERVERURL", "TOKENFILE", "SETTINGSFILE", "ACCESSCONTROL", "LANGUAGE", "KEEPDATA"}
+func properties() string {
+	var names []string
+	for _, p := range mdm.Properties {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ";")
+}
 
 // fixes put in what wixl ignores: which properties are passed on, when something is
 // done, and under which condition a component is installed.
@@ -161,7 +168,7 @@ func fixes() []string {
 		"UPDATE InstallExecuteSequence SET Sequence=2050 WHERE Action='Purge'",
 		// Else it is looked for in the part that runs as the user, and forgotten.
 		"DELETE FROM InstallUISequence WHERE Action='AppSearch'",
-		"UPDATE Property SET Value='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;" + strings.Join(properties, ";") + "' WHERE Property='SecureCustomProperties'",
+		"UPDATE Property SET Value='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;" + properties() + "' WHERE Property='SecureCustomProperties'",
 	}
 	for component, condition := range map[string]string{
 		"ServerNow": "SERVERURL", "ServerKept": "OLDSERVERURL AND NOT SERVERURL",
