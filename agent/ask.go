@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -320,6 +321,9 @@ func refusal(h ipc.Heard, by consent.Provenance) string {
 	return ipc.RefusedRemote
 }
 
+// noOpenGL is why a window cannot be drawn: neither a driver does, nor software.
+const noOpenGL = "no-opengl"
+
 // promptFailed takes a desktop's word that a rung did not show the question.
 func (a *Agent) promptFailed(d *desktop, r ipc.DesktopPrompt) {
 	if lv := a.leaveOf(r.Question); lv != nil && lv.desk == d {
@@ -331,7 +335,11 @@ func (a *Agent) promptFailed(d *desktop, r ipc.DesktopPrompt) {
 	if ask == nil || on != d {
 		return
 	}
-	a.log.Info("rung failed", "session", l.Name, "rung", r.Rung, "why", r.Why)
+	level := slog.LevelInfo
+	if r.Why == noOpenGL { // which somebody can mend
+		level = slog.LevelWarn
+	}
+	a.log.Log(a.ctx, level, "rung failed", "session", l.Name, "rung", r.Rung, "why", r.Why)
 	ask.Failed(prompt.Rung(r.Rung), time.Now())
 	a.settle(l)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/windows/registry"
 
 	"aval/agent/policy"
+	"aval/agent/policy/source"
 )
 
 // The key in which the installer leaves what it was given, and what is in it
@@ -76,7 +76,7 @@ func takeToken(path, server, dir string) error {
 	if dir == "" {
 		return errors.New("there is no folder for it")
 	}
-	raw, err := readSmall(path, maxTokenFile)
+	raw, err := source.ReadSafe(path, maxTokenFile)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
@@ -98,24 +98,11 @@ func takeToken(path, server, dir string) error {
 	return nil
 }
 
-func readSmall(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(raw)) > most {
-		err = fmt.Errorf("it is larger than %d bytes", most)
-	}
-	return raw, err
-}
-
 // importSettings writes the values of a policy file into the recommended layer,
 // which changes no choice that a person has made. A file with anything wrong in it
 // changes nothing.
 func importSettings(path string) error {
-	raw, err := readSmall(path, policy.MaxFile)
+	raw, err := source.ReadSafe(path, policy.MaxFile)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}

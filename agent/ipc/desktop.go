@@ -84,7 +84,7 @@ type PromptClose struct {
 type DesktopPrompt struct {
 	Question string `json:"question"`
 	Rung     string `json:"rung"`
-	Why      string `json:"why"` // not-installed, no-window, exited, screen-reader
+	Why      string `json:"why"` // not-installed, no-opengl, no-window, exited, screen-reader
 }
 
 // QuestionClaim fetches a question; from then on only this connection may

@@ -22,16 +22,25 @@ func SystemLog(next slog.Handler) slog.Handler {
 	if interactive() {
 		return next
 	}
-	log, err := eventlog.Open(eventSource)
+	write, err := eventWriter()
 	if err != nil {
 		return next
 	}
-	return &systemLog{next: next, write: func(level slog.Level, text string) error {
+	return &systemLog{next: next, write: write}
+}
+
+// eventWriter opens the event log for what is wrong, and leaves it open.
+func eventWriter() (func(level slog.Level, text string) error, error) {
+	log, err := eventlog.Open(eventSource)
+	if err != nil {
+		return nil, err
+	}
+	return func(level slog.Level, text string) error {
 		if level >= slog.LevelError {
 			return log.Error(eventID, text)
 		}
 		return log.Warning(eventID, text)
-	}}
+	}, nil
 }
 
 // systemLog is the handler. What it writes has no captured text, as no entry of the

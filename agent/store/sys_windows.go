@@ -17,6 +17,10 @@ import (
 // administrators and the user who keeps it; it takes nothing from the folder above.
 const dirSDDL = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;%s)"
 
+// tokensDir may be there before anything else: device management lays token files into
+// it, before the package or after; whose those are is looked at when they are read.
+const tokensDir = "enroll.d"
+
 // checkDir closes a directory to others, and refuses one that is not ours to
 // close: everybody may make folders where the system keeps programs' data, so one
 // that is there already may be a trap.
@@ -59,7 +63,7 @@ func checkDir(dir string) error {
 	}
 	if entries, err := os.ReadDir(dir); err != nil {
 		return err
-	} else if len(entries) > 0 && !exists(filepath.Join(dir, "lock")) && !exists(filepath.Join(filepath.Dir(dir), "lock")) {
+	} else if len(entries) > 0 && !(len(entries) == 1 && entries[0].Name() == tokensDir) && !exists(filepath.Join(dir, "lock")) && !exists(filepath.Join(filepath.Dir(dir), "lock")) {
 		return fmt.Errorf("%w: it holds other things; name a folder of its own with --state-dir", ErrUnsafe)
 	}
 	acl, _, err := want.DACL()

@@ -136,12 +136,17 @@ func Open(ctx context.Context) (*Witness, error) {
 	return w, nil
 }
 
-// listen sets both hooks and serves them until the thread is told to quit.
+// listen hears on this thread, in pixels that are not scaled, until it is told to quit.
 func listen(thread uint32, p *presses, started chan<- error) {
 	if old, _, err := procSetDPIAwareness.Call(perMonitorAwareV2); old == 0 {
 		started <- fmt.Errorf("ask for pixels that are not scaled: %w", err)
 		return
 	}
+	hook(thread, p, started)
+}
+
+// hook sets both hooks and serves them until the thread is told to quit.
+func hook(thread uint32, p *presses, started chan<- error) {
 	var m message
 	procPeekMessage.Call(uintptr(unsafe.Pointer(&m)), 0, 0, 0, 0) // makes the queue to which wmQuit is posted
 	var self windows.Handle

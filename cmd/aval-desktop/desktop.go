@@ -43,6 +43,7 @@ type desktop struct {
 	barIs   uint32 // the bar's window that is followed; 0: none
 	prompts map[string]*prompt
 	own     own
+	ui      windowProgram
 	tray    tray.Tray
 	told    time.Time          // when a message said that the bar cannot be seen
 	hidden  bool               // the bar said that it cannot be seen

@@ -269,7 +269,8 @@ func TestNativeQuestionClosed(t *testing.T) {
 }
 
 // beside makes a copy of the program with a script in the place of aval-ui beside
-// it, and returns its path.
+// it, and one in that of its copy that draws by software where a line divides them,
+// and returns its path.
 func beside(t *testing.T, script string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -277,7 +278,11 @@ func beside(t *testing.T, script string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string][]byte{"aval-desktop": raw, "aval-ui": []byte(script)} {
+	script, soft, _ := strings.Cut(script, "-- softgl --\n")
+	if err := os.Mkdir(filepath.Join(dir, "softgl"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"aval-desktop": raw, "aval-ui": []byte(script), "softgl/aval-ui": []byte(soft)} {
 		if len(text) == 0 {
 			continue
 		}
@@ -288,11 +293,17 @@ func beside(t *testing.T, script string) string {
 	return filepath.Join(dir, "aval-desktop")
 }
 
-// The rung that cannot be climbed is reported at once, with the reason.
+// The rung that cannot be climbed is reported at once, with the reason. A program that
+// finds no OpenGL has a second one tried, with the same question and told to draw by
+// software; every other end has not. Planted once: 75 taken for no OpenGL.
 func TestWindowRung(t *testing.T) {
 	for _, c := range []struct{ name, script, why string }{
 		{"absent", "", whyNotInstalled},
 		{"no window", "#!/bin/sh\nexit 75\n", whyNoWindow},
+		{"no OpenGL", "#!/bin/sh\nexit 69\n", whyNoOpenGL},
+		{"no OpenGL twice", "#!/bin/sh\nexit 69\n-- softgl --\n#!/bin/sh\nexit 69\n", whyNoOpenGL},
+		{"no window, and a copy", "#!/bin/sh\nexit 75\n-- softgl --\n#!/bin/sh\nexit 2\n", whyNoWindow},
+		{"the copy", "#!/bin/sh\nexit 69\n-- softgl --\n#!/bin/sh\nread nonce <&3; [ \"$nonce $4 $5 $GALLIUM_DRIVER\" = 'nonce-1 --question q1 llvmpipe' ] && exit 2\nexit 0\n", whyExited},
 		{"crash", "#!/bin/sh\nread nonce <&3; [ \"$nonce\" = nonce-1 ] && [ \"$1 $4 $5\" = 'consent --question q1' ] && exit 2\nexit 0\n", whyExited},
 	} {
 		t.Run(c.name, func(t *testing.T) {

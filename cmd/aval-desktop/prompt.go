@@ -47,6 +47,7 @@ func (o *own) has(pid int) bool {
 // Why a rung could not show the question, in the words of the local API.
 const (
 	whyNotInstalled = "not-installed"
+	whyNoOpenGL     = "no-opengl"
 	whyNoWindow     = "no-window"
 	whyExited       = "exited"
 	whyReader       = "screen-reader"
@@ -54,6 +55,9 @@ const (
 
 // errReader: a screen reader runs, which cannot read the window.
 var errReader = errors.New("a screen reader runs: the native dialog asks")
+
+// errNoOpenGL: none of the programs that have windows can draw one here.
+var errNoOpenGL = fmt.Errorf("%w: there is no OpenGL", native.ErrNoWindow)
 
 // exitNoWindow is how aval-ui ends when it could not show its window: EX_TEMPFAIL
 // of sysexits(3).
@@ -100,6 +104,8 @@ func (d *desktop) openPrompt(o ipc.PromptOpen) {
 		switch {
 		case errors.Is(err, launch.ErrNotInstalled):
 			why = whyNotInstalled
+		case errors.Is(err, errNoOpenGL):
+			why = whyNoOpenGL
 		case errors.Is(err, native.ErrNoWindow):
 			why = whyNoWindow
 		case errors.Is(err, errReader):
@@ -120,7 +126,7 @@ func (d *desktop) closePrompt(c ipc.PromptClose) {
 // askInWindow has aval-ui ask. It talks to the service itself, on a connection
 // of its own; what is known here is only whether it runs.
 func (d *desktop) askInWindow(ctx context.Context, o ipc.PromptOpen) error {
-	path, err := launch.Find("aval-ui")
+	p, err := d.ui.find()
 	if err != nil {
 		return err
 	}
@@ -130,20 +136,32 @@ func (d *desktop) askInWindow(ctx context.Context, o ipc.PromptOpen) error {
 	} else if screenReader(ctx, d.where.bus) {
 		return errReader
 	}
-	var out launch.Output
-	proc, err := launch.Start(ctx, launch.Program{Path: path, Nonce: o.Nonce, Output: &out, Args: args})
-	if err != nil {
-		return fmt.Errorf("%w: %w", native.ErrNoWindow, err)
-	}
-	defer d.own.add(proc.PID())()
-	<-proc.Done()
-	switch exit := proc.Exit(); {
-	case exit.Code == 0:
-		return nil
-	case exit.Code == exitNoWindow:
-		return fmt.Errorf("aval-ui: %w: %s", native.ErrNoWindow, out.LastLine())
-	default:
-		return fmt.Errorf("aval-ui ended with status %d: %s", exit.Code, out.LastLine())
+	for {
+		var out launch.Output
+		p.Nonce, p.Output, p.Args = o.Nonce, &out, args
+		proc, err := launch.Start(ctx, p)
+		if err != nil {
+			return fmt.Errorf("%w: %w", native.ErrNoWindow, err)
+		}
+		forget := d.own.add(proc.PID())
+		<-proc.Done()
+		forget()
+		exit := proc.Exit()
+		if d.ui.again(exit, d.log) {
+			if p, err = d.ui.find(); err == nil {
+				continue
+			}
+		}
+		switch {
+		case exit.Code == 0:
+			return nil
+		case noOpenGL(exit):
+			return fmt.Errorf("aval-ui: %w: %s", errNoOpenGL, out.LastLine())
+		case exit.Code == exitNoWindow:
+			return fmt.Errorf("aval-ui: %w: %s", native.ErrNoWindow, out.LastLine())
+		default:
+			return fmt.Errorf("aval-ui ended with status %d: %s", exit.Code, out.LastLine())
+		}
 	}
 }
 

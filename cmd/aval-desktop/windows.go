@@ -51,13 +51,14 @@ func (d *desktop) open(window string, args ...string) {
 		}
 		before.proc.Kill()
 	}
-	path, err := launch.Find("aval-ui")
+	p, err := d.ui.find()
 	if err != nil {
 		d.notOpened(window, session, err)
 		return
 	}
 	var out launch.Output
-	proc, err := launch.Start(d.ctx, launch.Program{Path: path, Args: append(args, "--socket", d.socket), Output: &out})
+	p.Args, p.Output = slices.Concat(args, []string{"--socket", d.socket}), &out
+	proc, err := launch.Start(d.ctx, p)
 	if err != nil {
 		d.notOpened(window, session, err)
 		return
@@ -74,7 +75,13 @@ func (d *desktop) open(window string, args ...string) {
 			}
 			// Ended by a signal that is not ours, or by itself: nothing was seen only
 			// where it says so, or where its libraries are not there (127, of ld.so).
-			if exit := proc.Exit(); exit.Code == exitNoWindow || exit.Code == 127 {
+			switch exit := proc.Exit(); {
+			case d.ui.again(exit, d.log):
+				if window != windowMain {
+					args = args[1:] // which open puts before them
+				}
+				d.open(window, args...)
+			case exit.Code == exitNoWindow, exit.Code == 127, noOpenGL(exit):
 				d.notOpened(window, session, errors.New(out.LastLine()))
 			}
 		})

@@ -9,6 +9,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,11 +27,13 @@ import (
 // version is set at link time from FyneApp.toml.
 var version = "0.0.0-dev"
 
-// Exit codes. exitCannotShow is EX_TEMPFAIL of sysexits.h.
+// Exit codes. exitNoOpenGL and exitCannotShow are EX_UNAVAILABLE and EX_TEMPFAIL of
+// sysexits.h.
 const (
 	exitDone       = 0
 	exitFailed     = 1
 	exitUsage      = 2
+	exitNoOpenGL   = 69
 	exitCannotShow = 75
 )
 
@@ -50,8 +53,8 @@ policy has recorded. "consent" shows one question; the
 service starts it, with a nonce on file descriptor 3 or on standard input, and with
 --last where there is no other way to ask.
 
-exit status: 0 done, 1 failed or the service is gone, 2 wrong use, 75 the window
-could not be shown.
+exit status: 0 done, 1 failed or the service is gone, 2 wrong use, 69 there is no
+OpenGL for the window, 75 it could not be shown for another reason.
 `
 
 type options struct {
@@ -86,6 +89,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	activity := len(args) > 0 && args[0] == "activity"
 	notice := len(args) > 0 && args[0] == "notice"
 	join := len(args) > 0 && args[0] == "join"
+	given := args
 	if consent || settings || activity || notice || join {
 		args = args[1:]
 	}
@@ -148,16 +152,41 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	default:
 		err = guarded(mainVisibleWithin, func() error { return showMain(o, settings) })
 	}
+	if errors.Is(err, consentview.ErrNoOpenGL) && !consent && !notice {
+		if code, ok := bySoftware(o, given, log); ok {
+			return code
+		}
+	}
 	if settings && errors.Is(err, consentview.ErrCannotShow) && listSettings(o) == nil {
 		return exitDone
 	}
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.Is(err, consentview.ErrNoOpenGL):
+		fmt.Fprintf(errs, "aval-ui: %v\n", err)
+		return exitNoOpenGL
 	case errors.Is(err, consentview.ErrCannotShow):
 		fmt.Fprintf(errs, "aval-ui: %v\n", err)
 		return exitCannotShow
 	}
 	fmt.Fprintf(errs, "aval-ui: %v\n", err)
 	return exitFailed
+}
+
+// bySoftware shows the window by the copy of this program that draws by software,
+// where there is one, and returns its status. The windows of a question and of a notice
+// are started by aval-desktop alone, which then starts the copy itself.
+func bySoftware(o options, args []string, log *slog.Logger) (code int, ok bool) {
+	path, err := launch.FindSoft("aval-ui")
+	if err != nil {
+		return 0, false
+	}
+	p, err := launch.Start(context.Background(), launch.Program{Path: path, Args: args, Nonce: o.code, Env: []string{launch.Software}})
+	if err != nil {
+		log.Error("draw by software", "program", path, "err", err)
+		return 0, false
+	}
+	<-p.Done()
+	return p.Exit().Code, true
 }

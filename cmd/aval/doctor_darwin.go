@@ -1,6 +1,10 @@
 package main
 
-import "golang.org/x/sys/unix"
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // clockSynchronised is not known here.
 func clockSynchronised() (yes, known bool) { return false, false }
@@ -17,3 +21,8 @@ func release() string {
 
 // reinstall is what helps against changed files.
 const reinstall = "install the package again: sudo installer -pkg aval-….pkg -target /"
+
+// toDo puts what to do into the words of this system, where nobody can be asked yet
+// (docs/macos.md).
+var toDo = strings.NewReplacer("install zenity or kdialog", "nothing can show a question on macOS yet, so nothing is recorded",
+	"copy aval-ui beside aval, or to /usr/bin", "it is built on a Mac: installer/macos/build-ui.sh", "copy it beside aval, or to /usr/bin", "install the package again")

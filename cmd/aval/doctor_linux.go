@@ -32,3 +32,6 @@ func clockSynchronised() (yes, known bool) {
 
 // reinstall is what helps against changed files.
 const reinstall = "install the package again: dpkg -i aval_….deb, or rpm -U --replacepkgs aval-….rpm"
+
+// toDo puts what to do into the words of this system, which they are in.
+var toDo = strings.NewReplacer()

@@ -9,12 +9,8 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 )
-
-// toDo puts what to do into the words of this system.
-var toDo = strings.NewReplacer()
 
 func checkSocket(c *checkup) []finding {
 	path := c.app.socket

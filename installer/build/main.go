@@ -48,6 +48,8 @@ func main() {
 	flag.BoolVar(&win.wine, "wine", false, "with -msi: a package for tests under Wine, not for computers")
 	flag.StringVar(&win.cert, "cert", "", "with -msi: certificate that signs, PEM")
 	flag.StringVar(&win.key, "key", "", "with -msi: its key, PEM")
+	flag.StringVar(&win.arch, "arch", "amd64", "with -msi: amd64 or arm64")
+	flag.StringVar(&win.mesa, "mesa", "", "with -msi: folder with Mesa's opengl32.dll and libgallium_wgl.dll, for computers without OpenGL")
 	apple := macOptions{}
 	flag.StringVar(&apple.out, "macos", "", "folder for the package for macOS; nothing else is made then")
 	flag.StringVar(&apple.team, "team", "", "with -macos: team of the certificate that signs the programs, for the profile of rights")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"aval/assets"
@@ -28,6 +29,10 @@ var forWindows = []struct {
 	noTerminal bool
 }{{"aval", false, false}, {"aval-desktop", false, true}, {"aval-ui", true, true}}
 
+// softwareFiles are what a folder of Mesa for Windows (its "llvmpipe" build, 22 or
+// later, docs.mesa3d.org) holds of what aval-ui needs to be drawn without a driver.
+var softwareFiles = []string{"opengl32.dll", "libgallium_wgl.dll"}
+
 // msiOptions say how the package for Windows is made.
 type msiOptions struct {
 	toml string // the file with name and version
@@ -41,13 +46,27 @@ type msiOptions struct {
 	// wine makes a package for tests under Wine alone: its service knows itself as one
 	// there, and its name says what it is.
 	wine bool
+	// arch is amd64 or arm64. For arm64, aval-ui is the program for amd64, which Windows
+	// 11 runs there: Debian has no C compiler that makes another.
+	arch string
+	// mesa is a folder with softwareFiles, put into the package as a second try for
+	// computers without OpenGL; empty: there is none.
+	mesa string
 }
 
-// msi makes out/aval-VERSION-x64.msi and returns its path.
+// architectures are the names of processors in the package (Microsoft Learn, "Template
+// Summary property") and in its file's name.
+var architectures = map[string]struct{ template, name string }{"amd64": {"x64", "x64"}, "arm64": {"Arm64", "arm64"}}
+
+// msi makes out/aval-VERSION-x64.msi, or -arm64.msi, and returns its path.
 func msi(ctx context.Context, o msiOptions) (string, error) {
 	version, err := versionOf(o.toml, o.version)
 	if err != nil {
 		return "", err
+	}
+	arch, ok := architectures[o.arch]
+	if !ok {
+		return "", fmt.Errorf("there is no Windows for %q: amd64 or arm64", o.arch)
 	}
 	number, _, _ := strings.Cut(version, "-") // Windows Installer compares three numbers
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
@@ -56,7 +75,10 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 	programs := o.programs
 	if programs == "" {
 		programs = filepath.Join(o.out, "windows")
-		if err := buildWindows(ctx, version, programs, o.wine); err != nil {
+		if o.arch != "amd64" {
+			programs += "-" + o.arch
+		}
+		if err := buildWindows(ctx, version, programs, o.arch, o.wine); err != nil {
 			return "", err
 		}
 	}
@@ -66,9 +88,17 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 	}
 	defer os.RemoveAll(stage)
 	// wixl takes paths below its own folder alone.
-	files := map[string]string{"aval.wxs": "installer/windows/aval.wxs", "LICENSE.txt": "LICENSE", "THIRD_PARTY.md": "THIRD_PARTY.md"}
+	files := map[string]string{"LICENSE.txt": "LICENSE", "THIRD_PARTY.md": "THIRD_PARTY.md"}
 	for _, p := range forWindows {
 		files[p.name+".exe"] = filepath.Join(programs, p.name+".exe")
+	}
+	if o.mesa != "" {
+		for _, name := range softwareFiles {
+			files[name] = filepath.Join(o.mesa, name)
+		}
+	}
+	if err := describeMSI(filepath.Join(stage, "aval.wxs"), o.mesa != ""); err != nil {
+		return "", err
 	}
 	for name, from := range files {
 		if err := copyFile(filepath.Join(stage, name), from); err != nil {
@@ -87,6 +117,9 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 		return "", err
 	}
 	queries := append(fixes(), strings.Split(recovery, "\n")...)
+	if o.mesa != "" {
+		queries = append(queries, strings.Split(duplicate, "\n")...)
+	}
 	if o.wine {
 		queries = append(queries, visibleServices)
 	}
@@ -95,12 +128,16 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 			return "", err
 		}
 	}
+	// wixl knows no name for arm64; msibuild makes the whole summary anew.
+	if err := tool(ctx, stage, "msibuild", "aval.msi", "-s", "Consent for summaries of remote support", "Aval", arch.template+";1033"); err != nil {
+		return "", err
+	}
 	if err := sign(ctx, o, filepath.Join(stage, "aval.msi")); err != nil {
 		return "", err
 	}
-	to := filepath.Join(o.out, "aval-"+version+"-x64.msi")
+	to := filepath.Join(o.out, "aval-"+version+"-"+arch.name+".msi")
 	if o.wine {
-		to = filepath.Join(o.out, "aval-"+version+"-x64-wine-test.msi")
+		to = filepath.Join(o.out, "aval-"+version+"-"+arch.name+"-wine-test.msi")
 	}
 	return to, copyFile(to, filepath.Join(stage, "aval.msi"))
 }
@@ -129,17 +166,57 @@ func fixes() []string {
 	out := []string{
 		"UPDATE InstallExecuteSequence SET Sequence=1501 WHERE Action='RemoveExistingProducts'",
 		"UPDATE InstallExecuteSequence SET Sequence=2050 WHERE Action='Purge'",
+		// Else it is looked for in the part that runs as the user, and forgotten.
+		"DELETE FROM InstallUISequence WHERE Action='AppSearch'",
 		"UPDATE Property SET Value='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;" + properties() + "' WHERE Property='SecureCustomProperties'",
 	}
 	for component, condition := range map[string]string{
 		"ServerNow": "SERVERURL", "ServerKept": "OLDSERVERURL AND NOT SERVERURL",
-		"Token": "TOKENFILE", "Settings": "SETTINGSFILE",
+		// What the service could not use is still there at the removal.
+		"Token": `TOKENFILE OR REMOVE="ALL"`, "Settings": `SETTINGSFILE OR REMOVE="ALL"`,
 		"AccessNow": "ACCESSCONTROL", "AccessKept": "OLDACCESSCONTROL AND NOT ACCESSCONTROL",
 		"LanguageNow": "LANGUAGE", "LanguageKept": "OLDLANGUAGE AND NOT LANGUAGE",
 	} {
 		out = append(out, fmt.Sprintf("UPDATE Component SET Condition='%s' WHERE Component='%s'", condition, component))
 	}
+	return append(out, held()...)
+}
+
+// held has a repair, which any user may start and give properties, change nothing of
+// what was given at the installation: it is put back, right after it was looked for (50),
+// and no file is read or removed for somebody whom nobody has asked (type 51, to set a
+// property; Microsoft Learn, "Custom Action Type 51").
+func held() (out []string) {
+	for i, p := range []struct{ action, property, value string }{
+		{"HoldServer", "SERVERURL", "'[OLDSERVERURL]'"}, {"HoldAccess", "ACCESSCONTROL", "'[OLDACCESSCONTROL]'"}, {"HoldLanguage", "LANGUAGE", "'[OLDLANGUAGE]'"},
+		{"HoldToken", "TOKENFILE", "''"}, {"HoldSettings", "SETTINGSFILE", "''"},
+	} {
+		out = append(out, fmt.Sprintf("INSERT INTO CustomAction (Action, Type, Source, Target) VALUES ('%s', 51, '%s', %s)", p.action, p.property, p.value),
+			fmt.Sprintf("INSERT INTO InstallExecuteSequence (Action, Condition, Sequence) VALUES ('%s', 'Installed', %d)", p.action, 60+i))
+	}
 	return out
+}
+
+// duplicate has aval-ui.exe laid once more beside the library for it, out of the same
+// file of the package (Microsoft Learn, "DuplicateFile table").
+const duplicate = "CREATE TABLE DuplicateFile (FileKey CHAR(72) NOT NULL, Component_ CHAR(72) NOT NULL, File_ CHAR(72) NOT NULL, DestName CHAR(255) LOCALIZABLE, DestFolder CHAR(72) PRIMARY KEY FileKey)\n" +
+	"INSERT INTO DuplicateFile (FileKey, Component_, File_, DestFolder) VALUES ('SoftWindows', 'Software', 'aval_ui.exe', 'SoftFolder')\n" +
+	"INSERT INTO InstallExecuteSequence (Action, Sequence) VALUES ('RemoveDuplicateFiles', 3400)\n" +
+	"INSERT INTO InstallExecuteSequence (Action, Sequence) VALUES ('DuplicateFiles', 4210)"
+
+// onlySoftware is what of the description is there for software that draws alone.
+var onlySoftware = regexp.MustCompile(`(?s)[ \t]*<!-- only with software for OpenGL -->.*?<!-- end -->\n`)
+
+// describeMSI writes the description of the package, with or without that software.
+func describeMSI(to string, software bool) error {
+	raw, err := os.ReadFile("installer/windows/aval.wxs")
+	if err != nil {
+		return err
+	}
+	if !software {
+		raw = onlySoftware.ReplaceAll(raw, nil)
+	}
+	return os.WriteFile(to, raw, 0o644)
 }
 
 // recovery has Windows start the service again after a failure: after 1, 5 and then
@@ -151,19 +228,19 @@ const recovery = "CREATE TABLE MsiServiceConfigFailureActions (MsiServiceConfigF
 	"INSERT INTO InstallExecuteSequence (Action, Condition, Sequence) VALUES ('MsiConfigureServices', 'VersionNT >= 600', 5850)"
 
 // buildWindows builds the programs for Windows into a folder.
-func buildWindows(ctx context.Context, version, out string, wine bool) error {
+func buildWindows(ctx context.Context, version, out, arch string, wine bool) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
 	for _, p := range forWindows {
 		link := "-s -w -X main.version=" + version
-		env := []string{"GOOS=windows", "GOARCH=amd64", "GOFLAGS=-buildvcs=false", "CGO_ENABLED=0"}
+		env := []string{"GOOS=windows", "GOARCH=" + arch, "GOFLAGS=-buildvcs=false", "CGO_ENABLED=0"}
 		if p.noTerminal {
 			link += " -H windowsgui"
 		}
 		if p.cgo {
 			// -O1: the bindings to OpenGL are one file of C that takes minutes at more.
-			env = append(env[:3], "CGO_ENABLED=1", "CC=x86_64-w64-mingw32-gcc", "CGO_CFLAGS=-O1")
+			env = append(env[:3], "GOARCH=amd64", "CGO_ENABLED=1", "CC=x86_64-w64-mingw32-gcc", "CGO_CFLAGS=-O1")
 		}
 		flags := WindowsFlags
 		if wine && p.name == "aval" {

@@ -23,8 +23,8 @@ type Place struct{ Name, Doc string }
 // Properties are the public properties of the package for Windows.
 var Properties = []Place{
 	{"SERVERURL", "the company's server, where the token file names none"},
-	{"TOKENFILE", "path of a token file: read once, by the service, and removed"},
-	{"SETTINGSFILE", "path of a policy file (JSON): its values become recommended values"},
+	{"TOKENFILE", "path of a token file that administrators alone can change: read once, by the service, and removed"},
+	{"SETTINGSFILE", "path of a policy file (JSON) that administrators alone can change: its values become recommended values"},
 	{"ACCESSCONTROL", "`allowed`, `denied` or `after-confirmation`, as a recommended value: it changes no choice that a person has made"},
 	{"LANGUAGE", "the language for people whose own is none of Aval's, as a recommended value"},
 	{"KEEPDATA", "`KEEPDATA=1` with `/x`: the service's data stays"},
@@ -59,6 +59,8 @@ var places = map[string][]Place{
 		{policy.Recommended, "a dictionary in them: values that count until the person chooses"},
 		{"/etc/aval/policies/managed/*.json", "enforced values as files; `recommended` beside it likewise"},
 		{"/etc/aval/enroll.d/*.json", "token files; each is removed once it has been used"},
+		{"/var/db/aval", "the service's state, root's alone; never to be copied to another computer"},
+		{"/Library/Logs/Aval/aval.log", "what the service says"},
 		{"/opt/aval", "the programs; `bin/aval status --json` and `bin/aval doctor --json` say how they are, `uninstall` takes them away"},
 	},
 }

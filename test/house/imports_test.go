@@ -147,7 +147,7 @@ const (
 )
 
 var nevers = []never{
-	{[]string{"agent", "cmd/aval", "cmd/aval-desktop", "cmd/aval-summarizer", "summarizer", "ui/tray", "ui/settingslist", "ui/indicator", "ui/font", "ui/viewmodel", "ui/shield"},
+	{[]string{"agent", "cmd/aval", "cmd/aval-desktop", "cmd/aval-summarizer", "summarizer", "ui/tray", "ui/settingslist", "ui/indicator", "ui/font", "ui/viewmodel", "ui/shield", "ui/win32"},
 		[]string{fyne}, "a program that is linked with Fyne does not start without OpenGL"},
 	{[]string{"cmd/aval-ui", "ui"}, []string{bbolt, websocket, kardianos}, "windows hold no data and no connection"},
 	{[]string{"cmd/aval-summarizer", "summarizer"}, []string{bbolt}, "the server's store is SQL"},

@@ -16,8 +16,10 @@ func TestUnits(t *testing.T) {
 		{"agent/ipc", "Pipe|UserID"},
 		{"agent/prompt/native", "Dialog|List|Template"},
 		{"agent/session/watch", "LockState|ListedSession|Windows"},
-		{"agent/policy/source", "Registry"},
+		{"agent/policy/source", "Registry|SafeFile"},
 		{"agent/store", "OfAnotherComputer"},
+		{"agent/service", "OfWindows"},
+		{"agent/winput", "OfWindows"},
 		{"agent/capture", "Windows"},
 	} {
 		t.Run(strings.ReplaceAll(c.dir, "/", "-"), func(t *testing.T) {

@@ -65,6 +65,9 @@ func newMachine(t *testing.T) *machine {
 		_ = cmd.Run()
 	})
 	m.run("x86_64-w64-mingw32-gcc", "-O2", "-s", "-shared", "-o", m.disk("windows/system32/bcryptprimitives.dll"), "testdata/prng.c", "-ladvapi32")
+	// As Windows does, and Wine does not by itself: a library beside a program comes
+	// before the system's.
+	m.run("wine", "reg", "add", `HKCU\Software\Wine\DllOverrides`, "/v", "opengl32", "/d", "native,builtin", "/f")
 	return m
 }
 
@@ -182,12 +185,52 @@ func (m *machine) has(key string, parts ...string) {
 func (m *machine) msi(version, cert, key string) (path string) {
 	m.t.Helper()
 	out := m.Path("msi")
-	cmd := exec.CommandContext(m.t.Context(), "go", "run", "-trimpath", "./installer/build", "-msi", out, "-wine", "-version", version, "-cert", cert, "-key", key)
+	cmd := exec.CommandContext(m.t.Context(), "go", "run", "-trimpath", "./installer/build", "-msi", out, "-wine", "-version", version, "-cert", cert, "-key", key, "-mesa", m.mesa())
 	cmd.Dir = "../.."
 	if raw, err := cmd.CombinedOutput(); err != nil {
 		m.t.Fatalf("build the package: %v\n%s", err, raw)
 	}
 	return filepath.Join(out, "aval-"+version+"-x64-wine-test.msi")
+}
+
+// mesa is a folder with what stands for Mesa's libraries in a package: one for OpenGL
+// that gives none. It is made once.
+func (m *machine) mesa() string {
+	m.t.Helper()
+	dir := m.Path("mesa")
+	lib := filepath.Join(dir, "opengl32.dll")
+	if _, err := os.Stat(lib); err == nil {
+		return dir
+	}
+	m.must(os.MkdirAll(dir, 0o700))
+	m.run("x86_64-w64-mingw32-gcc", "-O2", "-s", "-shared", "-o", lib, "testdata/noopengl.c")
+	m.copy(filepath.Join(dir, "libgallium_wgl.dll"), lib)
+	return dir
+}
+
+func (m *machine) copy(to, from string) {
+	m.t.Helper()
+	raw, err := os.ReadFile(from)
+	m.must(err)
+	m.must(os.WriteFile(to, raw, 0o700))
+}
+
+// windows are the programs with windows that run on this computer now, by their path
+// there.
+func (m *machine) windows() (out []string) {
+	all, err := filepath.Glob("/proc/[0-9]*/environ")
+	m.must(err)
+	for _, env := range all {
+		raw, err := os.ReadFile(env)
+		if err != nil || !bytes.Contains(raw, []byte("\x00WINEPREFIX="+m.prefix+"\x00")) {
+			continue // it has ended, or is another's
+		}
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(env), "cmdline"))
+		if exe, _, _ := strings.Cut(string(line), "\x00"); strings.HasSuffix(exe, "aval-ui.exe") {
+			out = append(out, exe)
+		}
+	}
+	return out
 }
 
 // certificate makes one that may sign programs, for this test alone.
@@ -257,6 +300,9 @@ func TestPackage(t *testing.T) {
 	m.says("is running since", "status")
 	t.Logf("from msiexec to a service that answers: %v", time.Since(began).Round(10*time.Millisecond))
 	m.verified(m.disk("Program Files/Aval/aval.exe"), cert)
+	if !m.inStartMenu() {
+		t.Error("there is no entry in the Start menu")
+	}
 
 	// The properties became a policy, the token an enrolment, once.
 	m.says("AccessControl denied [recommended", "policy", "show")
@@ -292,9 +338,14 @@ func TestPackage(t *testing.T) {
 	m.says("AccessControl after-confirmation [enforced", "policy", "show")
 	m.aval("session", "end", "--id", "2")
 
-	// Without the program that has windows, the system's own dialog asks; a yes of it
-	// records, behind the bar.
-	m.must(os.Remove(m.disk("Program Files/Aval/aval-ui.exe")))
+	// A computer without OpenGL: a library beside the program stands for it, and that
+	// of the package, which was made for this test, gives none either. So the system's
+	// own dialog asks; a yes of it records, behind the bar.
+	const programs = "Program Files/Aval/"
+	if got := m.noOpenGL(); got != "" {
+		t.Errorf("the package's library was loaded although there is OpenGL: %q", got)
+	}
+	m.copy(m.disk(programs+"opengl32.dll"), filepath.Join(m.mesa(), "opengl32.dll"))
 	m.aval("session", "begin", "--tool", "test", "--id", "3", "--supporter", "Ana Souza")
 	dialog := m.window("Allow a summary", "dialog")
 	m.allow(dialog)
@@ -306,17 +357,53 @@ func TestPackage(t *testing.T) {
 		return err == nil && rig.Colours(img, 20) >= 20, err
 	})
 	m.must(m.screen.SavePicture(filepath.Join(pictures, "bar.png")))
+	if got, want := m.noOpenGL(), "C:\\Program Files\\Aval\\aval-ui.exe\nC:\\Program Files\\Aval\\softgl\\aval-ui.exe\n"; got != want {
+		t.Errorf("tried were %q", got)
+	}
+	m.says("rung failed session=test/3 rung=window why=no-opengl", "doctor")
 	m.aval("session", "end", "--id", "3")
 	m.aval("consent", "withdraw", "test/3", "--delete")
 	m.says("test/3 Ana Souza Example Support withdrawn", "consent", "list")
 
+	// Without the package's library the copy is drawn by Wine's own, which plays Mesa.
+	m.must(os.Remove(m.disk(programs + "softgl/opengl32.dll")))
+	m.aval("session", "begin", "--tool", "test", "--id", "4", "--supporter", "Ana Souza")
+	m.window("Allow a summary", "software")
+	if got := m.windows(); len(got) != 1 || !strings.Contains(got[0], `\softgl\aval-ui.exe`) {
+		t.Errorf("the question is shown by %q", got)
+	}
+	m.aval("session", "end", "--id", "4")
+	m.must(os.Remove(m.disk(programs + "opengl32.dll")))
+
+	// A repair, which any user may start, takes nothing from whoever starts it, and
+	// puts back what is missing.
+	m.must(os.WriteFile(m.disk("another.json"), []byte(`{"token": "x"}`), 0o600))
+	if status := m.msiexec(nil, "/i", first, "REINSTALL=ALL", "REINSTALLMODE=omus", "ACCESSCONTROL=allowed", "SERVERURL=https://other.example", "LANGUAGE=de", `TOKENFILE=C:\another.json`, `SETTINGSFILE=C:\another.json`); status != 0 {
+		t.Errorf("repair: status %d", status)
+	}
+	m.says("is running since", "status")
+	m.has(`HKLM\SOFTWARE\Aval\Setup`, "ServerURL REG_SZ "+summarizer.URL, "AccessControl REG_SZ denied", "Language REG_SZ pt-BR")
+	m.has(`HKLM\SOFTWARE\Policies\Aval\Recommended`, "AccessControl REG_SZ denied", "Languages 1 REG_SZ pt-BR")
+	for _, path := range []string{"another.json", programs + "softgl/opengl32.dll", programs + "softgl/aval-ui.exe"} {
+		if _, err := os.Stat(m.disk(path)); err != nil {
+			t.Errorf("after a repair: %v", err)
+		}
+	}
+	if strings.Contains(m.registry(`HKLM\SOFTWARE\Aval`), "another.json") {
+		t.Error("a repair took a file from whoever has started it")
+	}
+
 	// An upgrade that is told nothing keeps what was told before, and the data.
 	identity := m.key()
 	second := m.msi("0.2.0", cert, key)
-	if status := m.msiexec(nil, "/i", second); status != 0 {
+	// But for a file of settings that everybody may write, which is not read.
+	m.must(os.WriteFile(m.disk("open.json"), []byte(`{"QuestionSeconds": 11}`), 0o600))
+	m.must(os.Chmod(m.disk("open.json"), 0o666))
+	if status := m.msiexec(nil, "/i", second, `SETTINGSFILE=C:\open.json`); status != 0 {
 		t.Fatalf("upgrade: status %d", status)
 	}
 	m.says("Aval 0.2.0 is running", "status")
+	m.says("others than administrators may change it", "status")
 	m.has(`HKLM\SOFTWARE\Aval\Setup`, "ServerURL REG_SZ "+summarizer.URL, "AccessControl REG_SZ denied", "Language REG_SZ pt-BR")
 	m.has(`HKLM\SOFTWARE\Policies\Aval\Recommended`, "AccessControl REG_SZ denied", "Languages 1 REG_SZ pt-BR")
 	if now := m.key(); now != strings.Replace(identity, "0.1.0", "0.2.0", 1) {
@@ -342,12 +429,29 @@ func TestPackage(t *testing.T) {
 			t.Errorf("%s is still there: %v", path, err)
 		}
 	}
+	if m.inStartMenu() {
+		t.Error("the entry in the Start menu is still there")
+	}
 	for _, key := range []string{`HKLM\SOFTWARE\Aval`, `HKLM\SOFTWARE\Policies\Aval\Recommended`, `HKLM\SYSTEM\CurrentControlSet\Services\aval`, `HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Application\Aval`} {
 		if left := m.registry(key); left != "" {
 			t.Errorf("%s is still there:\n%s", key, left)
 		}
 	}
 	m.has(`HKLM\SOFTWARE\Policies\Aval`, "AccessControl REG_SZ after-confirmation") // the administrator's own
+}
+
+// inStartMenu tells whether there is an entry. Wine puts it into its user's menu, also
+// for an installation for all.
+func (m *machine) inStartMenu() bool {
+	all, err := filepath.Glob(m.disk("users/*/AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Aval.lnk"))
+	m.must(err)
+	return len(all) == 1
+}
+
+// noOpenGL are the programs that have loaded the library for tests, a line for each.
+func (m *machine) noOpenGL() string {
+	raw, _ := os.ReadFile(m.disk("noopengl.txt")) // none has
+	return strings.ReplaceAll(string(raw), "\r", "")
 }
 
 // allow presses the button at the right of the dialog, once an answer is believed:

@@ -83,7 +83,7 @@ func Run(ctx context.Context, c Config) error {
 	w.Show()
 	handle := nativeHandle(w)
 	if handle == 0 {
-		return fmt.Errorf("%w: the toolkit made no window (is there OpenGL?)", ErrCannotShow)
+		return fmt.Errorf("%w: the toolkit made no window", ErrNoOpenGL)
 	}
 	if scale := w.Canvas().Scale(); scale != foreseen {
 		place(w, view, c.Screen, scale)
@@ -113,7 +113,7 @@ func Run(ctx context.Context, c Config) error {
 func Seen(w fyne.Window) (wait func(context.Context) error, err error) {
 	handle := nativeHandle(w)
 	if handle == 0 {
-		return nil, fmt.Errorf("%w: the toolkit made no window (is there OpenGL?)", ErrCannotShow)
+		return nil, fmt.Errorf("%w: the toolkit made no window", ErrNoOpenGL)
 	}
 	eye, err := watch(handle)
 	if err != nil {

@@ -2,6 +2,7 @@ package consentview
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -24,6 +25,10 @@ const (
 // ErrCannotShow means that the window cannot be shown here, and that another
 // way of asking must be tried. Errors that wrap it say why.
 var ErrCannotShow = errors.New("the window cannot be shown")
+
+// ErrNoOpenGL is that for want of OpenGL, found before anything was fetched or after:
+// a program with a library of its own for it may do better.
+var ErrNoOpenGL = fmt.Errorf("%w: there is no OpenGL for it", ErrCannotShow)
 
 // sight follows one window on the screen.
 type sight interface {

@@ -5,6 +5,7 @@ import (
 	"image"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -12,47 +13,41 @@ import (
 	"golang.org/x/sys/windows"
 
 	"aval/ui/shield"
+	"aval/ui/win32"
 )
 
 var (
-	user32           = windows.NewLazySystemDLL("user32.dll")
-	gdi32            = windows.NewLazySystemDLL("gdi32.dll")
-	procGetRect      = user32.NewProc("GetWindowRect")
-	procGetWindow    = user32.NewProc("GetWindow")
-	procIsIconic     = user32.NewProc("IsIconic")
-	procFindWindow   = user32.NewProc("FindWindowW")
-	procGetDC        = user32.NewProc("GetDC")
-	procReleaseDC    = user32.NewProc("ReleaseDC")
-	procThreadDPI    = user32.NewProc("SetThreadDpiAwarenessContext")
-	procParameters   = user32.NewProc("SystemParametersInfoW")
-	procCompatibleDC = gdi32.NewProc("CreateCompatibleDC")
-	procDIBSection   = gdi32.NewProc("CreateDIBSection")
-	procSelect       = gdi32.NewProc("SelectObject")
-	procDelete       = gdi32.NewProc("DeleteObject")
-	procDeleteDC     = gdi32.NewProc("DeleteDC")
-	procBitBlt       = gdi32.NewProc("BitBlt")
+	procIsIconic     = win32.User32.NewProc("IsIconic")
+	procFindWindow   = win32.User32.NewProc("FindWindowW")
+	procThreadDPI    = win32.User32.NewProc("SetThreadDpiAwarenessContext")
+	procParameters   = win32.User32.NewProc("SystemParametersInfoW")
+	procCompatibleDC = win32.GDI32.NewProc("CreateCompatibleDC")
+	procDIBSection   = win32.GDI32.NewProc("CreateDIBSection")
+	procSelect       = win32.GDI32.NewProc("SelectObject")
+	procDelete       = win32.GDI32.NewProc("DeleteObject")
+	procDeleteDC     = win32.GDI32.NewProc("DeleteDC")
+	procBitBlt       = win32.GDI32.NewProc("BitBlt")
 )
 
 // From winuser.h and wingdi.h (Microsoft Learn).
 const (
-	gwPrevious    = 3
 	spiWorkArea   = 0x0030
 	srcCopy       = 0x00CC0020
-	perMonitorV2  = ^uintptr(3) // DPI_AWARENESS_CONTEXT_PER_MONITOR_AWARE_V2
-	maxAbove      = 4096
 	lookEvery     = 50 * time.Millisecond
 	barClass      = "aval-indicator"
 	paintedHeight = 160 // of the window are looked at for its first frame
 )
 
 // Probe tells whether a window can be shown at all, and where on the main monitor
-// one can be. Whether there is OpenGL shows when the toolkit makes the window: it
-// ends with an error where there is none.
+// one can be.
 func Probe() (Screen, error) {
-	for _, d := range []*windows.LazyDLL{user32, gdi32, windows.NewLazySystemDLL("opengl32.dll")} {
+	for _, d := range []*windows.LazyDLL{win32.User32, win32.GDI32} {
 		if err := d.Load(); err != nil {
 			return Screen{}, fmt.Errorf("%w: %w", ErrCannotShow, err)
 		}
+	}
+	if err := haveOpenGL(); err != nil {
+		return Screen{}, err
 	}
 	defer realPixels()()
 	var r windows.Rect
@@ -71,7 +66,7 @@ func realPixels() (back func()) {
 	if procThreadDPI.Find() != nil {
 		return runtime.UnlockOSThread
 	}
-	old, _, _ := procThreadDPI.Call(perMonitorV2)
+	old, _, _ := procThreadDPI.Call(win32.PerMonitorV2)
 	return func() {
 		if old != 0 {
 			procThreadDPI.Call(old)
@@ -91,17 +86,11 @@ func barDown(s Screen) int {
 	if w == 0 || !windows.IsWindowVisible(windows.HWND(w)) {
 		return 0
 	}
-	r, ok := placeOf(w)
+	r, ok := win32.Place(w)
 	if !ok || r.Min.X >= s.X+s.Width || r.Max.X <= s.X || r.Min.Y < s.Y || r.Max.Y-s.Y > s.Height/3 {
 		return 0
 	}
 	return r.Max.Y - s.Y
-}
-
-func placeOf(w uintptr) (image.Rectangle, bool) {
-	var r windows.Rect
-	ok, _, _ := procGetRect.Call(w, uintptr(unsafe.Pointer(&r)))
-	return image.Rect(int(r.Left), int(r.Top), int(r.Right), int(r.Bottom)), ok != 0
 }
 
 // winSight looks at the window again and again: the system tells nobody when a
@@ -190,7 +179,7 @@ func (s *winSight) hide() {
 // look brings place and focus up to date, and tells whether the window was moved,
 // or lost the focus that it had.
 func (s *winSight) look() bool {
-	place, _ := placeOf(s.window)
+	place, _ := win32.Place(s.window)
 	focused := uintptr(windows.GetForegroundWindow()) == s.window
 	changed := place != s.place || s.focused && !focused
 	s.place, s.focused = place, focused
@@ -200,28 +189,11 @@ func (s *winSight) look() bool {
 // free tells whether the window is there and nothing lies in front of it.
 func (s *winSight) free() bool {
 	iconic, _, _ := procIsIconic.Call(s.window)
-	if iconic != 0 || s.place.Empty() || !drawn(s.window) {
+	if iconic != 0 || s.place.Empty() || !win32.Drawn(s.window) {
 		return false
 	}
-	w := s.window
-	for range maxAbove {
-		next, _, _ := procGetWindow.Call(w, gwPrevious)
-		if next == 0 {
-			return windows.IsWindow(windows.HWND(w)) // else it went while we looked
-		}
-		w = next
-		if r, ok := placeOf(w); ok && drawn(w) && r.Overlaps(s.place) {
-			return false
-		}
-	}
-	return false
-}
-
-// drawn tells whether a window is visible and not cloaked (DWMWA_CLOAKED).
-func drawn(w uintptr) bool {
-	var how uint32
-	err := windows.DwmGetWindowAttribute(windows.HWND(w), windows.DWMWA_CLOAKED, unsafe.Pointer(&how), uint32(unsafe.Sizeof(how)))
-	return windows.IsWindowVisible(windows.HWND(w)) && (err != nil || how == 0)
+	above, err := win32.Above(s.window)
+	return err == nil && !slices.ContainsFunc(above, s.place.Overlaps)
 }
 
 // painted tells whether what the screen shows of the window's upper part is not of
@@ -231,11 +203,11 @@ func (s *winSight) painted() bool {
 	if r.Max.Y = min(r.Max.Y, r.Min.Y+paintedHeight); r.Empty() {
 		return false
 	}
-	dc, _, _ := procGetDC.Call(0)
-	if dc == 0 {
+	dc, release, err := win32.DC(0)
+	if err != nil {
 		return false
 	}
-	defer procReleaseDC.Call(0, dc)
+	defer release()
 	mem, _, _ := procCompatibleDC.Call(dc)
 	if mem == 0 {
 		return false

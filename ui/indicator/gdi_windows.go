@@ -10,43 +10,35 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"aval/ui/win32"
 )
 
 var (
-	user32 = windows.NewLazySystemDLL("user32.dll")
-	gdi32  = windows.NewLazySystemDLL("gdi32.dll")
-
-	procRegisterClass  = user32.NewProc("RegisterClassExW")
-	procCreateWindow   = user32.NewProc("CreateWindowExW")
-	procDestroyWindow  = user32.NewProc("DestroyWindow")
-	procDefWindowProc  = user32.NewProc("DefWindowProcW")
-	procGetMessage     = user32.NewProc("GetMessageW")
-	procPeekMessage    = user32.NewProc("PeekMessageW")
-	procDispatch       = user32.NewProc("DispatchMessageW")
-	procPostThread     = user32.NewProc("PostThreadMessageW")
-	procSetWindowPos   = user32.NewProc("SetWindowPos")
-	procSetWindowRgn   = user32.NewProc("SetWindowRgn")
-	procGetWindowRect  = user32.NewProc("GetWindowRect")
-	procGetWindow      = user32.NewProc("GetWindow")
-	procGetDC          = user32.NewProc("GetDC")
-	procReleaseDC      = user32.NewProc("ReleaseDC")
-	procValidateRect   = user32.NewProc("ValidateRect")
-	procGetCursorPos   = user32.NewProc("GetCursorPos")
-	procSetCapture     = user32.NewProc("SetCapture")
-	procReleaseCapture = user32.NewProc("ReleaseCapture")
-	procTrackMouse     = user32.NewProc("TrackMouseEvent")
-	procLoadCursor     = user32.NewProc("LoadCursorW")
-	procEnumMonitors   = user32.NewProc("EnumDisplayMonitors")
-	procMonitorInfo    = user32.NewProc("GetMonitorInfoW")
-	procDPIOfSystem    = user32.NewProc("GetDpiForSystem")
-	procDPIAwareness   = user32.NewProc("SetProcessDpiAwarenessContext")
-	procExtRegion      = gdi32.NewProc("ExtCreateRegion")
-	procSetDIBits      = gdi32.NewProc("SetDIBitsToDevice")
+	procRegisterClass  = win32.User32.NewProc("RegisterClassExW")
+	procDefWindowProc  = win32.User32.NewProc("DefWindowProcW")
+	procGetMessage     = win32.User32.NewProc("GetMessageW")
+	procPeekMessage    = win32.User32.NewProc("PeekMessageW")
+	procDispatch       = win32.User32.NewProc("DispatchMessageW")
+	procPostThread     = win32.User32.NewProc("PostThreadMessageW")
+	procSetWindowPos   = win32.User32.NewProc("SetWindowPos")
+	procSetWindowRgn   = win32.User32.NewProc("SetWindowRgn")
+	procValidateRect   = win32.User32.NewProc("ValidateRect")
+	procGetCursorPos   = win32.User32.NewProc("GetCursorPos")
+	procSetCapture     = win32.User32.NewProc("SetCapture")
+	procReleaseCapture = win32.User32.NewProc("ReleaseCapture")
+	procTrackMouse     = win32.User32.NewProc("TrackMouseEvent")
+	procLoadCursor     = win32.User32.NewProc("LoadCursorW")
+	procEnumMonitors   = win32.User32.NewProc("EnumDisplayMonitors")
+	procMonitorInfo    = win32.User32.NewProc("GetMonitorInfoW")
+	procDPIOfSystem    = win32.User32.NewProc("GetDpiForSystem")
+	procDPIAwareness   = win32.User32.NewProc("SetProcessDpiAwarenessContext")
+	procExtRegion      = win32.GDI32.NewProc("ExtCreateRegion")
+	procSetDIBits      = win32.GDI32.NewProc("SetDIBitsToDevice")
 )
 
 // From winuser.h and wingdi.h (Microsoft Learn).
 const (
-	wsPopup      = 0x80000000
 	exTopmost    = 0x00000008
 	exToolWindow = 0x00000080
 	exNoActivate = 0x08000000
@@ -70,11 +62,8 @@ const (
 	swpNoZOrder   = 0x0004
 	swpNoActivate = 0x0010
 	swpShow       = 0x0040
-	gwPrevious    = 3
 	trackLeave    = 2
 	cursorArrow   = 32512
-	perMonitorV2  = ^uintptr(3) // DPI_AWARENESS_CONTEXT_PER_MONITOR_AWARE_V2
-	mostAbove     = 4096        // more windows than that are no desktop
 )
 
 type point struct{ x, y int32 }
@@ -152,13 +141,13 @@ var (
 
 // Open makes ready to show the bar. It shows nothing until Show.
 func Open(o Options) (Indicator, error) {
-	for _, d := range []*windows.LazyDLL{user32, gdi32} {
+	for _, d := range []*windows.LazyDLL{win32.User32, win32.GDI32} {
 		if err := d.Load(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
 	if procDPIAwareness.Find() == nil {
-		procDPIAwareness.Call(perMonitorV2) // fails where it is set already
+		procDPIAwareness.Call(win32.PerMonitorV2) // fails where it is set already
 	}
 	d := &desk{out: make(chan happening, 256), ended: make(chan struct{})}
 	started := make(chan error, 1)
@@ -226,7 +215,7 @@ func (d *desk) makeWindow() error {
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	w, _, err := procCreateWindow.Call(exTopmost|exToolWindow|exNoActivate, uintptr(unsafe.Pointer(class)), uintptr(unsafe.Pointer(title)), wsPopup,
+	w, _, err := win32.CreateWindow.Call(exTopmost|exToolWindow|exNoActivate, uintptr(unsafe.Pointer(class)), uintptr(unsafe.Pointer(title)), win32.StylePopup,
 		uintptr(d.make.at.X), uintptr(d.make.at.Y), uintptr(d.make.size.X), uintptr(d.make.size.Y), 0, 0, 0, 0)
 	if w == 0 {
 		return fmt.Errorf("create window: %w", err)
@@ -243,7 +232,7 @@ func (d *desk) unmake() {
 	d.win, d.inside = 0, false
 	d.mu.Unlock()
 	if w != 0 {
-		procDestroyWindow.Call(uintptr(w))
+		win32.DestroyWindow.Call(uintptr(w))
 	}
 }
 
@@ -411,11 +400,11 @@ func (d *desk) again() {
 // put sends the pixels as a picture of 32 bits from the top (a negative height).
 func (d *desk) put(img *image.RGBA) {
 	w := d.window()
-	dc, _, _ := procGetDC.Call(w)
-	if dc == 0 {
+	dc, release, err := win32.DC(w)
+	if err != nil {
 		return
 	}
-	defer procReleaseDC.Call(w, dc)
+	defer release()
 	size := img.Bounds().Size()
 	if n := 4 * size.X * size.Y; cap(d.buf) < n {
 		d.buf = make([]byte, n)
@@ -438,10 +427,10 @@ func (d *desk) state() (at image.Rectangle, shown bool, err error) {
 	if w == 0 || !windows.IsWindow(windows.HWND(w)) {
 		return image.Rectangle{}, false, errNotThere
 	}
-	if !windows.IsWindowVisible(windows.HWND(w)) || cloaked(windows.HWND(w)) {
+	if !win32.Drawn(w) {
 		return image.Rectangle{}, false, nil
 	}
-	at, ok := placeOf(w)
+	at, ok := win32.Place(w)
 	if !ok {
 		return image.Rectangle{}, false, errNotThere
 	}
@@ -449,41 +438,7 @@ func (d *desk) state() (at image.Rectangle, shown bool, err error) {
 }
 
 // above lists the windows in front of the bar that can be seen.
-func (d *desk) above() ([]image.Rectangle, error) {
-	var out []image.Rectangle
-	w := d.window()
-	for range mostAbove {
-		next, _, _ := procGetWindow.Call(w, gwPrevious)
-		if next == 0 {
-			if !windows.IsWindow(windows.HWND(w)) {
-				return nil, errors.New("the windows change too fast")
-			}
-			return out, nil
-		}
-		w = next
-		if r, ok := placeOf(w); ok && windows.IsWindowVisible(windows.HWND(w)) && !cloaked(windows.HWND(w)) {
-			out = append(out, r)
-		}
-	}
-	return nil, errors.New("there are too many windows")
-}
-
-func placeOf(w uintptr) (image.Rectangle, bool) {
-	var r windows.Rect
-	ok, _, _ := procGetWindowRect.Call(w, uintptr(unsafe.Pointer(&r)))
-	return rectangle(r), ok != 0
-}
-
-func rectangle(r windows.Rect) image.Rectangle {
-	return image.Rect(int(r.Left), int(r.Top), int(r.Right), int(r.Bottom))
-}
-
-// cloaked tells whether a window that calls itself visible is not drawn.
-func cloaked(w windows.HWND) bool {
-	var how uint32
-	err := windows.DwmGetWindowAttribute(w, windows.DWMWA_CLOAKED, unsafe.Pointer(&how), uint32(unsafe.Sizeof(how)))
-	return err == nil && how != 0
-}
+func (d *desk) above() ([]image.Rectangle, error) { return win32.Above(d.window()) }
 
 // found collects the monitors while they are counted; one at a time does so.
 var found struct {
@@ -496,7 +451,7 @@ func onMonitor(monitor, _, _, _ uintptr) uintptr {
 	info.size = uint32(unsafe.Sizeof(info))
 	if ok, _, _ := procMonitorInfo.Call(monitor, uintptr(unsafe.Pointer(&info))); ok != 0 {
 		const primary = 1 // MONITORINFOF_PRIMARY
-		if r := rectangle(info.monitor); info.flags&primary != 0 {
+		if r := win32.Rectangle(info.monitor); info.flags&primary != 0 {
 			found.all = append([]image.Rectangle{r}, found.all...)
 		} else {
 			found.all = append(found.all, r)
@@ -521,7 +476,7 @@ func (d *desk) inUse(monitors []image.Rectangle) image.Rectangle {
 		return monitors[0]
 	}
 	if w := windows.GetForegroundWindow(); w != 0 {
-		if r, ok := placeOf(uintptr(w)); ok {
+		if r, ok := win32.Place(uintptr(w)); ok {
 			return monitorAt(monitors, r)
 		}
 	}

@@ -5,12 +5,13 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"aval/ui/win32"
 )
 
 var (
-	user32  = windows.NewLazySystemDLL("user32.dll")
-	procSet = user32.NewProc("SetWindowDisplayAffinity")
-	procGet = user32.NewProc("GetWindowDisplayAffinity")
+	procSet = win32.User32.NewProc("SetWindowDisplayAffinity")
+	procGet = win32.User32.NewProc("GetWindowDisplayAffinity")
 )
 
 // Exclude keeps a top-level window of this process out of pictures, by its

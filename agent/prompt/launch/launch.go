@@ -124,6 +124,28 @@ func Find(name string) (string, error) {
 	return find(name, append(places, folders...))
 }
 
+// SoftFolder holds, beside the programs, a second copy of aval-ui with a library that
+// draws OpenGL by software, where the package brings one (docs/windows.md). A library
+// beside the first copy would be taken on every computer, also where there is better.
+const SoftFolder = "softgl"
+
+// Software is what has the program in SoftFolder draw by software alone (Mesa's
+// GALLIUM_DRIVER): it would look for a graphics card's driver first.
+const Software = "GALLIUM_DRIVER=llvmpipe"
+
+// FindSoft returns the absolute path of a program in SoftFolder, beside the program
+// that runs.
+func FindSoft(name string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find own program: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(self); err == nil {
+		self = real
+	}
+	return find(name, []string{filepath.Join(filepath.Dir(self), SoftFolder)})
+}
+
 // FindAt returns the first of paths, all absolute, that is a program.
 func FindAt(paths ...string) (string, error) {
 	for _, p := range paths {
