@@ -10,6 +10,7 @@ type figures struct {
 	s      string
 	chain  int  // end of the last chain of groups
 	digits int  // how many it holds
+	open   bool // a letter may stand before it, over what joins the parts of a CNPJ
 	alike  bool // letters that pass for digits were looked at
 }
 
@@ -23,6 +24,9 @@ func (f *figures) run(i int, found *ruleSet) {
 	s, j := f.s, i+1
 	for j < len(s) && '0' <= s[j] && s[j] <= '9' {
 		j++
+	}
+	if i >= f.chain {
+		f.open = i > 0 && s[i-1] != ' ' && sorts[s[i-1]] != otherByte
 	}
 	if i >= f.chain && j-i < fewest && (j == len(s) || !mayGap[s[j]] || j+1 < len(s) && alnum(s[j+1]) && !digitAt(s, j+1)) {
 		f.chain, f.digits = j, j-i // the usual case
@@ -108,22 +112,29 @@ func (f *figures) lettered(i, j int) bool {
 		return to > 0
 	}
 	first := back(s, i)
-	if f.digits >= fewest {
-		// So many digits, and then a letter: DNI and China's, NIR, NIE, NINO.
+	if f.digits >= fewest && f.chain < len(s) && sorts[s[f.chain]] == letterByte {
+		// So many digits, and then a letter, which is the last where last says so:
+		// DNI and China's, NIE, NIR of Corsica, NINO.
+		letter := s[f.chain] | 0x20
+		last := !letterAfter(s, f.chain+1)
 		switch figuresBeforeLetter(s, i) {
-		case 8, 17:
-			if at(i) {
+		case 8:
+			if last && at(i) {
+				return true
+			}
+		case 17:
+			if letter == 'x' && at(i) {
 				return true
 			}
 		case 7:
-			if first >= 0 && at(first) {
+			if last && first >= 0 && sorts[s[first]] == letterByte && at(first) {
 				return true
 			}
 		case 6:
-			if at(i) {
+			if (letter == 'a' || letter == 'b') && at(i) {
 				return true
 			}
-			if first >= 0 {
+			if last && first >= 0 && sorts[s[first]] == letterByte {
 				if second := back(s, first); second >= 0 && at(second) {
 					return true
 				}
@@ -139,7 +150,7 @@ func (f *figures) lettered(i, j int) bool {
 			return true
 		}
 	}
-	return (j-i >= 14 || i > 0 && s[i-1] != ' ') && f.company(j, at)
+	return f.open && s[i-1] != ' ' && f.company(j, at)
 }
 
 // figuresBeforeLetter is how many digits stand from i on, over single gaps,
@@ -175,21 +186,19 @@ func (f *figures) taxCode(i, j, first int, at func(int) bool) bool {
 	if j-i >= len(firstFigures) || !letterSoon(f.s, j) {
 		return false
 	}
-	s, fits := f.s, 0
-	for _, n := range firstFigures[j-i] {
-		if endsTaxCode(s, i, n) {
-			fits |= 1 << n
-		}
-	}
-	if fits == 0 {
-		return false
-	}
+	// Where it may begin: as many letters before, at the beginning of a word.
+	begins, from := uint(0), [15]int{}
 	for n := 1; n <= 14; n++ {
-		if fits>>n&1 != 0 && !letterBefore(s, first) && at(first) {
-			return true
+		if from[n] = first; !letterBefore(f.s, first) {
+			begins |= 1 << n
 		}
-		if first = back(s, first); first < 0 || sorts[s[first]] != letterByte {
-			return false
+		if first = back(f.s, first); first < 0 || sorts[f.s[first]] != letterByte {
+			break
+		}
+	}
+	for _, n := range firstFigures[j-i] {
+		if begins>>n&1 != 0 && endsTaxCode(f.s, i, n) && at(from[n]) {
+			return true
 		}
 	}
 	return false

@@ -136,15 +136,17 @@ func secretHere(s string, from, to int) bool {
 		return false
 	}
 	from, to = wordAt(s, from)
-	w := wordOf(s[from:to])
-	return w.is(isStrong|isWeak) && announces(s, from, to)
+	var w word
+	w.set(s, from, to)
+	w.know(s[from:to])
+	return w.means&(isStrong|isWeak) != 0 && announces(s, from)
 }
 
-// announces tells whether contextual finds something around the word s[from:to].
-func announces(s string, from, to int) bool {
-	var room [contextBefore + contextAfter + 2]word
-	around, i := wordsAround(s, from, to, room[:0])
-	at, _ := secretAt(s, around, i)
+// announces tells whether contextual finds something around the word that begins
+// at from.
+func announces(s string, from int) bool {
+	r := reading{s: s}
+	at, _ := r.secretAt(r.around(from))
 	return at >= 0
 }
 

@@ -106,7 +106,7 @@ var ownRules = []rule{
 		}},
 	{name: "short-assignment", mark: MarkSecret, on: guarded(assigned, "pass", "pin", "pw", "otp", "clave", "cvv", "cvc"),
 		re: lazy(`(?i)(?:^|[^\p{L}\p{N}])(?:pass|pin|pw|otp|clave|passw|cvv|cvc)["']?\s*[:=]+\s*` + plainValue)},
-	{name: "context", mark: MarkSecret, on: append(lits("contrase\u00f1a", "contrase\u00d1a"), guarded(secretHere, contextWords...)...), find: contextual},
+	{name: "context", mark: MarkSecret, on: append(lits("contrase\u00f1a", "contrase\u00d1a", "p\u0130n", "d\u0130go"), guarded(secretHere, contextWords...)...), find: contextual},
 
 	{name: "e-mail", mark: MarkEmail, on: lits("@"), find: emails},
 	{name: "spoken-e-mail", mark: MarkEmail, on: guarded(dotLater, "(at)", "[at]", "{at}", " at ", "arroba"), re: spokenEmails},
