@@ -9,9 +9,8 @@ import (
 // How people write passwords in Portuguese, English and Spanish: "a senha do
 // wi-fi é Gato2024", "your PIN 4711", "digita Gato2024 que é a senha".
 
-// contextWords are the literals of which one is in every word below (with İ, whose
-// small letter is an i, two more are in the rule): the scan
-// looks for them.
+// contextWords are the literals of which one is in every word below: the scan looks
+// for them. With İ, whose small letter is an i, two more stand in the rule.
 var contextWords = []string{"senha", "password", "passwd", "pwd", "passphrase", "contrasena", "pin", "otp", "2fa", "mfa", "pass",
 	"token", "digo", "code", "chave", "key", "clave", "secret", "segredo", "cvv", "cvc", "passcode", "pw", "pswd", "psw"}
 
@@ -41,6 +40,8 @@ type reading struct {
 	n    int      // so many were
 	few  [16]word // the first of them: most readings end there
 	more []word
+	// Reading began in the middle, and what stands before was asked for.
+	middle, short bool
 }
 
 // has reads on as far as word i; false: there are fewer.
@@ -99,6 +100,7 @@ func (r *reading) is(i int, what uint16) bool { return r.means(i)&what != 0 }
 
 // among tells whether the vocabulary says one of these things of the words from to to.
 func (r *reading) among(from, to int, what uint16) bool {
+	r.short = r.short || from < 0 && r.middle
 	for k := max(0, from); k < to; k++ {
 		if r.is(k, what) {
 			return true
@@ -193,17 +195,18 @@ func wordAt(s string, at int) (from, to int) {
 	return from, to
 }
 
-// around reads the words that secretAt looks at before the one that begins at
-// at, and that one, and tells its index.
-func (r *reading) around(at int) (i int) {
+// around reads the word that begins at at and so many before it, and tells its
+// index.
+func (r *reading) around(at, before int) (i int) {
 	s, from := r.s, at
-	for n := 0; from > 0 && n <= contextBefore; from-- {
+	for n := 0; from > 0 && n <= before; from-- {
 		if s[from-1] == ' ' {
 			n++
 		}
 	}
 	if from > 0 {
 		from++ // a blank too far
+		r.middle = true
 	}
 	for r.at = from; r.has(i) && int(r.word(i).from) < at; {
 		i++
@@ -282,6 +285,7 @@ func (r *reading) targetBefore(i int, strong bool) int {
 	j := i - 1
 	for ; j >= 0 && i-j <= 4 && r.is(j, isBetween); j-- {
 	}
+	r.short = r.short || j <= 0 && r.middle
 	if j < 0 || j == i-1 || i-j > 5 || r.word(j).stop || r.word(j).colon {
 		return -1
 	}

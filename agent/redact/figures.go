@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // figures looks at the runs of digits of one text in their order and tells which
 // of the rules for numbers would find something: it asks the rules themselves,
@@ -47,7 +50,7 @@ func (f *figures) run(i int, found *ruleSet) {
 			found.add(f.sc.lookalikes)
 		}
 	}
-	if j+1 < len(s) && s[j] == '.' && digitAt(s, j+1) && !found.has(f.sc.ipv4) {
+	if j+1 < len(s) && s[j] == '.' && digitAt(s, j+1) && j-i <= 3 && !(i > 1 && s[i-1] == '.' && wordByte(s[i-2])) && !found.has(f.sc.ipv4) {
 		if _, ok := ip4At(s, i); ok {
 			found.add(f.sc.ipv4)
 		}
@@ -146,7 +149,7 @@ func (f *figures) lettered(i, j int) bool {
 		if second >= 0 && ibanLength(s[second], s[first]) > 0 && at(second) {
 			return true
 		}
-		if second >= 0 && f.taxCode(i, j, first, at) {
+		if second >= 0 && f.taxCode(i, j, at) {
 			return true
 		}
 	}
@@ -180,24 +183,35 @@ func figuresBeforeLetter(s string, i int) int {
 // stand, by how many they are.
 var firstFigures = [...][]int{1: {6, 7, 9, 10, 12, 13, 14}, 2: {6, 9, 12, 13}, 3: {12}}
 
-// taxCode tells whether the digits s[i:j] are the first of a codice fiscale;
-// first is the character before them.
-func (f *figures) taxCode(i, j, first int, at func(int) bool) bool {
+// taxCode tells whether the digits s[i:j] are the first of a codice fiscale.
+func (f *figures) taxCode(i, j int, at func(int) bool) bool {
 	if j-i >= len(firstFigures) || !letterSoon(f.s, j) {
 		return false
 	}
-	// Where it may begin: as many letters before, at the beginning of a word.
-	begins, from := uint(0), [15]int{}
-	for n := 1; n <= 14; n++ {
-		if from[n] = first; !letterBefore(f.s, first) {
-			begins |= 1 << n
+	s := f.s
+	// Where it may begin: so many letters before, at the beginning of a word.
+	begins, from := uint(0), [15]int32{}
+	for k, n, gap := i-1, 0, false; n <= 14; k-- {
+		sort := otherByte
+		if k >= 0 {
+			sort = sorts[s[k]]
 		}
-		if first = back(f.s, first); first < 0 || sorts[f.s[first]] != letterByte {
+		if sort == letterByte {
+			n++
+			gap = false
+			continue
+		}
+		if n > 14 || gap || sort == digitByte || k >= 0 && s[k] >= utf8.RuneSelf && letterBefore(s, k+1) {
+			break
+		}
+		begins |= 1 << n
+		from[n] = int32(k + 1)
+		if gap = true; sort != gapByte {
 			break
 		}
 	}
 	for _, n := range firstFigures[j-i] {
-		if begins>>n&1 != 0 && endsTaxCode(f.s, i, n) && at(from[n]) {
+		if begins>>n&1 != 0 && endsTaxCode(s, i, n) && at(int(from[n])) {
 			return true
 		}
 	}

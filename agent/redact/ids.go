@@ -288,24 +288,19 @@ func validRIC(d []byte) bool {
 }
 
 // labelSet are beginnings of words, lower case, of at least two bytes, that say what
-// a number near them is, by their first byte.
+// a number near them is.
 type labelSet struct {
-	begins [256]uint8 // which of the lists; 0: none
-	lists  [][]string
+	words [32][]string // by five bits of their first byte
+	// begins says with which two bytes, five bits of each: by the first, a bit for
+	// the second.
+	begins [32]uint32
 }
 
 func labels(words ...string) *labelSet {
-	l := &labelSet{lists: make([][]string, 1)}
+	l := &labelSet{}
 	for _, w := range words {
-		c := w[0]
-		if l.begins[c] == 0 {
-			l.begins[c] = uint8(len(l.lists))
-			l.lists = append(l.lists, nil)
-		}
-		l.lists[l.begins[c]] = append(l.lists[l.begins[c]], w)
-		if 'a' <= c && c <= 'z' {
-			l.begins[c-'a'+'A'] = l.begins[c]
-		}
+		l.words[w[0]&31] = append(l.words[w[0]&31], w)
+		l.begins[w[0]&31] |= 1 << (w[1] & 31)
 	}
 	return l
 }
@@ -317,16 +312,17 @@ func labelled(s string, from, to int, l *labelSet) bool {
 }
 
 func (l *labelSet) in(near string) bool {
-	inside := false // the byte before is a part of a word
-	for i := range len(near) {
+	inside := uint32(0) // the byte before is a part of a word
+	for i := 0; i+1 < len(near); i++ {
 		c := near[i]
-		begins := !inside || c >= 0x80
-		inside = inWords[c]
-		if !begins || l.begins[c] == 0 {
+		// No branch: where words begin is not to be guessed.
+		begins := (inside ^ 1 | uint32(c)>>7) & (l.begins[c&31] >> (near[i+1] & 31))
+		inside = uint32(inWords[c])
+		if begins&1 == 0 {
 			continue
 		}
-		for _, w := range l.lists[l.begins[c]] {
-			if len(near)-i >= len(w) && near[i+1]|0x20 == w[1]|0x20 && foldsTo(near[i:i+len(w)], w) {
+		for _, w := range l.words[c&31] {
+			if len(near)-i >= len(w) && foldsTo(near[i:i+len(w)], w) {
 				return true
 			}
 		}
@@ -334,10 +330,12 @@ func (l *labelSet) in(near string) bool {
 	return false
 }
 
-// inWords is wordByte to look up.
-var inWords = func() (m [256]bool) {
+// inWords is 1 for the bytes that wordByte takes.
+var inWords = func() (m [256]uint8) {
 	for c := range m {
-		m[c] = wordByte(byte(c))
+		if wordByte(byte(c)) {
+			m[c] = 1
+		}
 	}
 	return m
 }()

@@ -3,6 +3,7 @@ package redact
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 // trigger is one thing that a text must hold for a rule to be able to find
@@ -109,7 +110,19 @@ type guardedRule struct {
 }
 
 // theScanner is made when the first text is redacted.
-var theScanner = sync.OnceValue(func() *scanner { return newScanner(builtin) })
+func theScanner() *scanner {
+	if sc := madeScanner.Load(); sc != nil {
+		return sc
+	}
+	sc := makeScanner()
+	madeScanner.Store(sc)
+	return sc
+}
+
+var (
+	madeScanner atomic.Pointer[scanner]
+	makeScanner = sync.OnceValue(func() *scanner { return newScanner(builtin) })
+)
 
 // fold makes six bits of a byte: letters of both cases are the same; some signs
 // are the same as others, which costs only a comparison.
@@ -333,10 +346,9 @@ func (sc *scanner) scan(s string) (found ruleSet, usual bool) {
 			x = rest(s, p)
 		}
 		low, high := x&^tops, x&tops
-		control := (^(low + 0x60*ones) | (low + ones)) &^ x & tops
 		blanks := ^((low ^ ' '*ones) + 0x7f*ones) &^ x & tops
-		bracket := ^((low ^ '['*ones) + 0x7f*ones) &^ x & tops
-		odd |= control | bracket | blanks&(blanks<<8|blank)
+		// Less than a blank, DEL, a bracket, or a second blank.
+		odd |= (^(low+0x60*ones)|(low+ones)|^((low^'['*ones)+0x7f*ones))&^x | blanks&(blanks<<8|blank)
 		blank = blanks >> 56
 		if high|letter != 0 {
 			second := high &^ (x << 1)                       // 0x80 to 0xBF
@@ -365,7 +377,7 @@ func (sc *scanner) scan(s string) (found ruleSet, usual bool) {
 		}
 		prev, last = t3, uint32(two>>48&0xfff)
 	}
-	return found, odd|letter == 0 && (s == "" || s[len(s)-1] != ' ')
+	return found, odd&tops|letter == 0 && (s == "" || s[len(s)-1] != ' ')
 }
 
 // look compares the literals of the buckets with the text around s[p:], whose
