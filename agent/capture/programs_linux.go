@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,12 +16,6 @@ import (
 )
 
 const (
-	// scanEvery is how often the process list is read where the kernel does not
-	// announce programs. Only while something is recorded; programs that live
-	// shorter than that are missed.
-	scanEvery = 250 * time.Millisecond
-	// flushEvery is how often what was held back is looked through.
-	flushEvery = 10 * time.Second
 	// storm is how many programs in a beat are only counted, or nobody's business,
 	// for the reader to rest for pause before each look in the next one: a build
 	// starts thousands. A program of the session that begins and ends within the
@@ -35,17 +28,13 @@ const (
 
 // programWatch is one capture of programs. All of it belongs to run's goroutine.
 type programWatch struct {
+	scanner
 	scope Scope
-	audit string // the login's audit session; empty: none
-	tree  *tree
-	rest  map[int]uint64 // processes that are not in scope, by start; of the scan
-	conn  *processConn   // nil: the list is scanned
-	ends  *statsConn     // nil: what was gone before it could be read has no name
-	names []taskEnd      // read, and not yet given to the tree
+	audit string       // the login's audit session; empty: none
+	conn  *processConn // nil: the list is scanned
+	ends  *statsConn   // nil: what was gone before it could be read has no name
+	names []taskEnd    // read, and not yet given to the tree
 	wake  *waker
-	// missed is told how many programs could not be told whole.
-	missed  func(n int)
-	flushed time.Time
 	// In the last beat: programs that began, and those of them that were looked at.
 	passed, looked int
 	// strangers are programs that nothing of the session started; of those that
@@ -59,7 +48,13 @@ type programWatch struct {
 // starts from its return on is seen.
 func newProgramWatch(scope Scope, started func(program), ended func(ending), missed func(int)) (*programWatch, error) {
 	scope.Display = watch.Display(scope.Display)
-	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, strangers: make(chan int, 1024), guests: make(chan int, 64), flushed: time.Now()}
+	w := &programWatch{scanner: newScanner(newTree(scope.Display, started, ended), missed), scope: scope, strangers: make(chan int, 1024), guests: make(chan int, 64)}
+	w.list, w.same = processes, func(l listed) bool { return sameAs(l.pid, l.ppid) }
+	w.mine = func(l listed) bool {
+		st, err := procStat(l.pid)
+		return err == nil && w.inScope(l.pid, st)
+	}
+	w.look = func(l listed) (seen, bool) { return look(l.pid, w.scope.Display != "") }
 	if scope.Leader > 0 {
 		if _, err := procStat(scope.Leader); err != nil {
 			return nil, fmt.Errorf("find the login's process: %w", err)
@@ -79,18 +74,7 @@ func newProgramWatch(scope Scope, started func(program), ended func(ending), mis
 			return nil, err
 		}
 	}
-	for _, p := range processes() {
-		if w.inScope(p.pid, p.procStatus) {
-			s, _ := look(p.pid, w.scope.Display != "")
-			s.start = p.start
-			if s.name == "" {
-				s.name = p.name
-			}
-			w.tree.adopt(p.pid, s)
-		} else {
-			w.rest[p.pid] = p.start
-		}
-	}
+	w.begin()
 	return w, nil
 }
 
@@ -277,37 +261,6 @@ func (w *programWatch) named() {
 	w.names = w.names[:0]
 }
 
-func (w *programWatch) flush(now time.Time) {
-	if now.Sub(w.flushed) < flushEvery {
-		return
-	}
-	w.flushed = now
-	if n := w.tree.flush(now); n > 0 {
-		w.missed(n)
-	}
-}
-
-// scanned reads the process list until ctx ends.
-func (w *programWatch) scanned(ctx context.Context) error {
-	t := time.NewTicker(scanEvery)
-	defer t.Stop()
-	for {
-		w.scan()
-		w.flush(time.Now())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-	}
-}
-
-// listed is one process of the list.
-type listed struct {
-	pid int
-	procStatus
-}
-
 // processes lists what runs, the oldest first, so that parents come before
 // what they started.
 func processes() []listed {
@@ -327,60 +280,11 @@ func processes() []listed {
 			continue
 		}
 		if st, err := procStat(pid); err == nil {
-			out = append(out, listed{pid, st})
+			out = append(out, listed{pid: pid, ppid: st.ppid, start: st.start, name: st.name})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b listed) int {
-		if a.start != b.start {
-			return int(a.start) - int(b.start)
-		}
-		return a.pid - b.pid
-	})
+	oldestFirst(out)
 	return out
-}
-
-// scan looks at every process once.
-func (w *programWatch) scan() {
-	now := time.Now()
-	list := processes()
-	there := make(map[int]uint64, len(list))
-	for _, l := range list {
-		there[l.pid] = l.start
-	}
-	for pid, p := range w.tree.procs {
-		if start, ok := there[pid]; !ok || p.start != 0 && start != p.start {
-			w.tree.exit(pid, -1, now)
-		}
-	}
-	for pid, start := range w.rest {
-		if there[pid] != start {
-			delete(w.rest, pid)
-		}
-	}
-	for _, l := range list {
-		p := w.tree.procs[l.pid]
-		switch {
-		case p != nil:
-		case w.rest[l.pid] == l.start:
-			continue
-		case w.tree.procs[l.ppid] != nil:
-			w.tree.fork(l.pid, l.ppid)
-		case w.inScope(l.pid, l.procStatus):
-			w.tree.outside(l.pid)
-		default:
-			w.rest[l.pid] = l.start
-			continue
-		}
-		if p == nil || p.file == "" {
-			if p = w.tree.procs[l.pid]; p != nil && p.start == 0 {
-				p.start = l.start
-			}
-			if sameAs(l.pid, l.ppid) {
-				continue // later, once it runs something of its own
-			}
-		}
-		w.tree.exec(l.pid, now, func() (seen, bool) { return look(l.pid, w.scope.Display != "") })
-	}
 }
 
 // look reads what a process runs, what goes first: a program may last for less

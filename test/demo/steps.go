@@ -13,7 +13,7 @@ import (
 )
 
 // The size of the computer's screen: what a small notebook has.
-const width, height = 1180, 740
+const width, height = 1180, 800
 
 func (d *demo) startSummarizer() error {
 	s, err := d.StartSummarizer("summarizer", d.lang)

@@ -55,9 +55,9 @@ func (w *world) signIn(user string) {
 // of a company that asks about all incoming sessions and enforces that. A supporter
 // who comes is nobody whom the company knows; the person is asked all the same, in
 // the name of the server, and with their yes it is summarised there. Signing out
-// ends the recording that runs, and what is done afterwards is nowhere. To see it
-// fail, let policy.Unmanaged do nothing: nobody is asked then; or let leave not
-// finish the recordings.
+// ends the recording that runs, and what is done afterwards is nowhere. Planted:
+// with policy.Unmanaged doing nothing nobody was asked; with leave neither finishing
+// the recordings nor having them reviewed, one went on after signing out.
 func TestSignIn(t *testing.T) {
 	w := newStrangers(t, "", nil)
 	d := w.desktop("desk", rig.WithGL)

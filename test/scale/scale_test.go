@@ -36,8 +36,8 @@ const (
 // and so is the database. Afterwards every event that was made is stored, once and
 // in order, and every session has one summary.
 //
-// AVAL_SCALE is the number of agents. To see it fail: an acknowledgement before the commit
-// is found as a server that says less than it had acknowledged.
+// AVAL_SCALE is the number of agents. Planted: an acknowledgement before a commit that
+// then failed was found as a server that says less than it had acknowledged.
 func TestServersDie(t *testing.T) {
 	agents, _ := strconv.Atoi(os.Getenv("AVAL_SCALE"))
 	if agents == 0 {

@@ -138,7 +138,7 @@ func from(ctx context.Context) caller { c, _ := ctx.Value(callerKey{}).(caller);
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := store.NewID(s.o.Now())
+	id, asked := store.NewID(s.o.Now()), r
 	h := w.Header()
 	h.Set("X-Request-Id", id)
 	h.Set("Cache-Control", "no-store")
@@ -147,7 +147,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil && p != http.ErrAbortHandler {
 			// The value may hold captured text: its type and place are enough.
-			s.o.Log.Error("API request broke down", "request", id, "kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			s.o.Log.ErrorContext(r.Context(), "API request broke down", "request", id, "kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			s.refuse(w, r, problem{http.StatusInternalServerError, "internal_error", "Something went wrong here; the request id finds it in the server's log."})
 		}
 	}()
@@ -155,6 +155,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, pattern := s.mux.Handler(r)
+	asked.Pattern = pattern // for who counts and traces requests
 	rt, ok := s.routes[pattern]
 	if !ok {
 		s.unknown(w, r)
@@ -428,6 +429,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var wrong *company.Wrong
 	switch {
 	case errors.As(err, &p):
+	case errors.Is(err, company.ErrAssigned):
+		p = problem{http.StatusConflict, "assigned", "It is still assigned: take it away there first, or say unassign=true."}
+		if errors.As(err, &wrong) {
+			p.sentence = sentence(wrong.Error())
+		}
 	case errors.As(err, &said):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(said.Error())}
 	case errors.As(err, &wrong):
@@ -447,7 +453,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, summary.ErrEdit):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, company.ErrNoUser), errors.Is(err, company.ErrNoDevice), errors.Is(err, company.ErrNoModule),
-		errors.Is(err, company.ErrNoGroup), errors.Is(err, company.ErrNoSummary), errors.Is(err, company.ErrNoOrder):
+		errors.Is(err, company.ErrNoGroup), errors.Is(err, company.ErrNoSummary), errors.Is(err, company.ErrNoOrder),
+		errors.Is(err, company.ErrNoOpening), errors.Is(err, company.ErrEnrolToken):
 		p = missing
 	case errors.Is(err, store.ErrBusy), errors.Is(err, context.DeadlineExceeded):
 		w.Header().Set("Retry-After", "5")
@@ -455,7 +462,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil:
 		return // nobody listens any more
 	default:
-		s.o.Log.Error("API request failed", "request", from(r.Context()).id, "path", r.Pattern, "err", err)
+		s.o.Log.ErrorContext(r.Context(), "API request failed", "request", from(r.Context()).id, "path", r.Pattern, "err", err)
 		p = problem{http.StatusInternalServerError, "internal_error", "Something went wrong here; the request id finds it in the server's log."}
 	}
 	s.refuse(w, r, p)
