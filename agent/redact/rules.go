@@ -72,7 +72,7 @@ var ownRules = []rule{
 	// Options of programs, each with the program that gives it that meaning:
 	// -p alone is also a port, a parent folder or a process.
 	{name: "long-option", mark: MarkSecret, on: guarded(option, secretWords...),
-		re:   lazy(`(?i)(?:^|[\s"'])--?[a-z0-9_-]*` + secretName + `(?:[_-][a-z0-9_-]+)?(?:\s*=\s*|\s+)` + value),
+		re:   dashed(`(?i)(?:^|[\s"'])--?[a-z0-9_-]*` + secretName + `(?:[_-][a-z0-9_-]+)?(?:\s*=\s*|\s+)` + value),
 		keep: func(_, part string) bool { return strings.HasPrefix(part, "--") }},
 	{name: "slash-option", mark: MarkSecret, on: lits("/p:", "/pw:", "/pass:", "/password:", "/pwd:"),
 		re: lazy(`(?i)(?:^|\s)/(?:p|pw|pass|password|pwd):` + value)},
