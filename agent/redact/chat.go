@@ -86,31 +86,29 @@ func base64Like(w string) bool {
 // announcing tells whether a line asks for a secret or says that one comes next:
 // "qual é a senha?", "the password is:", "minha senha".
 func announcing(s string) bool {
-	ws := words(s, nil)
-	for i := range ws {
-		w := &ws[i]
-		strong := w.is(isStrong)
-		if !strong && (!w.is(isWeak) || i > 0 && ws[i-1].is(isOther)) {
+	r := reading{s: s}
+	for i := 0; r.has(i); i++ {
+		strong := r.is(i, isStrong)
+		if !strong && (!r.is(i, isWeak) || i > 0 && r.is(i-1, isOther)) {
 			continue
 		}
-		rest := ws[i+1:]
 		open := true // nothing but small words follows
-		for k := range rest {
-			n := &rest[k]
-			if !n.is(isAssign|isFiller|isAnnounce) && n.core != "" {
+		k := i + 1
+		for ; r.has(k); k++ {
+			if !r.is(k, isAssign|isFiller|isAnnounce) && r.word(k).core != "" {
 				open = false
 			}
-			if !strong && n.is(isOther) {
+			if !strong && r.is(k, isOther) {
 				return false
 			}
 		}
-		if open && (len(rest) > 0 || w.colon || i <= 3) {
+		if open && (k > i+1 || r.word(i).colon || i <= 3) {
 			return true
 		}
 		if strings.HasSuffix(s, "?") {
 			return true
 		}
-		if among(ws[:i], isAsk) {
+		if r.among(0, i, isAsk) {
 			return true
 		}
 	}
@@ -121,25 +119,23 @@ func announcing(s string) bool {
 // what looks like one anywhere in it, or a line of one to three words that is no
 // answer of another sort.
 func awaitedSecret(s string) (left string, took bool) {
-	ws := words(s, nil)
+	r := reading{s: s}
 	var spans []span
-	for _, w := range ws {
-		text := s[w.from:w.to]
-		if secretive(text) && !clockOrDate(text) {
-			from, to := trimmed(s, w.from, w.to)
+	for i := 0; r.has(i); i++ {
+		if r.secretive(i) && !clockOrDate(r.text(i)) {
+			from, to := trimmed(s, int(r.word(i).from), int(r.word(i).to))
 			if from < to {
 				spans = append(spans, span{from, to, MarkSecret})
 			}
 		}
 	}
-	if len(spans) == 0 && len(ws) > 0 && len(ws) <= 3 {
-		for k := range ws {
-			w := &ws[k]
-			if w.is(isAck) || w.core == "" || strings.HasSuffix(s[w.from:w.to], "?") {
+	if len(spans) == 0 && r.n > 0 && r.n <= 3 {
+		for k := range r.n {
+			if r.is(k, isAck) || r.word(k).core == "" || strings.HasSuffix(r.text(k), "?") {
 				return s, false
 			}
 		}
-		spans = append(spans, span{ws[0].from, ws[len(ws)-1].to, MarkSecret})
+		spans = append(spans, span{int(r.word(0).from), int(r.word(r.n - 1).to), MarkSecret})
 	}
 	if len(spans) == 0 {
 		return s, false

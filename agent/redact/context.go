@@ -9,8 +9,8 @@ import (
 // How people write passwords in Portuguese, English and Spanish: "a senha do
 // wi-fi é Gato2024", "your PIN 4711", "digita Gato2024 que é a senha".
 
-// contextWords are the literals of which one is in every word below: the scan
-// looks for them.
+// contextWords are the literals of which one is in every word below: the scan looks
+// for them. With İ, whose small letter is an i, two more stand in the rule.
 var contextWords = []string{"senha", "password", "passwd", "pwd", "passphrase", "contrasena", "pin", "otp", "2fa", "mfa", "pass",
 	"token", "digo", "code", "chave", "key", "clave", "secret", "segredo", "cvv", "cvc", "passcode", "pw", "pswd", "psw"}
 
@@ -24,46 +24,131 @@ func set(words string) map[string]bool {
 
 // word is a stretch between blanks. What it means is looked up when it is asked for.
 type word struct {
-	from, to int
-	text     string
-	core     string // without the punctuation around it; known after is
+	from, to int32
 	means    uint16
 	known    bool
-	colon    bool // ends with : or =
-	stop     bool // ends a sentence
+	colon    bool   // ends with : or =
+	stop     bool   // ends a sentence
+	telling  bool   // holds a sign that may make it a secret; without one it is none
+	core     string // without the punctuation around it; known after is
 }
 
-// is tells whether the vocabulary says one of these things of the word.
-func (w *word) is(what uint16) bool {
+// reading is the words of a text, read as far as somebody asked for them.
+type reading struct {
+	s    string
+	at   int      // what stands before it was read
+	n    int      // so many were
+	few  [16]word // the first of them: most readings end there
+	more []word
+	// Reading began in the middle, and what stands before was asked for.
+	middle, short bool
+}
+
+// has reads on as far as word i; false: there are fewer.
+func (r *reading) has(i int) bool {
+	for r.n <= i {
+		s, from := r.s, r.at
+		for from < len(s) && s[from] == ' ' {
+			from++
+		}
+		if r.at = from; from == len(s) {
+			return false
+		}
+		to, tells := from, false
+		for ; to < len(s) && s[to] != ' '; to++ {
+			tells = tells || telling[s[to]]
+		}
+		r.at = to
+		if r.n >= len(r.few) {
+			r.more = append(r.more, word{})
+		}
+		r.n++
+		w := r.word(r.n - 1)
+		w.set(s, from, to)
+		w.telling = tells
+	}
+	return true
+}
+
+// word is word i, which must have been read.
+func (r *reading) word(i int) *word {
+	if i < len(r.few) {
+		return &r.few[i]
+	}
+	return &r.more[i-len(r.few)]
+}
+
+func (r *reading) text(i int) string {
+	w := r.word(i)
+	return r.s[w.from:w.to]
+}
+
+// secretive tells whether a word looks like a secret.
+func (r *reading) secretive(i int) bool { return r.word(i).telling && secretive(r.text(i)) }
+
+// means is what the vocabulary says of a word.
+func (r *reading) means(i int) uint16 {
+	w := r.word(i)
 	if !w.known {
-		w.known = true
-		bare, _ := strings.CutSuffix(w.text, "'s") // password's
-		w.core = core(bare)
-		w.means = meaning(w.core)
-		if len(w.text) <= 3 { // signs: -> => —
-			w.means |= vocabulary[w.text] & isAssign
+		w.know(r.s[w.from:w.to])
+	}
+	return w.means
+}
+
+// is tells whether the vocabulary says one of these things of a word.
+func (r *reading) is(i int, what uint16) bool { return r.means(i)&what != 0 }
+
+// among tells whether the vocabulary says one of these things of the words from to to.
+func (r *reading) among(from, to int, what uint16) bool {
+	r.short = r.short || from < 0 && r.middle
+	for k := max(0, from); k < to; k++ {
+		if r.is(k, what) {
+			return true
 		}
 	}
-	return w.means&what != 0
+	return false
 }
 
-// assigned tells whether the word says that the value comes next.
-func (w *word) assigned() bool { return w.colon || w.is(isAssign) }
+func (w *word) set(s string, from, to int) {
+	*w = word{from: int32(from), to: int32(to)}
+	switch s[to-1] {
+	case ':', '=':
+		w.colon = true
+	case '.', ';', '?':
+		w.stop = true
+	case 's':
+		w.colon = strings.HasSuffix(s[from:to], "'s")
+	}
+}
+
+// know looks up what a word means.
+func (w *word) know(text string) {
+	w.known = true
+	bare := text
+	if w.colon {
+		bare, _ = strings.CutSuffix(text, "'s") // password's
+	}
+	w.core = core(bare)
+	w.means = meaning(w.core)
+	if len(text) <= 3 && len(w.core) != len(text) { // signs: -> => —
+		w.means |= meaning(text) & isAssign
+	}
+}
 
 func contextual(s string) []span {
-	ws := words(s, nil)
+	r := reading{s: s}
 	var out []span
-	for i := 0; i < len(ws); i++ {
-		at, before := secretAt(s, ws, i)
+	for i := 0; r.has(i); i++ {
+		at, before := r.secretAt(i)
 		if at < 0 {
 			continue
 		}
 		last := at
 		// "senha: Gato 2024": what follows at once and looks like a part of it.
-		for !before && last+1 < len(ws) && last < at+2 && !ws[last].stop && secretive(ws[last+1].text) {
+		for !before && last < at+2 && !r.word(last).stop && r.has(last+1) && r.secretive(last+1) {
 			last++
 		}
-		from, to := trimmed(s, ws[at].from, ws[last].to)
+		from, to := trimmed(s, int(r.word(at).from), int(r.word(last).to))
 		if from < to && (len(out) == 0 || out[len(out)-1].to <= from) {
 			out = append(out, span{from, to, MarkSecret})
 		}
@@ -76,30 +161,27 @@ func contextual(s string) []span {
 
 // secretAt is the index of the word that is or begins the secret which the word
 // at i announces, or -1, and whether it stands before that word.
-func secretAt(s string, ws []word, i int) (at int, before bool) {
-	strong := ws[i].is(isStrong)
-	if !strong && !ws[i].is(isWeak) {
+func (r *reading) secretAt(i int) (at int, before bool) {
+	strong := r.is(i, isStrong)
+	if !strong && !r.is(i, isWeak) {
 		return -1, false
 	}
-	if !strong && i > 0 && ws[i-1].is(isOther) { // "error code"
+	if !strong && i > 0 && r.is(i-1, isOther) { // "error code"
 		return -1, false
 	}
-	if !strong && (i > 0 && ws[i-1].is(isQualifier) || qualified(ws[i+1:])) {
+	if !strong && (i > 0 && r.is(i-1, isQualifier) || r.qualified(i+1)) {
 		strong = true
 	}
-	if !ws[i].stop {
-		if at = target(s, ws, i, strong); at >= 0 {
+	if !r.word(i).stop {
+		if at = r.target(i, strong); at >= 0 {
 			return at, false
 		}
 	}
-	return targetBefore(s, ws, i, strong), true
+	return r.targetBefore(i, strong), true
 }
 
-// How many words before and after one secretAt looks at.
-const (
-	contextBefore = 6
-	contextAfter  = 16
-)
+// contextBefore is how many words before one secretAt looks at.
+const contextBefore = 6
 
 // wordAt is where the word that holds s[at] begins and ends.
 func wordAt(s string, at int) (from, to int) {
@@ -113,41 +195,33 @@ func wordAt(s string, at int) (from, to int) {
 	return from, to
 }
 
-// wordsAround are the words that secretAt looks at for the one at s[from:to],
-// and its index among them.
-func wordsAround(s string, from, to int, room []word) (ws []word, i int) {
-	at := from
-	for n := 0; from > 0 && n <= contextBefore; from-- {
+// around reads the word that begins at at and so many before it, and tells its
+// index.
+func (r *reading) around(at, before int) (i int) {
+	s, from := r.s, at
+	for n := 0; from > 0 && n <= before; from-- {
 		if s[from-1] == ' ' {
 			n++
 		}
 	}
 	if from > 0 {
 		from++ // a blank too far
+		r.middle = true
 	}
-	for n := 0; to < len(s) && n <= contextAfter; to++ {
-		if s[to] == ' ' {
-			n++
-		}
+	for r.at = from; r.has(i) && int(r.word(i).from) < at; {
+		i++
 	}
-	ws = words(s[from:to], room)
-	for k := range ws {
-		ws[k].from += from
-		ws[k].to += from
-		if ws[k].from <= at {
-			i = k
-		}
-	}
-	return ws, i
+	return i
 }
 
-// qualified: one of the next two words that are no small ones qualifies.
-func qualified(ws []word) bool {
-	for k := range ws {
-		if ws[k].is(isQualifier) && k < 3 {
+// qualified: one of the words from i on, the first two that are no small ones,
+// qualifies.
+func (r *reading) qualified(i int) bool {
+	for k := 0; r.has(i + k); k++ {
+		if r.is(i+k, isQualifier) && k < 3 {
 			return true
 		}
-		if k == 3 || ws[k].colon || !ws[k].is(isFiller) {
+		if k == 3 || r.word(i+k).colon || !r.is(i+k, isFiller) {
 			return false
 		}
 	}
@@ -155,82 +229,81 @@ func qualified(ws []word) bool {
 }
 
 // target is the index of the word to remove for the keyword at i, or -1.
-func target(s string, ws []word, i int, strong bool) int {
-	near := ws[max(0, i-4):i]
+func (r *reading) target(i int, strong bool) int {
 	// Does an assignment follow within six words?
-	assigned, at := ws[i].colon, i+1
-	for j := i + 1; !assigned && j < len(ws) && j <= i+7; j++ {
-		if !strong && ws[j].is(isOther) {
+	assigned, at := r.word(i).colon, i+1
+	for j := i + 1; !assigned && j <= i+7 && r.has(j); j++ {
+		means, w := r.means(j), r.word(j)
+		if !strong && means&isOther != 0 {
 			return -1
 		}
-		if ws[j].assigned() || ws[j].is(isTowards) && among(near, isChange) {
+		if w.colon || means&isAssign != 0 || means&isTowards != 0 && r.among(i-4, i, isChange) {
 			assigned, at = true, j+1
 		}
-		if ws[j].stop || secretive(ws[j].text) {
+		if w.stop || r.secretive(j) {
 			break
 		}
 	}
-	for skipped := 0; at < len(ws) && skipped < 6; skipped++ {
-		w := &ws[at]
-		text := w.text
+	for skipped := 0; skipped < 6 && r.has(at); skipped++ {
+		means := r.means(at)
 		switch {
-		case w.is(isAssign):
+		case means&isAssign != 0:
 			assigned = true
 			at++
 			continue
-		case assigned && w.is(isAdverb) && at+1 < len(ws):
+		case assigned && means&isAdverb != 0 && r.has(at+1):
 			at++
 			continue
-		case !strong && w.is(isOther):
+		case !strong && means&isOther != 0:
 			return -1
-		case secretive(text) && !clockOrDate(text):
+		case r.secretive(at) && !clockOrDate(r.text(at)):
 			return at
-		case w.is(isFiller) && at+1 < len(ws) || w.core == "" && !assigned:
+		case means&isFiller != 0 && r.has(at+1) || r.word(at).core == "" && !assigned:
 			at++
 			continue
-		case w.is(isBenign) && !assigned && at+1 < len(ws) && !w.stop: // "senha padrão X": only what looks like one
+		case means&isBenign != 0 && !assigned && !r.word(at).stop && r.has(at+1): // "senha padrão X": only what looks like one
 			at++
 			continue
-		case w.is(isBenign | isFiller):
+		case means&(isBenign|isFiller) != 0:
 			return -1
-		case assigned && (strong || mixed(text)):
+		case assigned && (strong || mixed(r.text(at))):
 			return at
-		case strong && (at == i+1 || ws[at-1].is(isQualifier)) && (i <= 1 && at == len(ws)-1 || among(near, isCue)) && len([]rune(w.core)) >= 4:
+		case strong && (at == i+1 || r.is(at-1, isQualifier)) && (i <= 1 && !r.has(at+1) || r.among(i-4, i, isCue)) && utf8.RuneCountInString(r.word(at).core) >= 4:
 			return at
 		}
 		return -1
 	}
 	return -1
-}
-
-func among(ws []word, what uint16) bool {
-	for k := range ws {
-		if ws[k].is(what) {
-			return true
-		}
-	}
-	return false
 }
 
 // targetBefore is the index of a value that stands before the keyword at i:
 // "coloca X na senha", "type X as the password", "X é a senha".
-func targetBefore(s string, ws []word, i int, strong bool) int {
-	j := i - 1
-	for ; j >= 0 && i-j <= 4 && ws[j].is(isBetween); j-- {
-	}
-	if j < 0 || j == i-1 || i-j > 5 || ws[j].stop || ws[j].colon || !strong {
+func (r *reading) targetBefore(i int, strong bool) int {
+	if !strong {
 		return -1
 	}
-	text := ws[j].text
-	told := j > 0 && (ws[j-1].is(isCue|isChange) || meaning(ws[j-1].core)&isAssign != 0 && secretive(text))
+	j := i - 1
+	for ; j >= 0 && i-j <= 4 && r.is(j, isBetween); j-- {
+	}
+	r.short = r.short || j <= 0 && r.middle
+	if j < 0 || j == i-1 || i-j > 5 || r.word(j).stop || r.word(j).colon {
+		return -1
+	}
+	told := j > 0 && (r.is(j-1, isCue|isChange) || r.signless(j-1)&isAssign != 0 && r.secretive(j))
 	says := false
 	for k := j + 1; k < i; k++ {
-		says = says || meaning(ws[k].core)&isAssign != 0
+		says = says || r.signless(k)&isAssign != 0
 	}
-	if secretive(text) && !clockOrDate(text) && (told || says || j == 0) || told && !ws[j].is(isBenign|isFiller) && len([]rune(ws[j].core)) >= 4 {
+	if r.secretive(j) && !clockOrDate(r.text(j)) && (told || says || j == 0) || told && !r.is(j, isBenign|isFiller) && utf8.RuneCountInString(r.word(j).core) >= 4 {
 		return j
 	}
 	return -1
+}
+
+// signless is what the vocabulary says of a word without the signs around it.
+func (r *reading) signless(i int) uint16 {
+	r.is(i, 0)
+	return meaning(r.word(i).core)
 }
 
 // secretive tells whether a word looks like a password or a code: at least four
@@ -255,8 +328,14 @@ func secretive(text string) bool {
 	return has && utf8.RuneCountInString(core) >= 4 && core[0] != '/' && !(core[0] == '0' && core[1]|0x20 == 'x') && !strings.Contains(core, "://")
 }
 
-// quoting may stand around a password; telling in one.
-var quoting, telling = signs(`"'()[]{}<>,;:.!?`), signs("0123456789@#$%&*!+=^~?")
+// quoting may stand around a password; telling in one, as may a digit that is not
+// of ASCII.
+var quoting, telling = signs(`"'()[]{}<>,;:.!?`), func() (m [256]bool) {
+	for c := range m {
+		m[c] = c >= utf8.RuneSelf || strings.IndexByte("0123456789@#$%&*!+=^~?", byte(c)) >= 0
+	}
+	return m
+}()
 
 func signs(all string) (m [utf8.RuneSelf]bool) {
 	for _, c := range []byte(all) {
@@ -277,63 +356,19 @@ func mixed(text string) bool {
 	return turns >= 1 && len(text) >= 6
 }
 
-// words are appended to ws.
-func words(s string, ws []word) []word {
-	if ws == nil {
-		ws = make([]word, 0, 1+strings.Count(s, " "))
-	}
-	from := -1
-	for i := 0; i <= len(s); i++ {
-		if i < len(s) && s[i] != ' ' {
-			if from < 0 {
-				from = i
-			}
-			continue
-		}
-		if from >= 0 {
-			w := wordOf(s[from:i])
-			w.from, w.to = from, i
-			ws = append(ws, w)
-			from = -1
-		}
-	}
-	return ws
-}
-
-// wordOf is what a word is, without its place.
-func wordOf(text string) word {
-	w := word{text: text}
-	switch text[len(text)-1] {
-	case ':', '=':
-		w.colon = true
-	case '.', ';', '?':
-		w.stop = true
-	case 's':
-		w.colon = strings.HasSuffix(text, "'s")
-	}
-	return w
-}
-
-// longestWord is as long as any in the vocabulary, in bytes.
-const longestWord = 20
-
 // meaning is what the vocabulary says of a word in any case.
-func meaning(core string) uint16 {
-	if len(core) > longestWord {
+func meaning(w string) uint16 {
+	if len(w) > longestWord {
 		return 0
 	}
-	var low [longestWord]byte
-	for i := range len(core) {
-		c := core[i]
-		if c >= utf8.RuneSelf {
-			return vocabulary[strings.ToLower(core)]
+	k, ascii := spell(w)
+	if !ascii {
+		if w = strings.ToLower(w); len(w) > longestWord {
+			return 0
 		}
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		low[i] = c
+		k, _ = spell(w)
 	}
-	return vocabulary[string(low[:len(core)])]
+	return lexicon.means(k)
 }
 
 // core is a word without the punctuation around it.
@@ -346,10 +381,14 @@ func core(w string) string {
 		to--
 	}
 	w = w[from:to]
-	if w != "" && (w[0] >= utf8.RuneSelf || w[len(w)-1] >= utf8.RuneSelf) {
-		return strings.TrimFunc(w, unicode.IsPunct)
+	if w == "" || w[0] < utf8.RuneSelf && w[len(w)-1] < utf8.RuneSelf {
+		return w
 	}
-	return w
+	// À to ÿ are no punctuation.
+	if n := len(w); (w[0] < utf8.RuneSelf || w[0] == 0xC3) && (w[n-1] < utf8.RuneSelf || n > 1 && w[n-2] == 0xC3) {
+		return w
+	}
+	return strings.TrimFunc(w, unicode.IsPunct)
 }
 
 // asciiPunct is unicode.IsPunct for ASCII.

@@ -23,6 +23,9 @@ type expression struct {
 	// of a setting begins that holds one of the words. nil: there are none.
 	begins *regexp.Regexp
 	named  []string
+	// dashed: it is an option of a command: a dash at the beginning of the text, or
+	// behind a blank or a quote.
+	dashed bool
 }
 
 // endOfToken is how expressions of gitleaks tell that a token is over: by what
@@ -33,6 +36,13 @@ const endOfToken = "(?:[\\x60'\"\\s;]|\\\\[nr]|$)"
 func named(words []string, expr string) func() *expression {
 	return sync.OnceValue(func() *expression {
 		return &expression{whole: regexp.MustCompile(expr), begins: regexp.MustCompile("^(?:" + expr + ")"), named: words}
+	})
+}
+
+// dashed is an expression that begins with (?:^|[\s"'])-.
+func dashed(expr string) func() *expression {
+	return sync.OnceValue(func() *expression {
+		return &expression{whole: regexp.MustCompile(expr), begins: regexp.MustCompile("^(?:" + expr + ")"), dashed: true}
 	})
 }
 
@@ -60,6 +70,8 @@ func (e *expression) each(s string, found func(m []int)) {
 	switch {
 	case e.named != nil:
 		e.eachNamed(s, found)
+	case e.dashed:
+		e.eachDashed(s, found)
 	case e.solid == 0:
 		for _, m := range e.whole.FindAllStringSubmatchIndex(s, -1) {
 			found(m)
@@ -126,6 +138,30 @@ func (e *expression) eachNamed(s string, found func(m []int)) {
 			}
 		}
 		p = end
+	}
+}
+
+// eachDashed looks at each option.
+func (e *expression) eachDashed(s string, found func(m []int)) {
+	for p := 0; p < len(s); p++ {
+		i := strings.IndexByte(s[p:], '-')
+		if i < 0 {
+			return
+		}
+		dash := p + i
+		from := dash
+		if dash > 0 {
+			// Blanks as \s has them.
+			if from--; from < p || strings.IndexByte(" \t\n\f\r\"'", s[from]) < 0 {
+				p = dash
+				continue
+			}
+		}
+		if m := e.begins.FindStringSubmatchIndex(s[from:]); m != nil {
+			found(moved(m, from))
+			dash = m[1] - 1
+		}
+		p = dash
 	}
 }
 

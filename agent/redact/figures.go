@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // figures looks at the runs of digits of one text in their order and tells which
 // of the rules for numbers would find something: it asks the rules themselves,
@@ -10,6 +13,7 @@ type figures struct {
 	s      string
 	chain  int  // end of the last chain of groups
 	digits int  // how many it holds
+	open   bool // a letter may stand before it, over what joins the parts of a CNPJ
 	alike  bool // letters that pass for digits were looked at
 }
 
@@ -23,6 +27,9 @@ func (f *figures) run(i int, found *ruleSet) {
 	s, j := f.s, i+1
 	for j < len(s) && '0' <= s[j] && s[j] <= '9' {
 		j++
+	}
+	if i >= f.chain {
+		f.open = i > 0 && s[i-1] != ' ' && sorts[s[i-1]] != otherByte
 	}
 	if i >= f.chain && j-i < fewest && (j == len(s) || !mayGap[s[j]] || j+1 < len(s) && alnum(s[j+1]) && !digitAt(s, j+1)) {
 		f.chain, f.digits = j, j-i // the usual case
@@ -43,7 +50,7 @@ func (f *figures) run(i int, found *ruleSet) {
 			found.add(f.sc.lookalikes)
 		}
 	}
-	if j+1 < len(s) && s[j] == '.' && digitAt(s, j+1) && !found.has(f.sc.ipv4) {
+	if j+1 < len(s) && s[j] == '.' && digitAt(s, j+1) && j-i <= 3 && !(i > 1 && s[i-1] == '.' && wordByte(s[i-2])) && !found.has(f.sc.ipv4) {
 		if _, ok := ip4At(s, i); ok {
 			found.add(f.sc.ipv4)
 		}
@@ -108,22 +115,29 @@ func (f *figures) lettered(i, j int) bool {
 		return to > 0
 	}
 	first := back(s, i)
-	if f.digits >= fewest {
-		// So many digits, and then a letter: DNI and China's, NIR, NIE, NINO.
+	if f.digits >= fewest && f.chain < len(s) && sorts[s[f.chain]] == letterByte {
+		// So many digits, and then a letter, which is the last where last says so:
+		// DNI and China's, NIE, NIR of Corsica, NINO.
+		letter := s[f.chain] | 0x20
+		last := !letterAfter(s, f.chain+1)
 		switch figuresBeforeLetter(s, i) {
-		case 8, 17:
-			if at(i) {
+		case 8:
+			if last && at(i) {
+				return true
+			}
+		case 17:
+			if letter == 'x' && at(i) {
 				return true
 			}
 		case 7:
-			if first >= 0 && at(first) {
+			if last && first >= 0 && sorts[s[first]] == letterByte && at(first) {
 				return true
 			}
 		case 6:
-			if at(i) {
+			if (letter == 'a' || letter == 'b') && at(i) {
 				return true
 			}
-			if first >= 0 {
+			if last && first >= 0 && sorts[s[first]] == letterByte {
 				if second := back(s, first); second >= 0 && at(second) {
 					return true
 				}
@@ -135,11 +149,11 @@ func (f *figures) lettered(i, j int) bool {
 		if second >= 0 && ibanLength(s[second], s[first]) > 0 && at(second) {
 			return true
 		}
-		if second >= 0 && f.taxCode(i, j, first, at) {
+		if second >= 0 && f.taxCode(i, j, at) {
 			return true
 		}
 	}
-	return (j-i >= 14 || i > 0 && s[i-1] != ' ') && f.company(j, at)
+	return f.open && s[i-1] != ' ' && f.company(j, at)
 }
 
 // figuresBeforeLetter is how many digits stand from i on, over single gaps,
@@ -169,27 +183,36 @@ func figuresBeforeLetter(s string, i int) int {
 // stand, by how many they are.
 var firstFigures = [...][]int{1: {6, 7, 9, 10, 12, 13, 14}, 2: {6, 9, 12, 13}, 3: {12}}
 
-// taxCode tells whether the digits s[i:j] are the first of a codice fiscale;
-// first is the character before them.
-func (f *figures) taxCode(i, j, first int, at func(int) bool) bool {
+// taxCode tells whether the digits s[i:j] are the first of a codice fiscale.
+func (f *figures) taxCode(i, j int, at func(int) bool) bool {
 	if j-i >= len(firstFigures) || !letterSoon(f.s, j) {
 		return false
 	}
-	s, fits := f.s, 0
+	s := f.s
+	// Where it may begin: so many letters before, at the beginning of a word.
+	begins, from := uint(0), [15]int32{}
+	for k, n, gap := i-1, 0, false; n <= 14; k-- {
+		sort := otherByte
+		if k >= 0 {
+			sort = sorts[s[k]]
+		}
+		if sort == letterByte {
+			n++
+			gap = false
+			continue
+		}
+		if n > 14 || gap || sort == digitByte || k >= 0 && s[k] >= utf8.RuneSelf && letterBefore(s, k+1) {
+			break
+		}
+		begins |= 1 << n
+		from[n] = int32(k + 1)
+		if gap = true; sort != gapByte {
+			break
+		}
+	}
 	for _, n := range firstFigures[j-i] {
-		if endsTaxCode(s, i, n) {
-			fits |= 1 << n
-		}
-	}
-	if fits == 0 {
-		return false
-	}
-	for n := 1; n <= 14; n++ {
-		if fits>>n&1 != 0 && !letterBefore(s, first) && at(first) {
+		if begins>>n&1 != 0 && endsTaxCode(s, i, n) && at(int(from[n])) {
 			return true
-		}
-		if first = back(s, first); first < 0 || sorts[s[first]] != letterByte {
-			return false
 		}
 	}
 	return false

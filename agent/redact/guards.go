@@ -99,7 +99,11 @@ func dotLater(s string, _, to int) bool {
 	for to < len(s) && (wordByte(s[to]) || s[to] == '-') {
 		to++
 	}
-	rest := lower(strings.TrimPrefix(s[to:min(len(s), to+10)], " "))
+	rest := strings.TrimPrefix(s[to:min(len(s), to+10)], " ")
+	if rest == "" || strings.IndexByte(".([dDpP", rest[0]) < 0 {
+		return false
+	}
+	rest = lower(rest)
 	for _, dot := range []string{".", "(", "[", "dot ", "ponto ", "punto "} {
 		if strings.HasPrefix(rest, dot) {
 			return true
@@ -135,16 +139,27 @@ func secretHere(s string, from, to int) bool {
 	if to < len(s) && wordByte(s[to]) && s[to] < 0x80 {
 		return false
 	}
+	glued := from > 0 && wordByte(s[from-1])
 	from, to = wordAt(s, from)
-	w := wordOf(s[from:to])
-	return w.is(isStrong|isWeak) && announces(s, from, to)
+	if glued { // "barcode" is none, "código" is
+		var w word
+		w.set(s, from, to)
+		if w.know(s[from:to]); w.means&(isStrong|isWeak) == 0 {
+			return false
+		}
+	}
+	return announces(s, from)
 }
 
-// announces tells whether contextual finds something around the word s[from:to].
-func announces(s string, from, to int) bool {
-	var room [contextBefore + contextAfter + 2]word
-	around, i := wordsAround(s, from, to, room[:0])
-	at, _ := secretAt(s, around, i)
+// announces tells whether contextual finds something around the word that begins
+// at from.
+func announces(s string, from int) bool {
+	r := reading{s: s}
+	at, _ := r.secretAt(r.around(from, 2)) // which is mostly enough to tell
+	if at < 0 && r.short {
+		r = reading{s: s}
+		at, _ = r.secretAt(r.around(from, contextBefore))
+	}
 	return at >= 0
 }
 

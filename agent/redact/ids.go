@@ -5,8 +5,8 @@ import "time"
 // number is one kind of identifier that is all digits.
 type number struct {
 	mark  string
-	n     int                 // how many digits
-	valid func(d []byte) bool // the check digits and what else is fixed
+	n     int // how many digits
+	check check
 	// free is enough by itself: a number that passes is removed wherever it
 	// stands. Where a random number passes too often it is removed only in one
 	// of its own groupings or near one of its labels.
@@ -15,24 +15,88 @@ type number struct {
 	labels *labelSet
 }
 
+// check names the check digits of a number and what else is fixed.
+type check uint8
+
+const (
+	isRIC check = iota
+	isNIR
+	isCNPJ
+	isTitulo
+	isMyNumber
+	isCPF
+	isPIS
+	isCNH
+	isSteuerID
+	isPESEL
+	isNIP
+	isNHS
+	isSSN
+	isBSN
+)
+
+// valid checks the digits. It is no table of functions, so that digits need not be
+// allocated.
+func (c check) valid(d []byte) bool {
+	switch c {
+	case isRIC:
+		return validRIC(d)
+	case isNIR:
+		return validNIR(d)
+	case isCNPJ:
+		return validCNPJ(d)
+	case isTitulo:
+		return validTitulo(d)
+	case isMyNumber:
+		return validMyNumber(d)
+	case isCPF:
+		return validCPF(d)
+	case isPIS:
+		return validPIS(d)
+	case isCNH:
+		return validCNH(d)
+	case isSteuerID:
+		return validSteuerID(d)
+	case isPESEL:
+		return validPESEL(d)
+	case isNIP:
+		return validNIP(d)
+	case isNHS:
+		return validNHS(d)
+	case isSSN:
+		return validSSN(d)
+	case isBSN:
+		return validBSN(d)
+	}
+	return false
+}
+
 // idNumbers are the identifiers of digits only, longest first. The names of the
 // checks say where each is laid down.
 var idNumbers = []number{
-	{mark: MarkID, n: 18, valid: validRIC, free: true},
-	{mark: MarkID, n: 15, valid: validNIR, free: true},
-	{mark: MarkCNPJ, n: 14, valid: validCNPJ, free: true},
-	{mark: MarkTitulo, n: 12, valid: validTitulo, free: true},
-	{mark: MarkID, n: 12, valid: validMyNumber, labels: labels("マイナンバー", "個人番号", "my number", "mynumber", "individual number")},
-	{mark: MarkCPF, n: 11, valid: validCPF, free: true},
-	{mark: MarkPIS, n: 11, valid: validPIS, groups: []shape{in3521, in13331}, labels: labels("pis", "pasep", "nis", "nit", "inss", "cadúnico", "cadunico")},
-	{mark: MarkCNH, n: 11, valid: validCNH, labels: labels("cnh", "habilita", "carteira de motorista", "carta de motorista", "motorista", "driver", "renach")},
-	{mark: MarkID, n: 11, valid: validSteuerID, groups: []shape{in2333}, labels: labels("steuer", "idnr", "tin", "tax id", "identifikationsnummer", "st-id")},
-	{mark: MarkID, n: 11, valid: validPESEL, labels: labels("pesel")},
-	{mark: MarkID, n: 10, valid: validNIP, groups: []shape{in3322, in3223}, labels: labels("nip", "vat", "podatk")},
-	{mark: MarkID, n: 10, valid: validNHS, labels: labels("nhs")},
-	{mark: MarkID, n: 9, valid: validSSN, groups: []shape{in324}, labels: labels("ssn", "itin", "social security", "taxpayer", "tax id", "tin")},
-	{mark: MarkID, n: 9, valid: validBSN, labels: labels("bsn", "burgerservice", "sofi", "sofinummer", "persoonsnummer")},
+	{mark: MarkID, n: 18, check: isRIC, free: true},
+	{mark: MarkID, n: 15, check: isNIR, free: true},
+	{mark: MarkCNPJ, n: 14, check: isCNPJ, free: true},
+	{mark: MarkTitulo, n: 12, check: isTitulo, free: true},
+	{mark: MarkID, n: 12, check: isMyNumber, labels: labels("マイナンバー", "個人番号", "my number", "mynumber", "individual number")},
+	{mark: MarkCPF, n: 11, check: isCPF, free: true},
+	{mark: MarkPIS, n: 11, check: isPIS, groups: []shape{in3521, in13331}, labels: labels("pis", "pasep", "nis", "nit", "inss", "cadúnico", "cadunico")},
+	{mark: MarkCNH, n: 11, check: isCNH, labels: labels("cnh", "habilita", "carteira de motorista", "carta de motorista", "motorista", "driver", "renach")},
+	{mark: MarkID, n: 11, check: isSteuerID, groups: []shape{in2333}, labels: labels("steuer", "idnr", "tin", "tax id", "identifikationsnummer", "st-id")},
+	{mark: MarkID, n: 11, check: isPESEL, labels: labels("pesel")},
+	{mark: MarkID, n: 10, check: isNIP, groups: []shape{in3322, in3223}, labels: labels("nip", "vat", "podatk")},
+	{mark: MarkID, n: 10, check: isNHS, labels: labels("nhs")},
+	{mark: MarkID, n: 9, check: isSSN, groups: []shape{in324}, labels: labels("ssn", "itin", "social security", "taxpayer", "tax id", "tin")},
+	{mark: MarkID, n: 9, check: isBSN, labels: labels("bsn", "burgerservice", "sofi", "sofinummer", "persoonsnummer")},
 }
+
+// idsOf are those of so many digits.
+var idsOf = func() (of [maxDigits + 1][]number) {
+	for _, k := range idNumbers {
+		of[k.n] = append(of[k.n], k)
+	}
+	return of
+}()
 
 // maxDigits is the most digits of any number that is looked for.
 const maxDigits = 19
@@ -126,12 +190,16 @@ func validNHS(d []byte) bool {
 // validSteuerID: ISO 7064 MOD 11,10; among the first ten digits exactly one
 // stands two or three times (Bundeszentralamt für Steuern).
 func validSteuerID(d []byte) bool {
-	var count [10]int
+	if d[0] == '0' {
+		return false
+	}
+	count := uint64(0) // four bits for each digit
 	for _, c := range d[:10] {
-		count[c-'0']++
+		count += 1 << (4 * (c - '0'))
 	}
 	twins := 0
-	for _, n := range count {
+	for ; count != 0; count >>= 4 {
+		n := count & 15
 		if n > 3 {
 			return false
 		}
@@ -139,7 +207,7 @@ func validSteuerID(d []byte) bool {
 			twins++
 		}
 	}
-	if d[0] == '0' || twins != 1 {
+	if twins != 1 {
 		return false
 	}
 	p := 10
@@ -219,17 +287,20 @@ func validRIC(d []byte) bool {
 	return d[17] == "10X98765432"[sum%11]
 }
 
-// labelSet are beginnings of words, lower case, that say what a number near them
-// is, by their first bytes.
-type labelSet [256][]string
+// labelSet are beginnings of words, lower case, of at least two bytes, that say what
+// a number near them is.
+type labelSet struct {
+	words [32][]string // by five bits of their first byte
+	// begins says with which two bytes, five bits of each: by the first, a bit for
+	// the second.
+	begins [32]uint32
+}
 
 func labels(words ...string) *labelSet {
 	l := &labelSet{}
 	for _, w := range words {
-		l[w[0]] = append(l[w[0]], w)
-		if 'a' <= w[0] && w[0] <= 'z' {
-			l[w[0]-'a'+'A'] = l[w[0]]
-		}
+		l.words[w[0]&31] = append(l.words[w[0]&31], w)
+		l.begins[w[0]&31] |= 1 << (w[1] & 31)
 	}
 	return l
 }
@@ -241,20 +312,33 @@ func labelled(s string, from, to int, l *labelSet) bool {
 }
 
 func (l *labelSet) in(near string) bool {
-	begins := true
-	for i := range len(near) {
+	inside := uint32(0) // the byte before is a part of a word
+	for i := 0; i+1 < len(near); i++ {
 		c := near[i]
-		if begins || c >= 0x80 {
-			for _, w := range l[c] {
-				if len(near)-i >= len(w) && foldsTo(near[i:i+len(w)], w) {
-					return true
-				}
+		// No branch: where words begin is not to be guessed.
+		begins := (inside ^ 1 | uint32(c)>>7) & (l.begins[c&31] >> (near[i+1] & 31))
+		inside = uint32(inWords[c])
+		if begins&1 == 0 {
+			continue
+		}
+		for _, w := range l.words[c&31] {
+			if len(near)-i >= len(w) && foldsTo(near[i:i+len(w)], w) {
+				return true
 			}
 		}
-		begins = !wordByte(c)
 	}
 	return false
 }
+
+// inWords is 1 for the bytes that wordByte takes.
+var inWords = func() (m [256]uint8) {
+	for c := range m {
+		if wordByte(byte(c)) {
+			m[c] = 1
+		}
+	}
+	return m
+}()
 
 // foldsTo tells whether s, which is as long, is low in lower case, of ASCII letters alone.
 func foldsTo(s, low string) bool {

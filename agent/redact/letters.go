@@ -127,7 +127,7 @@ func letterBefore(s string, i int) bool {
 		return i > 0 && alnum(s[i-1])
 	}
 	r, _ := utf8.DecodeLastRuneInString(s[:i])
-	return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
+	return joins(r)
 }
 
 func letterAfter(s string, i int) bool {
@@ -135,7 +135,13 @@ func letterAfter(s string, i int) bool {
 		return i < len(s) && alnum(s[i])
 	}
 	r, _ := utf8.DecodeRuneInString(s[i:])
-	return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
+	return joins(r)
+}
+
+// joins: a letter or digit of a script that puts blanks between words. Thai has the
+// first letters of those that do not.
+func joins(r rune) bool {
+	return (unicode.IsLetter(r) || unicode.IsDigit(r)) && (r < 0x0E00 || !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai))
 }
 
 func alnum(c byte) bool {

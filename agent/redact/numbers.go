@@ -39,29 +39,31 @@ func numbers(s string) []span {
 // makes it part of a word; inside a chain it cannot occur, so only the ends are
 // looked at.
 func chainAt(s string, i int, chain []group) (_ []group, digits, end int) {
-	gap, last := 0, -1 // separators since the last digit; its end
 	for i < len(s) {
-		c := s[i]
-		if '0' <= c && c <= '9' {
-			if last == i {
-				chain[len(chain)-1].to = i + 1
-			} else {
-				chain = append(chain, group{i, i + 1})
-			}
+		from := i
+		for i < len(s) && '0' <= s[i] && s[i] <= '9' {
 			i++
-			last, gap = i, 0
-			digits++
-			continue
 		}
-		r, n := rune(c), 1
-		if c >= utf8.RuneSelf {
-			r, n = utf8.DecodeRuneInString(s[i:])
+		if i > from {
+			chain = append(chain, group{from, i})
+			digits += i - from
 		}
-		if gap == maxGap || !separator(r) && (c != ',' || !digitAt(s, i+1)) {
+		gap := 0 // separators since the last digit
+		for ; gap < maxGap && i < len(s) && mayGap[s[i]]; gap++ {
+			n := 1
+			if s[i] >= utf8.RuneSelf {
+				var r rune
+				if r, n = utf8.DecodeRuneInString(s[i:]); !separator(r) {
+					break
+				}
+			} else if s[i] == ',' && !digitAt(s, i+1) {
+				break
+			}
+			i += n
+		}
+		if gap == 0 || !digitAt(s, i) {
 			break
 		}
-		gap++
-		i += n
 	}
 	return chain, digits, i
 }
@@ -81,7 +83,8 @@ func separator(r rune) bool {
 
 func inChain(s string, chain []group) []span {
 	var out []span
-	digits := make([]byte, 0, maxDigits+1)
+	var room [maxDigits + 1]byte
+	digits := room[:0]
 	if whole := shapeOf(chain); whole.isOwn() {
 		for _, g := range chain {
 			digits = append(digits, s[g.from:g.to]...)
@@ -171,9 +174,9 @@ func identified(s string, chain, groups []group, digits []byte) string {
 			return MarkCard
 		}
 	}
-	for i := range idNumbers {
-		k := &idNumbers[i]
-		if k.n != len(digits) || !k.valid(digits) {
+	for i := range idsOf[len(digits)] {
+		k := &idsOf[len(digits)][i]
+		if !k.check.valid(digits) {
 			continue
 		}
 		if glued(s, groups) {

@@ -160,8 +160,7 @@ func phoneAt(s string, i int) int {
 		return g[k].to - g[k].from
 	}
 	for k := range min(n, 3) { // 0 or 55 may stand before
-		head := s[g[0].from:g[k].from]
-		if k > 0 && strings.Trim(head, "05 -().") != "" {
+		if k > 0 && !mayLead(s[g[k-1].from:g[k-1].to]) {
 			break
 		}
 		ddd := s[g[k].from:g[k].to]
@@ -198,6 +197,16 @@ func phoneAt(s string, i int) int {
 		return g[n-1].to
 	}
 	return 0
+}
+
+// mayLead: digits that may stand before an area code: 0 or 55.
+func mayLead(digits string) bool {
+	for i := range len(digits) {
+		if digits[i] != '0' && digits[i] != '5' {
+			return false
+		}
+	}
+	return true
 }
 
 // bracketed is where a number that begins with its area code in brackets ends:
@@ -267,21 +276,16 @@ func digitAt(s string, i int) bool { return i >= 0 && i < len(s) && '0' <= s[i] 
 // groupsAt reads the groups of digits from i, one to three separators apart; a
 // number that runs on beyond the array, or into a word, is none.
 func groupsAt(s string, i int, g *[16]group) (n int) {
-	for n < len(g) {
-		j := i
-		for digitAt(s, j) {
+	for n < len(g) && digitAt(s, i) {
+		j := i + 1
+		for j < len(s) && '0' <= s[j] && s[j] <= '9' {
 			j++
-		}
-		if j == i {
-			break
 		}
 		g[n] = group{i, j}
 		n++
-		i = j
-		for i < len(s) && i-j < 3 && strings.IndexByte(" -.()", s[i]) >= 0 {
-			i++
+		for i = j; i < len(s) && i-j < 3 && phoneGap[s[i]]; i++ {
 		}
-		if !digitAt(s, i) || i == j {
+		if i == j || !digitAt(s, i) {
 			if j < len(s) && wordByte(s[j]) {
 				return 0
 			}
@@ -290,3 +294,6 @@ func groupsAt(s string, i int, g *[16]group) (n int) {
 	}
 	return n
 }
+
+// phoneGap may stand between the groups of a telephone number.
+var phoneGap = [256]bool{' ': true, '-': true, '.': true, '(': true, ')': true}

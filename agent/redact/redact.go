@@ -139,14 +139,25 @@ func limited(s string, max int, choose chooser, more []rule) (out string, err er
 		}
 	}()
 	var end time.Time
+	var set ruleSet
+	scanned := false
+	if sc, ok := choose.(*scanner); ok && len(s) <= min(max, maxInput) {
+		set, scanned = sc.scan(s)
+		if scanned = scanned || plain(s) && strings.IndexByte(s, '[') < 0; scanned && set.empty() && len(more) == 0 {
+			return s, nil // the usual text
+		}
+	}
 	out = capped(s)
 	for range maxPasses {
 		n := normal(out)
-		var set ruleSet
 		marked := strings.IndexByte(n, '[') >= 0
-		if !marked {
-			set = choose.text(n)
+		if !scanned {
+			set = ruleSet{}
+			if !marked {
+				set = choose.text(n)
+			}
 		}
+		scanned = false
 		settled := true
 		if marked || !set.empty() || len(more) > 0 {
 			if end.IsZero() {
@@ -178,7 +189,12 @@ func pass(ps []piece, choose chooser, more []rule, end time.Time) (out string, s
 		all.join(ps[i].set)
 	}
 	for i := all.next(0); i >= 0; i = all.next(i + 1) {
-		ps, _ = choose.rule(i).apply(ps, func(p *piece) bool { return p.set.has(i) }, func(p *piece) {
+		ps, _ = choose.rule(i).apply(ps, func(p *piece) bool {
+			has := p.set.has(i)
+			p.set.drop(i) // what it finds nothing in now it will find nothing in later
+			return has
+		}, func(p *piece) {
+			p.set.add(i)
 			choose.left(p)
 			all.join(p.set)
 		})

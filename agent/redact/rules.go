@@ -72,7 +72,7 @@ var ownRules = []rule{
 	// Options of programs, each with the program that gives it that meaning:
 	// -p alone is also a port, a parent folder or a process.
 	{name: "long-option", mark: MarkSecret, on: guarded(option, secretWords...),
-		re:   lazy(`(?i)(?:^|[\s"'])--?[a-z0-9_-]*` + secretName + `(?:[_-][a-z0-9_-]+)?(?:\s*=\s*|\s+)` + value),
+		re:   dashed(`(?i)(?:^|[\s"'])--?[a-z0-9_-]*` + secretName + `(?:[_-][a-z0-9_-]+)?(?:\s*=\s*|\s+)` + value),
 		keep: func(_, part string) bool { return strings.HasPrefix(part, "--") }},
 	{name: "slash-option", mark: MarkSecret, on: lits("/p:", "/pw:", "/pass:", "/password:", "/pwd:"),
 		re: lazy(`(?i)(?:^|\s)/(?:p|pw|pass|password|pwd):` + value)},
@@ -106,7 +106,7 @@ var ownRules = []rule{
 		}},
 	{name: "short-assignment", mark: MarkSecret, on: guarded(assigned, "pass", "pin", "pw", "otp", "clave", "cvv", "cvc"),
 		re: lazy(`(?i)(?:^|[^\p{L}\p{N}])(?:pass|pin|pw|otp|clave|passw|cvv|cvc)["']?\s*[:=]+\s*` + plainValue)},
-	{name: "context", mark: MarkSecret, on: append(lits("contrase\u00f1a", "contrase\u00d1a"), guarded(secretHere, contextWords...)...), find: contextual},
+	{name: "context", mark: MarkSecret, on: append(lits("contrase\u00f1a", "contrase\u00d1a", "p\u0130n", "d\u0130go"), guarded(secretHere, contextWords...)...), find: contextual},
 
 	{name: "e-mail", mark: MarkEmail, on: lits("@"), find: emails},
 	{name: "spoken-e-mail", mark: MarkEmail, on: guarded(dotLater, "(at)", "[at]", "{at}", " at ", "arroba"), re: spokenEmails},

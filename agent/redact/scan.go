@@ -3,6 +3,7 @@ package redact
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 // trigger is one thing that a text must hold for a rule to be able to find
@@ -38,6 +39,7 @@ type ruleSet [maxRules / 64]uint64
 
 func (r *ruleSet) has(i int) bool { return r[i/64]&(1<<(i%64)) != 0 }
 func (r *ruleSet) add(i int)      { r[i/64] |= 1 << (i % 64) }
+func (r *ruleSet) drop(i int)     { r[i/64] &^= 1 << (i % 64) }
 func (r *ruleSet) empty() bool    { return *r == ruleSet{} }
 func (r *ruleSet) join(o ruleSet) {
 	for i := range r {
@@ -69,11 +71,16 @@ func (r *ruleSet) next(i int) int {
 // patterns are dealt out to 32 buckets, and a table says for each pair in which
 // buckets it is the first of two (low half) and in which the second (high half).
 // So one and of two look-ups tells whether anything can stand in four bytes.
-// What passes is compared with the literals of its bucket, and then the guard is
-// asked.
+// What passes is compared with the literals whose four bytes these are, and then
+// the guard is asked.
 type scanner struct {
-	pairs   [1 << 12]uint64
+	pairs [1 << 12]uint64
+	// Literals of whose four bytes all are known are found by these, the others in
+	// their bucket.
+	first   [1 << 10]uint16 // by a hash of the four bytes, counted from 1; 0: none
+	whole   []pattern
 	buckets [32][]pattern
+	partly  uint32 // the buckets that hold any
 	nodes   []node
 	// What figures.go finds is of these rules.
 	lettered, ipv4, numbers, lookalikes, phones int
@@ -85,8 +92,11 @@ type scanner struct {
 type pattern struct {
 	want, mask uint32 // the four bytes folded, six bits each
 	node       uint16
+	next       uint16 // of those with the same hash, counted from 1; 0: none
 	off        int8
 }
+
+func hash(four uint32) uint32 { return four * 0x9E3779B1 >> 22 }
 
 type node struct {
 	lit   string
@@ -100,7 +110,19 @@ type guardedRule struct {
 }
 
 // theScanner is made when the first text is redacted.
-var theScanner = sync.OnceValue(func() *scanner { return newScanner(builtin) })
+func theScanner() *scanner {
+	if sc := madeScanner.Load(); sc != nil {
+		return sc
+	}
+	sc := makeScanner()
+	madeScanner.Store(sc)
+	return sc
+}
+
+var (
+	madeScanner atomic.Pointer[scanner]
+	makeScanner = sync.OnceValue(func() *scanner { return newScanner(builtin) })
+)
 
 // fold makes six bits of a byte: letters of both cases are the same; some signs
 // are the same as others, which costs only a comparison.
@@ -242,7 +264,15 @@ func (d *dealer) deal(n, off int) {
 	for _, i := range b {
 		d.sc.pairs[i] |= 1 << (32 + best)
 	}
+	if p.mask == 1<<24-1 {
+		h := hash(p.want)
+		p.next = d.sc.first[h]
+		d.sc.whole = append(d.sc.whole, p)
+		d.sc.first[h] = uint16(len(d.sc.whole))
+		return
+	}
 	d.sc.buckets[best] = append(d.sc.buckets[best], p)
+	d.sc.partly |= 1 << best
 }
 
 // more is how often a pair of the list stands in ordinary text that is not yet in the bucket.
@@ -295,13 +325,18 @@ func (n *node) stands(s string, i int) bool {
 	return true
 }
 
-// scan returns the rules that may find something in s.
-func (sc *scanner) scan(s string) (found ruleSet) {
+// scan returns the rules that may find something in s. usual: normal would change
+// nothing, and there is no mark: plain and a look for brackets, in the same pass. It
+// knows less than plain does.
+func (sc *scanner) scan(s string) (found ruleSet, usual bool) {
 	var (
-		prev      uint64                  // the last look-up of the step before
-		last      uint32                  // its pair
-		lastDigit uint64                  // the byte before was a digit
-		fig       = figures{sc: sc, s: s} // what the runs of digits so far were
+		odd       uint64                         // what is not usual
+		blank     uint64                  = 0x80 // the byte before was a blank, or there was none
+		letter    uint64                         // the byte before was the first of two of a letter
+		prev      uint64                         // the last look-up of the step before
+		last      uint32                         // its pair
+		lastDigit uint64                         // the byte before was a digit
+		fig       = figures{sc: sc, s: s}        // what the runs of digits so far were
 	)
 	for p := 0; p <= len(s)+1; p += 8 { // one step more where a pair could begin at the end
 		var x uint64
@@ -310,7 +345,17 @@ func (sc *scanner) scan(s string) (found ruleSet) {
 		} else {
 			x = rest(s, p)
 		}
-		low := x &^ tops
+		low, high := x&^tops, x&tops
+		blanks := ^((low ^ ' '*ones) + 0x7f*ones) &^ x & tops
+		// Less than a blank, DEL, a bracket, or a second blank.
+		odd |= (^(low+0x60*ones)|(low+ones)|^((low^'['*ones)+0x7f*ones))&^x | blanks&(blanks<<8|blank)
+		blank = blanks >> 56
+		if high|letter != 0 {
+			second := high &^ (x << 1)                       // 0x80 to 0xBF
+			first := ^((low ^ 0x43*ones) + 0x7f*ones) & high // 0xC3: with a second, U+00C0 to U+00FF
+			odd |= (second ^ (first<<8 | letter)) | (high ^ (first | second))
+			letter = first >> 56
+		}
 		digit := ^((low ^ '0'*ones) + (0x80-10)*ones) &^ x & tops
 		begins := digit &^ (digit<<8 | lastDigit)
 		lastDigit = digit >> 56
@@ -332,31 +377,45 @@ func (sc *scanner) scan(s string) (found ruleSet) {
 		}
 		prev, last = t3, uint32(two>>48&0xfff)
 	}
-	return found
+	return found, odd&tops|letter == 0 && (s == "" || s[len(s)-1] != ' ')
 }
 
 // look compares the literals of the buckets with the text around s[p:], whose
 // four bytes are folded in four.
 func (sc *scanner) look(s string, p int, four uint32, buckets uint32, found *ruleSet) {
-	for ; buckets != 0; buckets &= buckets - 1 {
-		for _, pt := range sc.buckets[bits.TrailingZeros32(buckets)] {
-			if four&pt.mask != pt.want {
-				continue
-			}
-			nd, from := &sc.nodes[pt.node], p-int(pt.off)
-			if !nd.stands(s, from) {
-				continue
-			}
-			for _, r := range nd.rules {
-				if !found.has(r.rule) && (r.guard == nil || r.guard(s, from, from+len(nd.lit))) {
-					found.add(r.rule)
-				}
+	for i := sc.first[hash(four)]; i != 0; i = sc.whole[i-1].next {
+		if pt := &sc.whole[i-1]; pt.want == four {
+			sc.ask(s, p, pt, found)
+		}
+	}
+	for buckets &= sc.partly; buckets != 0; buckets &= buckets - 1 {
+		in := sc.buckets[bits.TrailingZeros32(buckets)]
+		for i := range in {
+			if pt := &in[i]; four&pt.mask == pt.want {
+				sc.ask(s, p, pt, found)
 			}
 		}
 	}
 }
 
-func (sc *scanner) text(s string) ruleSet { return sc.scan(s) }
+// ask compares the literal of a pattern with the text, and asks the guards of its
+// rules.
+func (sc *scanner) ask(s string, p int, pt *pattern, found *ruleSet) {
+	nd, from := &sc.nodes[pt.node], p-int(pt.off)
+	if !nd.stands(s, from) {
+		return
+	}
+	for i := range nd.rules {
+		if r := &nd.rules[i]; !found.has(r.rule) && (r.guard == nil || r.guard(s, from, from+len(nd.lit))) {
+			found.add(r.rule)
+		}
+	}
+}
+
+func (sc *scanner) text(s string) ruleSet {
+	found, _ := sc.scan(s)
+	return found
+}
 
 func (sc *scanner) rule(i int) *rule { return &builtin[i] }
 
@@ -364,7 +423,7 @@ func (sc *scanner) pieces(ps []piece) {
 	var all ruleSet
 	for i := range ps {
 		if !ps[i].mark {
-			ps[i].set = sc.scan(ps[i].text)
+			ps[i].set = sc.text(ps[i].text)
 			all.join(ps[i].set)
 		}
 	}
@@ -379,6 +438,6 @@ func (sc *scanner) pieces(ps []piece) {
 func (sc *scanner) left(p *piece) {
 	above := p.set
 	above.meet(sc.wide)
-	p.set = sc.scan(p.text)
+	p.set = sc.text(p.text)
 	p.set.join(above)
 }

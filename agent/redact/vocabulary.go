@@ -62,3 +62,86 @@ var vocabulary = func() map[string]uint16 {
 	}
 	return m
 }()
+
+// longestWord is as long as any in the vocabulary, in bytes.
+const longestWord = 20
+
+// spelling is the bytes of a word of at most longestWord, in lower case, and
+// zeros behind them.
+type spelling struct{ a, b, c uint64 }
+
+// spell spells a word with ASCII letters in lower case. ascii: it has no others.
+func spell(w string) (k spelling, ascii bool) {
+	n := len(w)
+	switch {
+	case n > 16:
+		k = spelling{load(w, 0), load(w, 8), load(w, n-8) >> (8 * (24 - n))}
+	case n > 8:
+		k = spelling{load(w, 0), load(w, n-8) >> (8 * (16 - n)), 0}
+	case n == 8:
+		k.a = load(w, 0)
+	case n >= 4:
+		k.a = load4(w, 0) | load4(w, n-4)<<(8*(n-4))
+	case n > 0:
+		k.a = uint64(w[0]) | uint64(w[n/2])<<(8*(n/2)) | uint64(w[n-1])<<(8*(n-1))
+	}
+	ascii = (k.a|k.b|k.c)&tops == 0
+	return spelling{small(k.a), small(k.b), small(k.c)}, ascii
+}
+
+// load4 are the bytes s[p:p+4], the first lowest.
+func load4(s string, p int) uint64 {
+	b := s[p : p+4]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24
+}
+
+// small makes the ASCII capitals of eight bytes small letters.
+func small(x uint64) uint64 {
+	low := x &^ tops
+	capitals := (low + (0x80-'A')*ones) &^ (low + (0x80-'Z'-1)*ones) &^ x & tops
+	return x | capitals>>2
+}
+
+// lexicon is the vocabulary to look things up in. Most words of a text are not in
+// it, which one bit tells.
+var lexicon = func() *dictionary {
+	d := &dictionary{}
+	for w, means := range vocabulary {
+		k, _ := spell(w)
+		h := k.hash()
+		d.known[h>>58] |= 1 << (h >> 52 & 63)
+		slot := h >> 54
+		d.entries = append(d.entries, entry{k, means, d.first[slot]})
+		d.first[slot] = uint16(len(d.entries))
+	}
+	return d
+}()
+
+type dictionary struct {
+	known   [64]uint64   // a bit for each of 4096 hashes
+	first   [1024]uint16 // the first entry of a slot, counted from 1; 0: none
+	entries []entry
+}
+
+type entry struct {
+	spelling
+	means uint16
+	next  uint16
+}
+
+func (k spelling) hash() uint64 {
+	return k.a*0x9E3779B97F4A7C15 ^ k.b*0xC2B2AE3D27D4EB4F ^ k.c*0x165667B19E3779F9
+}
+
+func (d *dictionary) means(k spelling) uint16 {
+	h := k.hash()
+	if d.known[h>>58]>>(h>>52&63)&1 == 0 {
+		return 0
+	}
+	for i := d.first[h>>54]; i != 0; i = d.entries[i-1].next {
+		if d.entries[i-1].spelling == k {
+			return d.entries[i-1].means
+		}
+	}
+	return 0
+}

@@ -34,6 +34,21 @@ var secrets = []string{
 // events are the lines as they come: titles of windows, commands, lines of chat.
 func events() []string { return strings.Split(strings.TrimSpace(ordinary), "\n") }
 
+// mixed are the events as often as it takes for some of them, two hundredths, to
+// hold a secret.
+func mixed() (out []string) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 12 {
+		for _, e := range events() {
+			if r.Float64() < .02 {
+				e += " " + secrets[r.IntN(len(secrets))]
+			}
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // long are texts of 300 bytes, put together out of events; every one of share
 // hundredths holds a secret.
 func long(share float64) (out []string) {
@@ -117,6 +132,7 @@ func BenchmarkSpeed(t *testing.B) {
 		texts []string
 	}{
 		{"events as they come", events()},
+		{"events, a secret in 2 %", mixed()},
 		{"300 bytes, no secret", long(0)},
 		{"a secret in 2 % of them", long(.02)},
 		{"a secret in 20 %", long(.2)},
