@@ -94,7 +94,7 @@ func TestModuleOpensASession(t *testing.T) {
 	d := inModule(t, s, "Help desk", true)
 	_, number, ended := opens(t, d)
 	st, err := say[ipc.Status](d, ipc.MethodStatus, nil)
-	if err != nil || st.Module != "Help desk" || st.Opening == nil || st.Opening.Number != number || st.Sessions != 0 || len(st.Guests) != 0 || d.asks() != 0 {
+	if err != nil || st.Module == nil || st.Module.Name != "Help desk" || st.Opening == nil || st.Opening.Number != number || st.Sessions != 0 || len(st.Guests) != 0 || d.asks() != 0 {
 		t.Fatalf("while it waits: %+v, %v, asked %d", st, err, d.asks())
 	}
 	if _, err := say[ipc.SessionBeginResult](d, ipc.MethodSessionOpen, ipc.SessionOpen{}); why(err) != ipc.WhyWaiting {
