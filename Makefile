@@ -10,7 +10,7 @@ OUT     := out
 export GOFLAGS += -buildvcs=false -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages release demo test unit e2e torture bench redaction lint screenshots third-party clean deps-build deps-test deps-e2e
+.PHONY: help build packages macos release release-check demo test unit e2e torture bench redaction lint screenshots third-party clean deps-build deps-test deps-e2e
 
 help: ## show what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,9 +28,15 @@ build: deps-build ## the four programs, into bin/
 packages: deps-build ## deb and rpm packages of the agent and of the server, into out/packages
 	@go run $(FLAGS) ./installer/build -out bin -packages $(OUT)/packages
 
-release: deps-build ## the packages with sums, bill of materials and provenance, into out/release (KEY=FILE signs the sums)
+macos: ## the package for macOS, of what needs no Mac to be built, into out/macos
+	@go run $(FLAGS) ./installer/build -macos $(OUT)/macos
+
+release: deps-build ## the packages with sums, bill of materials and provenance, into out/release (KEY=FILE signs the sums, PGPKEY=FILE the packages)
 	@rm -rf $(OUT)/release
-	@go run $(FLAGS) ./installer/build -out bin -packages $(OUT)/release -release $(if $(KEY),-release-key $(KEY))
+	@go run $(FLAGS) ./installer/build -out bin -packages $(OUT)/release -release $(if $(KEY),-release-key $(KEY)) $(if $(PGPKEY),-pgp-key $(abspath $(PGPKEY)))
+
+release-check: deps-build ## the release of the last commit, made twice in two folders, compared byte by byte (COLD=1: with empty caches)
+	@test/releasecheck.sh
 
 demo: deps-test build ## a real session, from the connection to the summary (AUTO=1: answers by itself)
 	@go run $(FLAGS) ./test/demo -bin bin -out $(OUT)/demo
@@ -41,7 +47,7 @@ unit: ## go test alone
 	@go run $(FLAGS) ./test/tally -name test -- go test $(FLAGS) -timeout 15m $(TESTS)
 
 e2e: deps-e2e build ## whole sessions from outside: real X servers, VNC, clicks, kill -9, systemd
-	@go run $(FLAGS) ./test/tally -name e2e -- go test $(E2E) -p 1 -count 1 -timeout 50m ./test/e2e ./test/browser ./test/systemd ./test/wine
+	@go run $(FLAGS) ./test/tally -name e2e -- go test $(E2E) -p 1 -count 1 -timeout 50m ./test/e2e ./test/browser ./test/systemd ./test/wine ./test/macos
 
 torture: deps-e2e build ## the long runs: kills, attacks on the question (N=500 of each, AVAL_SHARD=i/n for a part), ten scripted repairs, three servers with 2000 agents
 	@go run $(FLAGS) ./test/tally -name torture -- env AVAL_TORTURE=$(or $(N),500) go test $(E2E) -p 1 -count 1 -parallel 4 -timeout 6h ./test/torture

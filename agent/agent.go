@@ -16,7 +16,7 @@
 // brings; guest.go companies that ask for one session by a code, announce.go sessions that
 // the company announced; policy.go what is in force and what a
 // change of it ends; queries.go what people look up; settings.go what they
-// choose; watch.go tells open windows of changes;
+// choose; watch.go tells open windows of changes, reach.go the company whether anybody can be asked;
 // troubles.go keeps the last warnings.
 package agent
 
@@ -38,6 +38,7 @@ import (
 	"aval/agent/record"
 	"aval/agent/session/watch"
 	"aval/agent/store"
+	"aval/agent/wire"
 )
 
 // Config is how the service runs. Build, StateDir and Socket must be set.
@@ -121,6 +122,10 @@ type Agent struct {
 	told         bool                   // what the loop did last was telling them
 	summaries    uint64                 // that came or went since the start
 	trimming     *time.Timer
+	reaching     bool        // the company will be told, soon, whether somebody can be asked
+	reached      *wire.Reach // what it was told
+	lookAgain    *time.Timer
+	unshown      bool // the last question could not be shown
 }
 
 // Run runs the service until ctx ends. It returns nil after an orderly stop, and

@@ -151,6 +151,7 @@ func (a *Agent) answered(l *live, by *prompt.Ask, groups []event.Group) {
 	q := l.question
 	l.question = nil
 	end := by.Question()
+	a.wasShown(by)
 	for _, ask := range q.asks { // the others' windows close
 		if !ask.Over() {
 			ask.Happened(consent.EventRungsUsedUp, time.Now())

@@ -102,6 +102,8 @@ func (a *Agent) startUplink(c *company) {
 	}
 	ctx, stop := context.WithCancel(a.ctx)
 	c.stop, c.link = stop, link
+	a.reached = nil
+	a.reachSoon()
 	a.feeds.add(source)
 	a.work.Go(func() {
 		defer a.feeds.drop(source)

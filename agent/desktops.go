@@ -113,6 +113,7 @@ func (a *Agent) register(c *ipc.Conn, r ipc.DesktopRegister) (ipc.DesktopRegiste
 		a.notifyAll()
 	}
 	a.askHeld()
+	a.reachSoon()
 	return ipc.DesktopRegisterResult{Desktop: id}, nil
 }
 
@@ -170,6 +171,7 @@ func (a *Agent) lostDesktop(d *desktop) {
 		return
 	}
 	delete(a.desktops, d.id)
+	a.reachSoon()
 	for _, l := range a.sessions {
 		if l.rec != nil { // a new helper counts its revisions anew
 			delete(l.rec.shownSince, d.id)

@@ -131,6 +131,7 @@ func (a *Agent) followDesktops() {
 		a.askHeld()
 	}
 	a.notifyAll()
+	a.reachSoon()
 }
 
 // tellQuestions tells the questions on a desktop what befell it.

@@ -21,6 +21,7 @@ want() { # want PACKAGE cmd|pc|file WHAT
 case $group in
 build)
 	want gcc cmd gcc
+	want xz-utils cmd xz
 	want libc6-dev file /usr/include/stdio.h
 	want pkg-config cmd pkg-config
 	want libgl1-mesa-dev pc gl
@@ -34,6 +35,8 @@ build)
 	;;
 test)
 	want systemd file /lib/systemd/systemd-journald
+	want gnupg cmd gpg
+	want rpm cmd rpm
 	want postgresql file '/usr/lib/postgresql/*/bin/initdb'
 	want haproxy cmd haproxy
 	want xvfb cmd Xvfb
@@ -72,10 +75,14 @@ e2e)
 	want netcat-openbsd file '/bin/nc.openbsd /usr/bin/nc.openbsd'
 	want python3-minimal cmd python3
 	want lintian cmd lintian
-	want rpm cmd rpm
 	want rpm2cpio cmd rpm2cpio
 	want rpmlint cmd rpmlint
 	want cpio cmd cpio
+	want libarchive-tools cmd bsdtar
+	want 7zip cmd 7zz
+	want file cmd file
+	want libplist-utils cmd plistutil
+	want shellcheck cmd shellcheck
 	want desktop-file-utils cmd desktop-file-validate
 	want appstream cmd appstreamcli
 	want mandoc cmd mandoc
@@ -137,7 +144,7 @@ axe() {
 }
 # Judges from npm, into the user's cache: the library of Standard Webhooks for
 # JavaScript (MIT), which verifies what a webhook is sent, and jsforce (MIT), a
-# client of Salesforce's.
+# client of Salesforce's; lsbom (ISC), which reads the bills of materials of macOS.
 judge() { # judge PACKAGE VERSION
 	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/$1-$2
 	[ -e "$dir/node_modules/$1/package.json" ] && return 0
@@ -170,6 +177,7 @@ judges() {
 	axe
 	judge standardwebhooks 1.1.1
 	judge jsforce 3.10.26
+	judge lsbom 1.0.1
 	issuer
 }
 after=:

@@ -34,21 +34,21 @@ func runDevices(ctx context.Context, g *gate, _ *work) error {
 	}
 	defer wake.Close()
 	defer context.AfterFunc(ctx, wake.wake)()
-	buf := make([]byte, 16<<10)
+	in := newInbox(8 << 10)
 	for ctx.Err() == nil {
 		if _, err := poll(time.Hour, fd, wake.fd); err != nil {
 			return fmt.Errorf("watch devices: %w", err)
 		}
-		for ctx.Err() == nil {
-			b, err := receive(fd, buf)
-			if err != nil && err != errLost {
+		for n := atOnceMost; n == atOnceMost && ctx.Err() == nil; {
+			n, err = in.take(fd, func(b []byte) {
+				if d, ok := parseUevent(b); ok {
+					g.pass(event.DeviceAttached, time.Now(), map[string]string{"class": d.class, "name": deviceName(filepath.Join("/sys", d.path))})
+				}
+			})
+			if err == errLost {
+				n = atOnceMost
+			} else if err != nil {
 				return fmt.Errorf("watch devices: %w", err)
-			}
-			if b == nil {
-				break
-			}
-			if d, ok := parseUevent(b); ok {
-				g.pass(event.DeviceAttached, time.Now(), map[string]string{"class": d.class, "name": deviceName(filepath.Join("/sys", d.path))})
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func runFiles(ctx context.Context, g *gate, w *work) error {
 		case p := <-w.places:
 			sooner := len(f.waits) == 0
 			for _, dir := range p.folders() {
-				if w.own == "" || dir != w.own && !strings.HasPrefix(dir, w.own+"/") {
+				if !within(dir, w.scope.Own) {
 					f.use(dir, p.at)
 				}
 			}
@@ -82,7 +82,7 @@ func runFiles(ctx context.Context, g *gate, w *work) error {
 			if !ok {
 				return errors.New("watch files: the system stopped telling")
 			}
-			if e.Op == fsnotify.Chmod || ignoredFile(e.Name) || e.Name == w.own || w.did(packagers) && strings.HasPrefix(e.Name, "/etc/") {
+			if e.Op == fsnotify.Chmod || ignoredFile(e.Name) || e.Name == w.scope.Own || w.did(packagers) && strings.HasPrefix(e.Name, "/etc/") {
 				continue // what a package brings is told as a package
 			}
 			if len(f.waits) == 0 {
@@ -112,8 +112,16 @@ func (f *folders) pause() time.Duration {
 // use watches a folder from now on. What changed in it since the step began,
 // before it was watched, is found by its time.
 func (f *folders) use(dir string, since time.Time) {
+	for d := range f.used {
+		if samePath(d, dir) {
+			dir = d
+		}
+	}
 	_, known := f.used[dir]
 	if !known {
+		if !watchable(dir) {
+			return
+		}
 		if len(f.used) >= maxPlaces {
 			f.drop(oldest(f.used))
 		}
@@ -172,6 +180,9 @@ func (f *folders) changed(e fsnotify.Event, now time.Time) {
 	case e.Has(fsnotify.Create) && !known[b]:
 		f.wait(e.Name, "created", now)
 	case e.Has(fsnotify.Create), e.Has(fsnotify.Write):
+		if fi, err := os.Lstat(e.Name); err == nil && fi.IsDir() {
+			return // something in it has changed, which is not looked at
+		}
 		f.wait(e.Name, "changed", now)
 	case known == nil: // of the folder itself: who looks at the one above tells of it
 		return
@@ -253,7 +264,7 @@ func (p place) folders() []string {
 			break
 		}
 		if !filepath.IsAbs(a) {
-			if !strings.Contains(a, "/") || p.cwd == "" {
+			if !strings.ContainsAny(a, "/"+string(filepath.Separator)) || p.cwd == "" {
 				continue // in the folder where it runs, if it is a file
 			}
 			a = filepath.Join(p.cwd, a)
@@ -266,19 +277,18 @@ func (p place) folders() []string {
 	return out
 }
 
+// within tells whether a path is a folder or in it. Nothing is in the folder "".
+func within(path, dir string) bool {
+	return dir != "" && (samePath(path, dir) || len(path) > len(dir) && samePath(path[:len(dir)], dir) && os.IsPathSeparator(path[len(dir)]))
+}
+
 // ignoredFolder: the system's own places, whose changes are told by other
 // sources or are nobody's doing, and what programs keep for themselves.
 func ignoredFolder(dir string) bool {
-	if slices.Contains([]string{"/", "/tmp", "/var/tmp"}, dir) {
+	if systemFolder(dir) {
 		return true
 	}
-	for _, p := range []string{"/proc", "/sys", "/dev", "/run", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/snap",
-		"/var/log", "/var/lib", "/var/cache", "/var/spool", "/var/run"} {
-		if (dir == p || strings.HasPrefix(dir, p+"/")) && !strings.HasPrefix(dir, "/usr/local") {
-			return true
-		}
-	}
-	for part := range strings.SplitSeq(dir, "/") {
+	for part := range strings.SplitSeq(filepath.ToSlash(dir), "/") {
 		if strings.HasPrefix(part, ".") && part != ".ssh" && part != ".config" {
 			return true
 		}
@@ -300,5 +310,6 @@ func ignoredFile(name string) bool {
 			return true
 		}
 	}
-	return b == "4913" // vim tries with it whether it may write
+	return b == "4913" || b == ".DS_Store" || strings.EqualFold(b, "desktop.ini") || strings.EqualFold(b, "thumbs.db") ||
+		strings.HasPrefix(b, "~$") // vim tries with the first whether it may write; Office keeps the last beside a document
 }

@@ -17,6 +17,15 @@ var noise = map[string]bool{
 	"pipewire": true, "pipewire-pulse": true, "wireplumber": true, "pulseaudio": true, "gsettings": true,
 	"xkbcomp": true, "xrdb": true, "xprop": true, "glxtest": true, "vaapitest": true,
 	"ssh-agent": true, "gpg-agent": true, "gnome-keyring-daemon": true, "systemd": true, "(systemd)": true,
+	// Windows: consoles, hosts of parts of programs, what looks after the desktop.
+	"conhost": true, "openconsole": true, "dllhost": true, "runtimebroker": true, "backgroundtaskhost": true, "taskhostw": true, "smartscreen": true,
+	"searchprotocolhost": true, "searchfilterhost": true, "applicationframehost": true, "ctfmon": true, "wmiprvse": true, "sihost": true, "csrss": true,
+	"dwm": true, "winlogon": true, "fontdrvhost": true, "logonui": true, "consent": true, "securityhealthsystray": true, "textinputhost": true,
+	"shellexperiencehost": true, "startmenuexperiencehost": true, "searchhost": true, "lockapp": true, "systemsettingsbroker": true, "useroobebroker": true,
+	"compattelrunner": true, "werfault": true, "wermgr": true, "crashpad_handler": true, "svchost": true,
+	// macOS: the same.
+	"mdworker": true, "mdworker_shared": true, "mds_stores": true, "cfprefsd": true, "xpcproxy": true, "distnoted": true, "lsd": true, "trustd": true,
+	"quicklookd": true, "QuickLookUIService": true, "com.apple.WebKit.WebContent": true, "com.apple.WebKit.Networking": true, "path_helper": true,
 	"systemd-executor": true, "run-parts": true, "lesspipe": true, "dircolors": true, "locale-check": true, "utempter": true,
 }
 

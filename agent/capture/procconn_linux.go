@@ -29,21 +29,27 @@ const (
 	initialPIDNamespace = "pid:[4026531836]" // PROC_PID_INIT_INO of linux/proc_ns.h
 )
 
-// errLost: the kernel had to drop announcements.
-var errLost = errors.New("announcements were lost")
-
 // procEvent is one announcement, for whole processes only.
 type procEvent struct {
 	what   uint32
 	pid    int
 	parent int    // of a fork
 	code   uint32 // of the answer to connListen; of an exit, as wait(2) has it
+	at     uint64 // nanoseconds of CLOCK_MONOTONIC
 }
 
 // processConn is an open connector. It belongs to one goroutine.
+//
+// It has two sockets. One hears all that is told of processes and is read in the
+// kernel's order; it wakes nobody. The other hears only that a program begins,
+// which is all that cannot wait, and is the bell: so that a process costs one
+// waking and not three or four.
 type processConn struct {
-	fd  int
-	buf []byte
+	fd, bell int
+	in, rung *inbox
+	// owed are the programs that the bell told of and that were not read yet.
+	// Below zero: read before their bell was.
+	owed int
 }
 
 // listenProcesses asks for announcements and waits for the kernel's yes.
@@ -51,160 +57,153 @@ func listenProcesses() (*processConn, error) {
 	if ns, err := os.Readlink("/proc/self/ns/pid"); err != nil || ns != initialPIDNamespace {
 		return nil, errors.New("listen for processes: not in the system's own process namespace")
 	}
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_CONNECTOR)
-	if err != nil {
-		return nil, fmt.Errorf("listen for processes: %w", err)
-	}
-	c := &processConn{fd: fd, buf: make([]byte, 8<<10)}
-	fail := func(err error) (*processConn, error) {
+	c := &processConn{fd: -1, bell: -1, in: newInbox(512), rung: newInbox(0)}
+	if err := c.listen(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("listen for processes: %w", err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: connProc}); err != nil {
-		return fail(err)
+	return c, nil
+}
+
+func (c *processConn) listen() (err error) {
+	// The bell first: the kernel hands a message to the youngest socket first.
+	if c.bell, err = connector(programsOnly()); err != nil {
+		return err
+	}
+	if c.fd, err = connector(wholeProcesses()); err != nil {
+		return err
+	}
+	if err := unix.Sendto(c.fd, listenMessage(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		if _, err := poll(100*time.Millisecond, c.fd); err != nil {
+			return err
+		}
+		answered, refused := false, uint32(0)
+		if _, err := c.read(func(e procEvent, _ time.Time) {
+			if e.what == procNone {
+				answered, refused = true, e.code
+			}
+		}); err != nil {
+			return err
+		}
+		if refused != 0 {
+			return syscall.Errno(refused)
+		} else if answered {
+			return nil
+		}
+	}
+	return os.ErrDeadlineExceeded
+}
+
+// connector is a socket that hears the announcements that the filter keeps.
+func connector(filter []unix.SockFilter) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_CONNECTOR)
+	if err != nil {
+		return -1, err
 	}
 	wide(fd)
-	wholeProcesses(fd)
-	if err := unix.Sendto(fd, listenMessage(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return fail(err)
+	if err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}); err == nil {
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: connProc})
 	}
-	for end := time.Now().Add(time.Second); ; {
-		if time.Now().After(end) {
-			return fail(os.ErrDeadlineExceeded)
-		}
-		if _, err := poll(100*time.Millisecond, fd); err != nil {
-			return fail(err)
-		}
-		events, err := c.read()
-		if err != nil {
-			return fail(err)
-		}
-		for _, e := range events {
-			if e.what == procNone && e.code != 0 {
-				return fail(syscall.Errno(e.code))
-			} else if e.what == procNone {
-				return c, nil
-			}
-		}
-	}
-}
-
-// wholeProcesses has the kernel keep back what is not read anyway: threads, and
-// changes of names and rights. On a busy computer that is most of what it
-// announces. Best effort: parseProcEvent looks at it again.
-func wholeProcesses(fd int) {
-	const what = unix.NLMSG_HDRLEN + connHeader
-	const data = what + eventHeader
-	// A filter reads numbers in network order; those here are in the computer's own.
-	swapped := func(n uint32) uint32 {
-		return binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, n))
-	}
-	load := func(at uint32) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
-	}
-	is := func(n uint32, yes, no uint8) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: swapped(n), Jt: yes, Jf: no}
-	}
-	toX := unix.SockFilter{Code: unix.BPF_MISC | unix.BPF_TAX}
-	sameX := unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_X, Jt: 0, Jf: 1}
-	keep, drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff}, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
-	prog := []unix.SockFilter{
-		load(what),
-		is(procNone, 4, 0),
-		is(procFork, 6, 0),
-		is(procExec, 3, 0),
-		is(procExit, 2, 0),
-		drop,
-		keep,
-		load(data), toX, load(data + 4), sameX, keep, drop, // pid and tgid
-	}
-	// A fork names the parent first: the child is behind it.
-	fork := []unix.SockFilter{load(data + 8), toX, load(data + 12), sameX, keep, drop}
-	prog[2].Jt = uint8(len(prog) - 3)
-	prog = append(prog, fork...)
-	unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]})
-}
-
-// wide gives a socket room for a burst; best effort.
-func wide(fd int) {
-	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20)
-}
-
-// poll waits until one of the descriptors can be read, and tells which.
-func poll(wait time.Duration, fds ...int) ([]bool, error) {
-	list := make([]unix.PollFd, len(fds))
-	for i, fd := range fds {
-		list[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
-	}
-	ready := make([]bool, len(fds))
-	if _, err := unix.Poll(list, int(wait.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
-		return ready, err
-	}
-	for i := range list {
-		ready[i] = list[i].Revents != 0
-	}
-	return ready, nil
-}
-
-// waker ends a poll from another goroutine.
-type waker struct {
-	f  *os.File
-	fd int
-}
-
-func newWaker() (*waker, error) {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		return nil, fmt.Errorf("make an eventfd: %w", err)
+		unix.Close(fd)
+		return -1, err
 	}
-	return &waker{os.NewFile(uintptr(fd), "eventfd"), fd}, nil
+	return fd, nil
 }
 
-// wake may come after Close: the file knows that it is closed.
-func (w *waker) wake() { w.f.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+// The filters have the kernel keep back what is not read anyway: threads, and
+// changes of names and rights. On a busy computer that is most of what it
+// announces. parseProcEvent looks at it again.
+const (
+	filterWhat = unix.NLMSG_HDRLEN + connHeader
+	filterData = filterWhat + eventHeader
+)
 
-// slept takes the wake-ups so far.
-func (w *waker) slept() { unix.Read(w.fd, make([]byte, 8)) }
+var (
+	filterToX   = unix.SockFilter{Code: unix.BPF_MISC | unix.BPF_TAX}
+	filterSameX = unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_X, Jt: 0, Jf: 1}
+	filterKeep  = unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff}
+	filterDrop  = unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+)
 
-func (w *waker) Close() error { return w.f.Close() }
+func filterLoad(at uint32) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
+}
+
+// filterIs compares with a number of the computer's own order: a filter reads them
+// in network order.
+func filterIs(n uint32, yes, no uint8) unix.SockFilter {
+	swapped := binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, n))
+	return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: swapped, Jt: yes, Jf: no}
+}
+
+// filterWhole keeps what concerns a whole process, whose number and whose group's
+// stand at an offset and behind it.
+func filterWhole(at uint32) []unix.SockFilter {
+	return []unix.SockFilter{filterLoad(at), filterToX, filterLoad(at + 4), filterSameX, filterKeep, filterDrop}
+}
+
+// programsOnly keeps that a program begins.
+func programsOnly() []unix.SockFilter {
+	return append([]unix.SockFilter{filterLoad(filterWhat), filterIs(procExec, 1, 0), filterDrop}, filterWhole(filterData)...)
+}
+
+// wholeProcesses keeps forks, programs, ends, and the answer to connListen.
+func wholeProcesses() []unix.SockFilter {
+	prog := []unix.SockFilter{
+		filterLoad(filterWhat),
+		filterIs(procNone, 4, 0),
+		filterIs(procFork, 10, 0), // behind the next six
+		filterIs(procExec, 3, 0),
+		filterIs(procExit, 2, 0),
+		filterDrop,
+		filterKeep,
+	}
+	prog = append(prog, filterWhole(filterData)...)
+	return append(prog, filterWhole(filterData+8)...) // a fork names the parent first: the child is behind it
+}
 
 func (c *processConn) Close() error {
-	if c.fd < 0 {
-		return nil
-	}
-	fd := c.fd
-	c.fd = -1
-	return unix.Close(fd)
-}
-
-// read takes the announcements of one message; none: nothing waits.
-func (c *processConn) read() ([]procEvent, error) {
-	b, err := receive(c.fd, c.buf)
-	if b == nil || err != nil {
-		return nil, err
-	}
-	return parseProcEvents(b), nil
-}
-
-// receive takes one message that the kernel itself sent; nil: none waits.
-// errLost says that some had to be dropped.
-func receive(fd int, buf []byte) ([]byte, error) {
-	for {
-		n, from, err := unix.Recvfrom(fd, buf, 0)
-		switch {
-		case errors.Is(err, unix.EAGAIN):
-			return nil, nil
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.ENOBUFS):
-			return nil, errLost
-		case err != nil:
-			return nil, err
-		}
-		if nl, ok := from.(*unix.SockaddrNetlink); ok && nl.Pid == 0 {
-			return buf[:n], nil
+	var errs []error
+	for _, fd := range []*int{&c.fd, &c.bell} {
+		if *fd >= 0 {
+			errs = append(errs, unix.Close(*fd))
+			*fd = -1
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// heard takes what the bell has told. What it had to drop the other socket has.
+func (c *processConn) heard() error {
+	for n := atOnceMost; n == atOnceMost; c.owed += n {
+		var err error
+		if n, err = c.rung.take(c.bell, nil); err != nil && err != errLost {
+			return err
+		}
+	}
+	return nil
+}
+
+// read takes announcements, with the time at which each was made; fewer than
+// atOnceMost: none is left. After errLost some are missing.
+func (c *processConn) read(each func(procEvent, time.Time)) (n int, err error) {
+	now, clock := time.Now(), unix.Timespec{}
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock); err != nil {
+		return 0, err
+	}
+	mono := clock.Nano()
+	return c.in.take(c.fd, func(b []byte) {
+		for e := range procEvents(b) {
+			if e.what == procExec {
+				c.owed--
+			}
+			each(e, now.Add(min(0, time.Duration(int64(e.at)-mono))))
+		}
+	})
 }
 
 func listenMessage() []byte {
@@ -220,24 +219,24 @@ func listenMessage() []byte {
 	return b
 }
 
-// parseProcEvents reads netlink messages that hold connector messages; what is
+// procEvents reads netlink messages that hold connector messages; what is
 // malformed or concerns a thread is left out.
-func parseProcEvents(b []byte) []procEvent {
-	var out []procEvent
-	ne := binary.NativeEndian
-	for _, m := range messages(b) {
-		if len(m) >= connHeader+eventHeader+4 && ne.Uint32(m) == connProc && ne.Uint32(m[4:]) == connProc {
-			if e, ok := parseProcEvent(m[connHeader:]); ok {
-				out = append(out, e)
+func procEvents(b []byte) func(func(procEvent) bool) {
+	return func(yield func(procEvent) bool) {
+		ne := binary.NativeEndian
+		for _, m := range messages(b) {
+			if len(m) >= connHeader+eventHeader+4 && ne.Uint32(m) == connProc && ne.Uint32(m[4:]) == connProc {
+				if e, ok := parseProcEvent(m[connHeader:]); ok && !yield(e) {
+					return
+				}
 			}
 		}
 	}
-	return out
 }
 
 func parseProcEvent(m []byte) (procEvent, bool) {
 	ne := binary.NativeEndian
-	e := procEvent{what: ne.Uint32(m)}
+	e := procEvent{what: ne.Uint32(m), at: ne.Uint64(m[8:])}
 	d := m[eventHeader:]
 	at := func(i int) int { return int(int32(ne.Uint32(d[4*i:]))) }
 	switch {

@@ -97,5 +97,10 @@ func quoted(a string) string {
 	return head + `"` + strings.ReplaceAll(value, `"`, "'") + `"`
 }
 
-// base is the last part of a path.
-func base(file string) string { return path.Base(file) }
+// base is the last part of a path, of any system's.
+func base(file string) string {
+	if len(file) > 2 && file[1] == ':' || strings.HasPrefix(file, `\\`) {
+		file = strings.ReplaceAll(file, `\`, "/")
+	}
+	return path.Base(file)
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -65,6 +66,7 @@ func TestAnnounced(t *testing.T) {
 	}
 	defer ends.Close()
 	cmd := exec.Command("/bin/sh", "-c", "exit 3")
+	began := time.Now()
 	cmd.Run()
 	pid := cmd.Process.Pid
 	forked, execed, code, name := false, false, uint32(0), ""
@@ -72,30 +74,30 @@ func TestAnnounced(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("forked %v, execed %v, code %d, name %q", forked, execed, code, name)
 		}
-		if _, err := poll(time.Second, c.fd, ends.fd); err != nil {
+		if _, err := poll(time.Second, c.fd, ends.fd, c.bell); err != nil {
 			t.Fatal(err)
 		}
-		events, err := c.read()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range events {
-			if e.pid == pid {
-				forked = forked || e.what == procFork
-				execed = execed || e.what == procExec
-				if e.what == procExit {
-					code = e.code
-				}
+		if _, err := c.read(func(e procEvent, at time.Time) {
+			if e.pid != pid {
+				return
 			}
-		}
-		list, err := ends.read()
-		if err != nil {
+			forked = forked || e.what == procFork
+			execed = execed || e.what == procExec
+			if e.what == procExit {
+				code = e.code
+			}
+			if at.Before(began) || at.After(time.Now()) {
+				t.Errorf("announced at %v, begun at %v", at, began)
+			}
+		}); err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range list {
+		if _, err := ends.read(func(e taskEnd) {
 			if e.pid == pid {
 				name = e.name
 			}
+		}); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if code != 3<<8 || name != "sh" {
@@ -126,7 +128,7 @@ func TestParseProcEvents(t *testing.T) {
 		message(procExec, 20, 20), message(procExit, 21, 20, 0, 0), message(procExit, 20, 20, 256, 0), message(procNone, 1),
 		message(0x40, 1, 1),
 	}, nil)
-	got := parseProcEvents(b)
+	got := slices.Collect(procEvents(b))
 	want := []procEvent{{what: procFork, parent: 10, pid: 20}, {what: procExec, pid: 20}, {what: procExit, pid: 20, code: 256}, {what: procNone, code: 1}}
 	if len(got) != len(want) {
 		t.Fatalf("got %+v", got)
@@ -138,12 +140,70 @@ func TestParseProcEvents(t *testing.T) {
 	}
 }
 
+// filtered runs a filter as the kernel does (linux/filter.h), as far as ours go.
+func filtered(t *testing.T, prog []unix.SockFilter, b []byte) bool {
+	t.Helper()
+	var a, x uint32
+	for pc := 0; pc < len(prog); pc++ {
+		f := prog[pc]
+		next := func(yes bool) {
+			if yes {
+				pc += int(f.Jt)
+			} else {
+				pc += int(f.Jf)
+			}
+		}
+		switch f.Code {
+		case unix.BPF_LD | unix.BPF_W | unix.BPF_ABS:
+			if int(f.K)+4 > len(b) {
+				return false
+			}
+			a = binary.BigEndian.Uint32(b[f.K:])
+		case unix.BPF_MISC | unix.BPF_TAX:
+			x = a
+		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K:
+			next(a == f.K)
+		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_X:
+			next(a == x)
+		case unix.BPF_RET | unix.BPF_K:
+			return f.K != 0
+		default:
+			t.Fatalf("instruction %d: %#x", pc, f.Code)
+		}
+	}
+	t.Fatal("the filter does not end")
+	return false
+}
+
+// TestFilters: the kernel keeps back what is not read anyway and nothing else, and
+// the bell tells of programs alone. (One instruction left out of a filter, or a jump
+// that is one short, fails here.)
+func TestFilters(t *testing.T) {
+	whole, bell := wholeProcesses(), programsOnly()
+	for what, m := range map[string][]byte{
+		"answer": message(procNone, 0), "fork": message(procFork, 10, 10, 20, 20), "by a thread": message(procFork, 11, 10, 20, 20), "thread": message(procFork, 10, 10, 21, 20),
+		"program": message(procExec, 20, 20), "program of a thread": message(procExec, 21, 20), "end": message(procExit, 20, 20, 0, 0), "end of a thread": message(procExit, 21, 20, 0, 0),
+		"user": message(0x4, 20, 20), "name": message(0x200, 20, 20), "core": message(0x40000000, 20, 20),
+	} {
+		read, program := false, false
+		for e := range procEvents(m) {
+			read, program = true, e.what == procExec
+		}
+		if got := filtered(t, whole, m); got != read {
+			t.Errorf("%s: read %v, the filter keeps it: %v", what, read, got)
+		}
+		if got := filtered(t, bell, m); got != program {
+			t.Errorf("%s: the bell rings: %v", what, got)
+		}
+	}
+}
+
 func FuzzParseProcEvents(f *testing.F) {
 	f.Add(message(procFork, 10, 10, 20, 20))
 	f.Add(append(message(procExec, 1, 1), message(procExit, 1, 1)...))
 	f.Add([]byte{16, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, e := range parseProcEvents(b) {
+		for e := range procEvents(b) {
 			if e.what != procNone && e.pid <= 0 {
 				t.Fatalf("%+v", e)
 			}

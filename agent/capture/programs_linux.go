@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,26 +16,27 @@ import (
 )
 
 const (
-	// scanEvery is how often the process list is read where the kernel does not
-	// announce programs. Only while something is recorded; programs that live
-	// shorter than that are missed.
-	scanEvery = 250 * time.Millisecond
-	// flushEvery is how often what was held back is looked through.
-	flushEvery = 10 * time.Second
+	// storm is how many programs in a beat are only counted, or nobody's business,
+	// for the reader to rest for pause before each look in the next one: a build
+	// starts thousands. A program of the session that begins and ends within the
+	// first pause loses its arguments, as on a busy computer, and ends the resting.
+	storm = 20
+	pause = 4 * time.Millisecond
+	// beat is how late the end of a program is read at the latest.
+	beat = 100 * time.Millisecond
 )
 
 // programWatch is one capture of programs. All of it belongs to run's goroutine.
 type programWatch struct {
+	scanner
 	scope Scope
-	audit string // the login's audit session; empty: none
-	tree  *tree
-	rest  map[int]uint64 // processes that are not in scope, by start; of the scan
-	conn  *processConn   // nil: the list is scanned
-	ends  *statsConn     // nil: what was gone before it could be read has no name
+	audit string       // the login's audit session; empty: none
+	conn  *processConn // nil: the list is scanned
+	ends  *statsConn   // nil: what was gone before it could be read has no name
+	names []taskEnd    // read, and not yet given to the tree
 	wake  *waker
-	// missed is told how many programs could not be told whole.
-	missed  func(n int)
-	flushed time.Time
+	// In the last beat: programs that began, and those of them that were looked at.
+	passed, looked int
 	// strangers are programs that nothing of the session started; of those that
 	// are of its desktop all the same, guests tells. To read what belongs to
 	// another process may take as long as that one is busy, and what the session's
@@ -48,7 +48,13 @@ type programWatch struct {
 // starts from its return on is seen.
 func newProgramWatch(scope Scope, started func(program), ended func(ending), missed func(int)) (*programWatch, error) {
 	scope.Display = watch.Display(scope.Display)
-	w := &programWatch{scope: scope, tree: newTree(scope.Display, started, ended), rest: map[int]uint64{}, missed: missed, strangers: make(chan int, 1024), guests: make(chan int, 64), flushed: time.Now()}
+	w := &programWatch{scanner: newScanner(newTree(scope.Display, started, ended), missed), scope: scope, strangers: make(chan int, 1024), guests: make(chan int, 64)}
+	w.list, w.same = processes, func(l listed) bool { return sameAs(l.pid, l.ppid) }
+	w.mine = func(l listed) bool {
+		st, err := procStat(l.pid)
+		return err == nil && w.inScope(l.pid, st)
+	}
+	w.look = func(l listed) (seen, bool) { return look(l.pid, w.scope.Display != "") }
 	if scope.Leader > 0 {
 		if _, err := procStat(scope.Leader); err != nil {
 			return nil, fmt.Errorf("find the login's process: %w", err)
@@ -68,18 +74,7 @@ func newProgramWatch(scope Scope, started func(program), ended func(ending), mis
 			return nil, err
 		}
 	}
-	for _, p := range processes() {
-		if w.inScope(p.pid, p.procStatus) {
-			s, _ := look(p.pid, w.scope.Display != "")
-			s.start = p.start
-			if s.name == "" {
-				s.name = p.name
-			}
-			w.tree.adopt(p.pid, s)
-		} else {
-			w.rest[p.pid] = p.start
-		}
-	}
+	w.begin()
 	return w, nil
 }
 
@@ -158,51 +153,75 @@ func (w *programWatch) announced(ctx context.Context) error {
 		defer cancel()
 		all.Go(func() { w.meet(ctx) })
 	}
-	fds := []int{w.conn.fd, w.wake.fd}
-	if w.ends != nil {
-		fds = append(fds, w.ends.fd)
-	}
-	for ctx.Err() == nil {
-		ready, err := poll(flushEvery, fds...)
+	// quiet: nothing happens on this computer. Then whatever is announced wakes the
+	// reader; otherwise the begin of a program, and what else there was is read with
+	// it, or a beat later.
+	for quiet, stormy, due := true, false, time.Now(); ctx.Err() == nil; {
+		fds, wait := []int{w.wake.fd, w.conn.bell, w.conn.fd}, flushEvery
+		switch {
+		case stormy:
+			fds, wait = fds[:1], pause
+		case !quiet && w.conn.owed > 0:
+			wait = beat
+		case !quiet:
+			fds, wait = fds[:2], beat
+		}
+		ready, err := poll(wait, fds...)
 		if err != nil {
 			return err
 		}
-		if ready[1] {
+		if ready&1 != 0 {
 			w.wake.slept()
 		}
 		w.greet()
-		for n := 0; ready[0] && ctx.Err() == nil; n++ {
-			events, err := w.conn.read()
-			if err == errLost {
-				w.scan() // what is still there of what was not announced
-				clear(w.rest)
-				w.missed(0)
-			} else if err != nil {
-				return err
-			}
-			if events == nil && err == nil {
-				break
-			}
-			for _, e := range events {
-				w.announce(e)
-			}
-			if n%64 == 63 && w.ends != nil {
-				w.named()
-			}
+		now := time.Now()
+		if ready == 0 && wait >= beat {
+			w.conn.owed = 0
 		}
-		if w.ends != nil {
-			w.named()
+		ended := 0
+		if quiet || !now.Before(due) {
+			ended = w.ended()
+			stormy = w.passed >= storm && w.passed >= 8*w.looked
+			w.passed, w.looked = 0, 0
+			due = now.Add(beat)
 		}
-		w.flush(time.Now())
+		passed := w.passed
+		n, err := w.hear(ctx)
+		if err != nil {
+			return err
+		}
+		w.named()
+		if w.passed == passed || w.looked > 0 { // it is over, or somebody does something beside it
+			stormy = false
+		}
+		quiet = ready == 0 && wait >= beat && n+ended == 0
+		w.flush(now)
 	}
 	return nil
 }
 
-func (w *programWatch) announce(e procEvent) {
+// hear takes what was announced, and tells how much it was.
+func (w *programWatch) hear(ctx context.Context) (all int, err error) {
+	err = w.conn.heard()
+	for n := atOnceMost; n == atOnceMost && err == nil && ctx.Err() == nil; all += n {
+		n, err = w.conn.read(w.announce)
+	}
+	if err == errLost {
+		w.conn.owed = 0
+		w.scan() // what is still there of what was not announced
+		clear(w.rest)
+		w.missed(0)
+		return all + 1, nil
+	}
+	return all, err
+}
+
+func (w *programWatch) announce(e procEvent, at time.Time) {
 	switch e.what {
 	case procFork:
 		w.tree.fork(e.pid, e.parent)
 	case procExec:
+		w.passed++
 		if w.scope.Display != "" && w.tree.procs[e.pid] == nil {
 			select {
 			case w.strangers <- e.pid:
@@ -210,58 +229,36 @@ func (w *programWatch) announce(e procEvent) {
 			}
 			return
 		}
-		w.exec(e.pid)
+		w.exec(e.pid, at)
 	case procExit:
 		code := int(e.code>>8) & 0xff
 		if sig := int(e.code) & 0x7f; sig != 0 {
 			code = 128 + sig
 		}
-		w.tree.exit(e.pid, code, time.Now())
+		w.tree.exit(e.pid, code, at)
 	}
 }
 
-// named takes the names of tasks that have ended.
+// ended takes the names of tasks that have ended, and tells how many. They are
+// given to the tree by named, once it knows what these had begun.
+func (w *programWatch) ended() (all int) {
+	if w.ends == nil {
+		return 0
+	}
+	for n := atOnceMost; n == atOnceMost; all += n {
+		var err error
+		if n, err = w.ends.read(func(e taskEnd) { w.names = append(w.names, e) }); err == errLost {
+			n = atOnceMost
+		}
+	}
+	return all
+}
+
 func (w *programWatch) named() {
-	for {
-		ends, err := w.ends.read()
-		if ends == nil && err != errLost {
-			return
-		}
-		for _, e := range ends {
-			w.tree.named(e.pid, e.name)
-		}
+	for _, e := range w.names {
+		w.tree.named(e.pid, e.name)
 	}
-}
-
-func (w *programWatch) flush(now time.Time) {
-	if now.Sub(w.flushed) < flushEvery {
-		return
-	}
-	w.flushed = now
-	if n := w.tree.flush(now); n > 0 {
-		w.missed(n)
-	}
-}
-
-// scanned reads the process list until ctx ends.
-func (w *programWatch) scanned(ctx context.Context) error {
-	t := time.NewTicker(scanEvery)
-	defer t.Stop()
-	for {
-		w.scan()
-		w.flush(time.Now())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-	}
-}
-
-// listed is one process of the list.
-type listed struct {
-	pid int
-	procStatus
+	w.names = w.names[:0]
 }
 
 // processes lists what runs, the oldest first, so that parents come before
@@ -283,60 +280,11 @@ func processes() []listed {
 			continue
 		}
 		if st, err := procStat(pid); err == nil {
-			out = append(out, listed{pid, st})
+			out = append(out, listed{pid: pid, ppid: st.ppid, start: st.start, name: st.name})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b listed) int {
-		if a.start != b.start {
-			return int(a.start) - int(b.start)
-		}
-		return a.pid - b.pid
-	})
+	oldestFirst(out)
 	return out
-}
-
-// scan looks at every process once.
-func (w *programWatch) scan() {
-	now := time.Now()
-	list := processes()
-	there := make(map[int]uint64, len(list))
-	for _, l := range list {
-		there[l.pid] = l.start
-	}
-	for pid, p := range w.tree.procs {
-		if start, ok := there[pid]; !ok || p.start != 0 && start != p.start {
-			w.tree.exit(pid, -1, now)
-		}
-	}
-	for pid, start := range w.rest {
-		if there[pid] != start {
-			delete(w.rest, pid)
-		}
-	}
-	for _, l := range list {
-		p := w.tree.procs[l.pid]
-		switch {
-		case p != nil:
-		case w.rest[l.pid] == l.start:
-			continue
-		case w.tree.procs[l.ppid] != nil:
-			w.tree.fork(l.pid, l.ppid)
-		case w.inScope(l.pid, l.procStatus):
-			w.tree.outside(l.pid)
-		default:
-			w.rest[l.pid] = l.start
-			continue
-		}
-		if p == nil || p.file == "" {
-			if p = w.tree.procs[l.pid]; p != nil && p.start == 0 {
-				p.start = l.start
-			}
-			if sameAs(l.pid, l.ppid) {
-				continue // later, once it runs something of its own
-			}
-		}
-		w.tree.exec(l.pid, now, func() (seen, bool) { return look(l.pid, w.scope.Display != "") })
-	}
 }
 
 // look reads what a process runs, what goes first: a program may last for less
@@ -372,8 +320,11 @@ func look(pid int, env bool) (seen, bool) {
 	return s, true
 }
 
-func (w *programWatch) exec(pid int) {
-	w.tree.exec(pid, time.Now(), func() (seen, bool) { return look(pid, w.scope.Display != "") })
+func (w *programWatch) exec(pid int, at time.Time) {
+	w.tree.exec(pid, at, func() (seen, bool) {
+		w.looked++
+		return look(pid, w.scope.Display != "")
+	})
 }
 
 // meet looks at strangers: a program is of the desktop all the same if its own
@@ -403,7 +354,7 @@ func (w *programWatch) greet() {
 		case pid := <-w.guests:
 			if st, err := procStat(pid); err == nil && w.tree.procs[pid] == nil && w.inScope(pid, st) {
 				w.tree.outside(pid)
-				w.exec(pid)
+				w.exec(pid, time.Now())
 			}
 		default:
 			return

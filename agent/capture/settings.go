@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,25 +17,15 @@ import (
 	"aval/agent/event"
 )
 
-// settingFiles are files that hold settings of the system, and what they are
-// about: hosts(5), hostname(5), interfaces(5), passwd(5), shadow(5), group(5), subuid(5), localtime(5),
-// timesyncd.conf(5), chrony.conf(5), printers.conf(5) of CUPS. A name that ends
-// in a slash means all that is in the folder.
-var settingFiles = map[string]string{
-	"/etc/hosts": "network", "/etc/hostname": "network", "/etc/network/interfaces": "network", "/etc/network/interfaces.d/": "network",
-	"/etc/NetworkManager/system-connections/": "network", "/etc/netplan/": "network", "/etc/systemd/network/": "network",
-	"/etc/wpa_supplicant/wpa_supplicant.conf": "network",
-	"/etc/passwd": "user", "/etc/group": "user", "/etc/shadow": "user", "/etc/gshadow": "user", "/etc/subuid": "user", "/etc/subgid": "user", "/etc/sudoers": "user", "/etc/sudoers.d/": "user",
-	"/etc/localtime": "time", "/etc/timezone": "time", "/etc/adjtime": "time", "/etc/systemd/timesyncd.conf": "time", "/etc/chrony/chrony.conf": "time",
-	"/etc/cups/printers.conf": "printers", "/etc/cups/ppd/": "printers", "/etc/cups/lpoptions": "printers",
-}
-
 // settingOf tells what setting a file holds; empty: none.
 func settingOf(file string) string {
+	if os.PathSeparator != '/' {
+		file = strings.ToLower(filepath.ToSlash(file))
+	}
 	if s, ok := settingFiles[file]; ok {
 		return s
 	}
-	return settingFiles[filepath.Dir(file)+"/"]
+	return settingFiles[path.Dir(file)+"/"]
 }
 
 // runSettings tells which of the settings of the system are changed, by the

@@ -19,7 +19,9 @@ type Scope struct {
 	// UID is the desktop's or login's user.
 	UID uint32
 	// Display is the X display, ":10": programs of the user whose environment
-	// names it, and everything that they start.
+	// names it, and everything that they start. On Windows it stands for the desktop
+	// session, "session-2": every program in it; on macOS, "console", for the one
+	// on the computer's screen: every program of the user outside a login.
 	Display string
 	// Leader is the process that holds a terminal login open: its descendants,
 	// and what bears the same audit session (proc_pid_sessionid, pam_loginuid).
@@ -45,6 +47,8 @@ type source struct {
 	// run takes events until ctx ends. An error is a source that was lost.
 	run func(ctx context.Context, g *gate, w *work) error
 }
+
+func always() bool { return true }
 
 // Delivers lists the groups of which events can be captured on this computer,
 // or reported by a remote tool. Others are not offered to anybody.
@@ -87,7 +91,7 @@ func Start(ctx context.Context, scope Scope, emit Emit, grants ...record.Verifie
 		return nil, err // before anything is opened
 	}
 	shared := newWork()
-	shared.own = scope.Own
+	shared.scope = scope
 	programs, err := newProgramWatch(scope,
 		func(p program) { g.started(scope, p) }, func(e ending) { g.ended(scope, e) }, g.missed)
 	if err != nil {

@@ -26,4 +26,9 @@ var sources = []source{
 	{"errors", []event.Kind{event.ErrorLogged}, journal.Available, runErrors},
 }
 
-func always() bool { return true }
+// toolsOf are the tools of a sort (work.go).
+var toolsOf = map[string]func(seen) bool{
+	packagers: named("apt apt-get apt-cache aptitude dpkg synaptic gdebi rpm dnf dnf5 dnf-3 yum microdnf zypper pacman apk snap flatpak " +
+		"gnome-software plasma-discover pkcon packagekit unattended-upgrade tasksel"),
+	servicers: named("systemctl service invoke-rc.d rc-service update-rc.d deb-systemd-invoke deb-systemd-helper systemd-run pkcon"),
+}

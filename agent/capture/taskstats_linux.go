@@ -39,7 +39,7 @@ const (
 type statsConn struct {
 	fd     int
 	family uint16
-	buf    []byte
+	in     *inbox
 }
 
 // listenEnds asks for the statistics of every task that ends from now on.
@@ -48,7 +48,7 @@ func listenEnds() (*statsConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for ends of tasks: %w", err)
 	}
-	c := &statsConn{fd: fd, buf: make([]byte, 16<<10)}
+	c := &statsConn{fd: fd, in: newInbox(2 << 10)}
 	if err := c.begin(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("listen for ends of tasks: %w", err)
@@ -103,20 +103,24 @@ func (c *statsConn) ask(family uint16, command byte, attr uint16, value []byte) 
 		if _, err := poll(100*time.Millisecond, c.fd); err != nil {
 			return nil, err
 		}
-		b, err := receive(c.fd, c.buf)
-		if err != nil {
+		done, refused := false, error(nil)
+		if _, err := c.in.take(c.fd, func(b []byte) {
+			for h, body := range messages(b) {
+				switch {
+				case h == unix.NLMSG_ERROR && len(body) >= 4:
+					done = true
+					if code := int32(ne.Uint32(body)); code != 0 {
+						refused = unix.Errno(-code)
+					}
+				case h == family && len(body) > genlHeader && answer == nil:
+					answer = append([]byte(nil), body[genlHeader:]...)
+				}
+			}
+		}); err != nil {
 			return nil, err
 		}
-		for h, body := range messages(b) {
-			switch {
-			case h == unix.NLMSG_ERROR && len(body) >= 4:
-				if code := int32(ne.Uint32(body)); code != 0 {
-					return nil, unix.Errno(-code)
-				}
-				return answer, nil
-			case h == family && len(body) > genlHeader:
-				answer = append([]byte(nil), body[genlHeader:]...)
-			}
+		if done {
+			return answer, refused
 		}
 	}
 	return nil, os.ErrDeadlineExceeded
@@ -137,13 +141,13 @@ type taskEnd struct {
 	name string // at most 15 bytes
 }
 
-// read takes the ends of one message; none: nothing waits.
-func (c *statsConn) read() ([]taskEnd, error) {
-	b, err := receive(c.fd, c.buf)
-	if b == nil || err != nil {
-		return nil, err
-	}
-	return parseTaskEnds(b, c.family), nil
+// read takes the ends of tasks; fewer than atOnceMost messages: none is left.
+func (c *statsConn) read(each func(taskEnd)) (n int, err error) {
+	return c.in.take(c.fd, func(b []byte) {
+		for _, e := range parseTaskEnds(b, c.family) {
+			each(e)
+		}
+	})
 }
 
 func parseTaskEnds(b []byte, family uint16) []taskEnd {
@@ -171,32 +175,4 @@ func parseTaskEnds(b []byte, family uint16) []taskEnd {
 		}
 	}
 	return out
-}
-
-func align4(n int) int { return (n + 3) &^ 3 }
-
-// messages reads netlink messages (netlink(7)): the type and the body of each.
-func messages(b []byte) func(func(uint16, []byte) bool) {
-	return func(yield func(uint16, []byte) bool) {
-		for len(b) >= unix.NLMSG_HDRLEN {
-			size := int(binary.NativeEndian.Uint32(b))
-			if size < unix.NLMSG_HDRLEN || size > len(b) || !yield(binary.NativeEndian.Uint16(b[4:]), b[unix.NLMSG_HDRLEN:size]) || align4(size) >= len(b) {
-				return
-			}
-			b = b[align4(size):]
-		}
-	}
-}
-
-// attributes reads netlink attributes: the type and the value of each.
-func attributes(b []byte) func(func(uint16, []byte) bool) {
-	return func(yield func(uint16, []byte) bool) {
-		for len(b) >= unix.SizeofRtAttr {
-			size := int(binary.NativeEndian.Uint16(b))
-			if size < unix.SizeofRtAttr || size > len(b) || !yield(binary.NativeEndian.Uint16(b[2:])&0x3fff, b[unix.SizeofRtAttr:size]) || align4(size) >= len(b) {
-				return
-			}
-			b = b[align4(size):]
-		}
-	}
 }

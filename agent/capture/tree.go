@@ -1,11 +1,6 @@
 package capture
 
-import (
-	"path"
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // rank says what a process is to the one who reads about the session.
 type rank uint8
@@ -235,7 +230,7 @@ func (t *tree) exec(pid int, at time.Time, look func() (seen, bool)) {
 			if gives != step {
 				gives = inner
 			}
-		case again != "" && path.Base(again) == s.title():
+		case again != "" && base(again) == s.title():
 			// A script that has become the program that it starts.
 		default:
 			t.tell(p, program{pid: pid, name: s.title(), args: s.args, cwd: s.cwd, at: at})
@@ -296,19 +291,9 @@ func (t *tree) exit(pid, code int, at time.Time) {
 	if a == nil || a.pid != pid || a.quiet {
 		return
 	}
-	failed := code > 0 && !(code == 1 && asks[a.name]) && code != 128+int(sigPipe)
-	if ran := at.Sub(a.at); failed || ran >= longEnough || a.inner >= manyInner {
+	if ran := at.Sub(a.at); failed(a.name, code) || ran >= longEnough || a.inner >= manyInner {
 		t.ended(ending{name: a.name, at: at, ran: ran, code: code, inner: a.inner})
 	}
-}
-
-// sigPipe ends a program whose reader has seen enough: no failure.
-const sigPipe = 13
-
-// asks are programs whose status 1 is an answer and no failure.
-var asks = map[string]bool{
-	"grep": true, "egrep": true, "fgrep": true, "zgrep": true, "rg": true, "diff": true, "cmp": true, "test": true, "[": true, "expr": true,
-	"pgrep": true, "pidof": true, "which": true, "false": true, "dpkg-query": true, "lsof": true, "fuser": true, "mountpoint": true,
 }
 
 // tell tells of a step, or counts it with those that are alike.
@@ -356,116 +341,4 @@ func (t *tree) flush(now time.Time) (missed int) {
 	}
 	missed, t.missed = t.missed, 0
 	return missed
-}
-
-// shells read commands; wrappers run the command that stands on their own line;
-// launchers are asked by a person to start something else.
-var (
-	shells   = words("sh bash dash ash zsh ksh mksh fish csh tcsh")
-	wrappers = words("sudo su doas pkexec runuser env nice ionice nohup setsid time timeout stdbuf chroot strace ltrace script chrt taskset flock " +
-		"runcon setpriv unshare nsenter systemd-inhibit dbus-run-session dbus-launch xargs watch")
-	launchers = words("thunar nautilus nemo caja pcmanfm pcmanfm-qt dolphin xdg-open exo-open gio gio-launch-desktop kioclient kioclient5 " +
-		"rofi dmenu_run xfce4-appfinder xfce4-panel xfdesktop lxpanel lxqt-panel mate-panel plasmashell krunner gnome-shell cinnamon budgie-panel " +
-		"openbox xfwm4 kwin_x11 marco i3 startkde xfce4-session mate-session lxsession gnome-session-binary x-session-manager " +
-		"sshd sshd-session systemd dbus-daemon dbus-broker-launch systemd-executor tmux screen login")
-	// speakers run a script that stands on their line.
-	speakers = words("python python3 perl ruby node")
-)
-
-func words(s string) map[string]bool {
-	m := map[string]bool{}
-	for _, w := range strings.Fields(s) {
-		m[w] = true
-	}
-	return m
-}
-
-// children says what the children of what runs are, and whether it is a shell
-// that prompts somebody for commands.
-func (s seen) children() (gives rank, prompts bool) {
-	switch {
-	case len(s.args) == 0: // gone meanwhile: what it was for cannot be told
-		return inner, false
-	case shells[s.name]:
-		switch use, what := shellUse(s.args); {
-		case use == useBare:
-			return step, s.tty
-		case use == useLine && len(what) <= longLine:
-			return same, false
-		case use == useScript && installed(what):
-			return inner, false
-		}
-		return step, false
-	case wrappers[s.name]:
-		return same, false
-	case launchers[s.name]:
-		return step, false
-	}
-	return inner, false
-}
-
-// title is how a program is called: by its script where it is an installed one.
-func (s seen) title() string {
-	script := ""
-	if shells[s.name] {
-		use, what := shellUse(s.args)
-		if use == useScript {
-			script = what
-		}
-	} else if speakers[strings.TrimRight(s.name, ".0123456789")] || speakers[s.name] {
-		if len(s.args) > 1 && !strings.HasPrefix(s.args[1], "-") {
-			script = s.args[1]
-		}
-	}
-	if script != "" && installed(script) {
-		return path.Base(script)
-	}
-	return s.name
-}
-
-// installed tells whether a script is a program of the system, not somebody's own.
-func installed(script string) bool {
-	return slices.ContainsFunc([]string{"/usr/", "/bin/", "/sbin/", "/lib/", "/etc/", "/opt/", "/snap/", "/nix/"}, func(dir string) bool {
-		return strings.HasPrefix(script, dir)
-	})
-}
-
-// How a shell is used.
-const (
-	useBare   = iota // it reads commands
-	useLine          // -c: they stand on its line
-	useScript        // it reads a file
-)
-
-// shellUse reads the arguments of a shell (POSIX sh, bash(1) OPTIONS).
-func shellUse(args []string) (use int, what string) {
-	line, read := false, false
-	for i := 1; i < len(args); i++ {
-		a := args[i]
-		switch {
-		case a == "--" || a == "-":
-			if i+1 < len(args) {
-				return operand(line, read, args[i+1])
-			}
-		case a == "--rcfile" || a == "--init-file" || a == "-o" || a == "-O" || a == "+o" || a == "+O":
-			i++
-		case strings.HasPrefix(a, "--"):
-		case strings.HasPrefix(a, "-") || strings.HasPrefix(a, "+"):
-			line = line || strings.Contains(a, "c")
-			read = read || strings.Contains(a, "s")
-		default:
-			return operand(line, read, a)
-		}
-	}
-	return useBare, ""
-}
-
-func operand(line, read bool, a string) (int, string) {
-	switch {
-	case line:
-		return useLine, a
-	case read:
-		return useBare, ""
-	}
-	return useScript, a
 }

@@ -11,10 +11,10 @@ const (
 	servicers = "services"
 )
 
-var toolsOf = map[string]map[string]bool{
-	packagers: words("apt apt-get apt-cache aptitude dpkg synaptic gdebi rpm dnf dnf5 dnf-3 yum microdnf zypper pacman apk snap flatpak " +
-		"gnome-software plasma-discover pkcon packagekit unattended-upgrade tasksel"),
-	servicers: words("systemctl service invoke-rc.d rc-service update-rc.d deb-systemd-invoke deb-systemd-helper systemd-run pkcon"),
+// named tells of a program by its own name or that of its script.
+func named(names string) func(seen) bool {
+	is := words(names)
+	return func(s seen) bool { return is[s.title()] || is[s.name] }
 }
 
 // lingers is how long after the end of such a tool a change is still its doing:
@@ -34,7 +34,7 @@ type place struct {
 // may be called by any goroutine.
 type work struct {
 	places chan place
-	own    string // Aval's own folder; set before anything starts
+	scope  Scope // set before anything starts
 
 	mu    sync.Mutex
 	tools map[int]string       // process: which sort of tool it is
@@ -47,8 +47,8 @@ func newWork() *work {
 
 // looked notes a program of the session.
 func (w *work) looked(pid int, s seen, within bool) {
-	for sort, names := range toolsOf {
-		if names[s.title()] || names[s.name] {
+	for sort, is := range toolsOf {
+		if is(s) {
 			w.mu.Lock()
 			if len(w.tools) < maxProcs {
 				w.tools[pid] = sort

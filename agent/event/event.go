@@ -152,7 +152,7 @@ var Defs = []Def{
 	}, Doc: "a service of the system was started, stopped, enabled or disabled, or failed"},
 	{Kind: SettingChanged, Group: System, Source: FromOS, OCSF: "5019 Device Config State Change", Fields: []Field{
 		{Name: "setting", OneOf: []string{"network", "user", "time", "printers"}, Max: 16, Required: true, Doc: "what it is about"},
-		{Name: "name", Text: true, Max: 300, OTel: "file.path", Doc: "the file that holds it, never its content"},
+		{Name: "name", Text: true, Max: 300, OTel: "file.path", Doc: "the file or the key of the registry that holds it, never its content"},
 	}, Doc: "a setting of the system was changed"},
 	{Kind: DeviceAttached, Group: System, Source: FromOS, OCSF: "1010 Peripheral Activity", Fields: []Field{
 		{Name: "class", Max: 64, Required: true, Doc: "the sort of device, as the system calls it"},

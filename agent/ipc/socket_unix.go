@@ -13,8 +13,6 @@ import (
 	"time"
 )
 
-const defaultSocket = "/run/aval/agent.sock"
-
 func dial(ctx context.Context, socket string) (net.Conn, error) {
 	var d net.Dialer
 	return d.DialContext(ctx, "unix", socket)
@@ -24,7 +22,7 @@ func dial(ctx context.Context, socket string) (net.Conn, error) {
 // living one and never of anything that is no socket. Every local user may
 // connect; what they may do follows from their identity.
 func listen(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("make socket folder: %w", err)
 	}
 	switch fi, err := os.Lstat(path); {

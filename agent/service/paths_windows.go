@@ -22,6 +22,9 @@ const (
 	DefaultPolicyDir = `HKLM\SOFTWARE\Policies\Aval`
 )
 
+// ShippedList is none: Windows Installer keeps that list itself.
+const ShippedList = ""
+
 // StartsHelpers: the installed service starts aval-desktop in each session.
 const StartsHelpers = true
 

@@ -25,9 +25,6 @@ const Name = "aval"
 // StopLimit is how long a stopping service may take; then it ends anyway.
 const StopLimit = 5 * time.Second
 
-// ShippedList is a package's list of its own files, as aval doctor reads it.
-const ShippedList = "/usr/share/aval/files"
-
 // Options are the paths that the installed service is started with; an empty
 // one, or the default, is not written into its command line.
 type Options struct {

@@ -1,20 +1,49 @@
 package service
 
 import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+
 	"github.com/kardianos/service"
 )
 
-const logHint = "see log show --predicate 'process == \"aval\"'"
+const logHint = "see " + MacLog
 
-// configure makes launchd start the service at boot: kardianos leaves that off.
-func configure(cfg *service.Config, _ Options) error {
-	cfg.Option["RunAtLoad"] = true
+// configure adds what launchd is told, complete: kardianos would leave the start at
+// boot out.
+func configure(cfg *service.Config, o Options) error {
+	text, err := Daemon(cfg.Executable, o.arguments()...)
+	if err != nil {
+		return err
+	}
+	cfg.Option["LaunchdConfig"] = text
 	return nil
 }
 
-func (*Service) prepare() error { return nil }
+// prepare makes the folders that a package would bring.
+func (s *Service) prepare() error {
+	policies := s.opts.PolicyDir
+	if policies == "" {
+		policies = DefaultPolicyDir
+	}
+	for _, dir := range []string{filepath.Join(policies, "managed"), filepath.Join(policies, "recommended"), filepath.Dir(MacLog)} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return os.MkdirAll(DefaultTokenDir, 0o700)
+}
 
 func ended(error) {}
 
-// packaged: only packages for Linux bring a unit of their own.
-func packaged() error { return nil }
+// packaged refuses where a package has installed the service: it is told by the
+// program that launchd runs.
+func packaged() error {
+	raw, err := os.ReadFile(MacDaemon)
+	if err == nil && bytes.Contains(raw, []byte("<string>"+MacPrograms+"/aval</string>")) {
+		return errors.New("a package has installed the service here: use launchctl to start and stop it, and " + MacUninstall + " to remove it")
+	}
+	return nil
+}

@@ -41,6 +41,8 @@ type conn struct {
 	grants    map[string]*stream // by the id of a grant that was sent in Open
 	records   map[string]bool    // sent, not acknowledged
 	rejected  map[string]bool    // records that this server did not take
+	reach     *wire.Reach        // what this server was told
+	wants     bool               // it takes that
 	zstd      *zstd.Encoder      // made when a large batch comes, freed when idle
 }
 
@@ -146,6 +148,7 @@ func (c *conn) greet() error {
 	if w == nil {
 		return errors.New("the summarizer did not answer the hello; is it of another version?")
 	}
+	c.wants = w.GetReach()
 	c.maxEvents = limit(w.GetMaxBatchEvents(), wire.MaxBatchEvents)
 	c.maxBytes = limit(w.GetMaxBatchBytes(), wire.MaxBatchBytes)
 	return nil
@@ -239,11 +242,15 @@ func (c *conn) serve(ctx context.Context) error {
 		if err := c.pump(); err != nil {
 			return err
 		}
+		if err := c.tellReach(); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, ""), time.Now().Add(time.Second))
 			return ctx.Err()
 		case <-c.l.cfg.Source.Changed():
+		case <-c.l.reached:
 		case f := <-c.in:
 			if err := c.handle(f); err != nil {
 				return err
@@ -253,6 +260,18 @@ func (c *conn) serve(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// tellReach sends what Reach was given last, where this server takes it.
+func (c *conn) tellReach() error {
+	c.l.mu.Lock()
+	r := c.l.reach
+	c.l.mu.Unlock()
+	if !c.wants || r == nil || r == c.reach {
+		return nil
+	}
+	c.reach = r
+	return c.write(&wire.Frame{Body: &wire.Frame_Reach{Reach: r}})
 }
 
 // complaint is what State says of streams that the server rejects for good.

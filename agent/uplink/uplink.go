@@ -101,6 +101,8 @@ type Link struct {
 	addr  address
 	keyID string // of cfg.Key: what leaves is signed by it and by no other
 
+	reached chan struct{} // reach has changed
+
 	// state belongs to Run's goroutine.
 	state State
 	// blocked streams were rejected for good by this server; they stay in the store.
@@ -108,6 +110,7 @@ type Link struct {
 
 	mu      sync.Mutex // guards what follows
 	fenced  map[store.Stream]bool
+	reach   *wire.Reach // what the server is to be told; nil: nothing
 	current *conn
 	sending map[store.Stream]int // payload frames of current that are not acknowledged
 }
@@ -152,7 +155,7 @@ func New(cfg Config) (*Link, error) {
 	cfg.Backoff.First = orElse(cfg.Backoff.First, time.Second)
 	cfg.Backoff.Max = orElse(cfg.Backoff.Max, 5*time.Minute)
 	cfg.Backoff.Refused = orElse(cfg.Backoff.Refused, time.Hour)
-	return &Link{cfg: cfg, addr: addr, keyID: record.KeyID(pub), blocked: map[store.Stream]string{}, fenced: map[store.Stream]bool{},
+	return &Link{cfg: cfg, addr: addr, reached: make(chan struct{}, 1), keyID: record.KeyID(pub), blocked: map[store.Stream]string{}, fenced: map[store.Stream]bool{},
 		sending: map[store.Stream]int{}}, nil
 }
 
@@ -245,6 +248,18 @@ func (l *Link) Lift(st store.Stream) {
 	l.mu.Unlock()
 	if anew != nil {
 		anew.reset()
+	}
+}
+
+// Reach has the server told whether somebody at this computer could be asked, at
+// each connection and now. Any goroutine may call it.
+func (l *Link) Reach(r *wire.Reach) {
+	l.mu.Lock()
+	l.reach = r
+	l.mu.Unlock()
+	select {
+	case l.reached <- struct{}{}:
+	default: // it will be looked at anyway
 	}
 }
 

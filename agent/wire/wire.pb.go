@@ -123,7 +123,7 @@ func (x Hint_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Hint_State.Descriptor instead.
 func (Hint_State) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21, 0}
+	return file_wire_proto_rawDescGZIP(), []int{22, 0}
 }
 
 type Frame struct {
@@ -147,6 +147,7 @@ type Frame struct {
 	//	*Frame_Hint
 	//	*Frame_Request
 	//	*Frame_RequestAck
+	//	*Frame_Reach
 	Body          isFrame_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -342,6 +343,15 @@ func (x *Frame) GetRequestAck() *RequestAck {
 	return nil
 }
 
+func (x *Frame) GetReach() *Reach {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Reach); ok {
+			return x.Reach
+		}
+	}
+	return nil
+}
+
 type isFrame_Body interface {
 	isFrame_Body()
 }
@@ -414,6 +424,10 @@ type Frame_RequestAck struct {
 	RequestAck *RequestAck `protobuf:"bytes,17,opt,name=request_ack,json=requestAck,proto3,oneof"`
 }
 
+type Frame_Reach struct {
+	Reach *Reach `protobuf:"bytes,18,opt,name=reach,proto3,oneof"`
+}
+
 func (*Frame_Challenge) isFrame_Body() {}
 
 func (*Frame_Hello) isFrame_Body() {}
@@ -447,6 +461,8 @@ func (*Frame_Hint) isFrame_Body() {}
 func (*Frame_Request) isFrame_Body() {}
 
 func (*Frame_RequestAck) isFrame_Body() {}
+
+func (*Frame_Reach) isFrame_Body() {}
 
 // Challenge opens every connection: 32 random bytes.
 type Challenge struct {
@@ -601,6 +617,7 @@ type Welcome struct {
 	ClockUnixNano  int64                  `protobuf:"varint,1,opt,name=clock_unix_nano,json=clockUnixNano,proto3" json:"clock_unix_nano,omitempty"`
 	MaxBatchBytes  uint32                 `protobuf:"varint,2,opt,name=max_batch_bytes,json=maxBatchBytes,proto3" json:"max_batch_bytes,omitempty"` // of SignedBatch.batch after decompression
 	MaxBatchEvents uint32                 `protobuf:"varint,3,opt,name=max_batch_events,json=maxBatchEvents,proto3" json:"max_batch_events,omitempty"`
+	Reach          bool                   `protobuf:"varint,4,opt,name=reach,proto3" json:"reach,omitempty"` // it takes Reach from this device
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -654,6 +671,13 @@ func (x *Welcome) GetMaxBatchEvents() uint32 {
 		return x.MaxBatchEvents
 	}
 	return 0
+}
+
+func (x *Welcome) GetReach() bool {
+	if x != nil {
+		return x.Reach
+	}
+	return false
 }
 
 // Refused ends the connection. retry false: do not try again without a change.
@@ -1720,6 +1744,85 @@ func (x *SummaryAck) GetVersion() uint64 {
 	return 0
 }
 
+// Reach tells whether somebody at an enrolled computer could be asked now: after
+// the Welcome of a server that takes it, and whenever it changes. It names nobody,
+// and nothing is decided by it.
+type Reach struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`                          // a word of the list in reach.go
+	Window        bool                   `protobuf:"varint,2,opt,name=window,proto3" json:"window,omitempty"`                       // the window of the question is installed
+	Dialog        bool                   `protobuf:"varint,3,opt,name=dialog,proto3" json:"dialog,omitempty"`                       // a native dialog is there
+	StartFile     string                 `protobuf:"bytes,4,opt,name=start_file,json=startFile,proto3" json:"start_file,omitempty"` // state no-helper: where start_line is to be added; empty: it is a command
+	StartLine     string                 `protobuf:"bytes,5,opt,name=start_line,json=startLine,proto3" json:"start_line,omitempty"` // what starts aval-desktop there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reach) Reset() {
+	*x = Reach{}
+	mi := &file_wire_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reach) ProtoMessage() {}
+
+func (x *Reach) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reach.ProtoReflect.Descriptor instead.
+func (*Reach) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Reach) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Reach) GetWindow() bool {
+	if x != nil {
+		return x.Window
+	}
+	return false
+}
+
+func (x *Reach) GetDialog() bool {
+	if x != nil {
+		return x.Dialog
+	}
+	return false
+}
+
+func (x *Reach) GetStartFile() string {
+	if x != nil {
+		return x.StartFile
+	}
+	return ""
+}
+
+func (x *Reach) GetStartLine() string {
+	if x != nil {
+		return x.StartLine
+	}
+	return ""
+}
+
 // Hint tells the device that one of its remote tools has told the company's
 // server of a connection. It proves nothing, and is lost where the device is not
 // connected: the device looks whether its own tool knows that connection.
@@ -1737,7 +1840,7 @@ type Hint struct {
 
 func (x *Hint) Reset() {
 	*x = Hint{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +1852,7 @@ func (x *Hint) String() string {
 func (*Hint) ProtoMessage() {}
 
 func (x *Hint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +1865,7 @@ func (x *Hint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hint.ProtoReflect.Descriptor instead.
 func (*Hint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Hint) GetTool() string {
@@ -1812,7 +1915,7 @@ var File_wire_proto protoreflect.FileDescriptor
 const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"wire.proto\x12\faval.wire.v1\"\xe6\x06\n" +
+	"wire.proto\x12\faval.wire.v1\"\x93\a\n" +
 	"\x05Frame\x127\n" +
 	"\tchallenge\x18\x01 \x01(\v2\x17.aval.wire.v1.ChallengeH\x00R\tchallenge\x12+\n" +
 	"\x05hello\x18\x02 \x01(\v2\x13.aval.wire.v1.HelloH\x00R\x05hello\x121\n" +
@@ -1834,7 +1937,8 @@ const file_wire_proto_rawDesc = "" +
 	"\x04hint\x18\x0f \x01(\v2\x12.aval.wire.v1.HintH\x00R\x04hint\x121\n" +
 	"\arequest\x18\x10 \x01(\v2\x15.aval.wire.v1.RequestH\x00R\arequest\x12;\n" +
 	"\vrequest_ack\x18\x11 \x01(\v2\x18.aval.wire.v1.RequestAckH\x00R\n" +
-	"requestAckB\x06\n" +
+	"requestAck\x12+\n" +
+	"\x05reach\x18\x12 \x01(\v2\x13.aval.wire.v1.ReachH\x00R\x05reachB\x06\n" +
 	"\x04body\"H\n" +
 	"\tChallenge\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12%\n" +
@@ -1846,11 +1950,12 @@ const file_wire_proto_rawDesc = "" +
 	"\x06key_id\x18\x04 \x01(\tR\x05keyId\x12\x14\n" +
 	"\x05proof\x18\x05 \x01(\fR\x05proof\x12#\n" +
 	"\ragent_version\x18\x06 \x01(\tR\fagentVersion\x12&\n" +
-	"\x0fclock_unix_nano\x18\a \x01(\x03R\rclockUnixNano\"\x83\x01\n" +
+	"\x0fclock_unix_nano\x18\a \x01(\x03R\rclockUnixNano\"\x99\x01\n" +
 	"\aWelcome\x12&\n" +
 	"\x0fclock_unix_nano\x18\x01 \x01(\x03R\rclockUnixNano\x12&\n" +
 	"\x0fmax_batch_bytes\x18\x02 \x01(\rR\rmaxBatchBytes\x12(\n" +
-	"\x10max_batch_events\x18\x03 \x01(\rR\x0emaxBatchEvents\"O\n" +
+	"\x10max_batch_events\x18\x03 \x01(\rR\x0emaxBatchEvents\x12\x14\n" +
+	"\x05reach\x18\x04 \x01(\bR\x05reach\"O\n" +
 	"\aRefused\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1a\n" +
 	"\bsentence\x18\x02 \x01(\tR\bsentence\x12\x14\n" +
@@ -1929,7 +2034,15 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"SummaryAck\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion\"\xd9\x01\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"\x8b\x01\n" +
+	"\x05Reach\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x12\x16\n" +
+	"\x06window\x18\x02 \x01(\bR\x06window\x12\x16\n" +
+	"\x06dialog\x18\x03 \x01(\bR\x06dialog\x12\x1d\n" +
+	"\n" +
+	"start_file\x18\x04 \x01(\tR\tstartFile\x12\x1d\n" +
+	"\n" +
+	"start_line\x18\x05 \x01(\tR\tstartLine\"\xd9\x01\n" +
 	"\x04Hint\x12\x12\n" +
 	"\x04tool\x18\x01 \x01(\tR\x04tool\x12\x1e\n" +
 	"\n" +
@@ -1961,7 +2074,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_wire_proto_goTypes = []any{
 	(Compression)(0),    // 0: aval.wire.v1.Compression
 	(Hint_State)(0),     // 1: aval.wire.v1.Hint.State
@@ -1986,7 +2099,8 @@ var file_wire_proto_goTypes = []any{
 	(*Request)(nil),     // 20: aval.wire.v1.Request
 	(*RequestAck)(nil),  // 21: aval.wire.v1.RequestAck
 	(*SummaryAck)(nil),  // 22: aval.wire.v1.SummaryAck
-	(*Hint)(nil),        // 23: aval.wire.v1.Hint
+	(*Reach)(nil),       // 23: aval.wire.v1.Reach
+	(*Hint)(nil),        // 24: aval.wire.v1.Hint
 }
 var file_wire_proto_depIdxs = []int32{
 	3,  // 0: aval.wire.v1.Frame.challenge:type_name -> aval.wire.v1.Challenge
@@ -2003,19 +2117,20 @@ var file_wire_proto_depIdxs = []int32{
 	17, // 11: aval.wire.v1.Frame.options:type_name -> aval.wire.v1.Options
 	18, // 12: aval.wire.v1.Frame.summary:type_name -> aval.wire.v1.Summary
 	22, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
-	23, // 14: aval.wire.v1.Frame.hint:type_name -> aval.wire.v1.Hint
+	24, // 14: aval.wire.v1.Frame.hint:type_name -> aval.wire.v1.Hint
 	20, // 15: aval.wire.v1.Frame.request:type_name -> aval.wire.v1.Request
 	21, // 16: aval.wire.v1.Frame.request_ack:type_name -> aval.wire.v1.RequestAck
-	10, // 17: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
-	11, // 18: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
-	0,  // 19: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
-	19, // 20: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
-	1,  // 21: aval.wire.v1.Hint.state:type_name -> aval.wire.v1.Hint.State
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	23, // 17: aval.wire.v1.Frame.reach:type_name -> aval.wire.v1.Reach
+	10, // 18: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
+	11, // 19: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
+	0,  // 20: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
+	19, // 21: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
+	1,  // 22: aval.wire.v1.Hint.state:type_name -> aval.wire.v1.Hint.State
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -2041,6 +2156,7 @@ func file_wire_proto_init() {
 		(*Frame_Hint)(nil),
 		(*Frame_Request)(nil),
 		(*Frame_RequestAck)(nil),
+		(*Frame_Reach)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2048,7 +2164,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

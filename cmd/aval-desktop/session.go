@@ -19,8 +19,8 @@ var errRunning = errors.New("already running on this display")
 
 // session is the desktop session that this process was started in.
 type session struct {
-	display string // X display; on Windows what stands for it
-	kind    string // x11, wayland or windows
+	display string // X display; on Windows and macOS what stands for it
+	kind    string // x11, wayland, windows or aqua
 	logind  string // session id of logind, or of Windows
 	locale  string
 	bus     string // address of the session bus (D-Bus), empty: there is none
@@ -43,16 +43,13 @@ func (s session) register(bar bool) ipc.DesktopRegister {
 
 // offers are the groups whose events this desktop can deliver. Wayland shows a
 // program only its own windows, and a desktop without an X display has nothing
-// by which its programs would be known. On Windows no commands and no changes of
-// the system are followed yet.
+// by which its programs would be known.
 func (s session) offers() []event.Group {
 	return slices.DeleteFunc(slices.Clone(event.Groups), func(g event.Group) bool {
 		switch g {
 		case event.Windows:
 			return s.kind == "wayland" || s.display == ""
-		case event.Commands, event.System:
-			return s.kind == "windows" || s.display == ""
-		case event.Files:
+		case event.Commands, event.System, event.Files:
 			return s.display == ""
 		}
 		return false

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"aval/agent/wire"
 	"aval/summarizer/company"
 	"aval/summarizer/store"
 )
@@ -32,7 +34,7 @@ else the one of its group; else the one of all devices.
 func (a *app) deviceList() *cobra.Command {
 	var f company.DeviceFilter
 	var single bool
-	cmd := a.companyStep("list [--search TEXT] [--group GROUP] [--revoked] [--sessions] --data DIR", "List the computers, those enrolled last first", "", cobra.NoArgs,
+	cmd := a.companyStep("list [--search TEXT] [--group GROUP] [--reach STATE] [--revoked] [--sessions] --data DIR", "List the computers, those enrolled last first", "", cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error {
 			f := f
 			if single {
@@ -60,6 +62,7 @@ func (a *app) deviceList() *cobra.Command {
 		})
 	cmd.Flags().StringVar(&f.Search, "search", "", "only those whose name has this in it, or with this id")
 	cmd.Flags().StringVar(&f.Group, "group", "", "only those in this group, or in "+company.NoGroup)
+	cmd.Flags().StringVar((*string)(&f.Reach), "reach", "", "only those at which somebody can be asked (ready), or not: unreachable, or one of "+reaches())
 	cmd.Flags().BoolVar(&f.Revoked, "revoked", false, "those that were revoked")
 	cmd.Flags().BoolVar(&single, "sessions", false, "the keys of single sessions, by a code, instead of computers")
 	return cmd
@@ -71,11 +74,28 @@ func writeDevices(w io.Writer, all []company.Device) {
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DEVICE\tNAME\tGROUP\tPOLICY\tLAST SEEN\tVERSION")
+	fmt.Fprintln(t, "DEVICE\tNAME\tGROUP\tPOLICY\tLAST SEEN\tREACH\tVERSION")
 	for _, d := range all {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.Name, orNone(d.Group), policyOf(d), seen(d.LastSeenAt), d.Version)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.Name, orNone(d.Group), policyOf(d), seen(d.LastSeenAt), reachOf(d), d.Version)
 	}
 	_ = t.Flush() // to a terminal or a buffer
+}
+
+// reaches are the states of reach, for help.
+func reaches() string {
+	var all []string
+	for _, r := range company.AllReached() {
+		all = append(all, string(r))
+	}
+	return strings.Join(all, ", ")
+}
+
+// reachOf says whether somebody there could be asked.
+func reachOf(d company.Device) string {
+	if d.Reach == nil {
+		return "-"
+	}
+	return d.Reach.State
 }
 
 func orNone(s string) string {
@@ -133,12 +153,38 @@ func (a *app) deviceShow() *cobra.Command {
 					fmt.Fprintf(w, ", assigned to %s", map[string]string{"device": "this device", "group": "its group", "all": "all devices"}[d.Assigned])
 				}
 				fmt.Fprintf(w, "\n  last seen: %s, agent %s, its clock differs by %s\n", seen(d.LastSeenAt), orNone(d.Version), d.ClockSkew.Round(time.Second))
+				if r := d.Reach; r != nil {
+					fmt.Fprintf(w, "  asking: %s, since %s", reachSentence(r), seen(r.At))
+					if r.StartFile != "" {
+						fmt.Fprintf(w, "; add to %s there: %s", r.StartFile, r.StartLine)
+					} else if r.StartLine != "" {
+						fmt.Fprintf(w, "; run there, as the person: %s", r.StartLine)
+					}
+					fmt.Fprintln(w)
+				}
 				fmt.Fprintf(w, "  last session recorded: %s\n", seen(d.LastSessionAt))
 				if !d.RevokedAt.IsZero() {
 					fmt.Fprintf(w, "  revoked on %s\n", seen(d.RevokedAt))
 				}
 			})
 		})
+}
+
+// reachSentence is a state for people.
+func reachSentence(r *company.Reach) string {
+	switch r.State {
+	case wire.ReachReady:
+		return "somebody can be asked"
+	case wire.ReachLocked:
+		return "the screen is locked or left"
+	case wire.ReachNobody:
+		return "nobody is signed in"
+	case wire.ReachNoHelper:
+		return "unreachable, aval-desktop does not run on the desktop"
+	case wire.ReachNoPrompt:
+		return "unreachable, neither aval-ui nor a dialog program is installed"
+	}
+	return "unreachable, the last question could not be shown"
 }
 
 func (a *app) deviceRename() *cobra.Command {

@@ -94,14 +94,13 @@ Begin with:  aval-summarizer serve --data DIR
 Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       version,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetVersionTemplate("aval-summarizer {{.Version}}\n")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.serveCmd(), a.exportCmd(), a.companyCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.integrationCmd(), a.deviceCmd(), a.userCmd(), a.providerCmd(), a.tokenCmd(), a.creditsCmd(), a.auditCmd(), a.verifyCmd(),
-		a.backupCmd(), a.restoreCmd(), a.doctorCmd(), a.versionCmd())
+		a.backupCmd(), a.restoreCmd(), a.migrateCmd(), a.doctorCmd(), a.versionCmd())
+	command.Version(root, version)
 	command.Man(root, version, manual)
 	return root
 }

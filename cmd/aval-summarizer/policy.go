@@ -35,7 +35,7 @@ Connected devices have it within seconds. Where the company keeps a release key
 of its own, values that can allow a recording without a question need its
 signature: policy draft, policy sign, policy publish --signed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.policyCreate(), a.policyList(), a.policyShow(), a.policySet(), a.policyAssign(), a.policyUnassign(),
+	cmd.AddCommand(a.policyCreate(), a.policyRename(), a.policyDelete(), a.policyList(), a.policyShow(), a.policySet(), a.policyAssign(), a.policyUnassign(),
 		a.policyDraft(), a.policySign(), a.policyPublish(), a.policyVersions(), a.policyKeygen(), a.policyReleaseKey())
 	return cmd
 }
@@ -69,6 +69,36 @@ func (a *app) policyCreate() *cobra.Command {
 			}
 			return a.print(p, func(w io.Writer) { fmt.Fprintf(w, "Created policy %q.\n", p.Name) })
 		})
+}
+
+func (a *app) policyRename() *cobra.Command {
+	return a.companyStep("rename NAME NEW-NAME --data DIR", "Name a policy anew", "", cobra.ExactArgs(2),
+		func(ctx context.Context, co *company.Service, args []string) error {
+			if err := co.RenamePolicy(ctx, args[0], args[1]); err != nil {
+				return err
+			}
+			return a.print(map[string]any{"policy": args[1]}, func(w io.Writer) {
+				fmt.Fprintf(w, "Renamed %q to %q. Connected devices hear of it within seconds.\n", args[0], args[1])
+			})
+		})
+}
+
+func (a *app) policyDelete() *cobra.Command {
+	var unassign bool
+	cmd := a.companyStep("delete NAME [--unassign] --data DIR", "Delete a policy",
+		`Deletes a policy. Where it is assigned it is refused, and says where; with
+--unassign it is taken away there first. Its versions are kept, because records
+name them, and company undo brings it back.`, cobra.ExactArgs(1),
+		func(ctx context.Context, co *company.Service, args []string) error {
+			if err := co.DeletePolicy(ctx, args[0], unassign); err != nil {
+				return err
+			}
+			return a.print(map[string]any{"deleted": args[0]}, func(w io.Writer) {
+				fmt.Fprintf(w, "Deleted %q. aval-summarizer company undo brings it back.\n", args[0])
+			})
+		})
+	cmd.Flags().BoolVar(&unassign, "unassign", false, "take its assignments away with it")
+	return cmd
 }
 
 func (a *app) policyList() *cobra.Command {

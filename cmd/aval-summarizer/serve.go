@@ -29,6 +29,7 @@ import (
 	"aval/summarizer/ingest"
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
+	"aval/summarizer/summary/llm"
 )
 
 // stopWithin is how long requests may take to end when the server stops.
@@ -36,9 +37,10 @@ const stopWithin = 10 * time.Second
 
 type serveFlags struct {
 	listen, url, company, lang string
-	metrics                    string
+	metrics, traces            string
 	cert, key                  string
 	allow                      []string
+	model                      modelFlags
 }
 
 func (a *app) serveCmd() *cobra.Command {
@@ -53,7 +55,11 @@ Data is kept in the data folder, or with --database in PostgreSQL; the folder th
 holds keys, the certificate and, in the file "database" that only its owner can
 read, the address, which is not needed again. A password is better left out of
 the command line, where other users of the computer can see it: write the file
-"database" yourself, or name a password file with PGPASSFILE.`,
+"database" yourself, or name a password file with PGPASSFILE.
+
+Summaries are written by rules, and nothing leaves the server, unless --llm-url
+names a language model (docs/llm.md). People are told of it before they allow a
+session, and sessions that were allowed before that are written by rules.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.needData(); err != nil {
@@ -65,11 +71,13 @@ the command line, where other users of the computer can see it: write the file
 	a.dataFlag(cmd)
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address and port to listen on")
 	cmd.Flags().StringVar(&f.metrics, "metrics", "", "address and port on which Prometheus may read /metrics, without TLS, for example 127.0.0.1:9464 (default: nowhere)")
+	cmd.Flags().StringVar(&f.traces, "traces", "", "collector that traces are sent to by OTLP over HTTP, for example http://127.0.0.1:4318 (default: the one in OTEL_EXPORTER_OTLP_ENDPOINT, else nowhere)")
 	cmd.Flags().StringVar(&f.url, "url", "", "address under which computers reach this server, https://HOST:PORT (default: made from --listen; of several servers on one database: what the first was given)")
 	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate of an authority (PEM, the whole chain); read again when it is renewed (default: one of its own)")
 	cmd.Flags().StringVar(&f.key, "key", "", "the key of --cert (PEM)")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
-	cmd.Flags().StringArrayVar(&f.allow, "allow-host", nil, "a host (HOST or HOST:PORT) inside of the own network that webhooks and integrations may name; several times for several")
+	cmd.Flags().StringArrayVar(&f.allow, "allow-host", nil, "a host (HOST or HOST:PORT) inside of the own network that webhooks, integrations and companies' language models may name; several times for several")
+	f.model.add(cmd)
 	cmd.Flags().StringVar(&f.company, "company", "", `the company's name, at the first start (default "My company")`)
 	cmd.Flags().StringVar(&f.lang, "lang", "", "language of the summaries, at the first start: "+strings.Join(assets.LangsOf("summary"), " or ")+" (default en)")
 	return cmd
@@ -81,7 +89,9 @@ type server struct {
 	co      *company.Host
 	ingest  *ingest.Server
 	hub     *integration.Hub
+	models  *llm.Pool
 	api     *rest.Server
+	traces  *api.Traces
 	health  *api.Health
 	http    *http.Server
 	listen  net.Listener
@@ -127,6 +137,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if s.metrics != nil {
 		_ = s.metrics.Close()
 	}
+	if err := s.traces.Close(end); err != nil { // what was served was served
+		a.log.Warn(err.Error())
+	}
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
@@ -142,8 +155,14 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 			return nil, err
 		}
 	}
+	model, err := f.model.config()
+	if err != nil {
+		return nil, err
+	}
 	s := &server{}
-	var err error
+	if s.models, err = newPool(f.allow); err != nil {
+		return nil, usageError{err}
+	}
 	if s.listen, err = listen(f.listen); err != nil {
 		return nil, err
 	}
@@ -151,6 +170,10 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 		if s.scrape, err = listen(f.metrics); err != nil {
 			return nil, errors.Join(fmt.Errorf("--metrics: %w", err), s.listen.Close())
 		}
+	}
+	a.log = slog.New(api.LogTraces(a.log.Handler()))
+	if s.traces, err = api.NewTraces(ctx, f.traces, version, a.log); err != nil {
+		return nil, errors.Join(usageError{err}, s.listen.Close())
 	}
 	if s.db, err = store.Open(ctx, a.data, store.Database(a.database)); err != nil {
 		return nil, errors.Join(err, s.listen.Close())
@@ -162,11 +185,11 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(f.url, "/"),
-		Fallback: "https://" + reachable(s.listen.Addr()), CertFile: f.cert, KeyFile: f.key, Log: a.log})
+		Fallback: "https://" + reachable(s.listen.Addr()), CertFile: f.cert, KeyFile: f.key, Model: model, Log: a.log})
 	if err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
-	if s.hub, err = integration.New(s.db, integration.Options{Allow: f.allow, Server: s.co.Server(), Log: a.log}); err != nil {
+	if s.hub, err = integration.New(s.db, integration.Options{Allow: f.allow, Server: s.co.Server(), Log: a.log, Tracer: s.traces.Tracer()}); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	if s.api, err = rest.New(s.db, rest.Options{Host: s.co, Hub: s.hub, Log: a.log}); err != nil {
@@ -175,11 +198,12 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	if err := s.co.Share(ctx); err != nil { // keys that were made since
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
-	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version})
+	s.ingest = ingest.New(s.db, s.co, ingest.Options{Log: a.log, Build: version, Tracer: s.traces.Tracer()})
 	s.health = api.NewHealth(s.db, version)
-	handler := a.routes(s)
+	handler := s.traces.Handle(a.routes(s))
 	if s.scrape != nil {
 		m := api.NewMetrics(s.db, s.ingest, version)
+		m.Also(s.models.WriteMetrics)
 		handler = m.Count(handler)
 		a.serveMetrics(s, m)
 	}
@@ -244,7 +268,7 @@ func (a *app) routes(s *server) http.Handler {
 	mux.Handle(api.Root, s.api)
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Hub: s.hub, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Hub: s.hub, Models: s.models, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 

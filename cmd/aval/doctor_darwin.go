@@ -1,12 +1,19 @@
 package main
 
-import "io/fs"
+import "golang.org/x/sys/unix"
 
 // clockSynchronised is not known here.
 func clockSynchronised() (yes, known bool) { return false, false }
 
-// ownership is not compared here: there are no packages that would say it.
-func ownership(fs.FileInfo) (owner, group string, mode uint32) { return "", "", 0 }
+// release is the version of macOS (sysctl(3): kern.osproductversion); empty: it is
+// not told.
+func release() string {
+	v, err := unix.Sysctl("kern.osproductversion")
+	if err != nil {
+		return ""
+	}
+	return "macOS " + v
+}
 
-// release is not known here beyond the system's name.
-func release() string { return "" }
+// reinstall is what helps against changed files.
+const reinstall = "install the package again: sudo installer -pkg aval-….pkg -target /"

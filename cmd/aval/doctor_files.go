@@ -54,9 +54,6 @@ func readShipped(path string) ([]shipped, error) {
 	return out, nil
 }
 
-// reinstall is what helps against changed files.
-const reinstall = "install the package again: dpkg -i aval_….deb, or rpm -U --replacepkgs aval-….rpm"
-
 // checkFiles compares what is installed with what was packed.
 func checkFiles(*checkup) []finding { return compareFiles(shippedList) }
 

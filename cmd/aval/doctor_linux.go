@@ -1,30 +1,11 @@
 package main
 
 import (
-	"io/fs"
 	"os"
-	"os/user"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// ownership is whose a file is, and its mode with the bits of chmod(1).
-func ownership(fi fs.FileInfo) (owner, group string, mode uint32) {
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok {
-		return "", "", 0
-	}
-	if u, err := user.LookupId(strconv.Itoa(int(st.Uid))); err == nil {
-		owner = u.Username
-	}
-	if g, err := user.LookupGroupId(strconv.Itoa(int(st.Gid))); err == nil {
-		group = g.Name
-	}
-	return owner, group, st.Mode & 0o7777
-}
 
 // release names the system (os-release(5)) and its kernel.
 func release() string {
@@ -48,3 +29,6 @@ func clockSynchronised() (yes, known bool) {
 	}
 	return t.Status&unix.STA_UNSYNC == 0, true
 }
+
+// reinstall is what helps against changed files.
+const reinstall = "install the package again: dpkg -i aval_….deb, or rpm -U --replacepkgs aval-….rpm"

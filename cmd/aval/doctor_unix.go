@@ -6,8 +6,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 )
 
 // toDo puts what to do into the words of this system.
@@ -35,4 +38,19 @@ func checkSocket(c *checkup) []finding {
 		return one(findWrong, path+" is closed to ordinary users: their desktops cannot be asked", "restart the service, which opens it")
 	}
 	return one(findOK, path)
+}
+
+// ownership is whose a file is, and its mode with the bits of chmod(1).
+func ownership(fi fs.FileInfo) (owner, group string, mode uint32) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", "", 0
+	}
+	if u, err := user.LookupId(strconv.Itoa(int(st.Uid))); err == nil {
+		owner = u.Username
+	}
+	if g, err := user.LookupGroupId(strconv.Itoa(int(st.Gid))); err == nil {
+		group = g.Name
+	}
+	return owner, group, uint32(st.Mode) & 0o7777
 }

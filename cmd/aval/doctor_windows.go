@@ -35,3 +35,6 @@ func release() string {
 
 // ownership is not compared here: what is packed says nothing of it.
 func ownership(fs.FileInfo) (owner, group string, mode uint32) { return "", "", 0 }
+
+// reinstall is what helps against changed files.
+const reinstall = "repair the installation: msiexec /fa aval-….msi"

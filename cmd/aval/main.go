@@ -101,16 +101,16 @@ grant: a yes, a standing setting, or a policy that is announced.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a policy or by rights.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       version,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetVersionTemplate("aval {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.socket, "socket", ipc.DefaultSocket(), "socket of the service")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.runCmd(), a.explainCmd(), a.settingsCmd(), a.policyCmd(), a.sessionCmd(), a.moduleCmd(), a.consentCmd(), a.sentCmd(), a.purgeCmd(),
 		a.enrollCmd(), a.unenrollCmd(), a.signInCmd(), a.signOutCmd(), a.statusCmd(), a.stateCmd(), a.doctorCmd())
 	root.AddCommand(a.serviceCmds()...)
+	root.AddCommand(a.setupCmds()...)
+	command.Version(root, version)
 	command.Man(root, version, manual)
 	return root
 }

@@ -34,39 +34,61 @@ func main() {
 	out := flag.String("out", "bin", "folder for the programs")
 	only := flag.String("only", "", "build this program alone")
 	toml := flag.String("app", "FyneApp.toml", "the file with name and version")
-	packages := flag.String("packages", "", "folder for the deb and rpm packages of the programs in -out; without it none are made")
+	packages := packing{}
+	flag.StringVar(&packages.out, "packages", "", "folder for the deb and rpm packages of the programs in -out; without it none are made")
+	flag.StringVar(&packages.pgp, "pgp-key", "", "with -packages: OpenPGP key that signs them; its passphrase, if any, is in NFPM_PASSPHRASE")
+	flag.BoolVar(&packages.quick, "quick", false, "with -packages: larger ones, sooner, for tests")
 	given := flag.String("version", "", "build as this version instead of the file's, to try an upgrade out")
 	described := flag.Bool("release", false, "with -packages: also sums, bill of materials and provenance")
 	releaseKey := flag.String("release-key", "", "with -release: Ed25519 key that signs the sums, PEM")
 	win := msiOptions{}
 	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows; nothing else is made then")
-	flag.StringVar(&win.programs, "programs", "", "with -msi: folder with the programs for Windows, instead of building them")
+	flag.StringVar(&win.programs, "programs", "", "with -msi or -macos: folder with the programs for that system, instead of building them")
 	flag.BoolVar(&win.wine, "wine", false, "with -msi: a package for tests under Wine, not for computers")
 	flag.StringVar(&win.cert, "cert", "", "with -msi: certificate that signs, PEM")
 	flag.StringVar(&win.key, "key", "", "with -msi: its key, PEM")
+	apple := macOptions{}
+	flag.StringVar(&apple.out, "macos", "", "folder for the package for macOS; nothing else is made then")
+	flag.StringVar(&apple.team, "team", "", "with -macos: team of the certificate that signs the programs, for the profile of rights")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if win.toml, win.version = *toml, *given; win.out != "" {
-		path, err := msi(ctx, win)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "build:", err)
-			os.Exit(1)
-		}
-		fmt.Println(path)
-		return
-	}
-	err := build(ctx, *toml, *out, *only, *given)
-	if err == nil && *packages != "" {
-		err = pack(ctx, *toml, *out, *packages, *given)
-	}
-	if err == nil && *described {
-		err = release(ctx, *toml, *out, *packages, *given, *releaseKey)
+	win.toml, win.version = *toml, *given
+	apple.toml, apple.version, apple.programs = *toml, *given, win.programs
+	var path string
+	var err error
+	switch {
+	case win.out != "":
+		path, err = msi(ctx, win)
+	case apple.out != "":
+		path, err = mac(ctx, apple)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
+	if path != "" {
+		fmt.Println(path)
+		return
+	}
+	err = build(ctx, *toml, *out, *only, *given)
+	if err == nil && packages.out != "" {
+		err = pack(ctx, *toml, *out, *given, packages)
+	}
+	if err == nil && *described {
+		err = release(ctx, *toml, *out, packages.out, *given, *releaseKey)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "build:", err)
+		os.Exit(1)
+	}
+}
+
+// packing says how packages are made.
+type packing struct {
+	out   string // folder
+	pgp   string // file of the key that signs them; empty: none does
+	quick bool
 }
 
 // versionOf is the version that is built: the given one, else the file's.

@@ -24,7 +24,7 @@ func TestVersion(t *testing.T) {
 }
 
 // TestBuild makes one program the way a release does; it tells the version of
-// FyneApp.toml.
+// FyneApp.toml, and is no larger than it must be.
 func TestBuild(t *testing.T) {
 	t.Chdir("../..")
 	out := t.TempDir()
@@ -42,6 +42,10 @@ func TestBuild(t *testing.T) {
 	said, err := exec.Command(filepath.Join(out, "aval", ""), "--version").Output()
 	if err != nil || strings.TrimSpace(string(said)) != "aval "+want {
 		t.Errorf("--version: %q, %v; FyneApp.toml has %s", said, err, want)
+	}
+	// The limit is what a call of text/template costs: see command.Version.
+	if fi, err := os.Stat(filepath.Join(out, "aval")); err != nil || fi.Size() > 15_700_000 {
+		t.Errorf("aval has grown to %d bytes, %v: is something in it that calls methods by name, so that the linker keeps all? (go build -ldflags=-dumpdep, then look for ReflectMethod)", fi.Size(), err)
 	}
 	if err := build(context.Background(), "FyneApp.toml", out, "nothing", ""); err == nil {
 		t.Error("a program that is not there was built")

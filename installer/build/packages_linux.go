@@ -57,10 +57,13 @@ type stage struct {
 	bin     string
 	dir     string // for what is made on the way
 	made    int
+	tool    string // nfpm; see buildTool
+	pgp     string // file of the key that signs packages; empty: none does
+	quick   bool   // larger packages, sooner, for tests
 }
 
-// pack makes the packages of the programs in bin, into out.
-func pack(ctx context.Context, toml, bin, out, given string) error {
+// pack makes the packages of the programs in bin, into p.out.
+func pack(ctx context.Context, toml, bin, given string, p packing) error {
 	version, err := versionOf(toml, given)
 	if err != nil {
 		return err
@@ -74,16 +77,12 @@ func pack(ctx context.Context, toml, bin, out, given string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s := &stage{version: version, at: at, bin: bin, dir: dir}
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	s := &stage{version: version, at: at, bin: bin, dir: dir, pgp: p.pgp, quick: p.quick}
+	if err := os.MkdirAll(p.out, 0o755); err != nil {
 		return err
 	}
-	tool := filepath.Join(dir, "nfpm")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", tool, ".")
-	cmd.Dir, cmd.Stderr = filepath.FromSlash("installer/build/nfpm"), os.Stderr
-	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath", "CGO_ENABLED=0")
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build nfpm: %w", err)
+	if err := s.buildTool(ctx); err != nil {
+		return err
 	}
 	agent, err := s.agent(ctx)
 	if err != nil {
@@ -95,15 +94,9 @@ func pack(ctx context.Context, toml, bin, out, given string) error {
 	}
 	for _, b := range []bundle{agent, server} {
 		for _, format := range []string{"deb", "rpm"} {
-			to := filepath.Join(out, fileName(b.name, version, format))
-			raw, err := s.describe(b, format)
-			if err != nil {
+			to := filepath.Join(p.out, fileName(b.name, version, format))
+			if err := s.write(ctx, b, format, to); err != nil {
 				return err
-			}
-			cmd := exec.CommandContext(ctx, tool, "-format", format, "-out", to)
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(raw), os.Stdout, os.Stderr
-			if err := cmd.Run(); err != nil {
-				return fmt.Errorf("make %s: %w", to, err)
 			}
 			fi, err := os.Stat(to)
 			if err != nil {
@@ -111,6 +104,36 @@ func pack(ctx context.Context, toml, bin, out, given string) error {
 			}
 			fmt.Printf("made %s (%.1f MB)\n", to, float64(fi.Size())/1e6)
 		}
+	}
+	return nil
+}
+
+// buildTool builds nfpm, which is a module of its own.
+func (s *stage) buildTool(ctx context.Context) error {
+	s.tool = filepath.Join(s.dir, "nfpm")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", s.tool, ".")
+	cmd.Dir, cmd.Stderr = filepath.FromSlash("installer/build/nfpm"), os.Stderr
+	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath", "CGO_ENABLED=0")
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build nfpm: %w", err)
+	}
+	return nil
+}
+
+// write makes one package.
+func (s *stage) write(ctx context.Context, b bundle, format, to string) error {
+	raw, err := s.describe(b, format)
+	if err != nil {
+		return err
+	}
+	args := []string{"-format", format, "-out", to}
+	if s.quick {
+		args = append(args, "-preset", "1")
+	}
+	cmd := exec.CommandContext(ctx, s.tool, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(raw), os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("make %s: %w", to, err)
 	}
 	return nil
 }
@@ -424,6 +447,11 @@ func (s *stage) describe(b bundle, format string) ([]byte, error) {
 		"contents": contents, "scripts": scripts, "disable_globbing": true,
 		"deb": object{"compression": "xz", "predepends": need.pre},
 		"rpm": object{"compression": "xz", "summary": b.summary, "group": b.group, "buildhost": "localhost", "packager": maintainer},
+	}
+	if s.pgp != "" {
+		// In a deb the member _gpgorigin (debsigs(1)), in an rpm its header's own.
+		d["deb"].(object)["signature"] = object{"key_file": s.pgp, "method": "debsign", "type": "origin"}
+		d["rpm"].(object)["signature"] = object{"key_file": s.pgp}
 	}
 	d["description"] = b.summary + "\n" + b.text
 	if format == "rpm" {

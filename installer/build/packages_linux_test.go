@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -123,6 +124,133 @@ func TestScripts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPackagesAgain writes the agent's packages, and once more from another
+// folder: the same bytes; and signed: gpg and rpm accept the signatures by our key and by
+// no other, and not once a byte has changed.
+// Faults planted once: the time of now in the description; the key left out of
+// that of the rpm.
+func TestPackagesAgain(t *testing.T) {
+	s := staged(t)
+	if err := s.buildTool(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again := *s
+	again.dir = t.TempDir()
+	b, err := s.agentOf(t.Context(), "2.34")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	made := func(s *stage, format, name string) (string, []byte) {
+		t.Helper()
+		path := filepath.Join(out, name+"."+format)
+		if err := s.write(t.Context(), b, format, path); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path, raw
+	}
+	for _, format := range []string{"deb", "rpm"} {
+		_, one := made(s, format, "one")
+		if _, two := made(&again, format, "two"); !bytes.Equal(one, two) {
+			t.Errorf("%s: other bytes in another folder", format)
+		}
+	}
+	for _, tool := range []string{"gpg", "rpm", "ar"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("the signatures are not looked at: %s is not installed", tool)
+		}
+	}
+	key, public := signingKey(t)
+	again.pgp = key
+	deb, _ := made(&again, "deb", "signed")
+	rpm, raw := made(&again, "rpm", "signed")
+	run := func(dir, name string, args ...string) error {
+		cmd := exec.Command(name, args...)
+		cmd.Dir = dir
+		said, err := cmd.CombinedOutput()
+		t.Logf("%s %s: %s", name, strings.Join(args, " "), said)
+		return err
+	}
+	// A deb: what stands in it before the signature, one after another (debsigs(1)).
+	members := t.TempDir()
+	if err := run(members, "ar", "x", deb); err != nil {
+		t.Fatal(err)
+	}
+	var text []byte
+	for _, n := range []string{"debian-binary", "control.tar.gz", "data.tar.xz"} {
+		raw, err := os.ReadFile(filepath.Join(members, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, raw...)
+	}
+	for _, changed := range []bool{false, true} {
+		if changed {
+			text[len(text)/2] ^= 1
+		}
+		if err := os.WriteFile(filepath.Join(members, "text"), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := run(members, "gpg", "--homedir", filepath.Dir(key), "--verify", "_gpgorigin", "text"); (err == nil) == changed {
+			t.Errorf("the deb's signature, changed %v: %v", changed, err)
+		}
+	}
+	// An rpm: rpm itself, which counts a signature by an unknown key as a failure.
+	db, none := t.TempDir(), t.TempDir()
+	if err := run(out, "rpm", "--dbpath", db, "--import", public); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(out, "rpm", "--dbpath", db, "-Kv", rpm); err != nil {
+		t.Errorf("the rpm's signature: %v", err)
+	}
+	if err := run(out, "rpm", "--dbpath", none, "-Kv", rpm); err == nil {
+		t.Error("a signature by an unknown key was accepted")
+	}
+	raw[len(raw)-100] ^= 1
+	if err := os.WriteFile(rpm, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(out, "rpm", "--dbpath", db, "-Kv", rpm); err == nil {
+		t.Error("a changed package was accepted")
+	}
+}
+
+// signingKey is a new OpenPGP key, made by gpg: the file of the key, in a home of
+// gpg's of its own, and of its public half.
+func signingKey(t *testing.T) (key, public string) {
+	t.Helper()
+	home, err := os.MkdirTemp("", "gpg-") // a socket lies in it: a short name
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
+		os.RemoveAll(home)
+	})
+	gpg := func(args ...string) []byte {
+		t.Helper()
+		cmd := exec.Command("gpg", append([]string{"--homedir", home, "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"}, args...)...)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("gpg %v: %v", args, err)
+		}
+		return out
+	}
+	gpg("--quick-gen-key", "Example <releases@example.com>", "rsa3072", "sign", "never")
+	key, public = filepath.Join(home, "key.asc"), filepath.Join(home, "public.asc")
+	for to, how := range map[string]string{key: "--export-secret-keys", public: "--export"} {
+		if err := os.WriteFile(to, gpg("--armor", how), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return key, public
 }
 
 func TestNewestSymbol(t *testing.T) {

@@ -8,6 +8,6 @@ import (
 )
 
 // pack: the packages for Linux are made on Linux.
-func pack(context.Context, string, string, string, string) error {
+func pack(context.Context, string, string, string, packing) error {
 	return errors.New("packages for Linux are made on Linux")
 }

@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"aval/agent/record"
 )
 
 // The files of a release beside the packages.
@@ -29,13 +31,19 @@ const (
 	signatureFile  = "SHA256SUMS.sig"
 	sbomFile       = "sbom.cdx.json"
 	provenanceFile = "provenance.json"
+	envelopeFile   = "provenance.dsse.json"
 )
+
+// statementType is that of in-toto statements in an envelope (in-toto Attestation
+// Framework, spec/v1/envelope.md).
+const statementType record.Type = "application/vnd.in-toto+json"
 
 // release writes, beside the packages in dir, what each is made of (CycloneDX
 // 1.6), how they were made (in-toto statement with SLSA provenance 1.0), and
-// their sums; with a key, the sums are signed (Ed25519 over the file's bytes).
-// All of it follows from the source and the time of it, so that another who
-// builds the same source gets the same bytes, but for the signature.
+// their sums; with a key, the sums are signed (Ed25519 over the file's bytes),
+// and so is the statement (DSSE envelope). All of it follows from the source and
+// the time of it, so that another who builds the same source with the same tools
+// gets the same bytes, but for the signatures.
 func release(ctx context.Context, toml, bin, dir, given, keyFile string) error {
 	version, err := versionOf(toml, given)
 	if err != nil {
@@ -52,7 +60,7 @@ func release(ctx context.Context, toml, bin, dir, given, keyFile string) error {
 	if err := writeJSON(filepath.Join(dir, sbomFile), sbom); err != nil {
 		return err
 	}
-	subjects, err := sums(dir, sumsFile, signatureFile, provenanceFile)
+	subjects, err := sums(dir, sumsFile, signatureFile, provenanceFile, envelopeFile)
 	if err != nil {
 		return err
 	}
@@ -63,7 +71,7 @@ func release(ctx context.Context, toml, bin, dir, given, keyFile string) error {
 	if err := writeJSON(filepath.Join(dir, provenanceFile), statement); err != nil {
 		return err
 	}
-	all, err := sums(dir, sumsFile, signatureFile)
+	all, err := sums(dir, sumsFile, signatureFile, envelopeFile)
 	if err != nil {
 		return err
 	}
@@ -76,9 +84,20 @@ func release(ctx context.Context, toml, bin, dir, given, keyFile string) error {
 	}
 	if keyFile == "" {
 		fmt.Println("not signed: no -release-key was given")
-		return os.RemoveAll(filepath.Join(dir, signatureFile))
+		return errors.Join(os.RemoveAll(filepath.Join(dir, signatureFile)), os.RemoveAll(filepath.Join(dir, envelopeFile)))
 	}
-	return signSums(dir, []byte(text.String()), keyFile)
+	key, err := releaseKey(keyFile)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, signatureFile), ed25519.Sign(key, []byte(text.String())), 0o644); err != nil {
+		return err
+	}
+	envelope, err := record.Sign(key, statementType, statement)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, envelopeFile), append(envelope, '\n'), 0o644)
 }
 
 // sourceTime is the time that everything in a package has: SOURCE_DATE_EPOCH
@@ -99,25 +118,39 @@ func sourceTime(ctx context.Context) (time.Time, error) {
 	return time.Unix(n, 0).UTC(), nil
 }
 
-// signSums signs the sums with an Ed25519 key (PKCS #8, PEM).
-func signSums(dir string, text []byte, keyFile string) error {
-	raw, err := os.ReadFile(keyFile)
+// releaseKey reads an Ed25519 key (PKCS #8, PEM).
+func releaseKey(file string) (ed25519.PrivateKey, error) {
+	raw, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("read release key: %w", err)
+		return nil, fmt.Errorf("read release key: %w", err)
 	}
 	block, _ := pem.Decode(raw)
 	if block == nil {
-		return fmt.Errorf("read release key: %s is no PEM file", keyFile)
+		return nil, fmt.Errorf("read release key: %s is no PEM file", file)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return fmt.Errorf("read release key: %w", err)
+		return nil, fmt.Errorf("read release key: %w", err)
 	}
 	key, ok := parsed.(ed25519.PrivateKey)
 	if !ok {
-		return fmt.Errorf("read release key: it is %T, not Ed25519: openssl genpkey -algorithm ed25519", parsed)
+		return nil, fmt.Errorf("read release key: it is %T, not Ed25519: openssl genpkey -algorithm ed25519", parsed)
 	}
-	return os.WriteFile(filepath.Join(dir, signatureFile), ed25519.Sign(key, text), 0o644)
+	return key, nil
+}
+
+// tools are those beside Go whose version decides the bytes: the C compiler of
+// aval-ui, and what packages are compressed by.
+func tools(ctx context.Context) (object, error) {
+	out := object{}
+	for _, name := range []string{"gcc", "xz"} {
+		said, err := exec.CommandContext(ctx, name, "--version").Output()
+		if err != nil {
+			return nil, fmt.Errorf("ask %s for its version: %w", name, err)
+		}
+		out[name], _, _ = strings.Cut(string(said), "\n")
+	}
+	return out, nil
 }
 
 func writeJSON(path string, v any) error {
@@ -237,6 +270,10 @@ func provenance(ctx context.Context, subjects []subject, version string, at time
 	if err != nil {
 		return nil, err
 	}
+	others, err := tools(ctx)
+	if err != nil {
+		return nil, err
+	}
 	source := object{"uri": "git+local", "digest": object{"gitCommit": strings.TrimSpace(string(commit))}}
 	if len(changed) > 0 {
 		source["annotations"] = object{"changed": true} // what is built is not what is committed
@@ -247,7 +284,7 @@ func provenance(ctx context.Context, subjects []subject, version string, at time
 			"buildDefinition": object{
 				"buildType":            "https://slsa.dev/provenance/v1#go-build",
 				"externalParameters":   object{"version": version, "command": "make release"},
-				"internalParameters":   object{"flags": Flags, "compiler": runtime.Version(), "target": runtime.GOOS + "/" + runtime.GOARCH, "epoch": at.Unix()},
+				"internalParameters":   object{"flags": Flags, "compiler": runtime.Version(), "target": runtime.GOOS + "/" + runtime.GOARCH, "tools": others, "epoch": at.Unix()},
 				"resolvedDependencies": []object{source},
 			},
 			"runDetails": object{"builder": object{"id": "installer/build"}},

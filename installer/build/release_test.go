@@ -9,8 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+
+	"aval/agent/record"
 )
 
 // TestRelease: the sums fit the files, the signature the sums, and the bill of
@@ -53,7 +56,7 @@ func TestRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := map[string]string{}
-		for _, n := range []string{sumsFile, signatureFile, sbomFile, provenanceFile} {
+		for _, n := range []string{sumsFile, signatureFile, sbomFile, provenanceFile, envelopeFile} {
 			raw, err := os.ReadFile(filepath.Join(dir, n))
 			if err != nil {
 				t.Fatal(err)
@@ -75,6 +78,11 @@ func TestRelease(t *testing.T) {
 	}
 	if !ed25519.Verify(pub, []byte(first[sumsFile]), []byte(first[signatureFile])) {
 		t.Error("the signature does not fit")
+	}
+	typ, payload, _, err := record.Open([]byte(first[envelopeFile]), record.OneKey(pub))
+	var signed, beside any
+	if err != nil || typ != statementType || json.Unmarshal(payload, &signed) != nil || json.Unmarshal([]byte(first[provenanceFile]), &beside) != nil || !reflect.DeepEqual(signed, beside) {
+		t.Errorf("the signed statement is not the one beside it: %s, %v", typ, err)
 	}
 	var bom struct {
 		BomFormat, SpecVersion string

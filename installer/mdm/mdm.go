@@ -31,6 +31,8 @@ func Files() (map[string][]byte, error) {
 		"windows/pt-BR/Aval.adml": ADML("pt-BR"),
 		"windows/en-US/Aval.adml": ADML("en"),
 		"macos/Aval.mobileconfig": Mobileconfig(),
+		// As it is for programs that are not signed.
+		"macos/Aval-rights.mobileconfig": Rights(""),
 	}, nil
 }
 
@@ -214,47 +216,62 @@ func ADML(lang string) []byte {
 // as recommended values and the rest as enforced ones, to show both.
 func Mobileconfig() []byte {
 	w := &writer{}
+	profile(w, "aval.policy.sample", "Aval", func() {
+		payload(w, 3, policy.PreferenceDomain, "aval.policy.sample.values", "Aval", func() {
+			for _, d := range offered() {
+				if d.Type != policy.List {
+					plistValue(w, 3, d)
+				}
+			}
+			w.line(3, `<key>%s</key>`, policy.Recommended)
+			w.line(3, `<dict>`)
+			for _, d := range offered() {
+				if d.Type == policy.List {
+					plistValue(w, 4, d)
+				}
+			}
+			w.line(3, `</dict>`)
+		})
+	})
+	return w.b.Bytes()
+}
+
+// profile writes a profile for the whole computer.
+func profile(w *writer, id, name string, payloads func()) {
 	w.line(0, `<?xml version="1.0" encoding="UTF-8"?>`)
 	w.line(0, `<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">`)
 	w.line(0, `<plist version="1.0">`)
 	w.line(0, `<dict>`)
-	payload := func(depth int, kind, id, name string) {
-		w.line(depth, `<key>PayloadType</key>`)
-		w.line(depth, `<string>%s</string>`, kind)
-		w.line(depth, `<key>PayloadVersion</key>`)
-		w.line(depth, `<integer>1</integer>`)
-		w.line(depth, `<key>PayloadIdentifier</key>`)
-		w.line(depth, `<string>%s</string>`, id)
-		w.line(depth, `<key>PayloadUUID</key>`)
-		w.line(depth, `<string>%s</string>`, uuid(id))
-		w.line(depth, `<key>PayloadDisplayName</key>`)
-		w.line(depth, `<string>%s</string>`, name)
-	}
-	payload(1, "Configuration", "aval.policy.sample", "Aval")
+	payloadKeys(w, 1, "Configuration", id, name)
 	w.line(1, `<key>PayloadScope</key>`)
 	w.line(1, `<string>System</string>`)
 	w.line(1, `<key>PayloadContent</key>`)
 	w.line(1, `<array>`)
-	w.line(2, `<dict>`)
-	payload(3, policy.PreferenceDomain, "aval.policy.sample.values", "Aval")
-	for _, d := range offered() {
-		if d.Type != policy.List {
-			plistValue(w, 3, d)
-		}
-	}
-	w.line(3, `<key>%s</key>`, policy.Recommended)
-	w.line(3, `<dict>`)
-	for _, d := range offered() {
-		if d.Type == policy.List {
-			plistValue(w, 4, d)
-		}
-	}
-	w.line(3, `</dict>`)
-	w.line(2, `</dict>`)
+	payloads()
 	w.line(1, `</array>`)
 	w.line(0, `</dict>`)
 	w.line(0, `</plist>`)
-	return w.b.Bytes()
+}
+
+// payload writes one part of a profile.
+func payload(w *writer, depth int, kind, id, name string, values func()) {
+	w.line(depth-1, `<dict>`)
+	payloadKeys(w, depth, kind, id, name)
+	values()
+	w.line(depth-1, `</dict>`)
+}
+
+func payloadKeys(w *writer, depth int, kind, id, name string) {
+	w.line(depth, `<key>PayloadType</key>`)
+	w.line(depth, `<string>%s</string>`, kind)
+	w.line(depth, `<key>PayloadVersion</key>`)
+	w.line(depth, `<integer>1</integer>`)
+	w.line(depth, `<key>PayloadIdentifier</key>`)
+	w.line(depth, `<string>%s</string>`, id)
+	w.line(depth, `<key>PayloadUUID</key>`)
+	w.line(depth, `<string>%s</string>`, uuid(id))
+	w.line(depth, `<key>PayloadDisplayName</key>`)
+	w.line(depth, `<string>%s</string>`, name)
 }
 
 func plistValue(w *writer, depth int, d policy.Definition) {

@@ -257,3 +257,55 @@ func TestNothingElseLiesHere(t *testing.T) {
 		}
 	}
 }
+
+// TestRights: with a team, each right that Aval is not to have is denied to each of
+// its programs, by the name with which the script for a Mac signs it; without one
+// nothing is said of programs that cannot be told. Planted once: a name of another
+// spelling in the script.
+func TestRights(t *testing.T) {
+	type dict struct {
+		Keys    []string `xml:"key"`
+		Strings []string `xml:"string"`
+		Dicts   []dict   `xml:"dict"`
+		Arrays  []struct {
+			Dicts []dict `xml:"dict"`
+		} `xml:"array"`
+	}
+	parts := func(raw []byte) []dict {
+		var p struct {
+			Dict dict `xml:"dict"`
+		}
+		if err := xml.Unmarshal(raw, &p); err != nil || len(p.Dict.Arrays) != 1 {
+			t.Fatal(err)
+		}
+		return p.Dict.Arrays[0].Dicts
+	}
+	if all := parts(mdm.Rights("")); len(all) != 1 || all[0].Strings[0] != "com.apple.servicemanagement" || len(all[0].Arrays[0].Dicts) != 2 {
+		t.Errorf("without a team: %+v", all)
+	}
+	all := parts(mdm.Rights("ABCDE12345"))
+	if len(all) != 2 || all[1].Strings[0] != "com.apple.TCC.configuration-profile-policy" {
+		t.Fatalf("with a team: %+v", all)
+	}
+	script, err := os.ReadFile("../macos/release.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(script, []byte("for name in aval aval-desktop aval-ui; do\n\tcodesign")) || !bytes.Contains(script, []byte(`--identifier "aval.Aval.$name"`)) {
+		t.Error("the script signs with other names")
+	}
+	services := all[1].Dicts[0]
+	for _, right := range []string{"Accessibility", "Camera", "ListenEvent", "Microphone", "PostEvent", "ScreenCapture"} {
+		i := slices.Index(services.Keys, right)
+		if i < 0 || len(services.Arrays[i].Dicts) != 3 {
+			t.Errorf("%s is not denied to all", right)
+			continue
+		}
+		for j, name := range []string{"aval", "aval-desktop", "aval-ui"} {
+			want := []string{"/opt/aval/bin/" + name, "path", `identifier "aval.Aval.` + name + `" and anchor apple generic and certificate leaf[subject.OU] = "ABCDE12345"`, "Deny"}
+			if got := services.Arrays[i].Dicts[j]; !slices.Equal(got.Strings, want) || !slices.Equal(got.Keys, []string{"Identifier", "IdentifierType", "CodeRequirement", "Authorization"}) {
+				t.Errorf("%s, %s: %q", right, name, got.Strings)
+			}
+		}
+	}
+}

@@ -8,6 +8,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -37,7 +38,8 @@ func (h *Health) Live(w http.ResponseWriter, _ *http.Request) {
 	h.answer(w, http.StatusOK, "ok")
 }
 
-// Ready answers /readyz: 503 while the database does not answer or the server stops.
+// Ready answers /readyz: 503 while the database does not answer, once a newer
+// server has made of it what this one may not use, and when the server stops.
 func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	if h.draining.Load() {
 		h.answer(w, http.StatusServiceUnavailable, "stopping")
@@ -45,7 +47,11 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
-	if err := h.db.View(ctx, func(t *store.Tx) error { _, err := t.Companies(); return err }); err != nil {
+	switch err := h.db.Fits(ctx); {
+	case errors.Is(err, store.ErrNewer):
+		h.answer(w, http.StatusServiceUnavailable, "newer database")
+		return
+	case err != nil:
 		h.answer(w, http.StatusServiceUnavailable, "database")
 		return
 	}

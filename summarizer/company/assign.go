@@ -96,7 +96,10 @@ func (s *Service) assignment(tx *store.Tx, to Target) (*assigned, error) {
 		return nil, nil
 	}
 	p, err := tx.Policy(s.id, id)
-	return &assigned{p.ID, p.Name}, err
+	if err != nil || p.Deleted {
+		return nil, err
+	}
+	return &assigned{p.ID, p.Name}, nil
 }
 
 // assign gives a target, whose group or device is named by its id, a policy; the
@@ -105,6 +108,11 @@ func (s *Service) assign(tx *store.Tx, to Target, name, policy string, undoes in
 	before, err := s.assignment(tx, to)
 	if err != nil {
 		return err
+	}
+	if policy != "" {
+		if p, err := tx.Policy(s.id, policy); err != nil || p.Deleted {
+			return errors.Join(ErrChangedSince, err) // it was deleted after it had been assigned
+		}
 	}
 	kind, which, _ := strings.Cut(string(to), ":")
 	if kind == "group" {
@@ -133,15 +141,16 @@ func (s *Service) undoAssigned(tx *store.Tx, c store.Change) error {
 	if err != nil {
 		return err
 	}
-	if !same(is, c.New) {
-		return ErrChangedSince
-	}
-	var was *assigned
-	if err := json.Unmarshal([]byte(c.Old), &was); err != nil {
+	var was, then *assigned
+	if err := errors.Join(json.Unmarshal([]byte(c.Old), &was), json.Unmarshal([]byte(c.New), &then)); err != nil {
 		return fmt.Errorf("read change: %w", err)
 	}
 	if was == nil {
 		was = &assigned{}
+	}
+	// The names are those of then: a policy may have been renamed since.
+	if (is == nil) != (then == nil) || is != nil && is.Policy != then.Policy {
+		return ErrChangedSince
 	}
 	return s.assign(tx, Target(c.Subject), c.Name, was.Policy, c.Number)
 }

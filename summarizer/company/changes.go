@@ -21,7 +21,8 @@ const (
 	ChangeActivation  ChangeKind = "activation"
 	ChangeOptions     ChangeKind = "options"
 	ChangeReleaseKey  ChangeKind = "release-key"
-	ChangePolicy      ChangeKind = "policy"         // made
+	ChangeEngine      ChangeKind = "engine"         // who writes summaries
+	ChangePolicy      ChangeKind = "policy"         // made, renamed, deleted
 	ChangeDraft       ChangeKind = "policy-draft"   // its values
 	ChangePublished   ChangeKind = "policy-version" // given to devices
 	ChangeAssigned    ChangeKind = "assignment"     // subject is a Target
@@ -37,6 +38,7 @@ const (
 // to be done anew with what they need (terms to accept, a key).
 var undoable = map[ChangeKind]func(*Service, *store.Tx, store.Change) error{
 	ChangeOptions:     (*Service).undoOptions,
+	ChangePolicy:      (*Service).undoPolicy,
 	ChangeDraft:       (*Service).undoDraft,
 	ChangePublished:   (*Service).undoPublished,
 	ChangeAssigned:    (*Service).undoAssigned,

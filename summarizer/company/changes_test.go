@@ -145,6 +145,8 @@ func TestUndo(t *testing.T) {
 	k.device("D1")
 	k.policy("Offices", "20")
 	k.policy("Shops", "25")
+	shops, err := k.co.Policy(ctx, "Shops")
+	k.must(err)
 	g, err := k.co.CreateGroup(ctx, "Shops")
 	k.must(err)
 	m, _, err := k.co.CreateModule(ctx, "Help desk", false, 30)
@@ -176,6 +178,9 @@ func TestUndo(t *testing.T) {
 		{"a policy for all", func() error { return k.co.AssignPolicy(ctx, "Offices", company.ToAll) },
 			func() error { return k.co.AssignPolicy(ctx, "Shops", company.ToAll) },
 			company.ChangeAssigned, func() any { _, p := k.given("D1"); return p }},
+		{"a policy's name", func() error { return k.co.RenamePolicy(ctx, shops.ID, "Stores") },
+			func() error { return k.co.RenamePolicy(ctx, shops.ID, "Depots") },
+			company.ChangePolicy, func() any { p, err := k.co.Policy(ctx, shops.ID); k.must(err); return p.Name }},
 		{"a group's name", func() error { return k.co.RenameGroup(ctx, g.ID, "Stores") },
 			func() error { return k.co.RenameGroup(ctx, g.ID, "Depots") },
 			company.ChangeGroup, func() any { all, _, err := k.co.Groups(ctx); k.must(err); return all[0].Name }},

@@ -46,6 +46,9 @@ type Device struct {
 	LastSeenAt time.Time     `json:"last_seen_at,omitzero"`
 	ClockSkew  time.Duration `json:"clock_skew_ns"`
 	RevokedAt  time.Time     `json:"revoked_at,omitzero"`
+	// Reach is what it said last of whether somebody there could be asked; nil:
+	// nothing yet, or it is no computer of the company's.
+	Reach *Reach `json:"reach,omitempty"`
 	// LeftAt is when it said itself that it is the company's no more.
 	LeftAt time.Time `json:"left_at,omitzero"`
 	// Session is the last one of it that was recorded; only for a single device.
@@ -70,6 +73,7 @@ type DeviceFilter struct {
 	Search  string           // in the name, accents and case do not count; or the id
 	Group   string           // a group's id; NoGroup: in none
 	Policy  string           // the id of the policy that it was given
+	Reach   Reached          // empty: whatever it said; otherwise managed ones alone
 	After   string           // where the page before ended
 	Limit   int              // 0: DevicesPage
 }
@@ -87,6 +91,11 @@ func (s *Service) Devices(ctx context.Context, f DeviceFilter) (out []Device, ne
 		f.Limit = DevicesPage
 	}
 	q := store.DeviceQuery{Kind: f.Kind, Revoked: f.Revoked, Search: fold(f.Search), Group: f.Group, Policy: f.Policy, Limit: f.Limit + 1}
+	if q.Reach = f.Reach.states(); f.Reach != "" {
+		if q.Kind = store.Managed; len(q.Reach) == 0 {
+			return nil, "", fmt.Errorf("list devices: %w", ErrReach)
+		}
+	}
 	if f.Group == NoGroup {
 		q.Group, q.Ungrouped = "", true
 	}
@@ -195,7 +204,7 @@ func (s *Service) viewDevices(tx *store.Tx) (viewer, error) {
 	for _, g := range groups {
 		v.groups[g.ID] = g.Name
 	}
-	policies, err := tx.Policies(s.id)
+	policies, err := tx.AllPolicies(s.id)
 	for _, p := range policies {
 		v.policies[p.ID] = p.Name
 	}
@@ -210,6 +219,9 @@ func (v viewer) device(d store.Device) Device {
 	}
 	if d.Policy != "" {
 		out.Policy = &Given{d.Policy, v.policies[d.Policy], d.PolicyVersion, d.PolicySince}
+	}
+	if out.Managed && d.Reach.State != "" {
+		out.Reach = &Reach{State: d.Reach.State, At: d.Reach.At.UTC(), Window: d.Reach.Window, Dialog: d.Reach.Dialog, StartFile: d.Reach.StartFile, StartLine: d.Reach.StartLine}
 	}
 	out.Waits = d.Code == "" && d.RevokedAt.IsZero() && d.SettingsVersion != v.settings
 	return out

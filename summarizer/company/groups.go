@@ -84,7 +84,9 @@ func (s *Service) Group(ctx context.Context, which string) (out Group, err error
 			return err
 		}
 		p, err := tx.Policy(s.id, g.Policy)
-		out.Policy = p.Name
+		if !p.Deleted {
+			out.Policy = p.Name
+		}
 		return err
 	})
 	if err != nil {

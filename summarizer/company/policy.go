@@ -40,27 +40,6 @@ type Policy struct {
 	Reach int `json:"reach"`
 }
 
-// CreatePolicy makes an empty policy.
-func (s *Service) CreatePolicy(ctx context.Context, name string) (Policy, error) {
-	if err := checkTitle(name); err != nil {
-		return Policy{}, fmt.Errorf("create policy: %w", err)
-	}
-	now := s.now()
-	p := store.Policy{ID: store.NewID(now), Company: s.id, Name: name, Draft: "[]", CreatedAt: now}
-	err := s.db.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.InsertPolicy(p); errors.Is(err, store.ErrExists) {
-			return taken("policy", name)
-		} else if err != nil {
-			return err
-		}
-		return s.note(tx, entry{kind: ChangePolicy, action: "policy-created", subject: p.ID, name: name, new: name})
-	})
-	if err != nil {
-		return Policy{}, fmt.Errorf("create policy: %w", err)
-	}
-	return Policy{ID: p.ID, Name: name, Settings: []policy.Setting{}, Devices: []string{}, Groups: []string{}}, nil
-}
-
 // Policies lists all policies by name.
 func (s *Service) Policies(ctx context.Context) (list []Policy, err error) {
 	list = []Policy{}
@@ -253,7 +232,7 @@ func (s *Service) undoDraft(tx *store.Tx, c store.Change) error {
 	if err != nil {
 		return err
 	}
-	if p.Draft != c.New {
+	if p.Deleted || p.Draft != c.New {
 		return ErrChangedSince
 	}
 	return s.draft(tx, p, c.Old, c.Number)
@@ -266,7 +245,7 @@ func (s *Service) named(tx *store.Tx, name string) (store.Policy, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		p, err = tx.PolicyNamed(s.id, name)
 	}
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && p.Deleted {
 		return p, noPolicy(name)
 	}
 	return p, err

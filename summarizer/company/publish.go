@@ -132,7 +132,7 @@ func (s *Service) undoPublished(tx *store.Tx, c store.Change) error {
 	if err != nil {
 		return err
 	}
-	if p.Version != is.Version || p.Draft != string(is.Settings) {
+	if p.Deleted || p.Version != is.Version || p.Draft != string(is.Settings) {
 		return ErrChangedSince
 	}
 	if err := s.draft(tx, p, string(was.Settings), c.Number); err != nil {

@@ -17,8 +17,10 @@ import (
 	"aval/agent/consent"
 	"aval/agent/policy"
 	"aval/agent/record"
+	"aval/agent/wire"
 	"aval/assets"
 	"aval/summarizer/company"
+	"aval/summarizer/store"
 	"aval/summarizer/summary/sample"
 )
 
@@ -364,6 +366,90 @@ func TestPolicyPage(t *testing.T) {
 	}
 	if page := b.page("/history?before=" + num(all[0].Number)); strings.Contains(page, "#"+num(all[0].Number)+"<") {
 		t.Error("the page of older changes has newer ones")
+	}
+}
+
+// TestReachPage: whether somebody could be asked is a column, a filter and a line
+// of the device's page with what to do; a device's words are text. To see it fail,
+// leave Reach out of company.DeviceFilter's query.
+func TestReachPage(t *testing.T) {
+	s, b := activated(t)
+	at := "/devices/" + sample.Device
+	if page := b.page(at); !strings.Contains(page, "not said") {
+		t.Errorf("before it has said anything:\n%s", page)
+	}
+	for _, r := range []struct {
+		reach store.Reach
+		bad   bool
+		want  []string
+	}{
+		{store.Reach{State: wire.ReachReady, Window: true, Dialog: true}, false, []string{"Somebody is at the computer", "Aval’s window, a dialog of the system"}},
+		{store.Reach{State: wire.ReachNoHelper, StartFile: "~/.xinitrc", StartLine: "<b>aval-desktop &"}, true,
+			[]string{"unreachable: no aval-desktop", "Add this line there to ~/.xinitrc:", "<code>&lt;b&gt;aval-desktop &amp;</code>"}},
+		{store.Reach{State: wire.ReachNotShown}, true, []string{"aval doctor"}},
+	} {
+		r.reach.At = time.Now()
+		if err := s.db.Tx(t.Context(), func(x *store.Tx) error { return x.SetReach(s.co.ID(), sample.Device, r.reach) }); err != nil {
+			t.Fatal(err)
+		}
+		page := b.page(at)
+		for _, want := range r.want {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: the page does not say %q:\n%s", r.reach.State, want, page)
+			}
+		}
+		for query, found := range map[string]bool{"": true, "?reach=unreachable": r.bad, "?reach=" + r.reach.State: true, "?reach=unknown": false, "?reach=nonsense": true, "?reach=locked": false} {
+			page := b.page("/devices" + query)
+			if strings.Contains(page, `href="`+at+`"`) != found {
+				t.Errorf("%s, %s: found %v, want %v", r.reach.State, query, !found, found)
+			}
+			if query == "" && strings.Contains(page, "At 1 computer nobody can be asked") != r.bad {
+				t.Errorf("%s: the list does not say how many:\n%s", r.reach.State, page)
+			}
+		}
+	}
+}
+
+// TestPolicyDeleted: a policy is renamed, deleted only with the box that its
+// assignments go with it, and brought back in the history. To see it fail, let
+// deletePolicy always take the assignments away.
+func TestPolicyDeleted(t *testing.T) {
+	s, b := activated(t)
+	b.form("/policies", "name", "Shops")
+	p, err := s.co.Policy(t.Context(), "Shops")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := "/policies/" + p.ID
+	if page := b.form(at+"/name", "name", " Lojas <1> "); !strings.Contains(page, "<h1>Lojas &lt;1&gt;</h1>") {
+		t.Errorf("renamed:\n%s", page)
+	}
+	if page := b.form(at+"/name", "name", ""); !strings.Contains(page, "A name has 1 to 60 characters") {
+		t.Error("renamed to nothing")
+	}
+	b.form(at + "/publish")
+	if page := b.form(at+"/assign", "to", "all"); !strings.Contains(page, `name="unassign" value="1" required`) {
+		t.Errorf("assigned:\n%s", page)
+	}
+	if page := b.form(at + "/delete"); !strings.Contains(page, "still assigned") || !strings.Contains(page, "<h1>Lojas") {
+		t.Errorf("deleted while it is assigned:\n%s", page)
+	}
+	if page := b.form(at+"/delete", "unassign", "1"); !strings.Contains(page, "History can take it back") || strings.Contains(page, p.ID) {
+		t.Errorf("deleted:\n%s", page)
+	}
+	if code, _ := b.get(s.url + at); code != http.StatusNotFound {
+		t.Errorf("the page of a deleted policy: %d", code)
+	}
+	all, err := s.co.History(t.Context(), 0, 1)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	if page := b.page("/history"); !strings.Contains(page, "Policy deleted: Lojas &lt;1&gt;") || !strings.Contains(page, "Policy renamed") {
+		t.Errorf("history:\n%s", page)
+	}
+	b.form("/history/" + num(all[0].Number) + "/undo")
+	if page := b.page("/policies"); !strings.Contains(page, p.ID) || !strings.Contains(page, "To no device.") {
+		t.Errorf("brought back:\n%s", page)
 	}
 }
 

@@ -30,6 +30,8 @@ type devicesPage struct {
 	Rows     []deviceRow
 	Older    string
 	Newer    bool
+	Reaches  []option // the choices of reach
+	Bad      string   // how many computers nobody can be asked at, in words; empty: none
 	Filtered bool
 	Enrol    string
 }
@@ -47,6 +49,8 @@ type deviceRow struct {
 	Waits, Revoked                                    bool
 	Ended                                             string
 	Account                                           string // in whose account it is
+	Reach                                             string // whether somebody there could be asked, in a few words
+	Unreachable                                       bool
 }
 
 func (c *Console) devices(w http.ResponseWriter, r *http.Request, v visitor) {
@@ -61,6 +65,12 @@ func (c *Console) devices(w http.ResponseWriter, r *http.Request, v visitor) {
 		p.Tabs = append(p.Tabs, tab{"/devices?kind=" + k, v.cat.T("console.devices."+k, nil), k == p.Kind})
 	}
 	f := company.DeviceFilter{Kind: store.DeviceKind(p.Kind), Revoked: p.Kind == "revoked", Search: p.Search, Group: p.Group, Policy: p.PolicyID, After: q.Get("after")}
+	if reach := company.Reached(q.Get("reach")); p.Kind == string(store.Managed) && slices.Contains(company.AllReached(), reach) {
+		f.Reach = reach
+	}
+	for _, k := range company.AllReached() {
+		p.Reaches = append(p.Reaches, option{string(k), v.cat.T("console.reach."+string(k), nil), k == f.Reach})
+	}
 	if f.Revoked {
 		f.Kind = ""
 	}
@@ -84,7 +94,13 @@ func (c *Console) devices(w http.ResponseWriter, r *http.Request, v visitor) {
 		c.broken(w, r, err)
 		return
 	}
-	p.Filtered = p.Search != "" || p.Group != "" || p.PolicyID != ""
+	if n, err := v.co.UnreachableDevices(r.Context()); err != nil {
+		c.broken(w, r, err)
+		return
+	} else if n > 0 && p.Kind == string(store.Managed) && f.Reach == "" {
+		p.Bad = v.cat.N("console.reach.bad", n, nil)
+	}
+	p.Filtered = f.Reach != "" || p.Search != "" || p.Group != "" || p.PolicyID != ""
 	if next != "" {
 		q.Set("after", next)
 		p.Older = "/devices?" + q.Encode()
@@ -127,11 +143,53 @@ func (c *Console) deviceRow(v visitor, d company.Device) deviceRow {
 		}
 		out.Skew = v.cat.T(key, assets.Args{"time": summary.Duration(v.cat, skew)})
 	}
+	if view := c.reachView(v, d); !out.Revoked {
+		out.Reach, out.Unreachable = view.Text, view.Bad
+	}
 	if out.Revoked {
 		out.Ended = v.cat.T("console.devices.revoked_on", assets.Args{"when": c.when(v.cat, d.RevokedAt)})
 	}
 	if !d.LeftAt.IsZero() {
 		out.Ended = v.cat.T("enrolment.left_on", assets.Args{"when": c.when(v.cat, d.LeftAt)})
+	}
+	return out
+}
+
+// reachView is whether somebody at a computer could be asked, for people.
+type reachView struct {
+	Text     string // empty: it is no computer of the company's
+	Bad      bool
+	Why      string // what it means, and what to do
+	File     string // where Line is to be added
+	Line     string
+	LineSays string // before Line
+	When     string
+	Rungs    string
+}
+
+func (c *Console) reachView(v visitor, d company.Device) (out reachView) {
+	if !d.Managed {
+		return out
+	}
+	if d.Reach == nil {
+		return reachView{Text: v.cat.T("console.reach.unknown", nil), Why: v.cat.T("console.reach.unknown.why", nil)}
+	}
+	r := *d.Reach
+	out = reachView{Text: v.cat.T("console.reach."+r.State, nil), Bad: r.Bad(), Why: v.cat.T("console.reach."+r.State+".why", nil),
+		File: summary.Clean(r.StartFile, 200), Line: summary.Clean(r.StartLine, 200), When: c.when(v.cat, r.At)}
+	var rungs []string
+	if r.Window {
+		rungs = append(rungs, v.cat.T("console.reach.window", nil))
+	}
+	if r.Dialog {
+		rungs = append(rungs, v.cat.T("console.reach.dialog", nil))
+	}
+	out.Rungs = strings.Join(rungs, ", ")
+	switch {
+	case out.File != "":
+		out.LineSays = v.cat.T("console.reach.add", assets.Args{"file": out.File})
+	case out.Line != "":
+		out.LineSays = v.cat.T("console.reach.run", nil)
 	}
 	return out
 }
@@ -170,6 +228,7 @@ type devicePage struct {
 	GroupID, PolicyID     string // its own policy, where that is assigned to it
 	Groups                []company.Group
 	Policies              []company.Policy // that were published
+	Reach                 reachView
 }
 
 func (c *Console) device(w http.ResponseWriter, r *http.Request, v visitor) {
@@ -204,6 +263,7 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request, v visitor) {
 	if d.Assigned != "" {
 		p.AssignedBy = v.cat.T("console.devices.assigned."+d.Assigned, nil)
 	}
+	p.Reach = c.reachView(v, d)
 	p.frame = c.frameOf(r, v, p.D.Name)
 	p.Back = "/devices/" + d.ID
 	c.show(w, r, http.StatusOK, "device", p)

@@ -17,7 +17,7 @@ type told struct{ Done, Wrong string }
 // words that an address may carry as done and as wrong.
 var (
 	doneWords  = []string{"saved", "created", "deleted", "revoked", "moved", "published", "assigned", "undone", "activated", "deactivated"}
-	wrongWords = []string{"name", "taken", "module-days", "gone", "changed-since", "final", "release", "release-file", "unpublished", "terms", "nothing", "sure"}
+	wrongWords = []string{"name", "taken", "module-days", "gone", "changed-since", "final", "release", "release-file", "unpublished", "terms", "nothing", "sure", "assigned"}
 )
 
 func (v visitor) told(r *http.Request) (t told) {
@@ -40,7 +40,7 @@ func wrongWord(err error) string {
 		{company.ErrName, "name"}, {company.ErrModuleName, "name"}, {company.ErrTaken, "taken"}, {company.ErrModuleDays, "module-days"},
 		{company.ErrNoModule, "gone"}, {company.ErrNoGroup, "gone"}, {company.ErrNoDevice, "gone"}, {company.ErrNoPolicy, "gone"}, {company.ErrNoChange, "gone"},
 		{company.ErrChangedSince, "changed-since"}, {company.ErrFinal, "final"}, {company.ErrRelease, "release"}, {company.ErrReleaseFile, "release-file"},
-		{company.ErrUnpublished, "unpublished"}, {company.ErrTerms, "terms"}, {errNothing, "nothing"}, {errSure, "sure"},
+		{company.ErrUnpublished, "unpublished"}, {company.ErrAssigned, "assigned"}, {company.ErrTerms, "terms"}, {errNothing, "nothing"}, {errSure, "sure"},
 	} {
 		if errors.Is(err, k.err) {
 			return k.word

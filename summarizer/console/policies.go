@@ -501,6 +501,32 @@ func (c *Console) assignPolicy(w http.ResponseWriter, r *http.Request, v visitor
 	c.settle(w, r, to, "assigned", v.co.AssignPolicy(r.Context(), name, target))
 }
 
+func (c *Console) namePolicy(w http.ResponseWriter, r *http.Request, v visitor) {
+	if !c.form(w, r) {
+		return
+	}
+	if pol, ok := c.policyAt(w, r, v); ok {
+		c.settle(w, r, "/policies/"+pol.ID, "saved", v.co.RenamePolicy(r.Context(), pol.ID, strings.TrimSpace(r.PostFormValue("name"))))
+	}
+}
+
+// deletePolicy deletes the policy, with its assignments where the box is ticked.
+func (c *Console) deletePolicy(w http.ResponseWriter, r *http.Request, v visitor) {
+	if !c.form(w, r) {
+		return
+	}
+	pol, ok := c.policyAt(w, r, v)
+	if !ok {
+		return
+	}
+	err := v.co.DeletePolicy(r.Context(), pol.ID, r.PostFormValue("unassign") != "")
+	to := "/policies"
+	if err != nil {
+		to += "/" + pol.ID
+	}
+	c.settle(w, r, to, "deleted", err)
+}
+
 // shellWord is a name as a POSIX shell reads it back.
 func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

@@ -14,6 +14,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 
 	"aval/agent/consent"
@@ -37,8 +40,26 @@ type grant struct {
 	body record.Grant
 }
 
+// kind names a frame in traces.
+func kind(f *wire.Frame) string {
+	switch f.GetBody().(type) {
+	case *wire.Frame_Open:
+		return "open"
+	case *wire.Frame_Batch:
+		return "batch"
+	case *wire.Frame_Record:
+		return "record"
+	case *wire.Frame_SummaryAck, *wire.Frame_RequestAck:
+		return "acknowledgement"
+	}
+	return "unknown"
+}
+
 // handle takes one frame; an error ends the connection.
 func (c *conn) handle(f *wire.Frame) error {
+	ctx, span := c.s.o.Tracer.Start(c.s.ctx, "ingest "+kind(f), trace.WithSpanKind(trace.SpanKindServer))
+	c.frame = ctx
+	defer func() { c.frame = nil; span.End() }()
 	switch b := f.GetBody().(type) {
 	case *wire.Frame_Open:
 		return c.onOpen(b.Open.GetGrant(), b.Open.GetAnswer())
@@ -50,6 +71,8 @@ func (c *conn) handle(f *wire.Frame) error {
 		return c.onSummaryAck(b.SummaryAck)
 	case *wire.Frame_RequestAck:
 		return c.onRequestAck(b.RequestAck.GetId())
+	case *wire.Frame_Reach:
+		return c.onReach(b.Reach)
 	}
 	c.refuse(CodeProtocol)
 	return errGone
@@ -58,8 +81,13 @@ func (c *conn) handle(f *wire.Frame) error {
 // answer sends what a transaction came to: done where it was committed, else the
 // refusal. Only the code, the device and an id that is no text are logged.
 func (c *conn) answer(code Code, err error, id string, first uint64, done *wire.Frame) error {
+	span := trace.SpanFromContext(c.context())
+	if code != "" {
+		span.SetAttributes(attribute.String("aval.refused", string(code)))
+	}
 	if err != nil {
-		c.s.o.Log.Error("store", "device", c.device, "err", err)
+		span.SetStatus(codes.Error, "")
+		c.s.o.Log.ErrorContext(c.context(), "store", "device", c.device, "err", err)
 	}
 	if code == "" {
 		return c.send(done)
@@ -67,7 +95,7 @@ func (c *conn) answer(code Code, err error, id string, first uint64, done *wire.
 	if !isID(id) {
 		id = ""
 	}
-	c.s.o.Log.Warn("rejected", "device", c.device, "code", string(code), "id", id)
+	c.s.o.Log.WarnContext(c.context(), "rejected", "device", c.device, "code", string(code), "id", id)
 	if code == CodeUnknownDevice {
 		c.refuse(code)
 		return errGone
@@ -137,6 +165,9 @@ func (c *conn) onOpen(raw, answer []byte) error {
 		if len(c.grants) >= maxGrants {
 			c.refuse(CodeServer)
 			return errGone
+		}
+		if c.grants == nil {
+			c.grants = map[string]*grant{}
 		}
 		c.grants[g.ID] = &grant{store.Key{Company: g.Company, Device: g.Device, Session: g.Session}, g}
 	}
@@ -383,6 +414,7 @@ func (c *conn) onBatch(sb *wire.SignedBatch) error {
 	if code == "" {
 		c.s.taken.Add(1)
 		c.s.events.Add(int64(len(b.GetEvents())))
+		trace.SpanFromContext(c.context()).SetAttributes(attribute.Int("aval.events", len(b.GetEvents())), attribute.Int("aval.bytes", len(raw)))
 	} else {
 		c.s.refused.Add(1)
 	}
@@ -539,13 +571,13 @@ func (c *conn) audit(code Code, id string) {
 		id = ""
 	}
 	now := c.s.o.Now()
-	ctx, cancel := context.WithTimeout(c.s.ctx, storeWithin)
+	ctx, cancel := context.WithTimeout(c.context(), storeWithin)
 	defer cancel()
 	err := c.s.db.Tx(ctx, func(tx *store.Tx) error {
 		return tx.AddAudit(store.Audit{Company: c.company, At: now, Actor: "device:" + c.device, Action: "rejected-" + string(code), Subject: id})
 	})
 	if err != nil {
-		c.s.o.Log.Error("audit", "err", err)
+		c.s.o.Log.ErrorContext(ctx, "audit", "err", err)
 	}
 }
 

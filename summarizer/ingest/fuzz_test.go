@@ -2,8 +2,12 @@ package ingest
 
 import (
 	"crypto/ed25519"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
@@ -24,6 +28,35 @@ func TestEveryCodeHasASentence(t *testing.T) {
 	if len(sentences) != len(Codes) {
 		t.Errorf("%d sentences for %d codes", len(sentences), len(Codes))
 	}
+}
+
+// FuzzReach reads what a device says of its desktops: what is kept is a word of
+// the list and short text that can be shown. To see it fail, leave printable out
+// of reachOf.
+func FuzzReach(f *testing.F) {
+	for _, r := range []*wire.Reach{{}, {State: wire.ReachReady, Window: true}, {State: "newer"}, {State: wire.ReachReady, StartLine: "x"},
+		{State: wire.ReachNoHelper, StartFile: "~/.xinitrc", StartLine: "aval-desktop &"}, {State: wire.ReachNoHelper, StartLine: strings.Repeat("\u202e\n", 300)}} {
+		fr, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Reach{Reach: r}})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(fr)
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		fr, err := decodeFrame(in)
+		if err != nil || fr.GetReach() == nil {
+			return
+		}
+		r, ok := reachOf(fr.GetReach())
+		if ok != slices.Contains(wire.Reaches(), r.State) || len(r.StartFile) > maxStart || len(r.StartLine) > maxStart || r.StartFile != "" && r.StartLine == "" {
+			t.Fatalf("%+v, %v", r, ok)
+		}
+		for _, s := range []string{r.StartFile, r.StartLine} {
+			if !utf8.ValidString(s) || strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) {
+				t.Fatalf("%q", s)
+			}
+		}
+	})
 }
 
 // FuzzFrame reads any frame of a device: unpacking stays within the limit, and an

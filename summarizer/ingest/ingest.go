@@ -20,6 +20,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/klauspost/compress/zstd"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"aval/agent/wire"
 	"aval/summarizer/company"
@@ -31,6 +33,8 @@ type Options struct {
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger     // nil: nothing is logged
 	Build string           // the server's version
+	// Tracer begins a span for each frame of a device; nil: there are none.
+	Tracer trace.Tracer
 	// Ping is how often an idle connection is tried, and its device's right to it
 	// checked; 0: 55 s, below the idle limits of common gateways.
 	Ping time.Duration
@@ -72,6 +76,9 @@ func New(db *store.DB, co *company.Host, o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	if o.Ping <= 0 {
 		o.Ping = 55 * time.Second
 	}
@@ -90,7 +97,7 @@ func New(db *store.DB, co *company.Host, o Options) *Server {
 	}
 	// Small buffers, and none for writing while idle: thousands of devices are
 	// connected and say nothing.
-	s.up = websocket.Upgrader{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 512, WriteBufferSize: 4096,
+	s.up = websocket.Upgrader{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 256, WriteBufferSize: 4096,
 		WriteBufferPool: &sync.Pool{}, CheckOrigin: noBrowser}
 	return s
 }
@@ -105,7 +112,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the channel of agents needs a direct TLS connection", http.StatusForbidden)
 		return
 	}
-	c := &conn{s: s, tls: r.TLS, grants: map[string]*grant{}}
+	c := &conn{s: s, tls: r.TLS}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -128,7 +135,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if closed {
 		_ = ws.Close()
 	}
-	go c.loop()
+	go c.begin()
 }
 
 func (s *Server) gone(c *conn) {

@@ -98,7 +98,7 @@ func (c *conn) onRecord(w *wire.Record) error {
 	if erased && code == "" {
 		// The log is flushed before the acknowledgement says that it is gone.
 		if ferr := c.s.db.Flush(c.s.ctx); ferr != nil && !errors.Is(ferr, store.ErrBusy) {
-			c.s.o.Log.Error("flush after erasing", "device", c.device, "err", ferr)
+			c.s.o.Log.ErrorContext(c.context(), "flush after erasing", "device", c.device, "err", ferr)
 		}
 	}
 	return c.answer(code, err, w.GetId(), 0, &wire.Frame{Body: &wire.Frame_RecordAck{RecordAck: &wire.RecordAck{Id: w.GetId()}}})

@@ -9,6 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
 	"aval/summarizer/store"
 )
 
@@ -168,6 +172,9 @@ func (h *Hub) Step(ctx context.Context) (worked bool, err error) {
 	if err != nil || !claimed {
 		return err == nil, err
 	}
+	ctx, span := h.tracer.Start(ctx, "job delivery", trace.WithAttributes(attribute.Int64("aval.attempt", job.Attempts),
+		attribute.String("aval.endpoint", e.Kind), attribute.String("aval.event", d.Type)))
+	defer span.End()
 	return true, h.attempt(ctx, job, e, d)
 }
 
@@ -176,6 +183,11 @@ func (h *Hub) attempt(ctx context.Context, job store.Job, e store.Endpoint, d st
 	within, cancel := context.WithTimeout(ctx, attemptWithin)
 	defer cancel()
 	a, note, err := h.send(within, e, d)
+	span := trace.SpanFromContext(ctx)
+	span.SetAttributes(attribute.Int("http.response.status_code", a.status))
+	if err != nil {
+		span.SetStatus(codes.Error, "")
+	}
 	if ctx.Err() != nil {
 		return ctx.Err() // the lease runs out by itself
 	}
@@ -216,7 +228,7 @@ func (h *Hub) attempt(ctx context.Context, job store.Job, e store.Endpoint, d st
 			return t.FailJob(job, now, err.Error())
 		})
 	case errors.As(err, &f), job.Attempts >= Attempts:
-		h.log.Warn("delivery failed", "delivery", d.ID, "endpoint", e.ID, "attempt", job.Attempts, "err", err)
+		h.log.WarnContext(ctx, "delivery failed", "delivery", d.ID, "endpoint", e.ID, "attempt", job.Attempts, "err", err)
 		return settle(func(t *store.Tx) error { return t.FailJob(job, now, err.Error()) })
 	}
 	pause := jitter(backoff[min(int(job.Attempts), len(backoff))-1])
@@ -226,7 +238,7 @@ func (h *Hub) attempt(ctx context.Context, job store.Job, e store.Endpoint, d st
 	if a.status == 0 {
 		h.quiet.begin(e.ID, now.Add(quietFor))
 	}
-	h.log.Info("delivery is tried again", "delivery", d.ID, "endpoint", e.ID, "attempt", job.Attempts, "err", err)
+	h.log.InfoContext(ctx, "delivery is tried again", "delivery", d.ID, "endpoint", e.ID, "attempt", job.Attempts, "err", err)
 	return settle(func(t *store.Tx) error { return t.RetryJob(job, now.Add(pause), err.Error()) })
 }
 

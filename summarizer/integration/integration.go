@@ -17,6 +17,9 @@ import (
 	"net/url"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"aval/summarizer/store"
 )
 
@@ -29,6 +32,7 @@ type Options struct {
 	Server string
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger     // nil: slog.Default
+	Tracer trace.Tracer     // begins a span for each delivery; nil: there are none
 	// Lookup resolves names; nil: the system's resolver.
 	Lookup Lookup
 }
@@ -42,6 +46,7 @@ type Hub struct {
 	server string
 	now    func() time.Time
 	log    *slog.Logger
+	tracer trace.Tracer
 	tokens tokens
 	quiet  quiet
 	more   chan struct{} // wakes another worker
@@ -50,12 +55,15 @@ type Hub struct {
 // New makes the hub of a store. The key that seals the endpoints' secrets is made
 // in the store's data folder where there is none.
 func New(db *store.DB, o Options) (*Hub, error) {
-	h := &Hub{db: db, server: o.Server, now: o.Now, log: o.Log, more: make(chan struct{}, 1)}
+	h := &Hub{db: db, server: o.Server, now: o.Now, log: o.Log, tracer: o.Tracer, more: make(chan struct{}, 1)}
 	if h.now == nil {
 		h.now = time.Now
 	}
 	if h.log == nil {
 		h.log = slog.Default()
+	}
+	if h.tracer == nil {
+		h.tracer = noop.NewTracerProvider().Tracer("")
 	}
 	var err error
 	if h.guard, err = newGuard(o.Allow, o.Lookup); err != nil {
@@ -64,7 +72,7 @@ func New(db *store.DB, o Options) (*Hub, error) {
 	if h.seal, err = openSealer(db.Dir()); err != nil {
 		return nil, err
 	}
-	h.client = h.guard.client()
+	h.client = h.guard.client(callWithin)
 	return h, nil
 }
 

@@ -102,15 +102,18 @@ type Device struct {
 	PolicyVersion   int64
 	PolicySince     time.Time
 	SettingsVersion int64
+	Reach           Reach
 }
 
 const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code,
-	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account, left_at FROM devices`
+	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account,
+	reach, reach_at, reach_window, reach_dialog, reach_file, reach_line, left_at FROM devices`
 
 func (d *Device) into() []any {
 	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
 		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code,
-		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account, stamp{&d.LeftAt}}
+		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account,
+		&d.Reach.State, stamp{&d.Reach.At}, &d.Reach.Window, &d.Reach.Dialog, &d.Reach.StartFile, &d.Reach.StartLine, stamp{&d.LeftAt}}
 }
 
 // InsertDevice adds a device with its first key.
@@ -120,9 +123,11 @@ func (t *Tx) InsertDevice(d Device, keyID string, key ed25519.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO device_keys (device, key_id, public_key, added_at, revoked_at) VALUES ($1, $2, $3, $4, 0)`,
-		d.ID, keyID, []byte(key), ns(d.EnrolledAt))
-	return err
+	if _, err = t.exec(`INSERT INTO device_keys (device, key_id, public_key, added_at, revoked_at) VALUES ($1, $2, $3, $4, 0)`,
+		d.ID, keyID, []byte(key), ns(d.EnrolledAt)); err != nil || d.Code != "" {
+		return err // one session's key is looked for by nobody
+	}
+	return t.suffix(d.Company, d.ID, d.Search, d.EnrolledAt)
 }
 
 // Device returns one device of a company, revoked or not, or ErrNotFound.

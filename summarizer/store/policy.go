@@ -12,6 +12,8 @@ type Policy struct {
 	Version   int64 // last published; 0: never
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// Deleted: it is assigned to nothing, and its name is free.
+	Deleted bool
 }
 
 // PolicyVersion is one published version of a policy.
@@ -23,10 +25,11 @@ type PolicyVersion struct {
 	PublishedAt time.Time
 }
 
-const policyColumns = `SELECT id, company, name, draft, version, created_at, updated_at FROM policies`
+const policyColumns = `SELECT id, company, CASE WHEN deleted_name = '' THEN name ELSE deleted_name END, draft, version, created_at, updated_at,
+	deleted_name <> '' FROM policies`
 
 func (p *Policy) into() []any {
-	return []any{&p.ID, &p.Company, &p.Name, &p.Draft, &p.Version, stamp{&p.CreatedAt}, stamp{&p.UpdatedAt}}
+	return []any{&p.ID, &p.Company, &p.Name, &p.Draft, &p.Version, stamp{&p.CreatedAt}, stamp{&p.UpdatedAt}, &p.Deleted}
 }
 
 // InsertPolicy adds a policy that was never published. ErrExists where the name
@@ -40,15 +43,24 @@ func (t *Tx) InsertPolicy(p Policy) error {
 	return err
 }
 
-// PolicyNamed returns a company's policy by its name, or ErrNotFound.
+// PolicyNamed returns a policy that is not deleted by its name, or ErrNotFound.
 func (t *Tx) PolicyNamed(company, name string) (p Policy, err error) {
-	err = t.one(policyColumns+` WHERE company = $1 AND name = $2`, []any{company, name}, p.into()...)
+	err = t.one(policyColumns+` WHERE company = $1 AND name = $2 AND deleted_name = ''`, []any{company, name}, p.into()...)
 	return p, err
 }
 
-// Policies lists a company's policies by name.
-func (t *Tx) Policies(company string) (list []Policy, err error) {
-	err = t.each(policyColumns+` WHERE company = $1 ORDER BY name`, []any{company}, func(scan func(...any) error) error {
+// Policies lists a company's policies that are not deleted, by name.
+func (t *Tx) Policies(company string) ([]Policy, error) {
+	return t.policies(` AND deleted_name = '' ORDER BY name`, company)
+}
+
+// AllPolicies lists the deleted ones with them: a computer may have one still.
+func (t *Tx) AllPolicies(company string) ([]Policy, error) {
+	return t.policies(` ORDER BY id`, company)
+}
+
+func (t *Tx) policies(more, company string) (list []Policy, err error) {
+	err = t.each(policyColumns+` WHERE company = $1`+more, []any{company}, func(scan func(...any) error) error {
 		var p Policy
 		if err := scan(p.into()...); err != nil {
 			return err
@@ -57,6 +69,25 @@ func (t *Tx) Policies(company string) (list []Policy, err error) {
 		return nil
 	})
 	return list, err
+}
+
+// RenamePolicy names a policy that is not deleted anew. Look first whether the
+// name is free: PolicyNamed.
+func (t *Tx) RenamePolicy(company, id, name string, at time.Time) error {
+	n, err := t.exec(`UPDATE policies SET name = $3, updated_at = $4 WHERE company = $1 AND id = $2 AND deleted_name = ''`, company, id, name, ns(at))
+	return found(n, err)
+}
+
+// DeletePolicy deletes a policy; take its assignments away first. RestorePolicy
+// brings it back under a name that is free.
+func (t *Tx) DeletePolicy(company, id string, at time.Time) error {
+	n, err := t.exec(`UPDATE policies SET deleted_name = name, name = id, updated_at = $3 WHERE company = $1 AND id = $2 AND deleted_name = ''`, company, id, ns(at))
+	return found(n, err)
+}
+
+func (t *Tx) RestorePolicy(company, id, name string, at time.Time) error {
+	n, err := t.exec(`UPDATE policies SET name = $3, deleted_name = '', updated_at = $4 WHERE company = $1 AND id = $2 AND deleted_name <> ''`, company, id, name, ns(at))
+	return found(n, err)
 }
 
 // DraftPolicy changes a policy's draft.
@@ -121,14 +152,15 @@ func (t *Tx) Assignments(company string) (map[string]string, error) {
 // three it is: device, group or all. ErrNotFound where there is none.
 func (t *Tx) PolicyOf(company, device string) (p Policy, v PolicyVersion, from string, err error) {
 	var id string
-	err = t.one(`SELECT policy, source FROM (
+	err = t.one(`SELECT candidates.policy, candidates.source FROM (
 			SELECT 1 AS place, policy, 'device' AS source FROM policy_assignments WHERE company = $1 AND device = $2
 			UNION ALL
 			SELECT 2, g.policy, 'group' FROM devices d JOIN device_groups g ON g.company = d.company AND g.id = d.device_group
 				WHERE d.company = $1 AND d.id = $2 AND g.deleted_at = 0 AND g.policy <> ''
 			UNION ALL
 			SELECT 3, policy, 'all' FROM policy_assignments WHERE company = $1 AND device = ''
-		) AS candidates ORDER BY place LIMIT 1`, []any{company, device}, &id, &from)
+		) AS candidates JOIN policies p ON p.company = $1 AND p.id = candidates.policy AND p.deleted_name = ''
+		ORDER BY candidates.place LIMIT 1`, []any{company, device}, &id, &from)
 	if err != nil {
 		return Policy{}, PolicyVersion{}, "", err
 	}
@@ -139,7 +171,7 @@ func (t *Tx) PolicyOf(company, device string) (p Policy, v PolicyVersion, from s
 	return p, v, from, err
 }
 
-// Policy returns a company's policy by its id, or ErrNotFound.
+// Policy returns a company's policy by its id, deleted or not, or ErrNotFound.
 func (t *Tx) Policy(company, id string) (p Policy, err error) {
 	err = t.one(policyColumns+` WHERE company = $1 AND id = $2`, []any{company, id}, p.into()...)
 	return p, err

@@ -88,6 +88,8 @@ func encrypted(u *url.URL) string {
 
 func (e *postgresEngine) where() string { return e.name }
 
+func (e *postgresEngine) system() string { return "postgresql" }
+
 func (e *postgresEngine) skip() string { return " FOR UPDATE SKIP LOCKED" }
 
 func (e *postgresEngine) rows() int { return 100 }
@@ -114,7 +116,7 @@ func (e *postgresEngine) open(ctx context.Context, db *DB, server bool) error {
 	}
 	p, err := provider(goose.DialectPostgres, db.write, goose.WithSessionLocker(locker))
 	if err == nil {
-		err = migrate(ctx, p, server)
+		err = db.migrate(ctx, p, server)
 	}
 	if errors.Is(err, ErrNewer) || errors.Is(err, ErrNoStore) {
 		return fmt.Errorf("open %s: %w", e.name, err)

@@ -487,41 +487,39 @@ func (t *Tx) fitting(company string, list []Cursor, state string, conds []cond, 
 		})
 }
 
+// ownTerms lists the terms of a kind that the newest sessions in sight have: what
+// others have must not be told by a list of choices.
+func (t *Tx) ownTerms(company, kind string) (list [][]byte, err error) {
+	args := []any{company}
+	arg := func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) }
+	own := `SELECT s.ref FROM streams s WHERE s.company = $1` + t.seen(arg) + ` ORDER BY s.started_at DESC, s.ref LIMIT ` + arg(int64(few))
+	err = t.each(`SELECT DISTINCT w.term FROM session_terms w WHERE w.company = $1 AND w.ref IN (`+own+`) AND w.term >= `+arg([]byte(kind))+
+		` AND w.term < `+arg(append([]byte(kind), 0xff))+` ORDER BY w.term LIMIT `+arg(int64(maxValues)), args, func(scan func(...any) error) error {
+		var term []byte
+		err := scan(&term)
+		list = append(list, bytes.Clone(term))
+		return err
+	})
+	return list, err
+}
+
 // maxValues is how many values of a field a list of choices has.
 const maxValues = 60
 
-// Tools and Labels are the values that sessions of a company have, sorted, at
-// most 60: for lists of choices.
+// Tools and Labels are the values that sessions of a company have, of those that
+// are in sight, sorted, at most 60: for lists of choices.
 func (t *Tx) Tools(company string) ([]string, error)  { return t.values(company, toolIs) }
 func (t *Tx) Labels(company string) ([]string, error) { return t.values(company, labelIs) }
 
 func (t *Tx) values(company string, kind byte) (out []string, err error) {
 	list, err := t.begin(company, string(kind))
+	if t.sight != nil {
+		list, err = t.ownTerms(company, string(kind))
+	}
 	for _, v := range list[:min(len(list), maxValues)] {
 		if len(v) > 1 {
 			out = append(out, string(v[1:]))
 		}
 	}
 	return out, err
-}
-
-// CountSessions is how many sessions of a company began from one time (in) to
-// another (not in), the erased ones with them.
-func (t *Tx) CountSessions(company string, from, to time.Time) (n int64, err error) {
-	err = t.one(`SELECT COUNT(*) FROM streams WHERE company = $1 AND started_at >= $2 AND started_at < $3`, []any{company, ns(from), ns(to)}, &n)
-	return n, err
-}
-
-// CountBasis is how many of these sessions rest on a basis; erased ones count
-// for none. CountErased is how many were erased.
-func (t *Tx) CountBasis(company, basis string, from, to time.Time) (n int64, err error) {
-	err = t.one(`SELECT COUNT(*) FROM session_terms WHERE company = $1 AND term = $2 AND started_at >= $3 AND started_at < $4`,
-		[]any{company, []byte(term(basisIs, basis)), ns(from), ns(to)}, &n)
-	return n, err
-}
-
-// CountErased is how many of the sessions that began in this time were erased.
-func (t *Tx) CountErased(company string, from, to time.Time) (n int64, err error) {
-	err = t.one(`SELECT COUNT(*) FROM streams WHERE company = $1 AND erased_at > 0 AND started_at >= $2 AND started_at < $3`, []any{company, ns(from), ns(to)}, &n)
-	return n, err
 }

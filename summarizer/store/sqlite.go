@@ -26,6 +26,8 @@ func (e *sqliteEngine) where() string { return e.path }
 // again: writers wait for each other before they begin, so none has to.
 func (e *sqliteEngine) again(error) bool { return false }
 
+func (e *sqliteEngine) system() string { return "sqlite" }
+
 func (e *sqliteEngine) skip() string { return "" }
 
 func (e *sqliteEngine) rows() int { return 1 }
@@ -63,7 +65,7 @@ func (e *sqliteEngine) open(ctx context.Context, db *DB, server bool) (err error
 	}
 	p, err := provider(goose.DialectSQLite3, db.write)
 	if err == nil {
-		err = migrate(ctx, p, server)
+		err = db.migrate(ctx, p, server)
 	}
 	if errors.Is(err, ErrNewer) || errors.Is(err, ErrNoStore) {
 		err = fmt.Errorf("open %s: %w", e.path, err)

@@ -16,12 +16,10 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -30,8 +28,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/pressly/goose/v3"
 )
 
 // File is the embedded database's name in the data folder.
@@ -41,9 +37,6 @@ const File = "aval.db"
 // it is not the embedded one: so no command needs it, nor a password in it, on
 // its command line.
 const AddressFile = "database"
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // engine is what the two databases differ in.
 type engine interface {
@@ -56,6 +49,8 @@ type engine interface {
 	again(err error) bool
 	// explain gives an error of the driver a kind and a hint.
 	explain(err error) error
+	// system is its name in traces, as OpenTelemetry has it.
+	system() string
 	// skip is appended to the choice of a job.
 	skip() string
 	// rows is how many rows one statement adds best. For PostgreSQL each statement
@@ -83,6 +78,7 @@ type DB struct {
 	news    chan string
 	hints   *hints // nil: this process is the only one that has servers to wake
 	sign    atomic.Pointer[SignHead]
+	known   int64 // the schema that this program knows
 	observe atomic.Pointer[func(kind, result string, took time.Duration)]
 	closed  sync.Once
 	err     error
@@ -99,7 +95,7 @@ func Database(address string) Option { return func(o *options) { o.address = add
 
 // Open opens the store of the data folder dir for a server: it makes the folder
 // (0700) and the embedded database (0600) where they are missing, brings the
-// schema up to date and holds the folder until Close. Errors wrap ErrInUse,
+// schema up to date (see schema.go) and holds the folder until Close. Errors wrap ErrInUse,
 // ErrNotWritable, ErrDamaged, ErrNewer, ErrUnsupported, ErrUnreachable or
 // ErrSignIn where one of these is the cause.
 func Open(ctx context.Context, dir string, opts ...Option) (*DB, error) {
@@ -107,7 +103,8 @@ func Open(ctx context.Context, dir string, opts ...Option) (*DB, error) {
 }
 
 // OpenBeside opens an existing store without holding its folder: for a command
-// that runs beside the server or without it. The schema must be this version's.
+// that runs beside the server or without it. The schema must be this version's, or
+// a newer one that says that this version may go on with it.
 func OpenBeside(ctx context.Context, dir string, opts ...Option) (*DB, error) {
 	return open(ctx, dir, false, opts)
 }
@@ -155,39 +152,6 @@ func engineOf(dir, address string) (engine, error) {
 		return nil, fmt.Errorf("%w: %s://…; there is the embedded one, without an address, and postgres://USER@HOST/NAME", ErrUnsupported, scheme)
 	}
 	return nil, fmt.Errorf("%w: the address is none; write postgres://USER@HOST/NAME, or leave it out for the embedded one", ErrUnsupported)
-}
-
-// migrate brings the schema to this version, or says why that is not to be done.
-func migrate(ctx context.Context, p *goose.Provider, server bool) error {
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return err
-	}
-	switch {
-	case have > want:
-		return fmt.Errorf("%w: its schema is version %d and this program knows %d; start the newer aval-summarizer", ErrNewer, have, want)
-	case have < want && !server:
-		return fmt.Errorf("%w: its schema is version %d and this program needs %d; start the server once to bring it up to date", ErrNoStore, have, want)
-	case have < want:
-		if _, err := p.Up(ctx); err != nil {
-			return fmt.Errorf("migrate database: %w", err)
-		}
-	}
-	return nil
-}
-
-// provider reads the migrations for a dialect.
-func provider(dialect goose.Dialect, pool *sql.DB, more ...goose.ProviderOption) (*goose.Provider, error) {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	p, err := goose.NewProvider(dialect, pool, sub, append(more,
-		goose.WithSlog(slog.New(slog.DiscardHandler)), goose.WithDisableGlobalRegistry(true))...)
-	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
-	}
-	return p, nil
 }
 
 // Dir is the data folder.
@@ -264,10 +228,13 @@ const attempts = 200
 // Where two transactions met and could not both be as if alone, f is called once
 // more from its beginning: what it leaves outside of the transaction it must set
 // and not add to.
-func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
-	for n := 1; ; n++ {
+func (db *DB) Tx(ctx context.Context, f func(*Tx) error) (err error) {
+	n := 1
+	ctx, end := db.span(ctx, "write")
+	defer func() { end(n, err) }()
+	for ; ; n++ {
 		start := time.Now()
-		err := db.run(ctx, db.write, &sql.TxOptions{Isolation: sql.LevelSerializable}, f)
+		err = db.run(ctx, db.write, &sql.TxOptions{Isolation: sql.LevelSerializable}, f)
 		again := err != nil && db.engine.again(err)
 		db.saw("write", start, err, again)
 		if !again {
@@ -287,8 +254,10 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 // View runs f on a snapshot of the store. Writing in it fails.
 func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
 	start := time.Now()
+	ctx, end := db.span(ctx, "read")
 	err := db.run(ctx, db.read, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, f)
 	db.saw("read", start, err, false)
+	end(1, err)
 	return err
 }
 

@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +17,8 @@ import (
 // TestCaptureCost measures from outside what a recording costs: the processor
 // time that the kernel counts for the service and the desktop's helper, and how
 // much larger the service becomes, while a person works (a command every two
-// seconds) and while a build starts some thousand processes.
+// seconds), while a build starts some thousand processes, and while processes that do
+// nothing start as fast as they can.
 //
 // To see it fail: let the tree look at every process of a build (maxLooked), or
 // read the process list every 20 ms.
@@ -27,7 +30,9 @@ func TestCaptureCost(t *testing.T) {
 	// Seven processes for each object, and 8 MB of work: some 50 ms, where a compiler
 	// takes longer.
 	var mk strings.Builder
-	mk.WriteString(".PHONY: all\nall: $(patsubst %,%.o,$(shell seq 1 600))\n%.o:\n\t@sh -c 'head -c 8000000 /dev/urandom | md5sum | cut -c1-32 >$@'; sort -R /etc/passwd | sort >/dev/null\n")
+	mk.WriteString(".PHONY: all bare\nall: $(patsubst %,%.o,$(shell seq 1 600))\n%.o:\n\t@sh -c 'head -c 8000000 /dev/urandom | md5sum | cut -c1-32 >$@'; sort -R /etc/passwd | sort >/dev/null\n")
+	// Seven that do nothing at all: as many a second as this computer can start.
+	mk.WriteString("bare: $(patsubst %,%.b,$(shell seq 1 1500))\n%.b:\n\t@sh -c 'true | cat | cat'; /bin/true; /bin/true\n")
 	w.must(os.WriteFile(filepath.Join(folder, "Makefile"), []byte(mk.String()), 0o644))
 	w.must(sh.Run("cd " + folder))
 	idle, err := w.agent.Usage()
@@ -76,21 +81,31 @@ func TestCaptureCost(t *testing.T) {
 	measure("a build", 5, func() {
 		w.must(sh.Run("make -j2 all"))
 	})
+	measure("a storm", 5, func() {
+		w.must(sh.Run("make -j2 bare >bare.log 2>&1"))
+	})
 	events := w.settled(session)
 	told := 0
 	for _, e := range events {
 		if e["kind"] == "command-ended" && e["program"] == "make" {
 			told++
-			t.Logf("the build: %v", e)
+			if n, _ := strconv.Atoi(fmt.Sprint(e["programs"])); n < min(told*5000, 9000)-800 {
+				t.Errorf("some of its programs are not counted: %v", e)
+			}
+			t.Logf("a build: %v", e)
+			if e["status"] != "0" {
+				log, _ := os.ReadFile(filepath.Join(folder, "bare.log"))
+				t.Errorf("a build failed: %s", log[max(0, len(log)-400):])
+			}
 		}
-		for _, inner := range []string{"head", "md5sum", "cut"} {
+		for _, inner := range []string{"head", "md5sum", "cut", "true"} {
 			if e["program"] == inner {
 				t.Errorf("what the build started is told: %v", e)
 			}
 		}
 	}
-	if told != 1 {
-		t.Errorf("%d events tell of the build's end", told)
+	if told != 2 {
+		t.Errorf("%d events tell of the two builds' ends", told)
 	}
 }
 

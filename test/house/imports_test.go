@@ -68,20 +68,22 @@ var rules = []rule{
 	{of: "agent/event", std: true},
 	{of: "agent/strict", std: true},
 	{of: "agent/policy", may: []string{"agent/consent", "agent/event", "assets"}, std: true},
-	{of: "agent/policy/source", may: []string{"agent/policy", "agent/consent", "agent/strict"}},
+	{of: "agent/policy/source", may: []string{"agent/policy", "agent/consent", "agent/strict", "agent/winreg", "agent/plist"}},
 	{of: "agent/wire", may: []string{"agent/consent", "agent/event", "agent/strict"}},
 	{of: "agent/record", may: []string{"agent/consent", "agent/event", "agent/policy", "agent/strict", "agent/wire", "assets"}},
 	{of: "agent/redact", may: []string{"agent/event"}},
 	{of: "agent/ipc", may: []string{"agent/consent", "agent/event", "agent/policy", "agent/strict"}},
 	// Adapters: the base, and what belongs to themselves.
 	{of: "agent/session", may: with("agent/session", "agent/journal")},
-	{of: "agent/capture", may: with("agent/capture", "agent/x11", "agent/journal", "agent/session/watch")},
+	{of: "agent/capture", may: with("agent/capture", "agent/x11", "agent/journal", "agent/session/watch", "agent/winreg", "agent/plist")},
 	{of: "agent/store", may: with("agent/store")},
 	{of: "agent/prompt", may: with("agent/prompt", "agent/x11")},
 	{of: "agent/service", may: with("agent/service")},
 	{of: "agent/x11", may: with("agent/x11")},
 	{of: "agent/winput", may: base},
 	{of: "agent/memory"},
+	{of: "agent/winreg", std: false},
+	{of: "agent/plist", std: true},
 	{of: "agent/journal", may: []string{"agent/journal"}},
 	// The uplink reads the streams of the store, and nothing else of it.
 	{of: "agent/uplink", may: with("agent/uplink", "agent/store")},
@@ -90,7 +92,7 @@ var rules = []rule{
 	{of: "summarizer", may: []string{"summarizer", "agent/event", "agent/strict", "agent/wire", "agent/record", "agent/redact", "agent/policy", "agent/consent", "assets"}},
 	{of: "cmd", may: []string{"agent", "ui", "summarizer", "assets", "cmd/internal"}},
 	{of: "cmd/internal"}, // what the command lines share: words and forms, nothing of ours
-	{of: "installer", may: []string{"installer", "agent/policy", "agent/service", "assets"}},
+	{of: "installer", may: []string{"installer", "agent/policy", "agent/record", "agent/service", "assets"}},
 	{of: "test", may: []string{"agent", "ui", "summarizer", "assets", "installer", "test"}},
 }
 

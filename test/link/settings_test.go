@@ -19,7 +19,7 @@ const reach = 15 * time.Second
 // TestSettingsReachAgents: each kind of change, and its undoing, is with a
 // connected agent within seconds, over the one connection that it has; the
 // server shows what the agent has and since when. To see it fail, leave changed
-// out of company.move or of nameGroup, or UpdateCompany out of activation.
+// out of company.move, nameGroup or namePolicy, or UpdateCompany out of activation.
 func TestSettingsReachAgents(t *testing.T) {
 	s, err := listenLook(t.TempDir(), "127.0.0.1:0", company.Options{}, time.Hour, 0) // no ping: nothing but the change itself tells
 	if err != nil {
@@ -82,6 +82,10 @@ func TestSettingsReachAgents(t *testing.T) {
 		{"deactivated", func() error { return s.co.Deactivate(ctx) }, "off off Shops 3"},
 		{"activated", func() error { return s.co.Activate(ctx, lang, terms) }, "all off Shops 3"},
 		{"one of its own", func() error { return s.co.AssignPolicy(ctx, "Offices", company.ToDevice(device)) }, "all off Offices 1"},
+		{"renamed", func() error { return s.co.RenamePolicy(ctx, "Offices", "Rooms") }, "all off Rooms 1"},
+		{"deleted with its assignments", func() error { return s.co.DeletePolicy(ctx, "Rooms", true) }, "all off Shops 3"},
+		{"undone", func() error { return s.co.Undo(ctx, last()) }, "all off Shops 3"},
+		{"assigned again", func() error { return s.co.AssignPolicy(ctx, "Rooms", company.ToDevice(device)) }, "all off Rooms 1"},
 	} {
 		must(step.do())
 		begun := time.Now()
@@ -92,7 +96,7 @@ func TestSettingsReachAgents(t *testing.T) {
 		t.Logf("%s: after %s", step.name, time.Since(begun).Round(time.Millisecond))
 	}
 	shown, err := s.co.Device(ctx, device)
-	if err != nil || shown.Waits || shown.Policy == nil || shown.Policy.Name != "Offices" || shown.Assigned != "device" || time.Since(shown.Policy.Since) > time.Minute {
+	if err != nil || shown.Waits || shown.Policy == nil || shown.Policy.Name != "Rooms" || shown.Assigned != "device" || time.Since(shown.Policy.Since) > time.Minute {
 		t.Errorf("%+v %+v, %v", shown, shown.Policy, err)
 	}
 	// Revoked: the connection ends at once, not with the next ping.

@@ -37,7 +37,13 @@ type Agent struct {
 	Every time.Duration
 	// Batch is how many events a batch has.
 	Batch int
+	// Supporter is who connects; empty: Ana.
+	Supporter string
 
+	text string // after each title
+	// exported is the connection's keying material where it has no TLS of its own;
+	// nil: it has.
+	exported  func(nonce []byte) ([]byte, error)
 	session   string
 	grant     record.Grant
 	connected atomic.Bool
@@ -53,9 +59,13 @@ type Agent struct {
 func (a *Agent) begin() {
 	now := time.Now().UTC()
 	a.session = "x11vnc/" + a.Device
+	supporter := a.Supporter
+	if supporter == "" {
+		supporter = "Ana"
+	}
 	a.grant = record.Grant{
 		Head: record.Head{V: 1, ID: "G-" + a.Device, At: now, Company: a.Company, Device: a.Device, Session: a.session},
-		Decided: record.Decided{Tool: "x11vnc", Supporter: "Ana", CompanyName: "Example Support", Direction: consent.Outgoing,
+		Decided: record.Decided{Tool: "x11vnc", Supporter: supporter, CompanyName: "Example Support", Direction: consent.Outgoing,
 			Decision: consent.Decision{Verdict: consent.Allow, Basis: consent.BasisStandingSetting, Reason: consent.ReasonAllowedBySetting},
 			Outcome:  consent.OutcomeAllowed, Provenance: consent.P2, PolicyOrigin: "none", PolicyVersion: 1, SessionStartedAt: now, AgentVersion: "test"},
 		Basis: consent.BasisStandingSetting, Groups: []event.Group{event.Windows, event.Chat},
@@ -170,8 +180,12 @@ func (a *Agent) hello(c *channel) error {
 		return err
 	}
 	nonce := f.GetChallenge().GetNonce()
-	cs := c.ws.NetConn().(*tls.Conn).ConnectionState()
-	exported, err := cs.ExportKeyingMaterial(wire.ProofLabel, nonce, 32)
+	export := a.exported
+	if export == nil {
+		cs := c.ws.NetConn().(*tls.Conn).ConnectionState()
+		export = func(nonce []byte) ([]byte, error) { return cs.ExportKeyingMaterial(wire.ProofLabel, nonce, 32) }
+	}
+	exported, err := export(nonce)
 	if err != nil {
 		return err
 	}
@@ -264,7 +278,7 @@ func (a *Agent) more(ctx context.Context) bool {
 // event is the event of a number: the same each time that it is asked for.
 func (a *Agent) event(n uint64) event.Event {
 	e := event.Event{Session: a.session, Seq: n, Kind: event.WindowFocused, At: a.grant.At.Add(time.Duration(n) * time.Millisecond),
-		Fields: map[string]string{"title": Title(a.Device, n)}}
+		Fields: map[string]string{"title": Title(a.Device, n) + a.text}}
 	if n == a.end.Load() {
 		e.Kind, e.Fields = event.SessionEnded, map[string]string{"reason": "ended"}
 	}

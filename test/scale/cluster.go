@@ -27,8 +27,10 @@ const patience = 3 * time.Minute
 // Node is one server of the cluster.
 type Node struct {
 	Name, Dir, Address string
-	cmd                *exec.Cmd
-	died               chan error
+	// Bin is its program; empty: the cluster's.
+	Bin  string
+	cmd  *exec.Cmd
+	died chan error
 }
 
 // Cluster is the servers, their database and the balancer.
@@ -41,6 +43,9 @@ type Cluster struct {
 	proxy   *Node
 	client  *http.Client
 }
+
+// insecure: who a server of the test is, is not what is looked at here.
+var insecure = &tls.Config{InsecureSkipVerify: true}
 
 // freePort is an address that was free a moment ago.
 func freePort() (string, error) {
@@ -84,9 +89,8 @@ func NewCluster(dir string, n int) (_ *Cluster, err error) {
 			c.Close()
 		}
 	}()
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", c.Bin, "aval/cmd/aval-summarizer")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w: %s", err, out)
+	if err := build(c.Bin); err != nil {
+		return nil, err
 	}
 	if c.DB, err = storetest.StartPostgres("max_connections=200", "shared_buffers=128MB"); err != nil {
 		return nil, err
@@ -114,7 +118,7 @@ func NewCluster(dir string, n int) (_ *Cluster, err error) {
 		}
 	}
 	c.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}} // each page a connection of its own: any server
+		TLSClientConfig: insecure, DisableKeepAlives: true}} // each page a connection of its own: any server
 	var conf bytes.Buffer
 	if err := balancer.Execute(&conf, c); err != nil {
 		return nil, err
@@ -139,6 +143,15 @@ func NewCluster(dir string, n int) (_ *Cluster, err error) {
 		return nil, fmt.Errorf("haproxy ended: %s", said)
 	}
 	return c, nil
+}
+
+// build builds the summarizer with more flags.
+func build(bin string, flags ...string) error {
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-o", bin}, flags...)
+	if out, err := exec.Command("go", append(args, "aval/cmd/aval-summarizer")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return nil
 }
 
 func copyFile(from, to string) error {
@@ -172,12 +185,20 @@ func (c *Cluster) Start(n *Node) error {
 	if err := os.MkdirAll(n.Dir, 0o700); err != nil {
 		return err
 	}
-	cmd := exec.Command(c.Bin, "serve", "--data", n.Dir, "--listen", n.Address, "--url", "https://"+c.Address,
-		"--database", c.DB.Address("aval"), "--metrics", "127.0.0.1:0", "--json")
-	if err := n.run(cmd); err != nil {
+	if err := n.run(c.serve(n)); err != nil {
 		return err
 	}
 	return c.wait("server "+n.Name, func() bool { return c.ready(n.Address) })
+}
+
+// serve is the server as a process that has not begun.
+func (c *Cluster) serve(n *Node) *exec.Cmd {
+	bin := n.Bin
+	if bin == "" {
+		bin = c.Bin
+	}
+	return exec.Command(bin, "serve", "--data", n.Dir, "--listen", n.Address, "--url", "https://"+c.Address,
+		"--database", c.DB.Address("aval"), "--metrics", "127.0.0.1:0", "--json")
 }
 
 // Stop ends a server as told: SIGKILL, or SIGTERM, after which it lets go of its
@@ -203,7 +224,7 @@ func (c *Cluster) Close() {
 }
 
 func (c *Cluster) ready(address string) bool {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: insecure, DisableKeepAlives: true}}
 	res, err := client.Get("https://" + address + "/readyz")
 	if err != nil {
 		return false

@@ -18,6 +18,7 @@ func TestUnits(t *testing.T) {
 		{"agent/session/watch", "LockState|ListedSession"},
 		{"agent/policy/source", "Registry"},
 		{"agent/store", "OfAnotherComputer"},
+		{"agent/capture", "Windows"},
 	} {
 		t.Run(strings.ReplaceAll(c.dir, "/", "-"), func(t *testing.T) {
 			program := m.Path("units.exe")

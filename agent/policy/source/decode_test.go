@@ -11,6 +11,7 @@ import (
 	"unicode/utf16"
 
 	"aval/agent/consent"
+	"aval/agent/plist"
 	"aval/agent/policy"
 )
 
@@ -288,7 +289,7 @@ func TestPreferencesMistakes(t *testing.T) {
 		"binary, trailer":    {append(goodBinary()[:len(goodBinary())-1], 0xff), "trailer is damaged"},
 		"binary, itself":     {selfish(), "nested too deeply"},
 		"binary, a bomb":     {bomb(), "nested too deeply or too large"},
-		"too many elements":  {dict("<key>Languages</key><array>" + strings.Repeat("<string/>", maxPlistNodes) + "</array>"), "too many elements"},
+		"too many elements":  {dict("<key>Languages</key><array>" + strings.Repeat("<string/>", plist.MaxNodes) + "</array>"), "too many elements"},
 		"too large":          {make([]byte, policy.MaxFile+1), "larger"},
 	} {
 		e, problems, err := judged(preferencesOf(c.raw))
@@ -357,7 +358,7 @@ func sound(t *testing.T, e policy.Effective, problems []policy.Problem, err erro
 }
 
 // FuzzPlist: no property list ends the program, takes much memory, or is read in
-// part. Planted: without the look at maxPlistNodes in value the bomb never ends,
+// part. Planted: without the look at plist.MaxNodes in value the bomb never ends,
 // nor does TestPreferencesMistakes.
 func FuzzPlist(f *testing.F) {
 	f.Add([]byte(goodPlist))

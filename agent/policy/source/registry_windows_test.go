@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/windows/registry"
 
 	"aval/agent/policy"
+	"aval/agent/winreg"
 )
 
 // set writes one value of the test's own key in the registry.
@@ -77,7 +78,9 @@ func TestReadRegistry(t *testing.T) {
 
 	ctx, stop := context.WithCancel(t.Context())
 	seen, ended := make(chan struct{}, 100), make(chan error, 1)
-	go func() { ended <- watchRegistry(ctx, registry.CURRENT_USER, root, func() { seen <- struct{}{} }) }()
+	go func() {
+		ended <- winreg.Watch(ctx, registry.CURRENT_USER, root, registry.WOW64_64KEY, settle, func() { seen <- struct{}{} })
+	}()
 	wait := func(what string) {
 		t.Helper()
 		select {

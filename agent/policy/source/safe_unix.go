@@ -127,6 +127,11 @@ func (o Options) readFile(dir *os.File, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return readOpen(f)
+}
+
+// readOpen reads a file that was checked.
+func readOpen(f *os.File) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(f, policy.MaxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
@@ -143,7 +148,7 @@ func (o Options) readFile(dir *os.File, name string) ([]byte, error) {
 func (o Options) openAt(at int, name, path string, folder bool) (*os.File, error) {
 	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, fmt.Errorf("%s is a symbolic link: policies are read from real files only", path)
+		return nil, fmt.Errorf("%s is a symbolic link: only real files are read", path)
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}

@@ -18,6 +18,8 @@ var (
 	evtNext      = wevtapi.NewProc("EvtNext")
 	evtRender    = wevtapi.NewProc("EvtRender")
 	evtClose     = wevtapi.NewProc("EvtClose")
+	evtPublisher = wevtapi.NewProc("EvtOpenPublisherMetadata")
+	evtFormat    = wevtapi.NewProc("EvtFormatMessage")
 
 	wtsapi32     = windows.NewLazySystemDLL("wtsapi32.dll")
 	wtsQueryInfo = wtsapi32.NewProc("WTSQuerySessionInformationW")
@@ -27,6 +29,7 @@ var (
 const (
 	evtSubscribeToFutureEvents = 1
 	evtRenderEventXML          = 1
+	evtFormatMessageXML        = 9 // the event as above, with its sentence
 	// errChannelNotFound: the tool that brings the channel is not installed.
 	errChannelNotFound = windows.Errno(15007) // ERROR_EVT_CHANNEL_NOT_FOUND
 	// eventBatch is how many events are fetched at once.
@@ -53,7 +56,7 @@ func Feeds(tools []string, changes <-chan struct{}) []Feed {
 		done := make(chan error, len(eventQueries))
 		for _, q := range eventQueries {
 			go func() {
-				err := followEvents(ctx, q, func(raw string) {
+				err := FollowEvents(ctx, q, func(raw string) {
 					now := time.Now().UTC()
 					take(func() { w.event(raw, now) })
 				})
@@ -97,9 +100,9 @@ func followChanges(ctx context.Context, log *slog.Logger, w *winEvents, changes 
 	}
 }
 
-// followEvents delivers the events of one channel that are written from now on,
-// as XML, until ctx ends (EvtSubscribe, the pull model).
-func followEvents(ctx context.Context, q EventQuery, each func(raw string)) error {
+// FollowEvents delivers the events of one channel that are written from now on,
+// as XML for DecodeEvent, until ctx ends (EvtSubscribe, the pull model).
+func FollowEvents(ctx context.Context, q EventQuery, each func(raw string)) error {
 	channel, err1 := windows.UTF16PtrFromString(q.Channel)
 	query, err2 := windows.UTF16PtrFromString(q.Query)
 	signal, err3 := windows.CreateEvent(nil, 1, 1, nil) // reset by hand, signalled at first
@@ -121,6 +124,11 @@ func followEvents(ctx context.Context, q EventQuery, each func(raw string)) erro
 		return fmt.Errorf("follow event log %s: %w", q.Channel, err)
 	}
 	defer evtClose.Call(sub)
+	texts := publishers{}
+	defer texts.close()
+	if !q.Text {
+		texts = nil
+	}
 	for {
 		n, err := windows.WaitForMultipleObjects([]windows.Handle{stop, signal}, false, windows.INFINITE)
 		if err != nil {
@@ -132,14 +140,14 @@ func followEvents(ctx context.Context, q EventQuery, each func(raw string)) erro
 		if err := windows.ResetEvent(signal); err != nil {
 			return fmt.Errorf("wait for event log %s: %w", q.Channel, err)
 		}
-		if err := nextEvents(sub, each); err != nil {
+		if err := nextEvents(sub, texts, each); err != nil {
 			return fmt.Errorf("read event log %s: %w", q.Channel, err)
 		}
 	}
 }
 
 // nextEvents delivers all that has come.
-func nextEvents(sub uintptr, each func(raw string)) error {
+func nextEvents(sub uintptr, texts publishers, each func(raw string)) error {
 	var events [eventBatch]uintptr
 	for {
 		var n uint32
@@ -152,6 +160,9 @@ func nextEvents(sub uintptr, each func(raw string)) error {
 		}
 		for _, e := range events[:min(n, eventBatch)] {
 			if raw, ok := renderEvent(e); ok {
+				if texts != nil {
+					raw = texts.render(e, raw)
+				}
 				each(raw)
 			}
 			evtClose.Call(e)
@@ -169,6 +180,55 @@ func renderEvent(event uintptr) (string, bool) {
 	buf := make([]uint16, used/2)
 	ok, _, _ := evtRender.Call(0, event, evtRenderEventXML, uintptr(len(buf)*2), uintptr(unsafe.Pointer(&buf[0])), uintptr(unsafe.Pointer(&used)), uintptr(unsafe.Pointer(&properties)))
 	return windows.UTF16ToString(buf), ok != 0
+}
+
+// publishers are the sources whose sentences were asked for, by name; 0: it has none.
+type publishers map[string]uintptr
+
+// maxPublishers bounds those that are kept open.
+const maxPublishers = 64
+
+func (p publishers) close() {
+	for name, h := range p {
+		if h != 0 {
+			_, _, _ = evtClose.Call(h)
+		}
+		delete(p, name)
+	}
+}
+
+// render is the event with its sentence, or raw, as it is without.
+func (p publishers) render(event uintptr, raw string) string {
+	e, err := decodeEvent(raw)
+	if err != nil || e.System.Provider.Name == "" {
+		return raw
+	}
+	name := e.System.Provider.Name
+	h, known := p[name]
+	if !known {
+		if len(p) >= maxPublishers {
+			p.close()
+		}
+		if u, err := windows.UTF16PtrFromString(name); err == nil {
+			h, _, _ = evtPublisher.Call(0, uintptr(unsafe.Pointer(u)), 0, 0, 0)
+		}
+		p[name] = h
+	}
+	if h == 0 {
+		return raw
+	}
+	buf := make([]uint16, 8<<10)
+	for {
+		var used uint32 // characters
+		ok, _, _ := evtFormat.Call(h, event, 0, 0, 0, evtFormatMessageXML, uintptr(len(buf)), uintptr(unsafe.Pointer(&buf[0])), uintptr(unsafe.Pointer(&used)))
+		switch {
+		case ok != 0:
+			return windows.UTF16ToString(buf)
+		case int(used) <= len(buf) || used > maxEvent:
+			return raw
+		}
+		buf = make([]uint16, used)
+	}
 }
 
 // Classes of WTSQuerySessionInformationW (WTS_INFO_CLASS in wtsapi32.h).

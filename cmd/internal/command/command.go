@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 // Wrong tells whether err is one of those that cobra and pflag make of wrong
@@ -78,4 +80,20 @@ func ReadFile(name string, in io.Reader, max int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d bytes", name, max)
 	}
 	return raw, nil
+}
+
+// Version gives root, which takes no arguments of its own, the flag --version.
+// Cobra has one, but setting its text brings text/template into the program,
+// which calls methods by names that are known at run time only: the linker must
+// then keep every exported method of every type, and aval is a quarter larger.
+func Version(root *cobra.Command, version string) {
+	asked := root.Flags().BoolP("version", "v", false, "version of "+root.Name())
+	run := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if !*asked {
+			return run(cmd, args)
+		}
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), root.Name(), version)
+		return err
+	}
 }

@@ -17,11 +17,13 @@ import (
 	"github.com/goreleaser/nfpm/v2"
 	_ "github.com/goreleaser/nfpm/v2/deb"
 	_ "github.com/goreleaser/nfpm/v2/rpm"
+	"github.com/ulikunitz/xz"
 )
 
 func main() {
 	format := flag.String("format", "", "deb or rpm")
 	out := flag.String("out", "", "the package's file")
+	flag.IntVar(&xz.Preset, "preset", xz.Preset, "how hard xz tries")
 	flag.Parse()
 	if err := write(*format, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "nfpm:", err)

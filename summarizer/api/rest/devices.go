@@ -9,7 +9,7 @@ import (
 )
 
 func (o *operations) ListDevices(ctx context.Context, r v1.ListDevicesRequestObject) (v1.ListDevicesResponseObject, error) {
-	list, next, err := from(ctx).co.Devices(ctx, company.DeviceFilter{Group: bare(val(r.Params.GroupId), "g"), Search: val(r.Params.Search), After: val(r.Params.PaginationToken), Limit: 1000})
+	list, next, err := from(ctx).co.Devices(ctx, company.DeviceFilter{Group: bare(val(r.Params.GroupId), "g"), Search: val(r.Params.Search), After: val(r.Params.PaginationToken), Reach: company.Reached(val(r.Params.Reach)), Limit: 1000})
 	out := v1.ListDevices200JSONResponse{Resources: []v1.Device{}, NextPaginationToken: next}
 	for _, d := range list {
 		out.Resources = append(out.Resources, device(d))
@@ -20,6 +20,9 @@ func (o *operations) ListDevices(ctx context.Context, r v1.ListDevicesRequestObj
 func device(d company.Device) v1.Device {
 	out := v1.Device{Id: d.ID, Name: d.Name, Hostname: d.Hostname, GroupId: d.GroupID, Group: d.Group, Pending: d.Waits, LastSeen: d.LastSeenAt,
 		EnrolledAt: d.EnrolledAt, AgentVersion: d.Version, RevokedAt: d.RevokedAt}
+	if r := d.Reach; r != nil {
+		out.Reach = v1.Reach{State: v1.ReachState(r.State), At: r.At, Window: r.Window, Dialog: r.Dialog, StartFile: r.StartFile, StartLine: r.StartLine}
+	}
 	if d.Policy != nil {
 		out.TeamviewerPolicyId, out.PolicyVersion = d.Policy.ID, d.Policy.Version
 	}
@@ -50,7 +53,7 @@ func (o *operations) AssignPolicy(ctx context.Context, r v1.AssignPolicyRequestO
 	if err != nil {
 		return nil, err
 	}
-	return v1.AssignPolicy204Response{}, from(ctx).co.AssignPolicy(ctx, p.Name, company.ToDevice(bare(r.Id, "d")))
+	return v1.AssignPolicy204Response{}, from(ctx).co.AssignPolicy(ctx, p.ID, company.ToDevice(bare(r.Id, "d")))
 }
 
 func (o *operations) RemovePolicy(ctx context.Context, r v1.RemovePolicyRequestObject) (v1.RemovePolicyResponseObject, error) {
@@ -128,7 +131,7 @@ func (o *operations) CreatePolicy(ctx context.Context, r v1.CreatePolicyRequestO
 		return nil, err
 	}
 	if len(set) > 0 {
-		if err := co.SetPolicy(ctx, p.Name, set, nil); err != nil {
+		if err := co.SetPolicy(ctx, p.ID, set, nil); err != nil {
 			return nil, err
 		}
 		if p, err = named(ctx, p.ID); err != nil {
@@ -152,7 +155,24 @@ func (o *operations) UpdatePolicy(ctx context.Context, r v1.UpdatePolicyRequestO
 	for _, k := range r.Body.Remove {
 		unset = append(unset, policy.Name(k))
 	}
-	return v1.UpdatePolicy204Response{}, from(ctx).co.SetPolicy(ctx, p.Name, set, unset)
+	co := from(ctx).co
+	if r.Body.Name != "" {
+		if err := co.RenamePolicy(ctx, p.ID, r.Body.Name); err != nil {
+			return nil, err
+		}
+	}
+	if len(set)+len(unset) == 0 {
+		return v1.UpdatePolicy204Response{}, nil
+	}
+	return v1.UpdatePolicy204Response{}, co.SetPolicy(ctx, p.ID, set, unset)
+}
+
+func (o *operations) DeletePolicy(ctx context.Context, r v1.DeletePolicyRequestObject) (v1.DeletePolicyResponseObject, error) {
+	p, err := named(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	return v1.DeletePolicy204Response{}, from(ctx).co.DeletePolicy(ctx, p.ID, val(r.Params.Unassign))
 }
 
 func (o *operations) PublishPolicy(ctx context.Context, r v1.PublishPolicyRequestObject) (v1.PublishPolicyResponseObject, error) {
@@ -160,7 +180,7 @@ func (o *operations) PublishPolicy(ctx context.Context, r v1.PublishPolicyReques
 	if err != nil {
 		return nil, err
 	}
-	version, err := from(ctx).co.PublishPolicy(ctx, p.Name, nil)
+	version, err := from(ctx).co.PublishPolicy(ctx, p.ID, nil)
 	return v1.PublishPolicy200JSONResponse{Version: version}, err
 }
 

@@ -138,7 +138,7 @@ func from(ctx context.Context) caller { c, _ := ctx.Value(callerKey{}).(caller);
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := store.NewID(s.o.Now())
+	id, asked := store.NewID(s.o.Now()), r
 	h := w.Header()
 	h.Set("X-Request-Id", id)
 	h.Set("Cache-Control", "no-store")
@@ -147,7 +147,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil && p != http.ErrAbortHandler {
 			// The value may hold captured text: its type and place are enough.
-			s.o.Log.Error("API request broke down", "request", id, "kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			s.o.Log.ErrorContext(r.Context(), "API request broke down", "request", id, "kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			s.refuse(w, r, problem{http.StatusInternalServerError, "internal_error", "Something went wrong here; the request id finds it in the server's log."})
 		}
 	}()
@@ -155,6 +155,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, pattern := s.mux.Handler(r)
+	asked.Pattern = pattern // for who counts and traces requests
 	rt, ok := s.routes[pattern]
 	if !ok {
 		s.unknown(w, r)
@@ -428,6 +429,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var wrong *company.Wrong
 	switch {
 	case errors.As(err, &p):
+	case errors.Is(err, company.ErrAssigned):
+		p = problem{http.StatusConflict, "assigned", "It is still assigned: take it away there first, or say unassign=true."}
+		if errors.As(err, &wrong) {
+			p.sentence = sentence(wrong.Error())
+		}
 	case errors.As(err, &said):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(said.Error())}
 	case errors.As(err, &wrong):
@@ -456,7 +462,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil:
 		return // nobody listens any more
 	default:
-		s.o.Log.Error("API request failed", "request", from(r.Context()).id, "path", r.Pattern, "err", err)
+		s.o.Log.ErrorContext(r.Context(), "API request failed", "request", from(r.Context()).id, "path", r.Pattern, "err", err)
 		p = problem{http.StatusInternalServerError, "internal_error", "Something went wrong here; the request id finds it in the server's log."}
 	}
 	s.refuse(w, r, p)

@@ -489,7 +489,39 @@ func TestOperations(t *testing.T) {
 	var v struct{ Version int }
 	w.ok(200, "POST", "/api/v1/teamviewerpolicies/"+p.ID+"/publish", "", &v)
 	w.ok(204, "PUT", "/api/v1/managed/devices/d"+w.desk+"/policy", `{"policy_id":"`+p.ID+`"}`, nil)
+	if err := w.db.Tx(t.Context(), func(x *store.Tx) error {
+		return x.SetReach(w.co.ID(), w.desk, store.Reach{State: wire.ReachNoHelper, At: time.Now(), StartFile: "~/.xinitrc", StartLine: "aval-desktop &"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var d struct{ Reach object }
+	w.ok(200, "GET", "/api/v1/managed/devices/d"+w.desk, "", &d)
+	if d.Reach["state"] != "no-helper" || d.Reach["start_line"] != "aval-desktop &" {
+		t.Errorf("%v", d.Reach)
+	}
+	for reach, n := range map[string]int{"unreachable": 1, "no-helper": 1, "ready": 0, "": 1} {
+		var page struct{ Resources []object }
+		if w.ok(200, "GET", "/api/v1/managed/devices?search="+w.desk+map[bool]string{true: "", false: "&reach=" + reach}[reach == ""], "", &page); len(page.Resources) != n {
+			t.Errorf("reach %q: %d devices", reach, len(page.Resources))
+		}
+	}
+	var refused struct {
+		Error string `json:"error"`
+		Text  string `json:"error_description"`
+	}
+	w.ok(204, "PUT", "/api/v1/teamviewerpolicies/"+p.ID, `{"name":"Everybody"}`, nil)
+	if r := w.call("DELETE", "/api/v1/teamviewerpolicies/"+p.ID, w.token, ""); r.StatusCode != 409 || json.Unmarshal(r.body, &refused) != nil ||
+		refused.Error != "assigned" || !strings.Contains(refused.Text, `"Everybody" is assigned to the device`) {
+		t.Errorf("a policy that is assigned: %d %s", r.StatusCode, r.body)
+	}
 	w.ok(204, "PUT", "/api/v1/managed/devices/d"+w.desk+"/policy/remove", "", nil)
+	w.ok(204, "PUT", "/api/v1/managed/devices/d"+w.desk+"/policy", `{"policy_id":"`+p.ID+`"}`, nil)
+	w.ok(204, "DELETE", "/api/v1/teamviewerpolicies/"+p.ID+"?unassign=true", "", nil)
+	for _, method := range []string{"GET", "DELETE"} {
+		if r := w.call(method, "/api/v1/teamviewerpolicies/"+p.ID, w.token, ""); r.StatusCode != 404 {
+			t.Errorf("%s of a deleted policy: %d %s", method, r.StatusCode, r.body)
+		}
+	}
 	var m object
 	w.ok(200, "POST", "/api/v1/modules", `{"name":"Kiosk","enabled":true,"days":7}`, &m)
 	if m["file"] == nil || m["enabled"] != true {
@@ -574,6 +606,25 @@ func TestOperations(t *testing.T) {
 	w.ok(200, "GET", "/api/v1/sessions/"+sid+"/verification", "", &ver)
 	if !ver.OK {
 		t.Error("the records of a deleted session do not hold")
+	}
+}
+
+// TestReads: a program that reads a session leaves its row once an hour, by
+// whatever operation. To see it fail, leave ReadSession out of ListEvents.
+func TestReads(t *testing.T) {
+	w := open(t, 6000)
+	at := "/api/v1/sessions/" + w.key.Ref()
+	for _, path := range []string{at, at + "/events", at + "/summary", at + "/summary/versions", "/api/v1/reports/connections/" + w.key.Ref() + "/ai-summary", at + "/verification"} {
+		u, token := w.person(w.co, "Reader of "+path, company.Administrator, company.Scopes()...)
+		for range 2 {
+			if r := w.call("GET", path, token, ""); r.StatusCode != 200 {
+				t.Fatalf("%s: %d %s", path, r.StatusCode, r.body)
+			}
+		}
+		list, err := w.co.Audits(t.Context(), store.AuditFilter{Action: "session-read", Subject: w.key.Ref(), Actor: "user:" + u.ID, Max: 10})
+		if err != nil || len(list) != 1 {
+			t.Errorf("%s: %d rows, %v", path, len(list), err)
+		}
 	}
 }
 

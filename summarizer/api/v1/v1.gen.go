@@ -225,6 +225,72 @@ func (e NewUserRole) Valid() bool {
 	}
 }
 
+// Defines values for ReachState.
+const (
+	ReachStateLocked   ReachState = "locked"
+	ReachStateNoHelper ReachState = "no-helper"
+	ReachStateNoPrompt ReachState = "no-prompt"
+	ReachStateNobody   ReachState = "nobody"
+	ReachStateNotShown ReachState = "not-shown"
+	ReachStateReady    ReachState = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReachState enum.
+func (e ReachState) Valid() bool {
+	switch e {
+	case ReachStateLocked:
+		return true
+	case ReachStateNoHelper:
+		return true
+	case ReachStateNoPrompt:
+		return true
+	case ReachStateNobody:
+		return true
+	case ReachStateNotShown:
+		return true
+	case ReachStateReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Reached.
+const (
+	ReachedLocked      Reached = "locked"
+	ReachedNoHelper    Reached = "no-helper"
+	ReachedNoPrompt    Reached = "no-prompt"
+	ReachedNobody      Reached = "nobody"
+	ReachedNotShown    Reached = "not-shown"
+	ReachedReady       Reached = "ready"
+	ReachedUnknown     Reached = "unknown"
+	ReachedUnreachable Reached = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the Reached enum.
+func (e Reached) Valid() bool {
+	switch e {
+	case ReachedLocked:
+		return true
+	case ReachedNoHelper:
+		return true
+	case ReachedNoPrompt:
+		return true
+	case ReachedNobody:
+		return true
+	case ReachedNotShown:
+		return true
+	case ReachedReady:
+		return true
+	case ReachedUnknown:
+		return true
+	case ReachedUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserUpdateRole.
 const (
 	UserUpdateRoleAdministrator UserUpdateRole = "administrator"
@@ -516,9 +582,12 @@ type Device struct {
 	Name     string    `json:"name"`
 
 	// Pending Something was changed that it has not been given yet
-	Pending       bool      `json:"pending,omitempty,omitzero"`
-	PolicyVersion int64     `json:"policy_version,omitempty,omitzero"`
-	RevokedAt     time.Time `json:"revoked_at,omitempty,omitzero"`
+	Pending       bool  `json:"pending,omitempty,omitzero"`
+	PolicyVersion int64 `json:"policy_version,omitempty,omitzero"`
+
+	// Reach What the computer said last of whether somebody there could be asked. Left out where it has said nothing, and for computers that are not the company's
+	Reach     Reach     `json:"reach,omitempty,omitzero"`
+	RevokedAt time.Time `json:"revoked_at,omitempty,omitzero"`
 
 	// TeamviewerPolicyId The policy that it was last given
 	TeamviewerPolicyId string `json:"teamviewer_policy_id,omitempty,omitzero"`
@@ -840,6 +909,8 @@ type PolicySetting struct {
 
 // PolicyUpdate defines model for PolicyUpdate.
 type PolicyUpdate struct {
+	// Name Its new name; connected computers hear it within seconds
+	Name     string          `json:"name,omitempty,omitzero"`
 	Remove   []string        `json:"remove,omitempty,omitzero"`
 	Settings []PolicySetting `json:"settings,omitempty,omitzero"`
 }
@@ -858,6 +929,30 @@ type Preview struct {
 type Published struct {
 	Version int64 `json:"version"`
 }
+
+// Reach What the computer said last of whether somebody there could be asked. Left out where it has said nothing, and for computers that are not the company's
+type Reach struct {
+	At time.Time `json:"at"`
+
+	// Dialog A native dialog is there
+	Dialog bool `json:"dialog"`
+
+	// StartFile Where start_line is to be added; left out where it is a command
+	StartFile string `json:"start_file,omitempty,omitzero"`
+
+	// StartLine What starts the missing aval-desktop
+	StartLine string     `json:"start_line,omitempty,omitzero"`
+	State     ReachState `json:"state"`
+
+	// Window The window of the question is installed
+	Window bool `json:"window"`
+}
+
+// ReachState defines model for Reach.State.
+type ReachState string
+
+// Reached unreachable: no-helper, no-prompt or not-shown
+type Reached string
 
 // Session As aval-summarizer export writes it
 type Session map[string]interface{}
@@ -1170,6 +1265,9 @@ type ListDevicesParams struct {
 
 	// Search A part of the name, or the id
 	Search *string `form:"search,omitempty" json:"search,omitempty"`
+
+	// Reach Only enrolled ones that said this last of whether somebody there could be asked
+	Reach *Reached `form:"reach,omitempty" json:"reach,omitempty"`
 }
 
 // CreateModuleParams defines parameters for CreateModule.
@@ -1282,6 +1380,12 @@ type RegenerateSummaryParams struct {
 type CreatePolicyParams struct {
 	// IdempotencyKey Of the caller's choice, for this one request
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeletePolicyParams defines parameters for DeletePolicy.
+type DeletePolicyParams struct {
+	// Unassign Take its assignments away with it
+	Unassign *bool `form:"unassign,omitempty" json:"unassign,omitempty"`
 }
 
 // PublishPolicyParams defines parameters for PublishPolicy.
@@ -2169,19 +2273,26 @@ type ClientInterface interface {
 	// Corresponds with POST /teamviewerpolicies (the `CreatePolicy` operationId).
 	CreatePolicy(ctx context.Context, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeletePolicy Delete a policy
+	//
+	// Refused with 409 and where it is assigned, unless unassign is true; it is then taken away there first. Its versions are kept, because records name them, and the history can bring it back.
+	//
+	// Corresponds with DELETE /teamviewerpolicies/{id} (the `DeletePolicy` operationId).
+	DeletePolicy(ctx context.Context, id PolicyId, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetPolicy One policy
 	//
 	// Corresponds with GET /teamviewerpolicies/{id} (the `GetPolicy` operationId).
 	GetPolicy(ctx context.Context, id PolicyId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdatePolicyWithBody Set settings in a policy's draft
+	// UpdatePolicyWithBody Name a policy anew, and set settings in its draft
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /teamviewerpolicies/{id} (the `UpdatePolicy` operationId).
 	UpdatePolicyWithBody(ctx context.Context, id PolicyId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdatePolicy Set settings in a policy's draft
+	// UpdatePolicy Name a policy anew, and set settings in its draft
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3399,6 +3510,23 @@ func (c *Client) CreatePolicy(ctx context.Context, params *CreatePolicyParams, b
 	return c.Client.Do(req)
 }
 
+// DeletePolicy Delete a policy
+//
+// Refused with 409 and where it is assigned, unless unassign is true; it is then taken away there first. Its versions are kept, because records name them, and the history can bring it back.
+//
+// Corresponds with DELETE /teamviewerpolicies/{id} (the `DeletePolicy` operationId).
+func (c *Client) DeletePolicy(ctx context.Context, id PolicyId, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePolicyRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetPolicy One policy
 //
 // Corresponds with GET /teamviewerpolicies/{id} (the `GetPolicy` operationId).
@@ -3414,7 +3542,7 @@ func (c *Client) GetPolicy(ctx context.Context, id PolicyId, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
-// UpdatePolicyWithBody Set settings in a policy's draft
+// UpdatePolicyWithBody Name a policy anew, and set settings in its draft
 //
 // Takes any type of body and a specified content type.
 //
@@ -3431,7 +3559,7 @@ func (c *Client) UpdatePolicyWithBody(ctx context.Context, id PolicyId, contentT
 	return c.Client.Do(req)
 }
 
-// UpdatePolicy Set settings in a policy's draft
+// UpdatePolicy Name a policy anew, and set settings in its draft
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4769,6 +4897,18 @@ func NewListDevicesRequest(server string, params *ListDevicesParams) (*http.Requ
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Reach != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reach", *params.Reach, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6366,6 +6506,67 @@ func NewCreatePolicyRequestWithBody(server string, params *CreatePolicyParams, c
 	return req, nil
 }
 
+// NewDeletePolicyRequest constructs an http.Request for the DeletePolicy method
+func NewDeletePolicyRequest(server string, id PolicyId, params *DeletePolicyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/teamviewerpolicies/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Unassign != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "unassign", *params.Unassign, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetPolicyRequest constructs an http.Request for the GetPolicy method
 func NewGetPolicyRequest(server string, id PolicyId) (*http.Request, error) {
 	var err error
@@ -7623,6 +7824,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /teamviewerpolicies (the `CreatePolicy` operationId).
 	CreatePolicyWithResponse(ctx context.Context, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
 
+	// DeletePolicyWithResponse Delete a policy
+	//
+	// Refused with 409 and where it is assigned, unless unassign is true; it is then taken away there first. Its versions are kept, because records name them, and the history can bring it back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /teamviewerpolicies/{id} (the `DeletePolicy` operationId).
+	DeletePolicyWithResponse(ctx context.Context, id PolicyId, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error)
+
 	// GetPolicyWithResponse One policy
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7630,14 +7840,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /teamviewerpolicies/{id} (the `GetPolicy` operationId).
 	GetPolicyWithResponse(ctx context.Context, id PolicyId, reqEditors ...RequestEditorFn) (*GetPolicyResponse, error)
 
-	// UpdatePolicyWithBodyWithResponse Set settings in a policy's draft
+	// UpdatePolicyWithBodyWithResponse Name a policy anew, and set settings in its draft
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /teamviewerpolicies/{id} (the `UpdatePolicy` operationId).
 	UpdatePolicyWithBodyWithResponse(ctx context.Context, id PolicyId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdatePolicyResponse, error)
 
-	// UpdatePolicyWithResponse Set settings in a policy's draft
+	// UpdatePolicyWithResponse Name a policy anew, and set settings in its draft
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10451,6 +10661,47 @@ func (r CreatePolicyResponse) ContentType() string {
 	return ""
 }
 
+type DeletePolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeletePolicyResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeletePolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeletePolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeletePolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeletePolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetPolicyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12110,6 +12361,21 @@ func (c *ClientWithResponses) CreatePolicyWithResponse(ctx context.Context, para
 	return ParseCreatePolicyResponse(rsp)
 }
 
+// DeletePolicyWithResponse Delete a policy
+//
+// Refused with 409 and where it is assigned, unless unassign is true; it is then taken away there first. Its versions are kept, because records name them, and the history can bring it back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /teamviewerpolicies/{id} (the `DeletePolicy` operationId).
+func (c *ClientWithResponses) DeletePolicyWithResponse(ctx context.Context, id PolicyId, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error) {
+	rsp, err := c.DeletePolicy(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeletePolicyResponse(rsp)
+}
+
 // GetPolicyWithResponse One policy
 //
 // Returns a wrapper object for the known response body format(s).
@@ -12123,7 +12389,7 @@ func (c *ClientWithResponses) GetPolicyWithResponse(ctx context.Context, id Poli
 	return ParseGetPolicyResponse(rsp)
 }
 
-// UpdatePolicyWithBodyWithResponse Set settings in a policy's draft
+// UpdatePolicyWithBodyWithResponse Name a policy anew, and set settings in its draft
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12136,7 +12402,7 @@ func (c *ClientWithResponses) UpdatePolicyWithBodyWithResponse(ctx context.Conte
 	return ParseUpdatePolicyResponse(rsp)
 }
 
-// UpdatePolicyWithResponse Set settings in a policy's draft
+// UpdatePolicyWithResponse Name a policy anew, and set settings in its draft
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14286,6 +14552,35 @@ func ParseCreatePolicyResponse(rsp *http.Response) (*CreatePolicyResponse, error
 	return response, nil
 }
 
+// ParseDeletePolicyResponse parses an HTTP response from a DeletePolicyWithResponse call
+func ParseDeletePolicyResponse(rsp *http.Response) (*DeletePolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeletePolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetPolicyResponse parses an HTTP response from a GetPolicyWithResponse call
 func ParseGetPolicyResponse(rsp *http.Response) (*GetPolicyResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -14993,10 +15288,13 @@ type ServerInterface interface {
 	// CreatePolicy Make a policy, as a draft
 	// (POST /teamviewerpolicies)
 	CreatePolicy(w http.ResponseWriter, r *http.Request, params CreatePolicyParams)
+	// DeletePolicy Delete a policy
+	// (DELETE /teamviewerpolicies/{id})
+	DeletePolicy(w http.ResponseWriter, r *http.Request, id PolicyId, params DeletePolicyParams)
 	// GetPolicy One policy
 	// (GET /teamviewerpolicies/{id})
 	GetPolicy(w http.ResponseWriter, r *http.Request, id PolicyId)
-	// UpdatePolicy Set settings in a policy's draft
+	// UpdatePolicy Name a policy anew, and set settings in its draft
 	// (PUT /teamviewerpolicies/{id})
 	UpdatePolicy(w http.ResponseWriter, r *http.Request, id PolicyId)
 	// PublishPolicy Publish a policy's draft to its devices
@@ -15788,6 +16086,19 @@ func (siw *ServerInterfaceWrapper) ListDevices(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "search"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "reach" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reach", r.URL.Query(), &params.Reach, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "reach"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reach", Err: err})
 		}
 		return
 	}
@@ -17015,6 +17326,48 @@ func (siw *ServerInterfaceWrapper) CreatePolicy(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// DeletePolicy operation middleware
+func (siw *ServerInterfaceWrapper) DeletePolicy(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id PolicyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeletePolicyParams
+
+	// ------------- Optional query parameter "unassign" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "unassign", r.URL.Query(), &params.Unassign, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "unassign"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "unassign", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeletePolicy(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetPolicy operation middleware
 func (siw *ServerInterfaceWrapper) GetPolicy(w http.ResponseWriter, r *http.Request) {
 
@@ -17712,6 +18065,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/managed/groups/{id}", wrapper.GetGroup)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/teamviewerpolicies", wrapper.ListPolicies)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/teamviewerpolicies", wrapper.CreatePolicy)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/teamviewerpolicies/{id}", wrapper.DeletePolicy)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/teamviewerpolicies/{id}", wrapper.GetPolicy)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/teamviewerpolicies/{id}", wrapper.UpdatePolicy)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/teamviewerpolicies/{id}/publish", wrapper.PublishPolicy)
@@ -19936,6 +20290,40 @@ func (response CreatePolicydefaultJSONResponse) VisitCreatePolicyResponse(w http
 	return err
 }
 
+type DeletePolicyRequestObject struct {
+	Id     PolicyId `json:"id"`
+	Params DeletePolicyParams
+}
+
+type DeletePolicyResponseObject interface {
+	VisitDeletePolicyResponse(w http.ResponseWriter) error
+}
+
+type DeletePolicy204Response struct {
+}
+
+func (response DeletePolicy204Response) VisitDeletePolicyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePolicydefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeletePolicydefaultJSONResponse) VisitDeletePolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetPolicyRequestObject struct {
 	Id PolicyId `json:"id"`
 }
@@ -20710,10 +21098,13 @@ type StrictServerInterface interface {
 	// CreatePolicy Make a policy, as a draft
 	// (POST /teamviewerpolicies)
 	CreatePolicy(ctx context.Context, request CreatePolicyRequestObject) (CreatePolicyResponseObject, error)
+	// DeletePolicy Delete a policy
+	// (DELETE /teamviewerpolicies/{id})
+	DeletePolicy(ctx context.Context, request DeletePolicyRequestObject) (DeletePolicyResponseObject, error)
 	// GetPolicy One policy
 	// (GET /teamviewerpolicies/{id})
 	GetPolicy(ctx context.Context, request GetPolicyRequestObject) (GetPolicyResponseObject, error)
-	// UpdatePolicy Set settings in a policy's draft
+	// UpdatePolicy Name a policy anew, and set settings in its draft
 	// (PUT /teamviewerpolicies/{id})
 	UpdatePolicy(ctx context.Context, request UpdatePolicyRequestObject) (UpdatePolicyResponseObject, error)
 	// PublishPolicy Publish a policy's draft to its devices
@@ -22349,6 +22740,33 @@ func (sh *strictHandler) CreatePolicy(w http.ResponseWriter, r *http.Request, pa
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreatePolicyResponseObject); ok {
 		if err := validResponse.VisitCreatePolicyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePolicy operation middleware
+func (sh *strictHandler) DeletePolicy(w http.ResponseWriter, r *http.Request, id PolicyId, params DeletePolicyParams) {
+	var request DeletePolicyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePolicy(ctx, request.(DeletePolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePolicy")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeletePolicyResponseObject); ok {
+		if err := validResponse.VisitDeletePolicyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -27,11 +27,6 @@ var packageLogs = []packageLog{
 	{"/var/log/zypp/history", func() func(string) (packageChange, bool) { return zyppLine }},
 }
 
-// packageChange is one package that was changed.
-type packageChange struct {
-	action, name, version, before string
-}
-
 // runPackages follows the logs of package managers. A line counts while a
 // package manager of the session runs: what the system installs by itself
 // meanwhile is nobody's doing here.

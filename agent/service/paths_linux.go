@@ -1,5 +1,3 @@
-//go:build unix
-
 package service
 
 // The paths of an installed service.
@@ -9,6 +7,9 @@ const (
 	DefaultPolicyDir = "/etc/aval/policies"
 	DefaultTokenDir  = "/etc/aval/enroll.d"
 )
+
+// ShippedList is a package's list of its own files, as aval doctor reads it.
+const ShippedList = "/usr/share/aval/files"
 
 // StartsHelpers: the user's own manager starts aval-desktop.
 const StartsHelpers = false
