@@ -11,6 +11,7 @@ import (
 
 	"aval/agent/ipc"
 	"aval/agent/store"
+	"aval/cmd/internal/command"
 )
 
 // kept is what lies on this computer.
@@ -41,7 +42,7 @@ waiting events alone is printed, for scripts.`,
 			return a.print(k, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %d events wait to be sent.\n", k.Dir, k.Waiting)
 				for _, n := range k.Notes {
-					fmt.Fprintln(w, printable(n))
+					fmt.Fprintln(w, command.Printable(n))
 				}
 			})
 		},
