@@ -242,7 +242,7 @@ func (a *Agent) claim(c *ipc.Conn, r ipc.QuestionClaim) (ipc.Question, error) {
 	if who := a.asker(l); who != nil {
 		q.Companies[0].Readers = who.options.Readers
 		q.Companies[0].Pinned, q.Companies[0].First = who.firstContact()
-		q.Companies[0].Account = who.Account != nil
+		q.Companies[0].Account, q.Companies[0].Module = who.Account != nil, a.cfg.Module.ID != ""
 	}
 	if ask.Rung() == prompt.Window {
 		q.AllowMinutes = dec.AllowMinutes

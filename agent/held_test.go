@@ -329,6 +329,10 @@ func TestDeleteAfterLeaving(t *testing.T) {
 			if out.Outcome != tt.want || out.Held != (tt.want == consent.OutcomeWithdrawn) {
 				t.Errorf("%+v", out)
 			}
+			row := r.consents(c) // newest first: of the two sessions the older one
+			if got := row[len(row)-1].Hand; got != tt.by {
+				t.Errorf("the list of decisions says %q", got)
+			}
 			r.stop()
 			r.state(store.Options{}, func(st *store.Store) {
 				gone, _ := records[record.Withdrawal](t, st, record.TypeWithdrawal)
@@ -341,7 +345,8 @@ func TestDeleteAfterLeaving(t *testing.T) {
 }
 
 // TestHandOfWithdrawal: the record of a withdrawal, or of an objection, says whose
-// hand it was, and so does its receipt. Planted: write P0 in conclude.
+// hand it was, and so do its receipt and the list of decisions. Planted: write P0 in
+// conclude; leave hands out of entries.
 func TestHandOfWithdrawal(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -374,6 +379,9 @@ func TestHandOfWithdrawal(t *testing.T) {
 				decode(t, s.Later[0], &body)
 				if body.Provenance != tt.want || body.Test != (tt.want == consent.P2) {
 					t.Errorf("%+v", body)
+				}
+				if row := r.consents(c)[0]; row.Hand != tt.want { // what Activity shows
+					t.Errorf("%+v", row)
 				}
 			})
 		}

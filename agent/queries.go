@@ -49,7 +49,10 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			s.Waiting += st.Last - st.Acked
 		}
 	}
-	s.Module, s.Opening = session.Clean(a.cfg.Module.Name, session.MaxSupporter), a.opening.status()
+	s.Opening = a.opening.status()
+	if m := a.cfg.Module; m.ID != "" {
+		s.Module = &ipc.ModuleStatus{Name: session.Clean(m.Name, session.MaxSupporter), Company: session.Clean(m.CompanyName, session.MaxSupporter), Server: hostOf(m.Server)}
+	}
 	s.Guests = a.guestList()
 	for _, l := range a.sessions {
 		if a.mine(p, l) {
@@ -184,20 +187,24 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			toDelete[s.GrantID] = awaitsWord(s) && s.DeleteAsked
 		}
 	}
-	later := map[string]consent.Outcome{} // by grant: what came after it
+	later := map[string]consent.Outcome{}    // by grant: what came after it
+	hands := map[string]consent.Provenance{} // and whose hand that was
 	var bad error
 	err := a.store.Records(func(e store.Entry) bool {
 		switch e.Type {
 		case record.TypeWithdrawal, record.TypeErasure, record.TypeObjection:
 			var b struct {
-				Grant string `json:"grant"`
-				Erase bool   `json:"erase"`
+				Grant      string             `json:"grant"`
+				Provenance consent.Provenance `json:"provenance"`
 			}
 			if _, payload, err := record.Peek(e.Envelope); err == nil && json.Unmarshal(payload, &b) == nil {
 				if _, known := later[b.Grant]; !known { // newest first: the last word counts
 					later[b.Grant] = map[record.Type]consent.Outcome{
 						record.TypeWithdrawal: consent.OutcomeWithdrawn, record.TypeErasure: consent.OutcomeErased, record.TypeObjection: consent.OutcomeObjected,
 					}[e.Type]
+				}
+				if hands[b.Grant] == "" { // an erasure is nobody's hand: what it follows from is
+					hands[b.Grant] = b.Provenance
 				}
 			}
 			return true
@@ -218,7 +225,7 @@ func (a *Agent) entries(p ipc.Peer, visit func(ipc.ConsentEntry, store.Entry) bo
 			r.Outcome = consent.OutcomeWithdrawn
 		}
 		if o, ok := later[e.ID]; ok {
-			r.Outcome = o
+			r.Outcome, r.Hand = o, hands[e.ID]
 		} else if e.Type == record.TypeGrant && now.Sub(e.At) > record.MaxGrantAge && r.Outcome == consent.OutcomeAllowed {
 			if l, live := a.sessions[e.Session]; live && l.outcome == consent.OutcomeExpired {
 				r.Outcome = consent.OutcomeExpired

@@ -146,6 +146,8 @@ type QuestionCompany struct {
 	// Account: it asks because somebody here is signed in to an account of it.
 	// Otherwise a company with a Host asks by a session code.
 	Account bool `json:"account,omitempty"`
+	// Module: it asks by a module that runs here, which may hold the fingerprint.
+	Module bool `json:"module,omitempty"`
 	// Pinned: nothing but a fingerprint that was given here vouches for Host. First:
 	// the company has never asked on this computer before.
 	Pinned bool `json:"pinned,omitempty"`

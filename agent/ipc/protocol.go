@@ -325,8 +325,8 @@ type Status struct {
 	// Guests are companies that ask for one session by a code, while that is open
 	// or something waits for them.
 	Guests []GuestStatus `json:"guests,omitempty"`
-	// Module names the module that the service runs for; empty: it is installed.
-	Module string `json:"module,omitempty"`
+	// Module is the one that the service runs for; nil: it is installed.
+	Module *ModuleStatus `json:"module,omitempty"`
 	// Opening is the session that the module has opened; nil: there is none.
 	Opening   *Opening        `json:"opening,omitempty"`
 	Desktops  []DesktopStatus `json:"desktops"`
@@ -342,6 +342,13 @@ type Trouble struct {
 	At    time.Time `json:"at"`
 	Level string    `json:"level"` // WARN or ERROR
 	Text  string    `json:"text"`
+}
+
+// ModuleStatus is the module that a service runs for.
+type ModuleStatus struct {
+	Name    string `json:"name"`
+	Company string `json:"company"` // the name that it gives itself
+	Server  string `json:"server"`  // host name, as TLS has verified it
 }
 
 // GuestStatus is a company that asks for one session by a code.

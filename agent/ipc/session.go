@@ -62,7 +62,13 @@ const (
 	WhyImpostor = "impostor" // the server says that it is a company which it is not
 	WhyRefused  = "refused"  // the support has turned the opened session away
 	WhyModule   = "module"   // the module does not stand any more
-	WhyWaiting  = "waiting"  // a session waits for the support already
+	// Why a module is not started, beside WhyBad, WhyExpired, WhyServer, WhyModule and
+	// WhyImpostor.
+	WhyChanged   = "changed"   // after it was signed
+	WhyClock     = "clock"     // it is from a day that is yet to come
+	WhyInstalled = "installed" // Aval is installed on the computer
+	WhyClosed    = "closed"    // the person has closed its window
+	WhyWaiting   = "waiting"   // a session waits for the support already
 )
 
 // SessionBeginResult is what was decided. Outcome is asking while a question is open.
@@ -157,6 +163,9 @@ type ConsentEntry struct {
 	Outcome    consent.Outcome    `json:"outcome"`
 	Ending     consent.Ending     `json:"ending,omitempty"`
 	Provenance consent.Provenance `json:"provenance"`
+	// Hand is whose hand the withdrawal, the wish to delete or the objection came from,
+	// which Outcome tells of; empty: nobody's, or it was not noted.
+	Hand consent.Provenance `json:"hand,omitempty"`
 	// Test: the answer came from a device that a policy names for tests.
 	Test   bool          `json:"test,omitempty"`
 	Groups []event.Group `json:"groups,omitempty"`

@@ -38,8 +38,9 @@ type Options struct {
 	// PolicyDir holds the computer's policies: they count here too.
 	PolicyDir string
 	Tools     []string // remote tools that are followed
-	// In gives the code, and after it one line when the support is over. Where it
-	// ends without a code, the code is entered in a window.
+	// In gives the code, or an empty line where there is none: then a session is opened
+	// without. After that it gives one line when the support is over. Where it ends
+	// at once, a session is opened without a code, and a window shows its number.
 	In  io.Reader
 	Out io.Writer // what happens, in sentences
 	// Opened is told whose module it is, before anything is started.
@@ -114,7 +115,7 @@ func alone(socket string) error {
 		there = !errors.Is(serr, os.ErrNotExist)
 	}
 	if there {
-		return refused("Aval is installed on this computer, and a module does not go around it", "enter the code there: aval session join -, or Aval's window")
+		return refused(ipc.WhyInstalled, "Aval is installed on this computer, and a module does not go around it", "enter the code there: aval session join -, or Aval's window")
 	}
 	return nil
 }
@@ -189,7 +190,7 @@ func every(ctx context.Context, limit time.Duration, done func() (bool, error)) 
 
 // waitDesktop waits until somebody can be asked.
 func (r *run) waitDesktop(ctx context.Context, helper *launch.Process) error {
-	nobody := refused("there is no desktop here in which you could be asked", "start the module in your own desktop session, once")
+	nobody := refused("", "there is no desktop here in which you could be asked", "start the module in your own desktop session, once")
 	err := every(ctx, startWithin, func() (bool, error) {
 		select {
 		case <-helper.Done():
@@ -204,67 +205,6 @@ func (r *run) waitDesktop(ctx context.Context, helper *launch.Process) error {
 		return nobody
 	}
 	return err
-}
-
-// enter takes the code, from In or in the main window. over is closed when that
-// window is; nil: there is none.
-func (r *run) enter(ctx context.Context) (name string, over <-chan struct{}, err error) {
-	for range codeTries {
-		fmt.Fprint(r.o.Out, "Code: ")
-		select {
-		case line, ok := <-r.lines:
-			if !ok {
-				r.say("")
-				return r.window(ctx)
-			}
-			var res ipc.SessionBeginResult
-			err = r.c.Call(ctx, ipc.MethodSessionJoin, ipc.SessionJoin{Code: line}, &res)
-			if err == nil {
-				return res.Session, nil, nil
-			}
-			var no *ipc.Error
-			if !errors.As(err, &no) || !slices.Contains([]string{ipc.WhyBad, ipc.WhyUnknown, ipc.WhyUsed, ipc.WhyExpired}, no.Why) {
-				return "", nil, err
-			}
-			r.say("%s", no.Message)
-		case <-ctx.Done():
-			return "", nil, ctx.Err()
-		}
-	}
-	return "", nil, err
-}
-
-// window opens Aval's main window, which has a field for a code.
-func (r *run) window(ctx context.Context) (string, <-chan struct{}, error) {
-	path, err := launch.Find("aval-ui")
-	if err != nil {
-		return "", nil, fmt.Errorf("no code came from standard input, and there is no window to enter it: %w", err)
-	}
-	w, err := r.program(ctx, path)
-	if err != nil {
-		return "", nil, err
-	}
-	r.say("Enter the code in Aval's window.")
-	t := time.NewTicker(lookEvery)
-	defer t.Stop()
-	for {
-		list, err := r.sessions(ctx)
-		if err != nil {
-			return "", nil, err
-		}
-		for _, s := range list {
-			if s.Verdict != "" && s.Verified && s.Company != "" {
-				return s.Session, w.Done(), nil
-			}
-		}
-		select {
-		case <-w.Done():
-			return "", nil, refused("no code was entered", "")
-		case <-ctx.Done():
-			return "", nil, ctx.Err()
-		case <-t.C:
-		}
-	}
 }
 
 func (r *run) sessions(ctx context.Context) (list []ipc.SessionInfo, err error) {

@@ -161,3 +161,16 @@ func FuzzReply(f *testing.F) {
 		}
 	})
 }
+
+// FuzzOpening reads any answer to a module that is opened. Planted: without
+// wire.Number a text of 300 characters was to be read out.
+func FuzzOpening(f *testing.F) {
+	f.Add([]byte(`{"id":"01M","number":"482913","expires_in":600,"interval":2}`))
+	f.Add([]byte(`{"id":"01M","number":"` + strings.Repeat("call me ", 40) + `","expires_in":600,"interval":2}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, err := decodeOpening(raw)
+		if err == nil && (r.ID == "" || len(r.Number) != 6 || strings.Trim(r.Number, "0123456789") != "" || r.Interval < 1 || r.ExpiresIn > 3600) {
+			t.Errorf("%+v", r)
+		}
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aval/agent/consent"
+	"aval/cmd/internal/command"
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
@@ -120,41 +121,41 @@ func (a *app) newRunner(s *server) *runner.Runner {
 }
 
 // checkModels asks each model about a session that never was, as the server would.
-func checkModels(c *checkup) (out []finding) {
+func checkModels(c *checkup) (out []command.Finding) {
 	all, err := c.host.All(c.ctx)
 	if err != nil {
-		return []finding{{State: findWrong, Found: err.Error()}}
+		return []command.Finding{{State: command.StateWrong, Found: err.Error()}}
 	}
 	asked := map[string]bool{}
 	for _, co := range all {
 		var m *llm.Config
 		var own bool
 		if err := c.db.View(c.ctx, func(tx *store.Tx) (err error) { m, own, err = co.ModelIn(tx); return err }); err != nil {
-			out = append(out, finding{State: findWrong, Found: "the model of company " + co.ID() + ": " + err.Error(), Do: "enter its key anew in the console"})
+			out = append(out, command.Finding{State: command.StateWrong, Found: "the model of company " + co.ID() + ": " + err.Error(), Do: []string{"enter its key anew in the console"}})
 			continue
 		}
 		e, err := co.Engine(c.ctx)
 		switch {
 		case err != nil:
-			return []finding{{State: findWrong, Found: err.Error()}}
+			return []command.Finding{{State: command.StateWrong, Found: err.Error()}}
 		case m == nil && e.Engine != consent.EngineRules && !asked[e.Engine]:
 			asked[e.Engine] = true
-			out = append(out, finding{State: findNote, Found: e.Engine + " was not asked", Do: "give this command the --llm options that serve is given"})
+			out = append(out, command.Finding{State: command.StateNote, Found: e.Engine + " was not asked", Do: []string{"give this command the --llm options that serve is given"}})
 		case m != nil && (own || !asked[m.Name()]):
 			asked[m.Name()] = true
 			out = append(out, c.tryModel(*m, own))
 		}
 	}
 	if len(out) == 0 {
-		return []finding{{State: findOK, Found: "summaries are written by rules"}}
+		return []command.Finding{{State: command.StateOK, Found: "summaries are written by rules"}}
 	}
 	return out
 }
 
-func (c *checkup) tryModel(m llm.Config, own bool) finding {
+func (c *checkup) tryModel(m llm.Config, own bool) command.Finding {
 	e, err := c.models.Engine(m, !own)
 	if err != nil {
-		return finding{State: findWrong, Found: err.Error()}
+		return command.Finding{State: command.StateWrong, Found: err.Error()}
 	}
 	t, err := e.Try(c.ctx, "en")
 	if err != nil {
@@ -163,8 +164,8 @@ func (c *checkup) tryModel(m llm.Config, own bool) finding {
 		if errors.As(err, &f) && f.Why == summary.WhyUnsupported {
 			do = "choose a larger model: this one does not keep to what it is shown"
 		}
-		return finding{State: findWrong, Found: fmt.Sprintf("%s: %v", m.Name(), err), Do: do}
+		return command.Finding{State: command.StateWrong, Found: fmt.Sprintf("%s: %v", m.Name(), err), Do: []string{do}}
 	}
-	return finding{State: findOK, Found: fmt.Sprintf("%s answers in %s, asked by %s; %d of its statements were borne out, %d were not",
+	return command.Finding{State: command.StateOK, Found: fmt.Sprintf("%s answers in %s, asked by %s; %d of its statements were borne out, %d were not",
 		t.Engine, t.Taken.Round(10*time.Millisecond), cmp.Or(t.Form, "text"), t.Summary.Made.Kept, t.Summary.Made.Dropped)}
 }

@@ -1,7 +1,7 @@
 // Command aval-ui shows Aval's windows to one user, one window to a process:
 // without arguments the main window, with "settings" the settings, with
 // "join -" that with a session code, "activity" what was decided and sent, with "notice" what a policy records, with
-// "consent" one question.
+// "consent" one question, with "refused" why a support file was not started.
 //
 // The one rule that must not be broken: it carries no authority and no answer
 // of its own; the service decides what an answer is worth.
@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"aval/agent/ipc"
 	"aval/agent/prompt/launch"
@@ -42,6 +43,7 @@ const usage = `usage: aval-ui [--socket PATH] [--locale LOCALE]
        aval-ui settings [--socket PATH] [--locale LOCALE]
        aval-ui activity [--session TOOL/ID] [--socket PATH] [--locale LOCALE]
        aval-ui notice --session TOOL/ID [--socket PATH] [--locale LOCALE]
+       aval-ui refused --why WORD [--day DAY] [--locale LOCALE]
        aval-ui consent --question ID [--last] [--socket PATH] [--locale LOCALE]
 
 Without arguments it shows what Aval is doing. "join -" does so with a session
@@ -49,7 +51,8 @@ code in its field, which it reads from standard input; the person sends it off.
 "settings" shows what happens when
 a session may be recorded, and why, and changes it. "activity" shows what was decided
 on this computer and everything that left it. "notice" tells of a session that a
-policy has recorded. "consent" shows one question; the
+policy has recorded. "refused" says why a support file was not started; it needs no
+service. "consent" shows one question; the
 service starts it, with a nonce on file descriptor 3 or on standard input, and with
 --last where there is no other way to ask.
 
@@ -59,7 +62,8 @@ OpenGL for the window, 75 it could not be shown for another reason.
 
 type options struct {
 	socket, locale, question, session string
-	code                              string
+	code, why                         string
+	day                               time.Time
 	last                              bool
 }
 
@@ -90,7 +94,8 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	notice := len(args) > 0 && args[0] == "notice"
 	join := len(args) > 0 && args[0] == "join"
 	given := args
-	if consent || settings || activity || notice || join {
+	refused := len(args) > 0 && args[0] == "refused"
+	if consent || settings || activity || notice || join || refused {
 		args = args[1:]
 	}
 	fromInput := join && len(args) > 0 && args[0] == "-"
@@ -109,6 +114,10 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	}
 	if activity || notice {
 		flags.StringVar(&o.session, "session", "", "")
+	}
+	if refused {
+		flags.StringVar(&o.why, "why", "", "")
+		flags.Func("day", "", func(s string) (err error) { o.day, err = time.Parse(time.DateOnly, s); return err })
 	}
 	err := flags.Parse(args)
 	switch {
@@ -147,6 +156,8 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		err = guarded(questionVisibleWithin, func() error { return showConsent(o, log) })
 	case notice:
 		err = guarded(mainVisibleWithin, func() error { return showNotice(o) })
+	case refused:
+		err = guarded(mainVisibleWithin, func() error { return showRefusal(o) })
 	case activity:
 		err = guarded(mainVisibleWithin, func() error { return showActivity(o) })
 	default:

@@ -144,7 +144,7 @@ func showMain(o options, settingsFirst bool) error {
 				s.openSettings(&settings, page, back)
 				s.changed(nil)
 			},
-			Activity: s.openActivity, Join: s.join, Code: s.o.code})
+			Activity: s.openActivity, Join: s.join, Code: s.o.code, Open: s.open})
 		s.win.SetTitle(s.cat.T("app.name", nil))
 		s.win.SetContent(main.Content())
 	}
@@ -180,6 +180,12 @@ func (s *shell) join(ctx context.Context, code string) (r ipc.SessionBeginResult
 	s.o.code = ""
 	err = s.call(ctx, ipc.MethodSessionJoin, ipc.SessionJoin{Code: code}, &r)
 	return r, err
+}
+
+// open has the service of a module open a session. It ends with the process.
+func (s *shell) open(ctx context.Context) error {
+	var r ipc.SessionBeginResult
+	return s.call(ctx, ipc.MethodSessionOpen, ipc.SessionOpen{}, &r)
 }
 
 func (s *shell) openSettings(view **settingsview.View, page settingsview.Page, back func()) {

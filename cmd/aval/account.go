@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aval/agent/ipc"
+	"aval/cmd/internal/command"
 )
 
 func (a *app) signInCmd() *cobra.Command {
@@ -45,7 +46,7 @@ https://HOST:PORT#sha256:... aval sign-out ends it.`,
 				return err
 			}
 			return a.print(res, func(w io.Writer) {
-				fmt.Fprintf(w, "You are signed in as %s at %s (%s).\n", printable(res.User), printable(res.Company), res.Server)
+				fmt.Fprintf(w, "You are signed in as %s at %s (%s).\n", command.Printable(res.User), command.Printable(res.Company), res.Server)
 			})
 		},
 	}

@@ -14,6 +14,7 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
+	"aval/cmd/internal/command"
 )
 
 func (a *app) consentCmd() *cobra.Command {
@@ -160,15 +161,15 @@ func printSummary(w io.Writer, s *ipc.Summary) {
 	if s.Edited {
 		by += ", edited at the company"
 	}
-	fmt.Fprintf(w, "summary at %s, version %d, %s: %s\n  %s\n", printable(s.Company), s.Version, printable(by), printable(s.Name), printable(s.Text))
+	fmt.Fprintf(w, "summary at %s, version %d, %s: %s\n  %s\n", command.Printable(s.Company), s.Version, command.Printable(by), command.Printable(s.Name), command.Printable(s.Text))
 	for _, st := range s.Steps {
-		fmt.Fprintf(w, "  - %s: %s\n", printable(st.Application), printable(st.Action))
+		fmt.Fprintf(w, "  - %s: %s\n", command.Printable(st.Application), command.Printable(st.Action))
 		for _, c := range st.Commands {
-			fmt.Fprintf(w, "      %s\n", printable(c))
+			fmt.Fprintf(w, "      %s\n", command.Printable(c))
 		}
 	}
 	for _, f := range s.FollowUps {
-		fmt.Fprintf(w, "  > %s\n", printable(f))
+		fmt.Fprintf(w, "  > %s\n", command.Printable(f))
 	}
 	if s.Cut {
 		fmt.Fprintln(w, "  (the end is missing: it was too long to be sent back)")
@@ -179,7 +180,7 @@ func printCopies(w io.Writer, copies []consent.Copy) {
 	for _, c := range copies {
 		where := "this computer"
 		if c.Where != consent.CopyHere {
-			where = printable(c.Company)
+			where = command.Printable(c.Company)
 		}
 		fmt.Fprintf(w, "  copy at %s: %s\n", where, fateWords[c.Fate])
 	}

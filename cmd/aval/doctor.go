@@ -21,25 +21,11 @@ import (
 	"aval/agent/prompt/launch"
 	"aval/agent/prompt/native"
 	"aval/agent/session/watch"
+	"aval/cmd/internal/command"
 )
 
 // errFound ends doctor with status 1 after its page has said what is wrong.
 var errFound = errors.New("something is wrong")
-
-// The states of a finding.
-const (
-	findOK    = "ok"
-	findNote  = "note"  // worth knowing; nothing is broken
-	findWrong = "wrong" // doctor ends with 1
-)
-
-// finding is what one check came to. Do says what to do, a step a line.
-type finding struct {
-	Check string   `json:"check"`
-	State string   `json:"state"`
-	Found string   `json:"found"`
-	Do    []string `json:"do,omitempty"`
-}
 
 // checkup is what the checks look at.
 type checkup struct {
@@ -57,7 +43,7 @@ type checkup struct {
 // nothing; in particular it asks nobody.
 var checks = []struct {
 	name string
-	look func(*checkup) []finding
+	look func(*checkup) []command.Finding
 }{
 	{"service", checkService},
 	{"socket", checkSocket},
@@ -84,9 +70,9 @@ a new file for a helpdesk; nothing that was recorded is in it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c := a.examine(cmd.Context())
 			report := struct {
-				OK     bool            `json:"ok"`
-				Checks []finding       `json:"checks"`
-				Tools  []watch.Hearing `json:"tools"`
+				OK     bool              `json:"ok"`
+				Checks []command.Finding `json:"checks"`
+				Tools  []watch.Hearing   `json:"tools"`
 			}{OK: true, Tools: c.tools}
 			for _, k := range checks {
 				for _, f := range k.look(c) {
@@ -95,11 +81,11 @@ a new file for a helpdesk; nothing that was recorded is in it.`,
 						f.Do[i] = toDo.Replace(d)
 					}
 					report.Checks = append(report.Checks, f)
-					report.OK = report.OK && f.State != findWrong
+					report.OK = report.OK && f.State != command.StateWrong
 				}
 			}
 			page := func(w io.Writer) {
-				printFindings(w, report.Checks)
+				command.WriteFindings(w, report.Checks)
 				fmt.Fprintln(w)
 				printTools(w, report.Tools)
 				if report.OK {
@@ -148,111 +134,96 @@ func (a *app) examine(ctx context.Context) *checkup {
 	return c
 }
 
-var marks = map[string]string{findOK: "ok  ", findNote: "note", findWrong: "!!  "}
-
-func printFindings(w io.Writer, all []finding) {
-	for _, f := range all {
-		fmt.Fprintf(w, "%s  %-9s %s\n", marks[f.State], f.Check, printable(f.Found))
-		for _, d := range f.Do {
-			fmt.Fprintf(w, "                → %s\n", printable(d))
-		}
-	}
-}
-
-func one(state, found string, do ...string) []finding {
-	return []finding{{State: state, Found: found, Do: do}}
-}
-
-func checkService(c *checkup) []finding {
+func checkService(c *checkup) []command.Finding {
 	if c.dial != nil {
-		return one(findWrong, c.dial.Error(), "install and start it: sudo aval install && sudo aval start", "to try it out without root: aval run --state-dir DIR --socket FILE --policy-dir DIR, and name that --socket here")
+		return command.Found(command.StateWrong, c.dial.Error(), "install and start it: sudo aval install && sudo aval start", "to try it out without root: aval run --state-dir DIR --socket FILE --policy-dir DIR, and name that --socket here")
 	}
-	f := one(findOK, fmt.Sprintf("Aval %s has been running since %s", c.status.Build, c.status.StartedAt.Local().Format("2006-01-02 15:04")))
+	f := command.Found(command.StateOK, fmt.Sprintf("Aval %s has been running since %s", c.status.Build, c.status.StartedAt.Local().Format("2006-01-02 15:04")))
 	if c.status.Build != version {
-		f = append(f, finding{State: findNote, Found: fmt.Sprintf("the service is version %s, this command is %s", c.status.Build, version), Do: []string{"restart the service: sudo aval stop && sudo aval start"}})
+		f = append(f, command.Finding{State: command.StateNote, Found: fmt.Sprintf("the service is version %s, this command is %s", c.status.Build, version), Do: []string{"restart the service: sudo aval stop && sudo aval start"}})
 	}
 	for _, n := range c.status.Notes {
-		f = append(f, finding{State: findNote, Found: n})
+		f = append(f, command.Finding{State: command.StateNote, Found: n})
 	}
 	return f
 }
 
-func checkServer(c *checkup) []finding {
+func checkServer(c *checkup) []command.Finding {
 	s := c.status
 	switch {
 	case c.dial != nil:
 		return nil
 	case s.Company == "":
-		return one(findNote, "no company knows this computer: nobody can ask for a summary", "to join one: sudo aval enroll --token-file FILE")
+		return command.Found(command.StateNote, "no company knows this computer: nobody can ask for a summary", "to join one: sudo aval enroll --token-file FILE")
 	case s.Link == "connected" && s.LinkError == "":
-		return one(findOK, fmt.Sprintf("connected with %s at %s; %d events wait", s.Company, s.Server, s.Waiting))
+		return command.Found(command.StateOK, fmt.Sprintf("connected with %s at %s; %d events wait", s.Company, s.Server, s.Waiting))
 	case s.Link == "refused":
-		return one(findWrong, fmt.Sprintf("%s turns this computer away: %s", s.Server, s.LinkError), "ask the company's administrator whether this device was removed; to join again: sudo aval unenroll && sudo aval enroll --token-file FILE")
+		return command.Found(command.StateWrong, fmt.Sprintf("%s turns this computer away: %s", s.Server, s.LinkError), "ask the company's administrator whether this device was removed; to join again: sudo aval unenroll && sudo aval enroll --token-file FILE")
 	case s.Link == "connecting" && s.LinkError == "" && c.now.Sub(s.StartedAt) < time.Minute:
-		return one(findNote, "connecting with "+s.Server)
+		return command.Found(command.StateNote, "connecting with "+s.Server)
 	}
 	why := s.LinkError
 	if why == "" {
 		why = s.Link
 	}
-	return one(findWrong, fmt.Sprintf("no orderly connection with %s: %s", s.Server, why),
+	return command.Found(command.StateWrong, fmt.Sprintf("no orderly connection with %s: %s", s.Server, why),
 		fmt.Sprintf("nothing is lost: %d events wait and leave when it is back", s.Waiting), "see that this computer reaches that address (firewall, proxy: HTTPS_PROXY in the service's environment)")
 }
 
 // clockAhead is how far a record may lie in the future before the clock is suspect.
 const clockAhead = time.Minute
 
-func checkClock(c *checkup) []finding {
+func checkClock(c *checkup) []command.Finding {
 	if ahead := c.newest.At.Sub(c.now); !c.newest.At.IsZero() && ahead > clockAhead {
-		return one(findWrong, fmt.Sprintf("the newest decision is %s in the future: the clock was set back", ahead.Round(time.Second)),
+		return command.Found(command.StateWrong, fmt.Sprintf("the newest decision is %s in the future: the clock was set back", ahead.Round(time.Second)),
 			"set the clock right; until then no earlier answer counts for a further session")
 	}
 	at := c.now.Local().Format("2006-01-02 15:04:05 MST")
 	switch synchronised, known := clockSynchronised(); {
 	case !known:
-		return one(findNote, at+"; whether it is kept in step cannot be seen here")
+		return command.Found(command.StateNote, at+"; whether it is kept in step cannot be seen here")
 	case !synchronised:
-		return one(findNote, at+"; it is not kept in step with a time server", "switch it on: sudo timedatectl set-ntp true")
+		return command.Found(command.StateNote, at+"; it is not kept in step with a time server", "switch it on: sudo timedatectl set-ntp true")
 	}
-	return one(findOK, at+"; kept in step with a time server")
+	return command.Found(command.StateOK, at+"; kept in step with a time server")
 }
 
-func checkPolicy(c *checkup) []finding {
+func checkPolicy(c *checkup) []command.Finding {
 	p := c.policy
 	switch {
 	case c.dial != nil:
 		return nil
 	case p.State == consent.PolicyUnreadable:
-		return one(findWrong, "the policy cannot be read, so nothing is recorded: "+p.Problem, "aval policy validate FILE lists what is wrong with a file; aval policy show names them")
+		return command.Found(command.StateWrong, "the policy cannot be read, so nothing is recorded: "+p.Problem, "aval policy validate FILE lists what is wrong with a file; aval policy show names them")
 	case p.State == consent.PolicyStale:
-		return one(findWrong, fmt.Sprintf("the policy cannot be read; the last good one, of %s, counts for now: %s", p.GoodAt.Local().Format("2006-01-02 15:04"), p.Problem),
+		return command.Found(command.StateWrong, fmt.Sprintf("the policy cannot be read; the last good one, of %s, counts for now: %s", p.GoodAt.Local().Format("2006-01-02 15:04"), p.Problem),
 			"put it right before that one expires: aval policy validate FILE")
 	case p.Problem != "":
-		return one(findWrong, p.Problem, "aval policy show")
+		return command.Found(command.StateWrong, p.Problem, "aval policy show")
 	case p.State == consent.PolicyNone:
-		return one(findOK, "none is set")
+		return command.Found(command.StateOK, "none is set")
 	}
-	return one(findOK, "in force; aval policy show lists it")
+	return command.Found(command.StateOK, "in force; aval policy show lists it")
 }
 
-func checkDesktops(c *checkup) []finding {
+func checkDesktops(c *checkup) []command.Finding {
 	if c.dial != nil {
 		return nil
 	}
 	if len(c.status.Desktops) == 0 {
-		return one(findNote, "nobody is signed in at a desktop: nobody can be asked", "where a desktop is open all the same, start aval-desktop in it")
+		return command.Found(command.StateNote, "nobody is signed in at a desktop: nobody can be asked", "where a desktop is open all the same, start aval-desktop in it")
 	}
-	var out []finding
+	var out []command.Finding
 	for _, d := range c.status.Desktops {
 		if d.Helper {
-			out = append(out, finding{State: findOK, Found: fmt.Sprintf("%s of %s: %s", d.Desktop, d.User, d.State)})
+			out = append(out, command.Finding{State: command.StateOK, Found: fmt.Sprintf("%s of %s: %s", d.Desktop, d.User, d.State)})
 			if len(d.Gone) > 0 {
-				out = append(out, finding{State: findNote, Found: fmt.Sprintf("%s of %s: %s", d.Desktop, d.User, goneSentence(d.Gone)),
+				out = append(out, command.Finding{State: command.StateNote, Found: fmt.Sprintf("%s of %s: %s", d.Desktop, d.User, goneSentence(d.Gone)),
 					Do: []string{"where a session of X11 (Xorg) can be chosen at the login screen, sign in to that one to have them again"}})
 			}
 			continue
 		}
-		out = append(out, finding{State: findWrong, Found: unhelped(d), Do: []string{startSentence(d)}})
+		out = append(out, command.Finding{State: command.StateWrong, Found: unhelped(d), Do: []string{startSentence(d)}})
 	}
 	return out
 }
@@ -288,8 +259,8 @@ func startSentence(d ipc.DesktopStatus) string {
 	return fmt.Sprintf("add to %s of %s: %s", d.StartFile, d.User, d.StartLine)
 }
 
-func checkTools(c *checkup) []finding {
-	var out []finding
+func checkTools(c *checkup) []command.Finding {
+	var out []command.Finding
 	var heard []string
 	for _, h := range c.tools {
 		switch {
@@ -299,18 +270,18 @@ func checkTools(c *checkup) []finding {
 				heard = append(heard, h.Tool)
 			}
 		default:
-			f := finding{State: findWrong, Found: fmt.Sprintf("%s, %s: its sessions are not heard: %s", h.Tool, h.Found, h.Missing), Do: []string{h.Do}}
+			f := command.Finding{State: command.StateWrong, Found: fmt.Sprintf("%s, %s: its sessions are not heard: %s", h.Tool, h.Found, h.Missing), Do: []string{h.Do}}
 			if h.Chosen {
-				f.State = findNote
+				f.State = command.StateNote
 			}
 			out = append(out, f)
 		}
 	}
 	if len(heard) > 0 {
-		out = append(one(findOK, "sessions are heard of "+strings.Join(heard, ", ")), out...)
+		out = append(command.Found(command.StateOK, "sessions are heard of "+strings.Join(heard, ", ")), out...)
 	}
 	if len(out) == 0 {
-		return one(findNote, "no remote tool that Aval knows is on this computer, as far as this user can see", "docs/remote-tools.md has the lines for each tool")
+		return command.Found(command.StateNote, "no remote tool that Aval knows is on this computer, as far as this user can see", "docs/remote-tools.md has the lines for each tool")
 	}
 	return out
 }
@@ -325,13 +296,13 @@ func printTools(w io.Writer, all []watch.Hearing) {
 			missing = append(missing, h.Tool)
 			continue
 		}
-		fmt.Fprintf(t, "%s\tfound\t%s\n", h.Tool, printable(h.Found))
+		fmt.Fprintf(t, "%s\tfound\t%s\n", h.Tool, command.Printable(h.Found))
 		fmt.Fprintf(t, "\thears\t%s\n", cmp.Or(strings.Join(h.Hears, ", "), "nothing"))
 		if h.Missing != "" {
-			fmt.Fprintf(t, "\tmissing\t%s\n", printable(h.Missing))
+			fmt.Fprintf(t, "\tmissing\t%s\n", command.Printable(h.Missing))
 		}
 		if h.Do != "" {
-			fmt.Fprintf(t, "\tdo\t%s\n", printable(h.Do))
+			fmt.Fprintf(t, "\tdo\t%s\n", command.Printable(h.Do))
 		}
 	}
 	t.Flush()
@@ -341,31 +312,31 @@ func printTools(w io.Writer, all []watch.Hearing) {
 }
 
 // checkQuestion looks at each rung on which a question could be shown.
-func checkQuestion(*checkup) []finding {
-	var out []finding
+func checkQuestion(*checkup) []command.Finding {
+	var out []command.Finding
 	helper, err := launch.Find("aval-desktop")
 	if err != nil {
-		out = append(out, finding{State: findWrong, Found: "aval-desktop is not installed: nobody can be asked", Do: []string{"copy it beside aval, or to /usr/bin"}})
+		out = append(out, command.Finding{State: command.StateWrong, Found: "aval-desktop is not installed: nobody can be asked", Do: []string{"copy it beside aval, or to /usr/bin"}})
 	}
 	window, werr := launch.Find("aval-ui")
 	dialog, derr := native.Find()
 	switch {
 	case werr != nil && derr != nil:
-		return append(out, finding{State: findWrong, Found: "nothing can show a question: neither aval-ui nor a dialog program is installed", Do: []string{"copy aval-ui beside aval, or to /usr/bin", "install zenity or kdialog"}})
+		return append(out, command.Finding{State: command.StateWrong, Found: "nothing can show a question: neither aval-ui nor a dialog program is installed", Do: []string{"copy aval-ui beside aval, or to /usr/bin", "install zenity or kdialog"}})
 	case werr != nil:
-		out = append(out, finding{State: findWrong, Found: "aval-ui is not installed: questions are asked by " + dialog.Path + " alone", Do: []string{"copy aval-ui beside aval, or to /usr/bin"}})
+		out = append(out, command.Finding{State: command.StateWrong, Found: "aval-ui is not installed: questions are asked by " + dialog.Path + " alone", Do: []string{"copy aval-ui beside aval, or to /usr/bin"}})
 	case derr != nil:
-		out = append(out, finding{State: findNote, Found: "no dialog program is installed: where windows cannot be drawn (no OpenGL) nobody can be asked", Do: []string{"install zenity or kdialog"}})
+		out = append(out, command.Finding{State: command.StateNote, Found: "no dialog program is installed: where windows cannot be drawn (no OpenGL) nobody can be asked", Do: []string{"install zenity or kdialog"}})
 	}
 	if display := os.Getenv("DISPLAY"); werr == nil && display != "" {
 		if gl, err := hasGLX(display); err != nil {
-			out = append(out, finding{State: findNote, Found: fmt.Sprintf("display %s cannot be looked at: %v", display, err)})
+			out = append(out, command.Finding{State: command.StateNote, Found: fmt.Sprintf("display %s cannot be looked at: %v", display, err)})
 		} else if !gl {
-			out = append(out, finding{State: findNote, Found: fmt.Sprintf("display %s has no OpenGL (GLX): questions come as a dialog there", display)})
+			out = append(out, command.Finding{State: command.StateNote, Found: fmt.Sprintf("display %s has no OpenGL (GLX): questions come as a dialog there", display)})
 		}
 	}
 	if len(out) == 0 {
-		out = one(findOK, fmt.Sprintf("%s, window %s, dialog %s", helper, window, dialog.Path))
+		out = command.Found(command.StateOK, fmt.Sprintf("%s, window %s, dialog %s", helper, window, dialog.Path))
 	}
 	return out
 }

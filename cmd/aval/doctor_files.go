@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"aval/agent/service"
+	"aval/cmd/internal/command"
 )
 
 // shippedList is what a package writes down of its own files (installer/build):
@@ -55,24 +56,24 @@ func readShipped(path string) ([]shipped, error) {
 }
 
 // checkFiles compares what is installed with what was packed.
-func checkFiles(*checkup) []finding { return compareFiles(shippedList) }
+func checkFiles(*checkup) []command.Finding { return compareFiles(shippedList) }
 
-func compareFiles(list string) []finding {
+func compareFiles(list string) []command.Finding {
 	all, err := readShipped(list)
 	if errors.Is(err, fs.ErrNotExist) {
-		return one(findNote, "Aval was not installed by a package, so its files are compared with nothing")
+		return command.Found(command.StateNote, "Aval was not installed by a package, so its files are compared with nothing")
 	}
 	if err != nil {
-		return one(findWrong, err.Error(), reinstall)
+		return command.Found(command.StateWrong, err.Error(), reinstall)
 	}
-	var out []finding
+	var out []command.Finding
 	for _, s := range all {
 		if why := s.compare(); why != "" {
-			out = append(out, finding{State: findWrong, Found: s.path + ": " + why, Do: []string{reinstall}})
+			out = append(out, command.Finding{State: command.StateWrong, Found: s.path + ": " + why, Do: []string{reinstall}})
 		}
 	}
 	if len(out) == 0 {
-		return one(findOK, fmt.Sprintf("%d files are as they were packed", len(all)))
+		return command.Found(command.StateOK, fmt.Sprintf("%d files are as they were packed", len(all)))
 	}
 	return out
 }
@@ -113,16 +114,16 @@ func (s shipped) compare() string {
 }
 
 // checkTroubles shows the last errors of the service.
-func checkTroubles(c *checkup) []finding {
+func checkTroubles(c *checkup) []command.Finding {
 	if c.dial != nil {
 		return nil
 	}
-	var out []finding
+	var out []command.Finding
 	for _, t := range c.status.Troubles {
-		out = append(out, finding{State: findNote, Found: fmt.Sprintf("%s %s %s", t.At.Local().Format("2006-01-02 15:04:05"), t.Level, t.Text)})
+		out = append(out, command.Finding{State: command.StateNote, Found: fmt.Sprintf("%s %s %s", t.At.Local().Format("2006-01-02 15:04:05"), t.Level, t.Text)})
 	}
 	if len(out) == 0 {
-		return one(findOK, "no warning in the last 24 hours, as far as this user may see")
+		return command.Found(command.StateOK, "no warning in the last 24 hours, as far as this user may see")
 	}
 	return out
 }

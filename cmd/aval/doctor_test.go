@@ -16,6 +16,7 @@ import (
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/session/watch"
+	"aval/cmd/internal/command"
 )
 
 // healthy is a checkup that finds nothing wrong.
@@ -35,52 +36,52 @@ func TestChecks(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*checkup)
-		look   func(*checkup) []finding
+		look   func(*checkup) []command.Finding
 		state  string
 		says   []string
 	}{
-		{"no service", func(c *checkup) { c.dial = errors.New("the service is not running") }, checkService, findWrong, []string{"not running", "aval start"}},
-		{"service", func(*checkup) {}, checkService, findOK, nil},
-		{"other version", func(c *checkup) { c.status.Build = "0.0.1" }, checkService, findNote, []string{"0.0.1", "restart"}},
-		{"connected", func(*checkup) {}, checkServer, findOK, []string{"Example Support"}},
-		{"no company", func(c *checkup) { c.status.Company = "" }, checkServer, findNote, []string{"nobody can ask", "aval enroll"}},
-		{"turned away", func(c *checkup) { c.status.Link, c.status.LinkError = "refused", "unknown device" }, checkServer, findWrong, []string{"turns this computer away", "unknown device"}},
-		{"no way there", func(c *checkup) { c.status.Link, c.status.LinkError, c.status.Waiting = "connecting", "no route", 42 }, checkServer, findWrong, []string{"no route", "42 events wait"}},
-		{"complaint", func(c *checkup) { c.status.LinkError = "a stream was rejected" }, checkServer, findWrong, []string{"a stream was rejected"}},
-		{"clock set back", func(c *checkup) { c.newest.At = c.now.Add(time.Hour) }, checkClock, findWrong, []string{"1h0m0s in the future"}},
-		{"policy", func(*checkup) {}, checkPolicy, findOK, nil},
-		{"policy unreadable", func(c *checkup) { c.policy.State, c.policy.Problem = consent.PolicyUnreadable, "x.json: line 1" }, checkPolicy, findWrong, []string{"nothing is recorded", "x.json", "aval policy validate"}},
-		{"policy stale", func(c *checkup) { c.policy.State, c.policy.Problem = consent.PolicyStale, "x.json: line 1" }, checkPolicy, findWrong, []string{"last good one"}},
-		{"nobody", func(c *checkup) { c.status.Desktops = nil }, checkDesktops, findNote, []string{"nobody can be asked"}},
-		{"helped", func(*checkup) {}, checkDesktops, findOK, []string{"2 of maria: available"}},
+		{"no service", func(c *checkup) { c.dial = errors.New("the service is not running") }, checkService, command.StateWrong, []string{"not running", "aval start"}},
+		{"service", func(*checkup) {}, checkService, command.StateOK, nil},
+		{"other version", func(c *checkup) { c.status.Build = "0.0.1" }, checkService, command.StateNote, []string{"0.0.1", "restart"}},
+		{"connected", func(*checkup) {}, checkServer, command.StateOK, []string{"Example Support"}},
+		{"no company", func(c *checkup) { c.status.Company = "" }, checkServer, command.StateNote, []string{"nobody can ask", "aval enroll"}},
+		{"turned away", func(c *checkup) { c.status.Link, c.status.LinkError = "refused", "unknown device" }, checkServer, command.StateWrong, []string{"turns this computer away", "unknown device"}},
+		{"no way there", func(c *checkup) { c.status.Link, c.status.LinkError, c.status.Waiting = "connecting", "no route", 42 }, checkServer, command.StateWrong, []string{"no route", "42 events wait"}},
+		{"complaint", func(c *checkup) { c.status.LinkError = "a stream was rejected" }, checkServer, command.StateWrong, []string{"a stream was rejected"}},
+		{"clock set back", func(c *checkup) { c.newest.At = c.now.Add(time.Hour) }, checkClock, command.StateWrong, []string{"1h0m0s in the future"}},
+		{"policy", func(*checkup) {}, checkPolicy, command.StateOK, nil},
+		{"policy unreadable", func(c *checkup) { c.policy.State, c.policy.Problem = consent.PolicyUnreadable, "x.json: line 1" }, checkPolicy, command.StateWrong, []string{"nothing is recorded", "x.json", "aval policy validate"}},
+		{"policy stale", func(c *checkup) { c.policy.State, c.policy.Problem = consent.PolicyStale, "x.json: line 1" }, checkPolicy, command.StateWrong, []string{"last good one"}},
+		{"nobody", func(c *checkup) { c.status.Desktops = nil }, checkDesktops, command.StateNote, []string{"nobody can be asked"}},
+		{"helped", func(*checkup) {}, checkDesktops, command.StateOK, []string{"2 of maria: available"}},
 		{"Wayland", func(c *checkup) {
 			c.status.Desktops[0].Type, c.status.Desktops[0].Gone = "wayland", []event.Group{event.Windows, event.Commands}
-		}, checkDesktops, findNote, []string{"2 of maria: available", "changed from X11 to Wayland", "any more: windows, commands", "X11 (Xorg)"}},
+		}, checkDesktops, command.StateNote, []string{"2 of maria: available", "changed from X11 to Wayland", "any more: windows, commands", "X11 (Xorg)"}},
 		{"i3", func(c *checkup) {
 			c.status.Desktops[0] = ipc.DesktopStatus{Desktop: "3", Display: ":1", User: "maria", State: consent.DesktopUnreachable, StartFile: "~/.config/i3/config", StartLine: "exec --no-startup-id aval-desktop"}
-		}, checkDesktops, findWrong, []string{"3 (:1) of maria: unreachable", "add to ~/.config/i3/config of maria: exec --no-startup-id aval-desktop"}},
+		}, checkDesktops, command.StateWrong, []string{"3 (:1) of maria: unreachable", "add to ~/.config/i3/config of maria: exec --no-startup-id aval-desktop"}},
 		{"xinit", func(c *checkup) {
 			c.status.Desktops[0] = ipc.DesktopStatus{Desktop: "3", User: "maria", State: consent.DesktopUnreachable, StartFile: "~/.xinitrc", StartLine: "aval-desktop &"}
-		}, checkDesktops, findWrong, []string{"in ~/.xinitrc of maria, before the line that starts the window manager: aval-desktop &"}},
-		{"tools", func(*checkup) {}, checkTools, findOK, []string{"heard of x11vnc\n"}},
+		}, checkDesktops, command.StateWrong, []string{"in ~/.xinitrc of maria, before the line that starts the window manager: aval-desktop &"}},
+		{"tools", func(*checkup) {}, checkTools, command.StateOK, []string{"heard of x11vnc\n"}},
 		{"deaf to a tool", func(c *checkup) {
 			c.tools = append(c.tools, watch.Hearing{Tool: "tigervnc", Found: "on :1 (process 8)", Missing: "it writes no log file", Do: "let it write one"})
-		}, checkTools, findWrong, []string{"heard of x11vnc\n", "tigervnc, on :1 (process 8): its sessions are not heard: it writes no log file", "let it write one"}},
+		}, checkTools, command.StateWrong, []string{"heard of x11vnc\n", "tigervnc, on :1 (process 8): its sessions are not heard: it writes no log file", "let it write one"}},
 		{"deaf where a policy chooses", func(c *checkup) {
 			c.tools = []watch.Hearing{{Tool: "ssh", Found: "/usr/sbin/sshd", Missing: "nothing announces its logins", Do: "add a line", Chosen: true}}
-		}, checkTools, findNote, []string{"not heard", "add a line"}},
-		{"no tools", func(c *checkup) { c.tools = c.tools[1:] }, checkTools, findNote, []string{"no remote tool"}},
+		}, checkTools, command.StateNote, []string{"not heard", "add a line"}},
+		{"no tools", func(c *checkup) { c.tools = c.tools[1:] }, checkTools, command.StateNote, []string{"no remote tool"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := healthy()
 			tt.change(c)
 			found := tt.look(c)
-			worst := findOK
+			worst := command.StateOK
 			for _, f := range found {
-				if f.State == findWrong || worst == findOK {
+				if f.State == command.StateWrong || worst == command.StateOK {
 					worst = f.State
 				}
-				if f.State == findWrong && len(f.Do) == 0 {
+				if f.State == command.StateWrong && len(f.Do) == 0 {
 					t.Errorf("%q says not what to do", f.Found)
 				}
 			}
@@ -88,7 +89,7 @@ func TestChecks(t *testing.T) {
 				t.Errorf("%+v, want %s", found, tt.state)
 			}
 			var page bytes.Buffer
-			printFindings(&page, found)
+			command.WriteFindings(&page, found)
 			for _, s := range tt.says {
 				if !strings.Contains(page.String(), s) {
 					t.Errorf("%q is not said:\n%s", s, page.String())
@@ -109,19 +110,19 @@ func TestCheckSocket(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", what, got, state)
 		}
 	}
-	want("nothing there", findWrong)
+	want("nothing there", command.StateWrong)
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for mode, state := range map[os.FileMode]string{0o666: findOK, 0o600: findWrong} {
+	for mode, state := range map[os.FileMode]string{0o666: command.StateOK, 0o600: command.StateWrong} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
 		want(mode.String(), state)
 	}
-	for mode, state := range map[os.FileMode]string{0o777: findWrong, 0o777 | os.ModeSticky: findOK} {
+	for mode, state := range map[os.FileMode]string{0o777: command.StateWrong, 0o777 | os.ModeSticky: command.StateOK} {
 		if err := errors.Join(os.Chmod(path, 0o666), os.Chmod(dir, mode)); err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +132,7 @@ func TestCheckSocket(t *testing.T) {
 	if err := os.WriteFile(c.app.socket, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want("a file", findWrong)
+	want("a file", command.StateWrong)
 }
 
 // TestPrintTools: what is here in lines, what is not in one. Fault planted once:
@@ -193,12 +194,12 @@ func TestCompareFiles(t *testing.T) {
 				}
 			}
 			got := compareFiles(list)
-			if tt.want == "" && got[0].State != findOK || tt.want != "" && (got[0].State != findWrong || !strings.Contains(got[0].Found, tt.want) || len(got[0].Do) == 0) {
+			if tt.want == "" && got[0].State != command.StateOK || tt.want != "" && (got[0].State != command.StateWrong || !strings.Contains(got[0].Found, tt.want) || len(got[0].Do) == 0) {
 				t.Errorf("%+v, want %q", got, tt.want)
 			}
 		})
 	}
-	if got := compareFiles(filepath.Join(dir, "none")); got[0].State != findNote {
+	if got := compareFiles(filepath.Join(dir, "none")); got[0].State != command.StateNote {
 		t.Errorf("without a package: %+v", got)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/windows"
+
+	"aval/cmd/internal/command"
 )
 
 // toDo puts what to do into the words of this system.
@@ -16,14 +18,14 @@ var toDo = strings.NewReplacer("sudo ", "(as an administrator) ", " && ", ", the
 func clockSynchronised() (yes, known bool) { return false, false }
 
 // checkSocket goes by what came of opening the pipe: looking at one opens it too.
-func checkSocket(c *checkup) []finding {
+func checkSocket(c *checkup) []command.Finding {
 	switch path := c.app.socket; {
 	case errors.Is(c.dial, fs.ErrPermission):
-		return one(findWrong, path+" is closed to this user", "whoever has signed in may open it: is this a service's account?")
+		return command.Found(command.StateWrong, path+" is closed to this user", "whoever has signed in may open it: is this a service's account?")
 	case c.dial != nil:
-		return one(findWrong, path+" is not there", "the service makes it when it starts; another one is named with --socket or AVAL_SOCKET")
+		return command.Found(command.StateWrong, path+" is not there", "the service makes it when it starts; another one is named with --socket or AVAL_SOCKET")
 	default:
-		return one(findOK, path)
+		return command.Found(command.StateOK, path)
 	}
 }
 

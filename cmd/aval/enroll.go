@@ -105,7 +105,7 @@ terminal you are asked.`,
 					fmt.Fprintf(w, "%d events were not sent, and are destroyed.\n", r.Lost)
 				}
 				if !r.Told {
-					fmt.Fprintf(w, "The server of %s could not be told; it is told when it can be reached, while Aval runs here.\n", printable(r.Company))
+					fmt.Fprintf(w, "The server of %s could not be told; it is told when it can be reached, while Aval runs here.\n", command.Printable(r.Company))
 				}
 			})
 		},

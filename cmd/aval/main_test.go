@@ -141,6 +141,9 @@ func TestArguments(t *testing.T) {
 	}
 	defer os.Remove(beside)
 	run := []string{"module", "run", beside}
+	if clicked() { // as where tests run; at a terminal they are not
+		run = append(run, "--window")
+	}
 	for _, tt := range []struct{ args, want []string }{
 		{[]string{"/x/support"}, run}, {[]string{"Help desk.exe"}, run}, {[]string{"/x/aval"}, nil}, {[]string{"AVAL.EXE"}, nil},
 		{[]string{"/x/support", "status"}, []string{"status"}},

@@ -55,11 +55,15 @@ exit code 3. Nothing is started and nothing is kept.`,
 
 func (a *app) moduleRun() *cobra.Command {
 	o := module.Options{Build: version, In: a.in, Out: a.out}
+	var window bool
 	cmd := &cobra.Command{
 		Use: "run FILE", Short: "Run a module for one session: nothing is installed, and nothing stays",
 		Long: `Runs a company's module, as you and without any rights, for one session. It says
-whose it is, reads the code that the support gave you from standard input (or opens
-a window for it), and asks you whether the session may be recorded. When the support
+whose it is, and reads the code that the support gave you from standard input. With
+an empty line instead, or where standard input ends, it gets a number that you read
+out to the support, and waits until somebody there has taken the session (in Aval's
+window, where standard input has ended). Then it asks you whether the session may be
+recorded. When the support
 is over, press Enter: then you are asked whether what was recorded may be sent, and
 until you say so nothing leaves. Ctrl-C ends it at once; what was not sent is
 destroyed. In the end nothing is left on this computer.
@@ -68,7 +72,8 @@ A module that was changed, has expired, was revoked or is of somebody else does 
 start (exit code 3), and none does where Aval is installed: enter the code there.
 
 A copy of aval under another name, beside a file named company.avalmodule, runs that
-module when it is started without arguments.`,
+module when it is started without arguments. Where nobody reads a terminal, or with
+--window, a module that does not start says why in a window.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, t := range o.Tools {
@@ -82,11 +87,16 @@ module when it is started without arguments.`,
 			slog.SetDefault(slog.New(slog.DiscardHandler)) // here a person reads
 			o.Path, o.Socket = args[0], a.socket
 			o.Opened = func(m module.Module) { printModule(a.out, m) }
-			return module.Run(ctx, o)
+			err := module.Run(ctx, o)
+			if window {
+				showRefusal(ctx, err)
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&o.PolicyDir, "policy-dir", agent.DefaultPolicyDir, "folder with managed/ and recommended/ policy files")
 	cmd.Flags().StringSliceVar(&o.Tools, "tools", watch.ToolNames, "remote tools that it follows by itself; none: \"\"")
+	cmd.Flags().BoolVar(&window, "window", false, "say in a window why the module does not start")
 	return cmd
 }
 
@@ -105,7 +115,11 @@ func arguments(args []string) []string {
 	if _, err := os.Stat(beside); err != nil {
 		return nil
 	}
-	return []string{"module", "run", beside}
+	args = []string{"module", "run", beside}
+	if clicked() {
+		args = append(args, "--window")
+	}
+	return args
 }
 
 // printModule says whose a module is: what was verified first, what is only said

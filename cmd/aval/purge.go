@@ -79,11 +79,7 @@ func purge(dir string, unsent bool) (purged, error) {
 	if err != nil {
 		return p, fmt.Errorf("look at what is kept: %w", err)
 	}
-	for _, s := range streams {
-		if !s.Erased && !s.Withdrawn {
-			p.Waiting += s.Last - s.Acked
-		}
-	}
+	p.Waiting = waitingIn(streams)
 	if p.Waiting > 0 && !unsent {
 		return p, &ipc.Error{Code: ipc.CodeRefused, Message: fmt.Sprintf("%d events wait to be sent, so nothing is removed", p.Waiting),
 			Hint: "let the service send them, or lose them with --unsent"}

@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -225,16 +224,16 @@ func check(raw []byte, key ed25519.PublicKey) (checked, error) {
 
 func (v checked) text(w io.Writer) {
 	if !v.Valid {
-		fmt.Fprintf(w, "NOT VALID: do not rely on this %s.\n  %s\n", v.What, printable(v.Problem))
+		fmt.Fprintf(w, "NOT VALID: do not rely on this %s.\n  %s\n", v.What, command.Printable(v.Problem))
 		return
 	}
 	fmt.Fprintf(w, "VALID %s\n", v.What)
-	fmt.Fprintf(w, "  record   %s (%s)\n", printable(v.Record), v.Type)
+	fmt.Fprintf(w, "  record   %s (%s)\n", command.Printable(v.Record), v.Type)
 	what := v.Outcome
 	if v.Basis != "" {
 		what += ", basis: " + v.Basis
 	}
-	fmt.Fprintf(w, "  session  %s: %s\n", printable(v.Session), what)
+	fmt.Fprintf(w, "  session  %s: %s\n", command.Printable(v.Session), what)
 	fmt.Fprintf(w, "  sha256   %s\n  key      %s\n", v.SHA256, v.KeyID)
 	fmt.Fprintln(w, "Proven:")
 	for _, s := range v.Proven {
@@ -244,16 +243,6 @@ func (v checked) text(w io.Writer) {
 	for _, s := range v.NotProven {
 		fmt.Fprintln(w, "  -", s)
 	}
-}
-
-// printable keeps what a file says from steering the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }
 
 // readKey reads an Ed25519 public key: hex, base64, or a file with either or

@@ -20,6 +20,7 @@ import (
 	"aval/agent/record"
 	"aval/agent/service"
 	"aval/agent/session/watch"
+	"aval/cmd/internal/command"
 )
 
 // defaultStateDir is where the installed service keeps its data.
@@ -156,7 +157,7 @@ func printStatus(w io.Writer, s ipc.Status) {
 	} else {
 		fmt.Fprintf(w, "Company:   %s (%s), %s\n", s.Company, s.Server, s.Link)
 		if s.Account != "" {
-			fmt.Fprintf(w, "Account:   signed in as %s; the company does not manage this computer (aval sign-out ends it)\n", printable(s.Account))
+			fmt.Fprintf(w, "Account:   signed in as %s; the company does not manage this computer (aval sign-out ends it)\n", command.Printable(s.Account))
 		}
 		if s.LinkError != "" {
 			fmt.Fprintf(w, "           %s\n", s.LinkError)
@@ -169,7 +170,7 @@ func printStatus(w io.Writer, s ipc.Status) {
 		if i == 0 {
 			name = "By a code: "
 		}
-		fmt.Fprintf(w, "%s%s, which calls itself %s, for a session with %s: %s\n", name, printable(g.Server), printable(g.Company), printable(g.Supporter), g.Link)
+		fmt.Fprintf(w, "%s%s, which calls itself %s, for a session with %s: %s\n", name, command.Printable(g.Server), command.Printable(g.Company), command.Printable(g.Supporter), g.Link)
 	}
 	if s.Device != "" {
 		fmt.Fprintf(w, "Aval ID:   %s\n", s.Device)
@@ -184,7 +185,7 @@ func printStatus(w io.Writer, s ipc.Status) {
 			name = "Desktops:  "
 		}
 		if !d.Helper {
-			fmt.Fprintf(w, "%s%s\n           → %s\n", name, printable(unhelped(d)), printable(startSentence(d)))
+			fmt.Fprintf(w, "%s%s\n           → %s\n", name, command.Printable(unhelped(d)), command.Printable(startSentence(d)))
 			continue
 		}
 		fmt.Fprintf(w, "%s%s of %s: %s\n", name, d.Desktop, d.User, d.State)

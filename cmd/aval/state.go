@@ -11,6 +11,7 @@ import (
 
 	"aval/agent/ipc"
 	"aval/agent/store"
+	"aval/cmd/internal/command"
 )
 
 // kept is what lies on this computer.
@@ -41,7 +42,7 @@ waiting events alone is printed, for scripts.`,
 			return a.print(k, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %d events wait to be sent.\n", k.Dir, k.Waiting)
 				for _, n := range k.Notes {
-					fmt.Fprintln(w, printable(n))
+					fmt.Fprintln(w, command.Printable(n))
 				}
 			})
 		},
@@ -71,11 +72,15 @@ func (a *app) kept(ctx context.Context, dir string) (kept, error) {
 	if err != nil {
 		return kept{}, fmt.Errorf("look at what is kept: %w", err)
 	}
-	k := kept{Dir: dir, Notes: st.Notes()}
+	return kept{Dir: dir, Notes: st.Notes(), Waiting: waitingIn(streams)}, nil
+}
+
+// waitingIn counts the events that the company has not got yet, and is to get.
+func waitingIn(streams []store.StreamInfo) (n uint64) {
 	for _, s := range streams {
 		if !s.Erased && !s.Withdrawn {
-			k.Waiting += s.Last - s.Acked
+			n += s.Last - s.Acked
 		}
 	}
-	return k, nil
+	return n
 }

@@ -14,6 +14,7 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/policy"
 	"aval/assets"
+	"aval/cmd/internal/command"
 )
 
 // explained is what policy explain prints as JSON.
@@ -95,7 +96,7 @@ func policySources(w io.Writer, p ipc.PolicyResult, now time.Time) {
 		case s.Version == 0:
 			what = "nothing that counts has arrived yet"
 		case s.Policy != "":
-			what = fmt.Sprintf("policy %s version %d", printable(s.Policy), s.PolicyVersion)
+			what = fmt.Sprintf("policy %s version %d", command.Printable(s.Policy), s.PolicyVersion)
 		}
 		fmt.Fprintf(w, "server:     %s", what)
 		if s.Version != 0 {
@@ -103,11 +104,11 @@ func policySources(w io.Writer, p ipc.PolicyResult, now time.Time) {
 		}
 		fmt.Fprintf(w, "\nrelease:    %s\n", releaseWords[s.Releases])
 		if s.Refused != "" {
-			fmt.Fprintf(w, "refused:    %s: %s; it changed nothing\n", ago(s.RefusedAt, now), printable(s.Refused))
+			fmt.Fprintf(w, "refused:    %s: %s; it changed nothing\n", ago(s.RefusedAt, now), command.Printable(s.Refused))
 		}
 	}
 	if p.Problem != "" {
-		fmt.Fprintf(w, "problem:    %s\n", printable(p.Problem))
+		fmt.Fprintf(w, "problem:    %s\n", command.Printable(p.Problem))
 	}
 }
 
@@ -157,7 +158,7 @@ func (x explained) text(w io.Writer) {
 		}
 		why := s.Why
 		if s.Origin != "" {
-			why += " (" + printable(s.Origin) + ")"
+			why += " (" + command.Printable(s.Origin) + ")"
 		}
 		fmt.Fprintf(t, "%s %s\t%s\t%s\n", mark, stepWords[s.Name], value, why)
 	}
@@ -169,7 +170,7 @@ func (x explained) text(w io.Writer) {
 			if r.Value.Enforced {
 				how = "enforced"
 			}
-			fmt.Fprintf(w, "  %s = %s  [%s, %s]\n", r.Value.Name, printable(r.Value.String()), how, printable(r.Value.Origin.String()))
+			fmt.Fprintf(w, "  %s = %s  [%s, %s]\n", r.Value.Name, command.Printable(r.Value.String()), how, command.Printable(r.Value.Origin.String()))
 		}
 	}
 	fmt.Fprintln(w, "\nWhat would be decided, with you at the screen:")

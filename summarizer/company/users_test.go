@@ -30,7 +30,7 @@ func FuzzDecodeOpening(f *testing.F) {
 	f.Add([]byte(`{"module":"01M","public_key":"` + key + `","agent_version":"1","proof":"` + proof + `"}`))
 	f.Add([]byte(`{"id":"01M","public_key":"` + key + `","give_up":true,"proof":"` + proof + `"}`))
 	f.Add([]byte(`{"device":"01M","public_key":"` + key + `","proof":"` + proof + `"}`))
-	f.Add([]byte(`{"id":"01M","public_key":"","proof":""}`))
+	f.Add([]byte(`{"id":"01M","public_key":"","proof":"` + proof + `"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		whole := func(id string, key, proof []byte) {
 			if id == "" || len(id) > 64 || len(key) != 32 || len(proof) != 64 {

@@ -3,9 +3,10 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"image"
+	"image/color"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -138,7 +139,7 @@ func TestModule(t *testing.T) {
 	begin := func() *moduleRun {
 		m := w.runModule(d, u, path)
 		m.says("Help desk")
-		m.says("Code:")
+		m.says("Code (")
 		code, err := w.summarizer.Code("Ana Souza")
 		w.must(err)
 		secret, _, _ := strings.Cut(code, "@") // the module knows the server
@@ -222,43 +223,123 @@ func TestModule(t *testing.T) {
 	w.nothingLeft(u, before)
 }
 
-// TestModuleWindow: without standard input the code is entered in Aval's window, and
-// closing that ends the session. To see it fail, let module.run.window return no
-// channel of the window's end.
+// TestModuleWindow: clicked, a module has no standard input: it opens a session without
+// a code, and Aval's window shows the number. Nothing is asked and nothing is known at
+// the company of the computer until somebody there takes the session; then the person
+// is asked as always, for the one who took it, and closing the window ends the session.
+// To see it fail, let module.run.window return no channel of the window's end, or
+// handleOpen have the session decided before it was taken.
 func TestModuleWindow(t *testing.T) {
 	w := newStrangers(t, "", nil)
 	d, u := w.bareDesk()
 	path := filepath.Join(u.home, "company.avalmodule")
-	var made struct{ ID string }
+	var made, user struct{ ID string }
 	w.must(w.summarizer.JSON(&made, "module", "create", "--name", "Help desk", "--insights", "--out", path))
+	w.must(w.summarizer.JSON(&user, "user", "create", "Ana Souza"))
 	before := w.left(u)
 	p, err := w.Start(rig.Cmd{Name: "module", Path: "/usr/bin/env", Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+w.Locale), Args: w.moduleArgs(u, path)})
 	w.must(err)
 	m := &moduleRun{p, w, nil}
-	m.says("Enter the code in")
+	m.says("Tell the support this number")
 	win, err := d.WaitWindow("main", 15*time.Second, func(x rig.Window) bool { return x.Rect.Dx() > 300 })
 	w.must(err)
-	field := win.Rect.Min.Add(image.Pt(200, 438))
-	w.must(w.Wait("the window's field", 20*time.Second, func() (bool, error) {
-		img, err := d.Picture()
-		if err != nil {
-			return false, err
-		}
-		at := img.At(field.X, field.Y)
-		return at != img.At(win.Rect.Max.X+20, 20), nil // it is drawn
-	}))
-	code, err := w.summarizer.Code("Ana Souza")
+	var wait []struct{ ID, Number, Module string }
+	w.must(w.summarizer.JSON(&wait, "session", "waiting"))
+	if len(wait) != 1 || wait[0].Module != "Help desk" || !strings.Contains(m.Tail(), wait[0].Number[:3]+" "+wait[0].Number[3:]) {
+		t.Fatalf("%+v\n%s", wait, m.Tail())
+	}
+	w.shows(d, win)
+	drawn, err := d.Picture()
 	w.must(err)
-	w.must(d.Click(field, 1))
-	w.must(d.Type(strings.ToLower(strings.Replace(code[:9], "-", "", 1)) + "\n"))
+	w.must(w.Wait("the window to show the number", 20*time.Second, func() (bool, error) {
+		img, err := d.Picture()
+		return err == nil && !bytes.Equal(img.Pix, drawn.Pix), err
+	}))
+	w.picture(d.Display, "number")
+	if strings.Contains(m.Tail(), "answer the question") {
+		t.Errorf("asked before anybody took it: %s", m.Tail())
+	}
+	var taken struct{ Supporter string }
+	w.must(w.summarizer.JSON(&taken, "session", "take", wait[0].Number, "--user", user.ID))
 	m.says("Please answer the question")
+	w.picture(d.Display, "taken")
 	w.must(d.CloseByHand(win))
 	m.says("Nothing was recorded")
-	if code := m.ExitCode(); code != 0 {
+	if code := m.ExitCode(); code != 0 || taken.Supporter != "Ana Souza" {
 		t.Errorf("status %d: %s", code, m.Tail())
 	}
 	if e, err := w.summarizer.Export(); err != nil || len(e.Sessions) != 0 {
 		t.Errorf("the company has %+v (%v)", e, err)
 	}
 	w.nothingLeft(u, before)
+}
+
+// shows waits until a window has drawn itself.
+func (w *world) shows(d *desk, win rig.Window) {
+	w.t.Helper()
+	w.must(w.Wait("the window to be drawn", 20*time.Second, func() (bool, error) {
+		img, err := d.Picture()
+		if err != nil {
+			return false, err
+		}
+		colours := map[color.Color]bool{}
+		for y := win.Rect.Min.Y; y < win.Rect.Max.Y; y += 3 {
+			for x := win.Rect.Min.X; x < win.Rect.Max.X; x += 3 {
+				colours[img.At(x, y)] = true
+			}
+		}
+		return len(colours) > 20, nil
+	}))
+}
+
+// TestModuleRefusal: a module that was changed, and is clicked, says so in a window,
+// and by the desktop's own dialog where Aval's window is missing; both close by hand,
+// and the exit code is 3. To see it fail, leave showRefusal out of module run, or its
+// second half.
+func TestModuleRefusal(t *testing.T) {
+	if err := rig.Need("zenity"); err != nil {
+		t.Fatal(err)
+	}
+	w := newStrangers(t, "", nil)
+	d, u := w.bareDesk()
+	var made struct{ File, ID string }
+	good := filepath.Join(u.home, "good.avalmodule")
+	w.must(w.summarizer.JSON(&made, "module", "create", "--name", "Help desk", "--out", good))
+	raw, err := os.ReadFile(good)
+	w.must(err)
+	// What is clicked is a copy of the program under another name beside the module.
+	clicked := func(name string, with ...string) *moduleRun {
+		dir := filepath.Join(u.home, name)
+		w.must(os.Mkdir(dir, 0o755))
+		for _, program := range append(with, "aval") {
+			raw, err := os.ReadFile(w.Program(program))
+			w.must(err)
+			if program == "aval" {
+				program = "support"
+			}
+			w.must(os.WriteFile(filepath.Join(dir, program), raw, 0o755))
+		}
+		changed := bytes.Replace(raw, []byte(`"payload":"`), []byte(`"payload":"AAAA`), 1)
+		w.must(os.WriteFile(filepath.Join(dir, "company.avalmodule"), changed, 0o644))
+		args := w.moduleArgs(u, "")
+		args = args[:slices.Index(args, w.Program("aval"))]
+		p, err := w.Start(rig.Cmd{Name: name, Path: "/usr/bin/env", Env: w.Env("DISPLAY="+d.Name, "XDG_SESSION_TYPE=x11", "LC_MESSAGES="+w.Locale), Args: append(args, filepath.Join(dir, "support"))})
+		w.must(err)
+		return &moduleRun{p, w, nil}
+	}
+	for _, way := range [][]string{{"window", "aval-ui"}, {"dialog"}} {
+		m := clicked(way[0], way[1:]...)
+		win, err := d.WaitWindow(way[0], 20*time.Second, func(x rig.Window) bool { return x.Rect.Dx() > 200 })
+		w.must(err)
+		w.shows(d, win)
+		w.picture(d.Display, way[0])
+		if m.Ended() {
+			t.Errorf("%s: it ended before it was read", way[0])
+		}
+		w.must(d.CloseByHand(win))
+		if code := m.ExitCode(); code != 3 || !strings.Contains(m.Tail(), "was changed after its company signed it") {
+			t.Errorf("%s: status %d: %s", way[0], code, m.Tail())
+		}
+		w.must(d.WaitNoWindow(way[0], 10*time.Second, func(x rig.Window) bool { return x.Rect.Dx() > 200 }))
+	}
 }

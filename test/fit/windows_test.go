@@ -24,6 +24,7 @@ import (
 	"aval/ui/control"
 	"aval/ui/mainview"
 	"aval/ui/noticeview"
+	"aval/ui/refusalview"
 	"aval/ui/settingsview"
 	"aval/ui/theme"
 	"aval/ui/viewmodel"
@@ -155,6 +156,17 @@ func windows(t *testing.T, lang string, supporter, company string) []window {
 				return account(ctx, m, params, result)
 			}})
 		list = append(list, window{name: "settings, companies, " + name, content: v.Content(), size: v.Size(), load: v.Refresh})
+	}
+	for name, o := range map[string]*ipc.Opening{"without a code": nil, "that waits": {Number: "482913", Until: at}, "that nobody took": {Why: ipc.WhyExpired}} {
+		main := mainview.New(mainview.Config{Catalog: cat, Version: "1.2.3", Zone: time.UTC, Settings: func() {}, Activity: func() {},
+			Ask: func(context.Context) (mainview.Now, error) {
+				return mainview.Now{Status: ipc.Status{Build: "1", Module: &ipc.ModuleStatus{Name: company, Company: company, Server: "support.example.com"}, Opening: o}}, nil
+			}})
+		list = append(list, window{name: "main, module " + name, content: main.Content(), size: fyne.NewSize(560, 560), load: main.Refresh})
+	}
+	for _, why := range append([]string{""}, viewmodel.RefusalWords...) {
+		v := refusalview.New(viewmodel.NewRefusal(cat, why, at), func() {})
+		list = append(list, window{name: "refusal " + why, content: v.Content(), size: v.Size()})
 	}
 	in := control.NewSignIn(cat, time.UTC, waiting{}, "https://support.example.com")
 	in.Set("", "")

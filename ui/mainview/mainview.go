@@ -44,6 +44,8 @@ type Config struct {
 	// Join has the service redeem a session code; Code stands in the field already.
 	Join control.Join
 	Code string
+	// Open has the service of a module open a session without a code.
+	Open control.Open
 }
 
 // View is the content of the main window.
@@ -62,6 +64,7 @@ type View struct {
 	gear     *control.Button // opens the settings
 	activity *control.Button
 	code     *control.Code
+	opening  *control.Opening
 }
 
 // New composes the view; Refresh fills it.
@@ -84,13 +87,14 @@ func New(c Config) *View {
 	foot := control.NewParagraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
 	v.code = control.NewCode(cat, c.Join, c.Code)
-	v.page = container.NewVBox(v.state, widget.NewSeparator(), v.code.Content())
+	v.opening = control.NewOpening(cat, c.Zone, c.Open)
+	v.page = container.NewVBox(v.state, widget.NewSeparator(), v.opening.Content(), v.code.Content())
 	v.scroll = container.NewVScroll(v.page)
-	v.code.Reveal = v.reveal
+	v.code.Reveal, v.opening.Reveal = v.reveal, v.reveal
 	v.root = container.NewPadded(control.Frame(
 		container.NewVBox(head, what, widget.NewSeparator(), now), v.scroll,
 		container.NewVBox(container.NewHBox(v.refresh), foot)))
-	v.code.Said = v.root.Refresh
+	v.code.Said, v.opening.Said = v.root.Refresh, v.root.Refresh
 	v.say(control.NewParagraph(cat.T("app.loading", nil)))
 	return v
 }
@@ -139,6 +143,7 @@ func (v *View) show(now Now, err error) {
 		return
 	}
 	v.refresh.Hide()
+	v.opening.Set(now.Status)
 	s := viewmodel.NewStatus(now.Status, now.Sessions, v.cat, v.zone)
 	recording := control.NewParagraph(s.Recording)
 	recording.TextStyle.Bold = true

@@ -115,6 +115,9 @@ func newActivity(e ipc.ConsentEntry, live ipc.SessionInfo, cat *assets.Catalog, 
 	if key := answeredBy(e); key != "" {
 		a.Facts = append(a.Facts, cat.T(key, nil))
 	}
+	if line := endedBy(cat, e); line != "" {
+		a.Facts = append(a.Facts, line)
+	}
 	var groups []string
 	for _, g := range event.Groups {
 		if key, known := groupKeys[g]; known && slices.Contains(e.Groups, g) {
@@ -157,6 +160,27 @@ func answeredBy(e ipc.ConsentEntry) string {
 		return "activity.by." + string(e.Provenance)
 	}
 	return "activity.by.P0" // also what is not known: never more than is known
+}
+
+// handKeys are the texts for whose hand ended what was allowed.
+var handKeys = map[consent.Outcome]string{consent.OutcomeWithdrawn: "activity.hand.withdrawn", consent.OutcomeErased: "activity.hand.erased",
+	consent.OutcomeObjected: "activity.hand.objected"}
+
+// endedBy says whose hand stopped, deleted or objected, in the words of the receipt;
+// empty: nobody's, or it was not noted.
+func endedBy(cat *assets.Catalog, e ipc.ConsentEntry) string {
+	key := handKeys[e.Outcome]
+	if key == "" || e.Hand == "" {
+		return ""
+	}
+	whose := "receipt.hand.P0" // also what is not known: never more than is known
+	switch e.Hand {
+	case consent.P3, consent.P2, consent.P1:
+		whose = "receipt.who." + string(e.Hand)
+	case consent.PX:
+		whose = "receipt.hand.PX"
+	}
+	return cat.T(key, assets.Args{"text": cat.T(whose, nil)})
 }
 
 // Matches tells whether the session's own texts contain query; upper and lower

@@ -67,6 +67,9 @@ func session(s ipc.SessionInfo, cat *assets.Catalog, zone *time.Location) string
 // company says with which company and server this computer is connected.
 func company(s ipc.Status, cat *assets.Catalog) []string {
 	name, server := Clean(s.Company, maxName), Clean(s.Server, maxReaders)
+	if m := s.Module; m != nil {
+		return []string{cat.T("app.module", assets.Args{"module": Clean(m.Name, maxName), "server": Clean(m.Server, maxName), "company": Clean(m.Company, maxName)})}
+	}
 	if name == "" {
 		return []string{cat.T("app.company.none", nil), cat.T("app.company.none.code", nil)}
 	}

@@ -230,6 +230,9 @@ func (a *Ask) guest(q ipc.Question, c ipc.QuestionCompany, cat *assets.Catalog) 
 		key = "consent.account"
 	}
 	pinned := key + ".pinned"
+	if c.Module {
+		pinned = "consent.module.pinned"
+	}
 	if c.First {
 		key += ".first"
 	}
