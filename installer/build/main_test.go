@@ -5,8 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"aval/agent/policy"
 )
 
 func TestVersion(t *testing.T) {
@@ -49,6 +52,35 @@ func TestBuild(t *testing.T) {
 	}
 	if err := build(context.Background(), "FyneApp.toml", out, "nothing", ""); err == nil {
 		t.Error("a program that is not there was built")
+	}
+}
+
+// TestOneID: the id of FyneApp.toml is the one that everything goes by. Managed
+// preferences lie under it on macOS, and a desktop knows windows by it: another id would lose both.
+// Fault planted once: another id in FyneApp.toml.
+func TestOneID(t *testing.T) {
+	t.Chdir("../..")
+	read := func(path string) string {
+		t.Helper()
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	m := regexp.MustCompile(`(?m)^ID = "([^"]+)"$`).FindStringSubmatch(read("FyneApp.toml"))
+	if m == nil || m[1] != policy.PreferenceDomain {
+		t.Fatalf("the id is %v; managed preferences are those of %s", m, policy.PreferenceDomain)
+	}
+	for path, want := range map[string]string{
+		"cmd/aval-ui/show.go":                       `app.NewWithID("` + m[1] + `")`,
+		"installer/mdm/macos/Aval.mobileconfig":     "<string>" + m[1] + "</string>",
+		"installer/linux/" + m[1] + ".desktop":      "Icon=" + m[1],
+		"installer/linux/" + m[1] + ".metainfo.xml": "<id>" + m[1] + "</id>",
+	} {
+		if !strings.Contains(read(path), want) {
+			t.Errorf("%s has no %s", path, want)
+		}
 	}
 }
 

@@ -123,6 +123,50 @@ func TestPut(t *testing.T) {
 	}
 }
 
+// TestTakeRaces swaps the file for a link to another's while it is taken: what is
+// read is always a file that passed. Fault planted once: the file looked at by
+// its name, with Lstat, and then opened by its name.
+func TestTakeRaces(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "laid")
+	must(t, os.Mkdir(dir, 0o755))
+	path, canary := filepath.Join(dir, "token.json"), filepath.Join(dir, "canary")
+	must(t, os.WriteFile(canary, []byte("canary"), 0o600))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		next := filepath.Join(dir, "next")
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if i%2 == 0 {
+				os.WriteFile(next, []byte("a token"), 0o600)
+			} else {
+				os.Symlink(canary, next)
+			}
+			os.Rename(next, path)
+		}
+	}()
+	taken := 0
+	for range 20_000 {
+		raw, err := source.DropIn{Own: true}.Take(path)
+		if err == nil && string(raw) == "canary" {
+			t.Error("what the link leads to was taken")
+			break
+		}
+		if err == nil && string(raw) == "a token" {
+			taken++
+		}
+	}
+	close(stop)
+	<-stopped
+	if taken == 0 {
+		t.Error("the file itself was never taken: nothing was tried")
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
