@@ -58,6 +58,7 @@ type aiPage struct {
 	Newer               bool
 	Chart               chart
 	Done, Wrong         string
+	Engine              string // who writes; empty: the visitor does not see that
 }
 
 // ai shows the account.
@@ -142,6 +143,13 @@ func (c *Console) aiPage(r *http.Request, v visitor) (p aiPage, err error) {
 		uses = uses[:usesShown]
 		u := uses[usesShown-1]
 		p.Older = with("/ai", "before", fmt.Sprintf("%d.%s.%s#uses", u.At.UnixNano(), u.Device, hex.EncodeToString([]byte(u.Session))))
+	}
+	if c.o.Models != nil && v.may(company.SettingsRead) {
+		e, err := v.co.Engine(r.Context())
+		if err != nil {
+			return p, err
+		}
+		p.Engine = engineWords(v.cat, e.Engine)
 	}
 	reads := v.may(company.SessionsRead)
 	for _, u := range uses {

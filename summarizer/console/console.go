@@ -27,6 +27,7 @@ import (
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
+	"aval/summarizer/summary/llm"
 )
 
 //go:embed templates/*.html
@@ -48,8 +49,10 @@ type Options struct {
 	Host *company.Host
 	// Hub keeps the companies' integrations; nil: there are no pages for them.
 	Hub *integration.Hub
-	Now func() time.Time // nil: time.Now
-	Log *slog.Logger     // nil: slog.Default
+	// Models speaks to language models; nil: there is no page for them.
+	Models *llm.Pool
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: slog.Default
 	// Zone is the time zone of all times shown; nil: the server's own.
 	Zone *time.Location
 }

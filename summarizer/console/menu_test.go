@@ -36,7 +36,7 @@ func TestMenu(t *testing.T) {
 		company.Administrator: {
 			"/":               "[Summaries] /, Sessions /codes, Devices /devices, Policies /policies, Modules /modules, Users /users, Integrations /integrations, AI /insights, Settings /tokens",
 			"/devices/groups": "Summaries /, Sessions /codes, *Devices /devices, Computers /devices, [Device groups] /devices/groups, Sign in a computer /account, Policies /policies, Modules /modules, Users /users, Integrations /integrations, AI /insights, Settings /tokens",
-			"/ai":             "Summaries /, Sessions /codes, Devices /devices, Policies /policies, Modules /modules, Users /users, Integrations /integrations, *AI /insights, Session Insights /insights, [AI credits] /ai, Settings /tokens",
+			"/ai":             "Summaries /, Sessions /codes, Devices /devices, Policies /policies, Modules /modules, Users /users, Integrations /integrations, *AI /insights, Session Insights /insights, [AI credits] /ai, Who writes the summaries /ai/engine, Settings /tokens",
 		},
 		company.Auditor:   {"/audit": "Summaries /, Overview /overview, Devices /devices, Policies /policies, Modules /modules, Users /users, Integrations /integrations, AI /insights, *Settings /history, History /history, [Audit log] /audit"},
 		company.Supporter: {"/overview": "Summaries /, *Sessions /codes, Session codes /codes, [Overview] /overview, Sign in a computer /account"},

@@ -28,6 +28,8 @@ func (c *Console) routes() []Route {
 	return slices.Concat(c.summaryRoutes(), []Route{
 		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", In: InSessions, serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
+		{Method: "GET", Pattern: "/codes/waiting", Needs: company.CodesWrite, serve: c.waitingNow},
+		{Method: "POST", Pattern: "/codes/waiting/{id}", Needs: company.CodesWrite, serve: c.takeOpening},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
 		{Method: "GET", Pattern: "/overview", Needs: company.SessionsRead, Menu: "console.overview", In: InSessions, serve: c.overview},
 
@@ -35,6 +37,9 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/devices", Needs: company.DevicesWrite, serve: c.moveDevices},
 		{Method: "GET", Pattern: "/devices/groups", Needs: company.DevicesRead, Menu: "console.groups", In: InDevices, serve: c.groups},
 		{Method: "POST", Pattern: "/devices/groups", Needs: company.DevicesWrite, serve: c.newGroup},
+		{Method: "GET", Pattern: "/devices/tokens", Needs: company.TokensWrite, serve: c.enrolment},
+		{Method: "POST", Pattern: "/devices/tokens", Needs: company.TokensWrite, serve: c.createEnrolment},
+		{Method: "POST", Pattern: "/devices/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeEnrolment},
 		{Method: "GET", Pattern: "/devices/{id}", Needs: company.DevicesRead, serve: c.device},
 		{Method: "POST", Pattern: "/devices/{id}/name", Needs: company.DevicesWrite, serve: c.nameDevice},
 		{Method: "POST", Pattern: "/devices/{id}/group", Needs: company.DevicesWrite, serve: c.groupDevice},
@@ -72,7 +77,7 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/insights/incoming", Needs: company.SettingsWrite, serve: c.setIncoming},
 		{Method: "POST", Pattern: "/insights/activate", Needs: company.SettingsWrite, serve: c.activate},
 		{Method: "POST", Pattern: "/insights/deactivate", Needs: company.SettingsWrite, serve: c.deactivate},
-	}, c.creditRoutes(), []Route{
+	}, c.creditRoutes(), c.engineRoutes(), []Route{
 		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", In: InSettings, serve: c.tokens},
 		{Method: "POST", Pattern: "/tokens", Needs: company.TokensWrite, serve: c.createToken},
 		{Method: "POST", Pattern: "/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeToken},

@@ -166,6 +166,9 @@ func (c *conn) onOpen(raw, answer []byte) error {
 			c.refuse(CodeServer)
 			return errGone
 		}
+		if c.grants == nil {
+			c.grants = map[string]*grant{}
+		}
 		c.grants[g.ID] = &grant{store.Key{Company: g.Company, Device: g.Device, Session: g.Session}, g}
 	}
 	return c.answer(code, err, peekID(raw), 0, &wire.Frame{Body: &wire.Frame_Opened{Opened: &wire.Opened{GrantId: g.ID,

@@ -23,12 +23,15 @@ const (
 	writeWithin = 30 * time.Second
 	// storeWithin bounds one transaction.
 	storeWithin = 30 * time.Second
+	// never is when a timer fires that has not been set yet.
+	never = 100 * 365 * 24 * time.Hour
 	// maxGrants of one connection are remembered; more need a new connection.
 	maxGrants = 4096
 )
 
-// conn is one device's connection. The loop's goroutine owns it; pings come from
-// a timer, so that an idle connection has one goroutine.
+// conn is one device's connection. One goroutine at a time owns it: the one that
+// greets, then the loop, and while a frame is handled that of the frame. Pings come
+// from a timer, so that an idle connection has one goroutine.
 type conn struct {
 	s   *Server
 	ws  *websocket.Conn
@@ -46,60 +49,81 @@ type conn struct {
 	frame context.Context // of the frame that is being handled, with its span; nil: none is
 
 	leaving atomic.Bool
-	greeted atomic.Bool // device and company stand
-	write   sync.Mutex  // data frames: the loop's and the options of the timer
-	timer   *time.Timer
-	watched atomic.Pointer[time.Timer] // the timer, once it runs: for nudge
+	greeted atomic.Bool                // device and company stand
+	write   sync.Mutex                 // data frames: the owner's and the options of the timer
+	timer   atomic.Pointer[time.Timer] // of watch, once it runs
 }
 
 // nudge has the device's options looked at soon. Any goroutine may call it.
 func (c *conn) nudge(in time.Duration) {
-	if t := c.watched.Load(); t != nil {
+	if t := c.timer.Load(); t != nil {
 		t.Reset(in)
 	}
 }
 
-// loop greets the device and serves it until the connection ends.
-func (c *conn) loop() {
-	defer c.s.gone(c)
-	defer c.ws.Close()
+// begin greets the device and leaves it to loop. What a handshake needs of a stack
+// is not kept for the days that follow.
+func (c *conn) begin() {
 	c.ws.SetReadLimit(wire.MaxFrame)
 	changes := c.s.changes.Load()
 	if !c.greet() {
+		c.end()
 		return
 	}
 	c.tls = nil // the proof is made; what it was made of need not be kept for days
-	log := c.s.o.Log.With("device", c.device)
-	log.Info("device connected", "clock_skew", c.skew.Round(time.Second))
-	defer log.Info("device gone")
+	c.s.o.Log.Info("device connected", "device", c.device, "clock_skew", c.skew.Round(time.Second))
 	c.watch()
-	defer c.timer.Stop()
 	c.greeted.Store(true)
 	if c.s.changes.Load() != changes { // changed while the device was greeted
 		c.nudge(0)
 	}
 	c.tell()
 	c.tellRequests()
+	go c.loop()
+}
+
+// loop serves the device until the connection ends. It waits on a small stack, and
+// what is done with a frame is done on one of its own: a stack that has grown once
+// stays so, for it is never used little enough to be halved.
+func (c *conn) loop() {
+	var done chan error // made for the first frame: most connections have none for days
 	for !c.leaving.Load() {
-		f, err := c.next()
-		if err == nil {
-			err = c.handle(f)
-		}
+		typ, raw, err := c.ws.ReadMessage()
 		if err != nil {
+			break
+		}
+		if done == nil {
+			done = make(chan error)
+		}
+		go func() { done <- c.take(typ, raw) }()
+		if err := <-done; err != nil {
 			break
 		}
 	}
 	if c.leaving.Load() {
 		c.bye(websocket.CloseServiceRestart, "it is being restarted")
 	}
+	c.timer.Load().Stop()
+	c.s.o.Log.Info("device gone", "device", c.device)
+	c.end()
 }
 
-// next reads one frame.
-func (c *conn) next() (*wire.Frame, error) {
-	typ, raw, err := c.ws.ReadMessage()
+func (c *conn) end() {
+	_ = c.ws.Close()
+	c.s.gone(c)
+}
+
+// take handles what was read.
+func (c *conn) take(typ int, raw []byte) error {
+	f, err := c.frameOf(typ, raw)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	return c.handle(f)
+}
+
+// frameOf decodes a message, or ends the connection of who sends another.
+func (c *conn) frameOf(typ int, raw []byte) (*wire.Frame, error) {
 	c.extend()
 	if typ != websocket.BinaryMessage {
 		c.refuse(CodeProtocol)
@@ -164,7 +188,11 @@ func (c *conn) greet() bool {
 	if c.send(&wire.Frame{Body: &wire.Frame_Challenge{Challenge: &wire.Challenge{Nonce: nonce, ServerVersion: c.s.o.Build}}}) != nil {
 		return false
 	}
-	f, err := c.next()
+	typ, raw, err := c.ws.ReadMessage()
+	if err != nil {
+		return false
+	}
+	f, err := c.frameOf(typ, raw)
 	if err != nil {
 		return false
 	}
@@ -248,55 +276,56 @@ func optionsFrame(env []byte) *wire.Frame {
 // options that have changed or grown old.
 func (c *conn) watch() {
 	c.ws.SetPongHandler(func(string) error { c.extend(); return nil })
-	tick := func() {
-		if c.leaving.Load() {
-			return
-		}
-		if err := c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWithin)); err != nil {
-			_ = c.ws.Close()
-			return
-		}
-		ctx, cancel := context.WithTimeout(c.s.ctx, storeWithin)
-		defer cancel()
-		revoked, stale := false, false
-		err := c.s.db.View(ctx, func(tx *store.Tx) error {
-			keys, err := tx.DeviceKeys(c.company, c.device)
-			if err != nil {
-				return err
-			}
-			revoked = len(keys) == 0
-			if c.code != nil {
-				return nil
-			}
-			stale, err = c.co.OptionsStale(tx, c.device)
-			return err
-		})
-		switch {
-		case err != nil && c.s.ctx.Err() == nil:
-			c.s.o.Log.Error("watch device", "device", c.device, "err", err)
-		case revoked:
-			c.refuse(CodeUnknownDevice)
-			_ = c.ws.Close()
-			return
-		case stale:
-			env, err := c.co.Options(ctx, c.device)
-			if err != nil {
-				c.s.o.Log.Error("renew options", "device", c.device, "err", err)
-			} else {
-				_ = c.send(optionsFrame(env))
-			}
-		}
-		c.tell()
-		c.timer.Reset(c.s.o.Ping)
+	t := time.AfterFunc(never, c.tick)
+	c.timer.Store(t)
+	t.Reset(c.s.o.Ping)
+}
+
+// tick is what the timer does each time.
+func (c *conn) tick() {
+	if c.leaving.Load() {
+		return
 	}
-	ready := make(chan struct{})
-	c.timer = time.AfterFunc(c.s.o.Ping, func() { <-ready; tick() })
-	close(ready)
-	c.watched.Store(c.timer)
+	if err := c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWithin)); err != nil {
+		_ = c.ws.Close()
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.s.ctx, storeWithin)
+	defer cancel()
+	revoked, stale := false, false
+	err := c.s.db.View(ctx, func(tx *store.Tx) error {
+		keys, err := tx.DeviceKeys(c.company, c.device)
+		if err != nil {
+			return err
+		}
+		revoked = len(keys) == 0
+		if c.code != nil {
+			return nil
+		}
+		stale, err = c.co.OptionsStale(tx, c.device)
+		return err
+	})
+	switch {
+	case err != nil && c.s.ctx.Err() == nil:
+		c.s.o.Log.Error("watch device", "device", c.device, "err", err)
+	case revoked:
+		c.refuse(CodeUnknownDevice)
+		_ = c.ws.Close()
+		return
+	case stale:
+		env, err := c.co.Options(ctx, c.device)
+		if err != nil {
+			c.s.o.Log.Error("renew options", "device", c.device, "err", err)
+		} else {
+			_ = c.send(optionsFrame(env))
+		}
+	}
+	c.tell()
+	c.timer.Load().Reset(c.s.o.Ping)
 }
 
 // context is the frame's, where one is being handled, else the server's. Only the
-// loop may ask for it.
+// owner may ask for it.
 func (c *conn) context() context.Context {
 	if c.frame != nil {
 		return c.frame

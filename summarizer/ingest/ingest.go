@@ -97,7 +97,7 @@ func New(db *store.DB, co *company.Host, o Options) *Server {
 	}
 	// Small buffers, and none for writing while idle: thousands of devices are
 	// connected and say nothing.
-	s.up = websocket.Upgrader{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 512, WriteBufferSize: 4096,
+	s.up = websocket.Upgrader{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 256, WriteBufferSize: 4096,
 		WriteBufferPool: &sync.Pool{}, CheckOrigin: noBrowser}
 	return s
 }
@@ -112,7 +112,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the channel of agents needs a direct TLS connection", http.StatusForbidden)
 		return
 	}
-	c := &conn{s: s, tls: r.TLS, grants: map[string]*grant{}}
+	c := &conn{s: s, tls: r.TLS}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -135,7 +135,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if closed {
 		_ = ws.Close()
 	}
-	go c.loop()
+	go c.begin()
 }
 
 func (s *Server) gone(c *conn) {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"fmt"
+	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -50,8 +52,12 @@ func (t *Tx) Reaches(company string) (map[string]int, error) {
 
 // RenameDevice changes what a device is called here, and how it is found.
 func (t *Tx) RenameDevice(company, id, name, search string) error {
-	n, err := t.exec(`UPDATE devices SET name = $3, search = $4 WHERE company = $1 AND id = $2`, company, id, name, search)
-	return found(n, err)
+	var enrolled time.Time
+	if err := t.one(`UPDATE devices SET name = $3, search = $4 WHERE company = $1 AND id = $2 RETURNING enrolled_at`,
+		[]any{company, id, name, search}, stamp{&enrolled}); err != nil {
+		return err
+	}
+	return t.suffix(company, id, search, enrolled)
 }
 
 // DeviceKind is what a device is to the company.
@@ -123,7 +129,14 @@ func (t *Tx) DevicePage(company string, q DeviceQuery) (list []Device, err error
 	} else {
 		where = append(where, "revoked_at = 0")
 	}
+	var few []DeviceCursor
+	found := false
 	if q.Search != "" {
+		if q.Kind != Single {
+			if few, found, err = t.bySuffix(company, q.Search); err != nil {
+				return nil, err
+			}
+		}
 		add(`(search LIKE ? ESCAPE '\' OR id = ? OR id = ?)`, "%"+likeEscape.Replace(q.Search)+"%", q.Search, strings.ToUpper(q.Search))
 	}
 	if q.Group != "" {
@@ -142,7 +155,32 @@ func (t *Tx) DevicePage(company string, q DeviceQuery) (list []Device, err error
 		at := ns(q.After.EnrolledAt)
 		add("(enrolled_at < ? OR enrolled_at = ? AND id < ?)", at, at, q.After.ID)
 	}
-	args = append(args, q.Limit)
+	if !found {
+		return t.devicesWhere(where, args, q.Limit)
+	}
+	if q.After.ID != "" {
+		few = few[sort.Search(len(few), func(i int) bool { return few[i].compare(q.After) > 0 }):]
+	}
+	for chunk := range slices.Chunk(few, max(2*q.Limit, 100)) {
+		ids, with := make([]string, len(chunk)), slices.Clone(args)
+		for i, c := range chunk {
+			with = append(with, c.ID)
+			ids[i] = fmt.Sprintf("$%d", len(with))
+		}
+		part, err := t.devicesWhere(append(slices.Clone(where), "id IN ("+strings.Join(ids, ", ")+")"), with, q.Limit-len(list))
+		if err != nil {
+			return nil, err
+		}
+		if list = append(list, part...); len(list) >= q.Limit {
+			break
+		}
+	}
+	return list, nil
+}
+
+// devicesWhere is the part of the list for which all conditions hold.
+func (t *Tx) devicesWhere(where []string, args []any, limit int) (list []Device, err error) {
+	args = append(args, limit)
 	query := fmt.Sprintf("%s WHERE %s ORDER BY enrolled_at DESC, id DESC LIMIT $%d", deviceColumns, strings.Join(where, " AND "), len(args))
 	err = t.each(query, args, func(scan func(...any) error) error {
 		var d Device
