@@ -24,6 +24,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -101,6 +102,9 @@ type Agent struct {
 	begins       map[uint32][]time.Time // of ordinary users, lately
 	sessions     map[string]*live       // by name, only those that have not ended
 	company      *company               // nil: not enrolled
+	try          string                 // random: what is tried again while this service runs is the same
+	left         []left                 // companies whose servers are to be told that this computer has left
+	opening      *opening               // of the module that the service runs for; nil: none
 	guests       map[string]*company    // that ask for one session by a code, by device id
 	feeds        feeds
 	announced    []record.Request           // sessions that the company announced and that have not begun
@@ -132,7 +136,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	var kept *recent
 	cfg.Log, kept = keepTroubles(cfg.Log)
-	st, err := store.Open(cfg.StateDir, store.Options{Log: cfg.Log, Machine: cfg.Machine, Bound: []string{docEnrolment, docOptions, docSeen, docGuests, docAccount}})
+	st, err := store.Open(cfg.StateDir, store.Options{Log: cfg.Log, Machine: cfg.Machine, Bound: []string{docEnrolment, docOptions, docSeen, docGuests, docAccount, docLeft}})
 	if err != nil {
 		return err
 	}
@@ -144,7 +148,7 @@ func Run(ctx context.Context, cfg Config) error {
 		loop: make(chan func(), 1024), ctx: ctx,
 		notes: st.Notes(), desktops: map[string]*desktop{}, sessions: map[string]*live{},
 		begins: map[uint32][]time.Time{}, leaving: map[store.Stream]*leave{}, putOff: map[store.Stream]time.Time{}, signedIn: map[string]bool{},
-		watchers: map[*ipc.Conn]*watcher{}, answers: map[string]*lasting{},
+		watchers: map[*ipc.Conn]*watcher{}, answers: map[string]*lasting{}, try: rand.Text(),
 	}
 	pub, ok := a.key.Public().(ed25519.PublicKey)
 	if !ok {
@@ -200,6 +204,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	a.tendGuests()
 	a.watchTokens()
+	a.tellAllLeft()
 	a.work.Go(func() {
 		if err := server.Serve(a); err != nil {
 			a.log.Error("local API ended", "err", err)

@@ -146,7 +146,7 @@ func (a *Agent) enroll(ctx context.Context, r ipc.Enroll) (ipc.EnrollResult, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	e, err := uplink.Enroll(ctx, r.Server, r.Pin, r.Token, a.key, a.cfg.Build)
+	e, err := uplink.Enroll(ctx, r.Server, r.Pin, r.Token, a.key, a.cfg.Build, a.try)
 	if err != nil {
 		return none, err
 	}
@@ -184,15 +184,6 @@ func (a *Agent) enrolled(c *company) (ipc.EnrollResult, error) {
 	a.trimSoon()
 	a.log.Info("enrolled", "company", c.Company, "device", c.Device, "server_releases", c.trust().ServerReleases())
 	return ipc.EnrollResult{Company: c.Company, CompanyName: c.CompanyName, Device: c.Device, Server: c.Server}, nil
-}
-
-// unenroll leaves the company. What waits to be sent stays on disk, sealed, and
-// is sent if the computer is enrolled there again; recordings end.
-func (a *Agent) unenroll() error {
-	if c := a.company; c == nil || c.Account != nil {
-		return &ipc.Error{Code: ipc.CodeConflict, Message: "this computer is not enrolled"}
-	}
-	return a.leave(docEnrolment)
 }
 
 // leave ends all that rests on the company, whose document is doc.

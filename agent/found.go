@@ -2,7 +2,9 @@ package agent
 
 import (
 	"slices"
+	"time"
 
+	"aval/agent/event"
 	"aval/agent/session"
 	"aval/agent/session/watch"
 )
@@ -28,6 +30,19 @@ func (s watchSink) Kinds(tool, id string, kinds []string) {
 		if err := s.a.keep(l); err != nil {
 			s.a.log.Error("keep session", "session", l.Name, "err", err)
 		}
+	})
+}
+
+// Event implements watch.Sink. It counts as one that the tool reports.
+func (s watchSink) Event(tool, id string, kind event.Kind, fields map[string]string) {
+	now := time.Now().UTC()
+	s.each(tool, id, func(l *live) {
+		fields, err := checkFields(kind, fields)
+		if err != nil {
+			s.a.log.Warn("event of a remote tool", "session", l.Name, "kind", kind, "err", err)
+			return
+		}
+		s.a.take(l, event.Event{Kind: kind, At: now, Fields: fields}, nil)
 	})
 }
 

@@ -205,7 +205,10 @@ func (a *Agent) handleJoin(ctx context.Context, c *ipc.Conn, params json.RawMess
 	if err != nil {
 		return nil, err
 	}
-	return a.beginAndWait(ctx, r.Hold, func() (*live, error) { return a.joinSession(c.Peer(), joined, r.Desktop) })
+	return a.beginAndWait(ctx, r.Hold, func() (*live, error) {
+		a.opened()
+		return a.joinSession(c.Peer(), joined, r.Desktop)
+	})
 }
 
 // redeem checks whether a code may be used here, and redeems it. Only the
@@ -218,7 +221,7 @@ func (a *Agent) redeem(ctx context.Context, p ipc.Peer, text, desktop string) (*
 	if err != nil {
 		return nil, err
 	}
-	if derr := a.do(ctx, func() { err = a.mayJoin(p, code, desktop) }); derr != nil {
+	if derr := a.do(ctx, func() { err = a.mayJoin(p, code.Host(), desktop) }); derr != nil {
 		return nil, derr
 	}
 	if err != nil {
@@ -239,10 +242,16 @@ func (a *Agent) redeem(ctx context.Context, p ipc.Peer, text, desktop string) (*
 		}
 		return nil, failed
 	}
+	return a.certified(got, code.Server, code.Pin, key)
+}
+
+// certified makes the company of a session whose key its server has certified. In a
+// module that must be the module's.
+func (a *Agent) certified(got uplink.Redeemed, server, pin string, key ed25519.PrivateKey) (*company, error) {
 	if m := a.cfg.Module; m.ID != "" && (got.Request.Company != m.Company || !slices.Equal(got.ServerKey, m.Key)) {
 		return nil, &ipc.Error{Code: ipc.CodeRefused, Message: uplink.ErrForeign.Error(), Why: ipc.WhyImpostor}
 	}
-	k := keptGuest{Server: code.Server, Pin: code.Pin, Key: key.Seed(), Signs: got.ServerKey, Request: got.Envelope, Host: got.Host}
+	k := keptGuest{Server: server, Pin: pin, Key: key.Seed(), Signs: got.ServerKey, Request: got.Envelope, Host: got.Host}
 	return newGuest(k, got.Request), nil
 }
 
@@ -270,16 +279,16 @@ func (a *Agent) parseCode(text string) (wire.Code, error) {
 // refusedCodes are the words for what the server says of a code.
 var refusedCodes = map[string]string{"code-unknown": ipc.WhyUnknown, "code-used": ipc.WhyUsed, "code-expired": ipc.WhyExpired, "too-many": ipc.WhyTries}
 
-// mayJoin refuses before the server is asked: a computer where nothing of it
+// mayJoin refuses before the server, host, is asked: a computer where nothing of it
 // would be recorded tells nobody of the attempt.
-func (a *Agent) mayJoin(p ipc.Peer, code wire.Code, desktop string) error {
+func (a *Agent) mayJoin(p ipc.Peer, host, desktop string) error {
 	if err := a.mayName(p, desktop); err != nil {
 		return err
 	}
 	if p.Role() != ipc.RoleAdmin && !a.calm(p.UID) {
 		return errTooMany
 	}
-	if c := a.company; c != nil && hostOf(c.Server) == code.Host() {
+	if c := a.company; c != nil && hostOf(c.Server) == host {
 		return &ipc.Error{Code: ipc.CodeConflict, Message: fmt.Sprintf("this computer is managed by %s: its sessions need no code", c.CompanyName), Why: ipc.WhyManaged}
 	}
 	in := consent.Input{Direction: consent.Outgoing, Outgoing: consent.OutgoingAll, LogSessions: true, Incoming: consent.IncomingOff,

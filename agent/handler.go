@@ -41,6 +41,8 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 		return a.handleBegin(ctx, c, params)
 	case ipc.MethodSessionJoin:
 		return a.handleJoin(ctx, c, params)
+	case ipc.MethodSessionOpen:
+		return a.handleOpen(ctx, c, params)
 	case ipc.MethodSessionEvent:
 		return a.handleEvent(ctx, c, params)
 	case ipc.MethodSessionEnd:
@@ -66,7 +68,7 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 	case ipc.MethodEnroll:
 		return a.handleEnroll(ctx, params)
 	case ipc.MethodUnenroll:
-		return loop(ctx, a, params, func(ipc.Empty) (ipc.Empty, error) { return ipc.Empty{}, a.unenroll() })
+		return a.handleUnenroll(ctx, params)
 	case ipc.MethodSignIn:
 		return a.handleSignIn(ctx, c, params)
 	case ipc.MethodSignOut:

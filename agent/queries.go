@@ -17,6 +17,7 @@ import (
 	"aval/agent/policy"
 	"aval/agent/policy/source"
 	"aval/agent/record"
+	"aval/agent/session"
 	"aval/agent/store"
 )
 
@@ -48,6 +49,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 			s.Waiting += st.Last - st.Acked
 		}
 	}
+	s.Module, s.Opening = session.Clean(a.cfg.Module.Name, session.MaxSupporter), a.opening.status()
 	s.Guests = a.guestList()
 	for _, l := range a.sessions {
 		if a.mine(p, l) {

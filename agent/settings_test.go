@@ -173,7 +173,7 @@ func TestWelcome(t *testing.T) {
 	if welcome() {
 		t.Error("on a computer with a company")
 	}
-	_, err := call[ipc.Empty](r, r.dial(), ipc.MethodUnenroll, nil)
+	_, err := call[ipc.UnenrollResult](r, r.dial(), ipc.MethodUnenroll, nil)
 	must(t, err)
 	if !welcome() || welcome() {
 		t.Error("not once")

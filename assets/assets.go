@@ -247,7 +247,7 @@ func (c *Catalog) Runes(area string) string {
 }
 
 // Server are the areas whose texts the summarizer shows, and nobody else.
-var Server = []string{"console", "summary"}
+var Server = []string{"console", "engine", "enrolment", "openings", "summary"}
 
 // areaOf is the area that a key begins with. "reason" holds two more.
 func areaOf(key string) string {

@@ -105,7 +105,13 @@ func (w *programWatch) processes() []listed {
 }
 
 // programName is a program's name without what only Windows adds to it.
-func programName(file string) string { return strings.TrimSuffix(strings.ToLower(base(file)), ".exe") }
+// Empty: it has none yet, or none any more.
+func programName(file string) string {
+	if file == "" {
+		return ""
+	}
+	return strings.TrimSuffix(strings.ToLower(base(file)), ".exe")
+}
 
 // read reads what a process runs.
 func (w *programWatch) read(l listed) (seen, bool) {
@@ -118,7 +124,7 @@ func (w *programWatch) read(l listed) (seen, bool) {
 		return seen{}, false // gone
 	}
 	if err != nil {
-		return s, true
+		return s, s.name != ""
 	}
 	var made, ended, kernel, user windows.Filetime
 	if windows.GetProcessTimes(h, &made, &ended, &kernel, &user) == nil && uint64(made.HighDateTime)<<32|uint64(made.LowDateTime) != l.start {
@@ -145,7 +151,7 @@ func (w *programWatch) read(l listed) (seen, bool) {
 		}
 	}
 	s.cwd = dir
-	return s, true
+	return s, s.name != ""
 }
 
 // status is how a process has ended.

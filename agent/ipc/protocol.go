@@ -81,6 +81,7 @@ const (
 	MethodSessionEvent Method = "session.event"
 	MethodSessionEnd   Method = "session.end"
 	MethodSessionJoin  Method = "session.join"
+	MethodSessionOpen  Method = "session.open" // pushes PushOpening, and answers when a supporter has taken it
 	MethodSessionList  Method = "session.list"
 	MethodSessionPAM   Method = "session.pam"
 
@@ -122,7 +123,8 @@ const (
 	PushPromptClose = "prompt.close"
 	PushNotice      = "notice"
 	PushIndicator   = "indicator"
-	PushSignIn      = "account.code" // SignInCode
+	PushSignIn      = "account.code"    // SignInCode
+	PushOpening     = "session.opening" // Opening
 	PushCapture     = "capture"
 	PushListen      = "listen"
 	PushWatch       = "watch"
@@ -249,6 +251,22 @@ type EnrollResult struct {
 	Server      string `json:"server"`
 }
 
+// Unenroll leaves the company.
+type Unenroll struct {
+	// Discard loses what could not be sent, and ends recordings.
+	Discard bool `json:"discard,omitempty"`
+}
+
+// WhyUnsent: something waits to be sent, or a session is being recorded.
+const WhyUnsent = "unsent"
+
+// UnenrollResult says what became of it.
+type UnenrollResult struct {
+	Company string `json:"company"`
+	Told    bool   `json:"told"` // its server knows; otherwise it is told later
+	Lost    int    `json:"lost"` // events that were not sent, and are destroyed
+}
+
 // PolicyResult is the policy in force and where each value comes from.
 type PolicyResult struct {
 	State   consent.PolicyState `json:"state"`
@@ -306,7 +324,11 @@ type Status struct {
 	Waiting   uint64 `json:"waiting"` // events not yet acknowledged
 	// Guests are companies that ask for one session by a code, while that is open
 	// or something waits for them.
-	Guests    []GuestStatus   `json:"guests,omitempty"`
+	Guests []GuestStatus `json:"guests,omitempty"`
+	// Module names the module that the service runs for; empty: it is installed.
+	Module string `json:"module,omitempty"`
+	// Opening is the session that the module has opened; nil: there is none.
+	Opening   *Opening        `json:"opening,omitempty"`
 	Desktops  []DesktopStatus `json:"desktops"`
 	Sessions  int             `json:"sessions"`
 	Recording int             `json:"recording"`

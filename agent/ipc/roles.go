@@ -27,6 +27,7 @@ var methods = map[Method]Role{
 	MethodSessionEvent: RoleUser, // own sessions
 	MethodSessionEnd:   RoleUser, // own sessions
 	MethodSessionJoin:  RoleUser, // desktops of the own user, unless admin
+	MethodSessionOpen:  RoleUser, // as join, and in a module alone
 	MethodSessionList:  RoleUser, // own sessions and own desktops, unless admin
 	MethodSessionPAM:   RoleAdmin,
 

@@ -35,6 +35,20 @@ type SessionJoin struct {
 	Hold bool `json:"hold,omitempty"`
 }
 
+// SessionOpen opens a session by the module that the service runs for: it waits for
+// a supporter of the module's company.
+type SessionOpen struct {
+	// Desktop names the desktop session viewed; empty: all of the caller's.
+	Desktop string `json:"desktop,omitempty"`
+}
+
+// Opening is a session that a module has opened, or, with Why, what became of it.
+type Opening struct {
+	Number string    `json:"number,omitempty"` // six digits, to be read out to the support
+	Until  time.Time `json:"until,omitzero"`
+	Why    string    `json:"why,omitempty"`
+}
+
 // Why a session code could not be used, or nobody be signed in.
 const (
 	WhyBad      = "bad"      // it is no code, or no server's address
@@ -46,6 +60,9 @@ const (
 	WhyDenied   = "denied"   // nothing is recorded here, so the server was not asked
 	WhyManaged  = "managed"  // the computer is enrolled with that company
 	WhyImpostor = "impostor" // the server says that it is a company which it is not
+	WhyRefused  = "refused"  // the support has turned the opened session away
+	WhyModule   = "module"   // the module does not stand any more
+	WhyWaiting  = "waiting"  // a session waits for the support already
 )
 
 // SessionBeginResult is what was decided. Outcome is asking while a question is open.

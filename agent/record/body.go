@@ -140,7 +140,8 @@ type Grant struct {
 	// NotBefore and Expires bound the time of the events, by the device's clock.
 	NotBefore time.Time `json:"not_before"`
 	Expires   time.Time `json:"expires"`
-	// Engine that the company uses for summaries: rules or the name of a model.
+	// Engine that the company uses for summaries, see consent.Engine. No other may
+	// read the events.
 	Engine string `json:"engine"`
 	// RetentionDays is how long the company said that it keeps the record.
 	RetentionDays int `json:"retention_days"`

@@ -31,7 +31,7 @@ type Options struct {
 	Incoming         consent.IncomingOption `json:"incoming"`
 	IncomingEnforced bool                   `json:"incoming_enforced"`
 	LogSessions      bool                   `json:"log_sessions"`
-	// Engine is rules or the name of a model.
+	// Engine is what writes summaries, see consent.Engine.
 	Engine        string `json:"engine"`
 	RetentionDays int    `json:"retention_days"`
 	Readers       string `json:"readers,omitempty"` // who may read, in the company's words

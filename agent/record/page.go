@@ -112,10 +112,16 @@ func (r Receipt) pageDecision(p *page, d *Decided) {
 		if g.RetentionDays > 0 {
 			p.text(c.N("receipt.retention", g.RetentionDays, nil))
 		}
-		if g.Engine == "rules" {
+		switch model, host := consent.SplitEngine(g.Engine); {
+		case g.Engine == consent.EngineRules:
 			p.text(c.T("receipt.engine.rules", nil))
-		} else if g.Engine != "" {
-			p.text(c.T("receipt.engine.ai", assets.Args{"name": plain(g.Engine)}))
+		case model != "":
+			p.text(c.T("receipt.engine.ai", assets.Args{"name": plain(model)}))
+			if host == consent.EngineHere {
+				p.text(c.T("receipt.engine.here", nil))
+			} else if host != "" {
+				p.text(c.T("receipt.engine.outside", assets.Args{"host": plain(host)}))
+			}
 		}
 		if g.Test {
 			p.text(c.T("receipt.test", nil))

@@ -43,14 +43,15 @@ type Refusal struct{ Code, Sentence string }
 
 func (r *Refusal) Error() string { return r.Sentence }
 
-// Enroll makes this device, by its key, one of the company that gave the token.
+// Enroll makes this device, by its key, one of the company that gave the token. try
+// is the same where it is tried again, as wire.EnrollRequest has it.
 // Its errors wrap ErrUnreachable, ErrProxy, ErrCertificate or ErrToken and are
 // sentences for the person who enrols.
-func Enroll(ctx context.Context, server, pin, token string, key crypto.Signer, build string) (Enrolment, error) {
-	return enroll(ctx, server, pin, token, key, build, http.ProxyFromEnvironment)
+func Enroll(ctx context.Context, server, pin, token string, key crypto.Signer, build, try string) (Enrolment, error) {
+	return enroll(ctx, server, pin, token, key, build, try, http.ProxyFromEnvironment)
 }
 
-func enroll(ctx context.Context, server, pin, token string, key crypto.Signer, build string, proxy func(*http.Request) (*url.URL, error)) (Enrolment, error) {
+func enroll(ctx context.Context, server, pin, token string, key crypto.Signer, build, try string, proxy func(*http.Request) (*url.URL, error)) (Enrolment, error) {
 	none := Enrolment{}
 	a, err := parseServer(server, pin)
 	if err != nil {
@@ -63,7 +64,7 @@ func enroll(ctx context.Context, server, pin, token string, key crypto.Signer, b
 	host, _ := os.Hostname() // empty is fine: it is a label
 	raw, err := a.post(ctx, proxy, wire.EnrollPath, wire.EnrollLabel, ErrToken, func(exported []byte) (any, error) {
 		proof, err := record.SignBytes(key, record.TypeProof, wire.EnrollPayload(exported, pub, token))
-		return wire.EnrollRequest{Token: token, DevicePublicKey: pub, AgentVersion: build, Hostname: host, Proof: proof}, err
+		return wire.EnrollRequest{Token: token, DevicePublicKey: pub, AgentVersion: build, Hostname: host, Try: try, Proof: proof}, err
 	})
 	if err != nil {
 		return none, err

@@ -37,6 +37,9 @@ type EnrollRequest struct {
 	DevicePublicKey []byte `json:"device_public_key"` // Ed25519
 	AgentVersion    string `json:"agent_version"`
 	Hostname        string `json:"hostname,omitempty"`
+	// Try is random and the same for each try of one running agent: an answer that
+	// was lost is given again, and not to a copy of the computer. At most 64 bytes.
+	Try string `json:"try,omitempty"`
 	// Proof is the device key's signature (type TypeProof) over EnrollPayload.
 	Proof []byte `json:"proof"`
 }
@@ -84,4 +87,21 @@ func ParseTokenFile(raw []byte) (TokenFile, error) {
 		return TokenFile{}, errToken
 	}
 	return t, nil
+}
+
+// LeavePath is where a device says that it is the company's no more: one POST with a
+// LeaveRequest as JSON over TLS 1.3, answered with an empty object (200), again and
+// again, or an EnrollError.
+const LeavePath = "/leave"
+
+// LeaveLabel is the label of the TLS exporter that binds the proof to its
+// connection; its context is empty and its length 32. What is signed is
+// EnrollPayload, with the device's id in place of the token.
+const LeaveLabel = "EXPORTER-aval-leave-proof"
+
+// LeaveRequest says that the holder of an enrolled key leaves.
+type LeaveRequest struct {
+	Device    string `json:"device"` // id
+	PublicKey []byte `json:"public_key"`
+	Proof     []byte `json:"proof"`
 }

@@ -13,7 +13,6 @@ import (
 	"aval/agent/record"
 	"aval/summarizer/api"
 	v1 "aval/summarizer/api/v1"
-	"aval/summarizer/summary/runner"
 )
 
 func (a *app) exportCmd() *cobra.Command {
@@ -175,9 +174,4 @@ func (a *app) verify(cmd *cobra.Command, args []string) (api.Report, error) {
 		return api.Report{}, fmt.Errorf("read file: %s is larger than %d bytes", args[0], maxFile)
 	}
 	return api.VerifyFile(raw, keys)
-}
-
-// newRunner is here so that serve names no engine itself.
-func (a *app) newRunner(s *server) *runner.Runner {
-	return runner.New(s.db, runner.Options{Log: a.log, Tracer: s.traces.Tracer()})
 }

@@ -21,6 +21,7 @@ import (
 
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/summary/llm"
 )
 
 // errFound ends doctor with status 1 after its page has said what is wrong.
@@ -48,6 +49,8 @@ type checkup struct {
 	db   *store.DB
 	host *company.Host
 	now  time.Time
+
+	models *llm.Pool
 }
 
 // checks is the page of doctor, in this order. A check looks and changes nothing.
@@ -63,13 +66,18 @@ var checks = []struct {
 	{"server", checkServer},
 	{"jobs", checkJobs},
 	{"computers", checkComputers},
+	{"engine", checkModels},
 }
 
 func (a *app) doctorCmd() *cobra.Command {
+	var allow []string
+	var model modelFlags
 	cmd := &cobra.Command{
 		Use: "doctor --data DIR", Short: "Look for what is wrong with the server, and say what to do",
 		Long: `Looks at the data folder, the disk, the database, the clock, the keys, the server
 and its certificate, the jobs and the computers; with the server running or not.
+Language models that write summaries are asked about a session that never was: the
+companies' own, and the server's where the --llm options of serve are given here too.
 It changes nothing. Exit status 1 if something is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,7 +87,14 @@ It changes nothing. Exit status 1 if something is wrong.`,
 			}
 			defer db.Close()
 			c := &checkup{ctx: cmd.Context(), data: a.data, db: db, now: time.Now()}
-			if c.host, err = company.Load(c.ctx, db, company.Options{Log: a.log}); err != nil {
+			if c.models, err = newPool(allow); err != nil {
+				return usageError{err}
+			}
+			m, err := model.config()
+			if err != nil {
+				return err
+			}
+			if c.host, err = company.Load(c.ctx, db, company.Options{Model: m, Log: a.log}); err != nil {
 				return err
 			}
 			var all []finding
@@ -99,6 +114,8 @@ It changes nothing. Exit status 1 if something is wrong.`,
 		},
 	}
 	a.dataFlag(cmd)
+	model.add(cmd)
+	cmd.Flags().StringArrayVar(&allow, "allow-host", nil, "as serve is given")
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -24,6 +25,7 @@ import (
 
 	"aval/summarizer/company"
 	"aval/summarizer/store"
+	"aval/summarizer/summary/llm/far"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
 )
@@ -50,7 +52,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"accept": accept, "code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "releasekey": releaseKey, "term": term, "tamper": tamper, "userid": userID, "pin": pin, "samejson": sameJSON, "slowclients": slowClients,
+			"accept": accept, "code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "model": model, "recorded": recorded, "summaries": summaries, "releasekey": releaseKey, "term": term, "tamper": tamper, "userid": userID, "pin": pin, "samejson": sameJSON, "slowclients": slowClients,
 		},
 	})
 }
@@ -116,6 +118,65 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	if res.Status[:3] != args[0] {
 		ts.Fatalf("%s: %s", u, res.Status)
 	}
+}
+
+// model KEY: a language model's server that asks for KEY; MODEL is its address.
+func model(ts *testscript.TestScript, _ bool, args []string) {
+	s := far.Serve()
+	s.Key = args[0]
+	ts.Defer(s.Close)
+	ts.Setenv("MODEL", s.Base())
+}
+
+// recorded DIR ENGINE…: sessions that were allowed for these engines and wait to be
+// summarised, beside a server or without one.
+func recorded(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	db, err := store.OpenBeside(ctx, ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	var company string
+	ts.Check(db.Tx(ctx, func(t *store.Tx) error {
+		all, err := t.Companies()
+		if err != nil {
+			return err
+		}
+		company = all[0].ID
+		if _, err := t.Device(company, sample.Device); err == nil {
+			return nil
+		}
+		return sample.FillTx(t, company, "en")
+	}))
+	for i, engine := range args[1:] {
+		in := sample.Printer("en")
+		in.ID, in.Grant, in.Engine = fmt.Sprint("x11vnc/", i), fmt.Sprint("g-", i), engine
+		_, err = sample.Store(ctx, db, company, in, sample.Start)
+		ts.Check(err)
+	}
+}
+
+// summaries DIR N: waits until so many sessions have their summary.
+func summaries(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	db, err := store.OpenBeside(ctx, ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		n := 0
+		ts.Check(db.View(ctx, func(t *store.Tx) error {
+			all, err := t.Companies()
+			if err != nil {
+				return err
+			}
+			rows, err := t.Audits(all[0].ID, store.AuditFilter{Action: "summary-written", Max: 100})
+			n = len(rows)
+			return err
+		}))
+		if fmt.Sprint(n) == args[1] {
+			return
+		}
+	}
+	ts.Fatalf("there are not %s summaries", args[1])
 }
 
 // fill DIR: a store with one session and its summary, and one that goes on.

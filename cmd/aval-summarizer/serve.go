@@ -29,6 +29,7 @@ import (
 	"aval/summarizer/ingest"
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
+	"aval/summarizer/summary/llm"
 )
 
 // stopWithin is how long requests may take to end when the server stops.
@@ -39,6 +40,7 @@ type serveFlags struct {
 	metrics, traces            string
 	cert, key                  string
 	allow                      []string
+	model                      modelFlags
 }
 
 func (a *app) serveCmd() *cobra.Command {
@@ -53,7 +55,11 @@ Data is kept in the data folder, or with --database in PostgreSQL; the folder th
 holds keys, the certificate and, in the file "database" that only its owner can
 read, the address, which is not needed again. A password is better left out of
 the command line, where other users of the computer can see it: write the file
-"database" yourself, or name a password file with PGPASSFILE.`,
+"database" yourself, or name a password file with PGPASSFILE.
+
+Summaries are written by rules, and nothing leaves the server, unless --llm-url
+names a language model (docs/llm.md). People are told of it before they allow a
+session, and sessions that were allowed before that are written by rules.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.needData(); err != nil {
@@ -70,7 +76,8 @@ the command line, where other users of the computer can see it: write the file
 	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate of an authority (PEM, the whole chain); read again when it is renewed (default: one of its own)")
 	cmd.Flags().StringVar(&f.key, "key", "", "the key of --cert (PEM)")
 	cmd.MarkFlagsRequiredTogether("cert", "key")
-	cmd.Flags().StringArrayVar(&f.allow, "allow-host", nil, "a host (HOST or HOST:PORT) inside of the own network that webhooks and integrations may name; several times for several")
+	cmd.Flags().StringArrayVar(&f.allow, "allow-host", nil, "a host (HOST or HOST:PORT) inside of the own network that webhooks, integrations and companies' language models may name; several times for several")
+	f.model.add(cmd)
 	cmd.Flags().StringVar(&f.company, "company", "", `the company's name, at the first start (default "My company")`)
 	cmd.Flags().StringVar(&f.lang, "lang", "", "language of the summaries, at the first start: "+strings.Join(assets.LangsOf("summary"), " or ")+" (default en)")
 	return cmd
@@ -82,6 +89,7 @@ type server struct {
 	co      *company.Host
 	ingest  *ingest.Server
 	hub     *integration.Hub
+	models  *llm.Pool
 	api     *rest.Server
 	traces  *api.Traces
 	health  *api.Health
@@ -147,8 +155,14 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 			return nil, err
 		}
 	}
+	model, err := f.model.config()
+	if err != nil {
+		return nil, err
+	}
 	s := &server{}
-	var err error
+	if s.models, err = newPool(f.allow); err != nil {
+		return nil, usageError{err}
+	}
 	if s.listen, err = listen(f.listen); err != nil {
 		return nil, err
 	}
@@ -171,7 +185,7 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
 	s.co, err = company.Open(ctx, s.db, company.Options{Name: f.company, Lang: f.lang, Server: strings.TrimSuffix(f.url, "/"),
-		Fallback: "https://" + reachable(s.listen.Addr()), CertFile: f.cert, KeyFile: f.key, Log: a.log})
+		Fallback: "https://" + reachable(s.listen.Addr()), CertFile: f.cert, KeyFile: f.key, Model: model, Log: a.log})
 	if err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.listen.Close())
 	}
@@ -189,6 +203,7 @@ func (a *app) start(ctx context.Context, f serveFlags) (*server, error) {
 	handler := s.traces.Handle(a.routes(s))
 	if s.scrape != nil {
 		m := api.NewMetrics(s.db, s.ingest, version)
+		m.Also(s.models.WriteMetrics)
 		handler = m.Count(handler)
 		a.serveMetrics(s, m)
 	}
@@ -242,15 +257,18 @@ func (a *app) routes(s *server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.AgentPath, s.ingest)
 	mux.Handle(wire.EnrollPath, s.co.Enroll())
+	mux.Handle(wire.LeavePath, s.co.Leave())
 	mux.Handle(wire.RustDeskPath, s.ingest.RustDesk())
 	mux.Handle(wire.RedeemPath, s.co.Redeem())
 	mux.Handle(wire.SignInPath, s.co.SignInStart())
 	mux.Handle(wire.AccountPath, s.co.SignInWait())
 	mux.Handle(wire.ModulePath, s.co.Module())
+	mux.Handle(wire.OpenPath, s.co.Open())
+	mux.Handle(wire.OpenedPath, s.co.Opened())
 	mux.Handle(api.Root, s.api)
 	mux.HandleFunc("GET /healthz", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
-	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Hub: s.hub, Enrol: func() string { return a.enrolWith(s.co) }}))
+	mux.Handle("/", console.New(s.db, console.Options{Log: a.log, Host: s.co, Hub: s.hub, Models: s.models, Enrol: func() string { return a.enrolWith(s.co) }}))
 	return mux
 }
 

@@ -14,9 +14,9 @@ import (
 )
 
 func (a *app) sessionCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "session", Short: "Ask for a session: by a code, or announce one", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "session", Short: "Ask for a session: by a code, by announcing one, or by taking one that waits", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.sessionCode(), a.sessionAnnounce())
+	cmd.AddCommand(a.sessionCode(), a.sessionAnnounce(), a.sessionWaiting(), a.sessionTake(), a.sessionRefuse())
 	return cmd
 }
 

@@ -3,11 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,8 +14,6 @@ import (
 
 	"aval/agent/consent"
 	"aval/agent/ipc"
-	"aval/agent/wire"
-	"aval/cmd/internal/command"
 )
 
 func (a *app) consentCmd() *cobra.Command {
@@ -257,69 +253,4 @@ func sentLine(e map[string]any) string {
 		b.WriteString("  (waiting)")
 	}
 	return b.String()
-}
-
-func (a *app) enrollCmd() *cobra.Command {
-	var server, file string
-	cmd := &cobra.Command{
-		Use: "enroll --token-file FILE [--server URL]", Short: "Make this a managed device of a company",
-		Long: `Enrols this computer with a company's summarizer. The token file comes from the
-summarizer (first-start/enrolment-token, or aval-summarizer token create): it
-carries the server's address, its key and a token that counts once.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			t, err := readToken(file)
-			if err != nil {
-				return err
-			}
-			if server != "" {
-				t.Server = server
-			}
-			if t.Server == "" {
-				return usageError{errors.New("the token file names no server: --server URL")}
-			}
-			c, err := a.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			var r ipc.EnrollResult
-			if err := c.Call(cmd.Context(), ipc.MethodEnroll, ipc.Enroll{Server: t.Server, Token: t.Token, Pin: t.Pin}, &r); err != nil {
-				return err
-			}
-			return a.print(r, func(w io.Writer) {
-				fmt.Fprintf(w, "This computer is enrolled with %s (%s) as device %s.\n", r.CompanyName, r.Server, r.Device)
-			})
-		},
-	}
-	cmd.Flags().StringVar(&file, "token-file", "", "file with the enrolment token; - reads standard input")
-	cmd.Flags().StringVar(&server, "server", "", "address of the summarizer; default: the one in the token file")
-	_ = cmd.MarkFlagRequired("token-file")
-	return cmd
-}
-
-func readToken(path string) (wire.TokenFile, error) {
-	raw, err := readSmall(path)
-	if err != nil {
-		return wire.TokenFile{}, fmt.Errorf("read token file: %w", err)
-	}
-	t, err := wire.ParseTokenFile(raw)
-	if err != nil {
-		return t, fmt.Errorf("read token file %s: %w", path, err)
-	}
-	return t, nil
-}
-
-func readSmall(path string) ([]byte, error) { return command.ReadFile(path, os.Stdin, 64<<10) }
-
-func (a *app) unenrollCmd() *cobra.Command {
-	return &cobra.Command{
-		Use: "unenroll", Short: "Leave the company; recordings end, unsent events stay sealed on this computer", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.call(cmd.Context(), ipc.MethodUnenroll, nil, nil); err != nil {
-				return err
-			}
-			return a.print(map[string]bool{"enrolled": false}, func(w io.Writer) { fmt.Fprintln(w, "This computer belongs to no company now.") })
-		},
-	}
 }

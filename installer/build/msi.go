@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"aval/assets"
+	"aval/installer/mdm"
 )
 
 // WindowsFlags are given to every go build for Windows. One set for packages and
@@ -110,7 +111,13 @@ const visibleServices = "UPDATE ServiceInstall SET ServiceType=272 WHERE Service
 
 // properties are the public ones. Windows Installer passes on to the part that runs
 // as the system only those that it is told of.
-var properties = []string{"SERVERURL", "TOKENFILE", "SETTINGSFILE", "ACCESSCONTROL", "LANGUAGE", "KEEPDATA"}
+func properties() string {
+	var names []string
+	for _, p := range mdm.Properties {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ";")
+}
 
 // fixes put in what wixl ignores: which properties are passed on, when something is
 // done, and under which condition a component is installed.
@@ -122,7 +129,7 @@ func fixes() []string {
 	out := []string{
 		"UPDATE InstallExecuteSequence SET Sequence=1501 WHERE Action='RemoveExistingProducts'",
 		"UPDATE InstallExecuteSequence SET Sequence=2050 WHERE Action='Purge'",
-		"UPDATE Property SET Value='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;" + strings.Join(properties, ";") + "' WHERE Property='SecureCustomProperties'",
+		"UPDATE Property SET Value='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;" + properties() + "' WHERE Property='SecureCustomProperties'",
 	}
 	for component, condition := range map[string]string{
 		"ServerNow": "SERVERURL", "ServerKept": "OLDSERVERURL AND NOT SERVERURL",

@@ -33,6 +33,7 @@ type Metrics struct {
 	version string
 
 	transactions, requests *histogram
+	more                   []func(io.Writer)
 }
 
 // NewMetrics counts what happens in a store and an ingest server.
@@ -44,6 +45,9 @@ func NewMetrics(db *store.DB, in *ingest.Server, version string) *Metrics {
 	})
 	return m
 }
+
+// Also has write add its own families to each scrape. Called before the first one.
+func (m *Metrics) Also(write func(io.Writer)) { m.more = append(m.more, write) }
 
 // methods that are told apart.
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
@@ -107,6 +111,9 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(&b, "aval_store_waits_total{pool=%q} %d\n", p, pools[p].WaitCount)
 	}
 	m.jobs(r.Context(), one, family, &b)
+	for _, write := range m.more {
+		write(&b)
+	}
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	one("go_goroutines", "gauge", "Goroutines.", float64(runtime.NumGoroutine()))

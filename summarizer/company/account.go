@@ -58,7 +58,7 @@ func (s *site) keyedHere(what, value string) ([]byte, error) {
 // SignInStart answers POST /account/sign-in: see wire.SignInRequest. Whose
 // company's the computer comes to be is known when a user of it approves.
 func (h *Host) SignInStart() http.Handler {
-	return h.account(func(r *http.Request, raw, exported []byte) (any, error) {
+	return h.proven("sign computer in", wire.AccountLabel, func(r *http.Request, raw, exported []byte) (any, error) {
 		var q wire.SignInRequest
 		if err := strict.Decode(raw, &q); err != nil || !proved(q.PublicKey, "", exported, q.Proof) {
 			return nil, errProof
@@ -103,7 +103,7 @@ func (h *Host) SignInStart() http.Handler {
 
 // SignInWait answers POST /account/wait: see wire.AccountRequest.
 func (h *Host) SignInWait() http.Handler {
-	return h.account(func(r *http.Request, raw, exported []byte) (any, error) {
+	return h.proven("sign computer in", wire.AccountLabel, func(r *http.Request, raw, exported []byte) (any, error) {
 		var q wire.AccountRequest
 		if err := strict.Decode(raw, &q); err != nil || !proved(q.PublicKey, q.DeviceCode, exported, q.Proof) {
 			return nil, errProof
@@ -196,8 +196,9 @@ func proved(key []byte, code string, exported, proof []byte) bool {
 		record.VerifyBytes(key, record.TypeProof, wire.EnrollPayload(exported, key, code), proof)
 }
 
-// account answers one step: a POST over a direct TLS connection.
-func (h *Host) account(f func(r *http.Request, raw, exported []byte) (any, error)) http.Handler {
+// proven answers one step of what, in which a key is proved on the connection: a
+// POST over a direct TLS connection, whose exporter has label.
+func (h *Host) proven(what, label string, f func(r *http.Request, raw, exported []byte) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := func() (any, error) {
 			if r.Method != http.MethodPost || r.TLS == nil {
@@ -207,9 +208,9 @@ func (h *Host) account(f func(r *http.Request, raw, exported []byte) (any, error
 			if err != nil || len(raw) > maxEnroll {
 				return nil, refuse(http.StatusBadRequest, "malformed", "The request is too long or was cut off.")
 			}
-			exported, err := r.TLS.ExportKeyingMaterial(wire.AccountLabel, nil, 32)
+			exported, err := r.TLS.ExportKeyingMaterial(label, nil, 32)
 			if err != nil {
-				return nil, refuse(http.StatusForbidden, "no-exporter", "Signing in needs TLS 1.3.")
+				return nil, refuse(http.StatusForbidden, "no-exporter", "This needs TLS 1.3.")
 			}
 			return f(r, raw, exported)
 		}()
@@ -221,7 +222,7 @@ func (h *Host) account(f func(r *http.Request, raw, exported []byte) (any, error
 			w.WriteHeader(no.status)
 			_ = json.NewEncoder(w).Encode(no.EnrollError)
 		case err != nil:
-			h.log.Error("sign computer in", "err", err)
+			h.log.Error("answer a computer", "step", what, "err", err)
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not do this now; try again in a minute."})
 		default:

@@ -21,6 +21,7 @@ const (
 	ChangeActivation  ChangeKind = "activation"
 	ChangeOptions     ChangeKind = "options"
 	ChangeReleaseKey  ChangeKind = "release-key"
+	ChangeEngine      ChangeKind = "engine"         // who writes summaries
 	ChangePolicy      ChangeKind = "policy"         // made, renamed, deleted
 	ChangeDraft       ChangeKind = "policy-draft"   // its values
 	ChangePublished   ChangeKind = "policy-version" // given to devices

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"aval/summarizer/store"
+	"aval/summarizer/summary/llm"
 )
 
 // Options of Open and Load.
@@ -43,8 +44,10 @@ type Options struct {
 	// CertFile and KeyFile are a certificate of an authority and its key, in PEM;
 	// both empty: the server makes its own.
 	CertFile, KeyFile string
-	Now               func() time.Time // nil: time.Now
-	Log               *slog.Logger     // nil: nothing is logged
+	// Model is the server's language model, checked; nil: it has none.
+	Model *llm.Config
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: nothing is logged
 }
 
 // site is what all companies of a server share: the store, the address, the
@@ -53,6 +56,7 @@ type site struct {
 	db     *store.DB
 	home   string // the oldest company's id
 	server string
+	model  *llm.Config // the server's; nil: none
 	now    func() time.Time
 	log    *slog.Logger
 	public *public // nil: the self-made certificate is in service

@@ -49,6 +49,8 @@ type Device struct {
 	// Reach is what it said last of whether somebody there could be asked; nil:
 	// nothing yet, or it is no computer of the company's.
 	Reach *Reach `json:"reach,omitempty"`
+	// LeftAt is when it said itself that it is the company's no more.
+	LeftAt time.Time `json:"left_at,omitzero"`
 	// Session is the last one of it that was recorded; only for a single device.
 	LastSessionAt time.Time `json:"last_session_at,omitzero"`
 	// Assigned says where its policy comes from: device, group or all; only for a
@@ -211,7 +213,7 @@ func (s *Service) viewDevices(tx *store.Tx) (viewer, error) {
 
 func (v viewer) device(d store.Device) Device {
 	out := Device{ID: d.ID, Name: d.Name, Hostname: d.Hostname, Managed: d.Code == "" && d.Account == "", Account: d.Account, AccountName: v.users[d.Account], Version: d.AgentVersion, EnrolledAt: d.EnrolledAt,
-		LastSeenAt: d.LastSeenAt, ClockSkew: d.ClockSkew, RevokedAt: d.RevokedAt}
+		LastSeenAt: d.LastSeenAt, ClockSkew: d.ClockSkew, RevokedAt: d.RevokedAt, LeftAt: d.LeftAt}
 	if name, ok := v.groups[d.Group]; ok {
 		out.Group, out.GroupID = name, d.Group
 	}

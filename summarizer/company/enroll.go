@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -18,6 +19,9 @@ import (
 
 // maxEnroll is the longest request to enrol, in bytes.
 const maxEnroll = 16 << 10
+
+// maxTry is the longest name of a try, in bytes.
+const maxTry = 64
 
 // refusal is why an enrolment was refused, for the person who tries it.
 type refusal struct {
@@ -96,24 +100,7 @@ func (h *Host) enroll(r *http.Request) (wire.EnrollReply, error) {
 		if reply.ReleaseKey = decodeSettings(c.Settings).ReleaseKey; len(reply.ReleaseKey) == 0 {
 			reply.ReleaseKey = s.PublicKey() // a small set-up
 		}
-		reply.Device = store.NewID(now)
-		_, err = tx.UseEnrolToken(Hash(req.Token), reply.Device, now)
-		if errors.Is(err, store.ErrNotFound) {
-			reply.Device, err = s.again(tx, req, now)
-			if err != nil {
-				return err
-			}
-			reply.Options, err = s.OptionsIn(tx, reply.Device)
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		d := store.Device{ID: reply.Device, Company: s.id, Name: cleanName(req.Hostname), Search: fold(cleanName(req.Hostname)), AgentVersion: cleanName(req.AgentVersion), EnrolledAt: now}
-		if err := tx.InsertDevice(d, record.KeyID(req.DevicePublicKey), req.DevicePublicKey); err != nil {
-			return err
-		}
-		if err := tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "device:" + d.ID, Action: "device-enrolled", Subject: d.ID}); err != nil {
+		if reply.Device, err = s.enrolled(tx, req, now); err != nil {
 			return err
 		}
 		reply.Options, err = s.OptionsIn(tx, reply.Device)
@@ -125,24 +112,69 @@ func (h *Host) enroll(r *http.Request) (wire.EnrollReply, error) {
 	return reply, nil
 }
 
-// again explains a token that cannot be used. The one who used it up, with the
-// same key, may have lost the answer and gets it once more.
-func (s *Service) again(tx *store.Tx, req wire.EnrollRequest, now time.Time) (device string, err error) {
+// enrolled is the device that a computer is by a token: a new one, or the one that
+// it became in the same try, whose answer was lost.
+func (s *Service) enrolled(tx *store.Tx, req wire.EnrollRequest, now time.Time) (device string, err error) {
 	t, err := tx.EnrolToken(Hash(req.Token))
 	if err != nil {
 		return "", err
 	}
-	if t.UsedAt.IsZero() {
-		return "", refuse(http.StatusForbidden, "token-expired", "This enrolment token has expired; ask the administrator for a new one.")
+	keyID := record.KeyID(req.DevicePublicKey)
+	d, token, try, err := tx.EnrolledKey(s.id, keyID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+	case err != nil:
+		return "", err
+	case d.ID == t.Device && t.Uses == 1 || token == t.ID && t.ID != "" && try == req.Try && try != "":
+		if now.Before(t.ExpiresAt) && t.RevokedAt.IsZero() {
+			return d.ID, nil
+		}
+	case t.Uses == 1:
+		// The administrator means this very computer.
+	case !d.LastSeenAt.IsZero():
+		return "", refuse(http.StatusForbidden, "key-taken", "A computer with the same key is enrolled already: this one is a copy of it. "+
+			"Give the copy an identity of its own (on Linux a new /etc/machine-id) and restart Aval; "+
+			"if it is the same computer, revoke it in the console first, or use a token for one computer.")
+	default:
+		// Nobody has come with it yet. Of two copies that ask at the same time one stays.
+		if err := tx.RevokeDevice(s.id, d.ID, now); err != nil {
+			return "", err
+		}
+		if err := tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "device:" + d.ID, Action: "device-replaced", Subject: d.ID, Detail: t.ID}); err != nil {
+			return "", err
+		}
 	}
-	keys, err := tx.DeviceKeys(t.Company, t.Device)
-	if err != nil {
+	device = store.NewID(now)
+	if t, err = tx.UseEnrolToken(Hash(req.Token), device, now); errors.Is(err, store.ErrNotFound) {
+		return "", s.whyNoToken(tx, req.Token, now)
+	} else if err != nil {
 		return "", err
 	}
-	if key := keys[record.KeyID(req.DevicePublicKey)]; key.Equal(ed25519.PublicKey(req.DevicePublicKey)) && now.Before(t.ExpiresAt) {
-		return t.Device, nil
+	name := cleanName(req.Hostname)
+	if err := tx.InsertDevice(store.Device{ID: device, Company: s.id, Name: name, Search: fold(name), AgentVersion: cleanName(req.AgentVersion), EnrolledAt: now},
+		keyID, req.DevicePublicKey); err != nil {
+		return "", err
 	}
-	return "", refuse(http.StatusForbidden, "token-used", "This enrolment token has been used already; each enrols one computer. Ask the administrator for a new one.")
+	if err := tx.EnrolledBy(s.id, device, t.ID, req.Try, t.Group); err != nil {
+		return "", err
+	}
+	return device, tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "device:" + device, Action: "device-enrolled", Subject: device, Detail: t.ID})
+}
+
+// whyNoToken explains a token that cannot be used.
+func (s *Service) whyNoToken(tx *store.Tx, token string, now time.Time) error {
+	t, err := tx.EnrolToken(Hash(token))
+	switch {
+	case err != nil:
+		return err
+	case !t.RevokedAt.IsZero():
+		return refuse(http.StatusForbidden, "token-revoked", "This enrolment token has been revoked; ask the administrator for a new one.")
+	case t.Used < t.Uses:
+		return refuse(http.StatusForbidden, "token-expired", "This enrolment token has expired; ask the administrator for a new one.")
+	case t.Uses > 1:
+		return refuse(http.StatusForbidden, "token-used", fmt.Sprintf("This enrolment token has been used for all of its %d computers. Ask the administrator for a new one.", t.Uses))
+	}
+	return refuse(http.StatusForbidden, "token-used", "This enrolment token has been used already; each enrols one computer. Ask the administrator for a new one.")
 }
 
 // DecodeEnroll reads a request to enrol: strict JSON, key and proof of their
@@ -152,7 +184,7 @@ func DecodeEnroll(raw []byte) (wire.EnrollRequest, error) {
 	if err := strict.Decode(raw, &req); err != nil {
 		return wire.EnrollRequest{}, err
 	}
-	if len(req.DevicePublicKey) != ed25519.PublicKeySize || len(req.Proof) != ed25519.SignatureSize || req.Token == "" {
+	if len(req.Try) > maxTry || len(req.DevicePublicKey) != ed25519.PublicKeySize || len(req.Proof) != ed25519.SignatureSize || req.Token == "" {
 		return wire.EnrollRequest{}, errors.New("token, key or proof is missing")
 	}
 	return req, nil

@@ -75,6 +75,9 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Host, error) {
 	if _, err := h.All(ctx); err != nil { // a missing key is seen at the start
 		return nil, err
 	}
+	if err := h.settleEngines(ctx); err != nil {
+		return nil, fmt.Errorf("set engine: %w", err)
+	}
 	home, err := h.Home(ctx)
 	if err != nil {
 		return nil, err
@@ -107,7 +110,7 @@ func Load(ctx context.Context, db *store.DB, o Options) (*Host, error) {
 }
 
 func host(db *store.DB, o Options) *Host {
-	h := &Host{site: &site{db: db, server: o.Server, now: o.Now, log: o.Log, issuers: map[string]issuer{}}, services: map[string]*Service{}}
+	h := &Host{site: &site{db: db, server: o.Server, model: o.Model, now: o.Now, log: o.Log, issuers: map[string]issuer{}}, services: map[string]*Service{}}
 	if h.now == nil {
 		h.now = time.Now
 	}

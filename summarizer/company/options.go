@@ -34,9 +34,12 @@ type Settings struct {
 	OutgoingChoice consent.OutgoingOption `json:"outgoing_choice,omitempty"`
 	IncomingChoice consent.IncomingOption `json:"incoming_choice,omitempty"`
 	LogSessions    bool                   `json:"log_sessions"`
-	Engine         string                 `json:"engine"`
-	RetentionDays  int                    `json:"retention_days"`
-	Readers        string                 `json:"readers,omitempty"`
+	// Engine is what devices are told, see consent.Engine; EngineChoice is what it
+	// comes from.
+	Engine        string       `json:"engine"`
+	EngineChoice  EngineChoice `json:"engine_choice,omitempty"`
+	RetentionDays int          `json:"retention_days"`
+	Readers       string       `json:"readers,omitempty"`
 	// Sees is whose sessions viewers and supporters see; empty: SeesAll.
 	Sees Sees `json:"sees,omitempty"`
 	// ReleaseKey is the key, kept elsewhere, that vouches for values which can

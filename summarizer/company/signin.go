@@ -172,7 +172,7 @@ func (s *Service) Invite(ctx context.Context, id string) (link string, until tim
 		if u.Login == "" {
 			return sayf("no_login", "%s has no name to sign in with; give one first", u.Name)
 		}
-		k := store.Token{Hash: Hash(secret), Company: s.id, Device: id, CreatedAt: now, ExpiresAt: until}
+		k := store.Token{Hash: Hash(secret), Company: s.id, User: id, CreatedAt: now, ExpiresAt: until}
 		if err := tx.InsertInvitation(k); err != nil {
 			return err
 		}

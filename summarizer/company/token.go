@@ -19,9 +19,6 @@ import (
 	"aval/summarizer/store"
 )
 
-// TokenLife is the longest that an enrolment token can be used.
-const TokenLife = 24 * time.Hour
-
 // linkLife is how long an administrator link can be used.
 const linkLife = 24 * time.Hour
 
@@ -30,7 +27,7 @@ const SignInPath = "/sign-in"
 
 // Secrets begin with a word that scanners for leaked secrets can look for.
 const (
-	tokenPrefix = "aval_enrol_"
+	enrolPrefix = "aval_enrol_"
 	linkPrefix  = "aval_admin_"
 )
 
@@ -45,37 +42,6 @@ func newSecret(prefix string) string {
 func Hash(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
-}
-
-// NewToken makes an enrolment token for one device; life is TokenLife at most,
-// and TokenLife where it is 0.
-func (s *Service) NewToken(ctx context.Context, life time.Duration) (wire.TokenFile, error) {
-	if life == 0 {
-		life = TokenLife
-	}
-	if life < 0 || life > TokenLife {
-		return wire.TokenFile{}, fmt.Errorf("make token: %s is not within %s", life, TokenLife)
-	}
-	if s.server == "" {
-		return wire.TokenFile{}, errors.New("make token: the server's address is not known; start the server once")
-	}
-	f := wire.TokenFile{Server: s.server, Pin: s.Pin(), Token: newSecret(tokenPrefix)}
-	now := s.now()
-	err := s.db.Tx(ctx, func(tx *store.Tx) error {
-		c, err := tx.Company(s.id)
-		if err != nil {
-			return err
-		}
-		f.Company = c.Name
-		if err := tx.InsertEnrolToken(store.Token{Hash: Hash(f.Token), Company: s.id, CreatedAt: now, ExpiresAt: now.Add(life)}); err != nil {
-			return err
-		}
-		return s.audit(tx, "token-created", "", "")
-	})
-	if err != nil {
-		return wire.TokenFile{}, fmt.Errorf("make token: %w", err)
-	}
-	return f, nil
 }
 
 // NewAdminLink makes a link that signs one browser in to the console, once.
@@ -144,7 +110,7 @@ func (s *Service) completeFirstStart(ctx context.Context) (*FirstStart, error) {
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
-		liveToken = t.UsedAt.IsZero() && t.ExpiresAt.After(s.now()) && kept.Server == s.server && kept.Pin == s.Pin()
+		liveToken = t.Used == 0 && t.RevokedAt.IsZero() && t.ExpiresAt.After(s.now()) && kept.Server == s.server && kept.Pin == s.Pin()
 		return err
 	})
 	if err != nil {
@@ -168,7 +134,7 @@ func (s *Service) completeFirstStart(ctx context.Context) (*FirstStart, error) {
 		f.TokenFile = ""
 	case !liveToken:
 		var file wire.TokenFile
-		if file, err = s.NewToken(ctx, 0); err == nil {
+		if file, _, err = s.CreateEnrolToken(ctx, NewEnrolToken{}); err == nil {
 			err = writeFile(f.TokenFile, EncodeTokenFile(file))
 		}
 	}

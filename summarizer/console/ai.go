@@ -19,7 +19,7 @@ import (
 // creditRoutes are the part of the table about AI credits.
 func (c *Console) creditRoutes() []Route {
 	return []Route{
-		{Method: "GET", Pattern: "/ai", Needs: company.CreditsRead, Menu: "console.ai", serve: c.ai},
+		{Method: "GET", Pattern: "/ai", Needs: company.CreditsRead, Menu: "console.ai", In: InAI, serve: c.ai},
 		{Method: "POST", Pattern: "/ai/orders", Needs: company.CreditsWrite, serve: c.order},
 		{Method: "POST", Pattern: "/ai/orders/{id}/cancel", Needs: company.CreditsWrite, serve: c.cancelOrder},
 		{Method: "POST", Pattern: "/ai/licence", Needs: company.CreditsWrite, serve: c.licence},
@@ -29,8 +29,6 @@ func (c *Console) creditRoutes() []Route {
 
 // usesShown is how many uses one page lists.
 const usesShown = 50
-
-type lotRow struct{ Name, Left, Of, Until string }
 
 type offerRow struct{ Name, Credits, Price, Today string }
 
@@ -45,8 +43,7 @@ type useRow struct{ When, WhenISO, Session, Href string }
 // aiPage is the company's account of AI credits.
 type aiPage struct {
 	frame
-	Left, Low, Waiting  string
-	Lots                []lotRow
+	Low, Waiting        string
 	Tier, Monthly, Next string
 	Term, Zone          string
 	Starts, Renews      string // of the form
@@ -61,6 +58,7 @@ type aiPage struct {
 	Newer               bool
 	Chart               chart
 	Done, Wrong         string
+	Engine              string // who writes; empty: the visitor does not see that
 }
 
 // ai shows the account.
@@ -83,12 +81,11 @@ func (c *Console) showAI(w http.ResponseWriter, r *http.Request, v visitor, stat
 }
 
 func (c *Console) aiPage(r *http.Request, v visitor) (p aiPage, err error) {
-	p.frame = c.frameOf(r, v, v.cat.T("console.ai", nil))
-	p.Credits = "" // it stands in the page itself
-	a, err := v.co.Credits(r.Context())
+	a, err := v.co.Credits(r.Context()) // first: it brings what the month has granted
 	if err != nil {
 		return p, err
 	}
+	p.frame = c.frameOf(r, v, v.cat.T("console.ai", nil))
 	zone, err := credit.LoadZone(a.Zone)
 	if err != nil {
 		return p, err
@@ -101,19 +98,11 @@ func (c *Console) aiPage(r *http.Request, v visitor) (p aiPage, err error) {
 		}
 		return t.Format(v.cat.T("console.time.day", nil))
 	}
-	p.Left = v.cat.T("console.credits", assets.Args{"n": a.Left})
 	if a.Low {
 		p.Low = v.cat.N("console.ai.low", int(a.Left), nil)
 	}
 	if a.Waiting > 0 {
 		p.Waiting = v.cat.N("console.waiting_for_credits", int(a.Waiting), nil)
-	}
-	for _, l := range a.Lots {
-		name := l.Period
-		if l.Kind == credit.Free {
-			name = v.cat.T("console.ai.lot.month", assets.Args{"month": l.Period})
-		}
-		p.Lots = append(p.Lots, lotRow{name, strconv.FormatInt(l.Left, 10), strconv.FormatInt(l.Granted, 10), at(l.Expires)})
 	}
 	p.Tier, p.Monthly, p.Next, p.Zone, p.Warn = a.Tier, strconv.FormatInt(a.Monthly, 10), at(a.Next), a.Zone, a.Warn
 	p.Term = v.cat.T("console.ai.noterm", nil)
@@ -154,6 +143,13 @@ func (c *Console) aiPage(r *http.Request, v visitor) (p aiPage, err error) {
 		uses = uses[:usesShown]
 		u := uses[usesShown-1]
 		p.Older = with("/ai", "before", fmt.Sprintf("%d.%s.%s#uses", u.At.UnixNano(), u.Device, hex.EncodeToString([]byte(u.Session))))
+	}
+	if c.o.Models != nil && v.may(company.SettingsRead) {
+		e, err := v.co.Engine(r.Context())
+		if err != nil {
+			return p, err
+		}
+		p.Engine = engineWords(v.cat, e.Engine)
 	}
 	reads := v.may(company.SessionsRead)
 	for _, u := range uses {

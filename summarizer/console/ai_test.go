@@ -42,7 +42,7 @@ func TestAI(t *testing.T) {
 		t.Fatal("no token")
 	}
 	for range 2 { // two clicks
-		step("/ai/orders", url.Values{"pack": {"ai-100"}, "token": {m[1]}}, http.StatusOK, "AI credits: 150", "Ordered.", "days)")
+		step("/ai/orders", url.Values{"pack": {"ai-100"}, "token": {m[1]}}, http.StatusOK, "AI credits: 150", "Ordered.", "days)", `<th scope="row">ai-100</th><td>100</td><td>100</td>`)
 	}
 	step("/ai/orders", url.Values{"pack": {"gold"}, "token": {"x"}}, http.StatusConflict, "no such pack")
 	_, page = b.get(s.url + "/ai")
@@ -54,7 +54,7 @@ func TestAI(t *testing.T) {
 	step("/ai/orders/"+order[0][1]+"/cancel", nil, http.StatusConflict, "cancelled before")
 	step("/ai/warning", url.Values{"warn": {"many"}}, http.StatusConflict, "A number from 0 on")
 	step("/ai/warning", url.Values{"warn": {"500"}}, http.StatusOK, "Only 150 credits are left")
-	if _, page := b.get(s.url + "/"); !strings.Contains(page, `href="/ai">AI credits: 150`) {
+	if _, page := b.get(s.url + "/"); !strings.Contains(page, `<summary class="warn">AI credits: 150</summary>`) {
 		t.Error("the balance is not on the other pages")
 	}
 

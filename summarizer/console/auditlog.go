@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
 	"strings"
@@ -96,29 +97,50 @@ func (c *Console) showAudit(w http.ResponseWriter, r *http.Request, v visitor, r
 			p.Older = "/audit?" + same.Encode()
 		}
 	}
-	names := map[string]string{}
-	for _, a := range list {
-		kind, id, _ := strings.Cut(a.Actor, ":")
-		if _, known := names[a.Actor]; known || kind != string(company.KindUser) {
-			continue
+	names, err := c.actorNames(r, v, func(yield func(string) bool) {
+		for _, a := range list {
+			if !yield(a.Actor) {
+				return
+			}
 		}
-		u, err := v.co.User(r.Context(), id)
-		if err != nil && !errors.Is(err, company.ErrNoUser) {
-			c.broken(w, r, err)
-			return
-		}
-		names[a.Actor] = u.Name
+	})
+	if err != nil {
+		c.broken(w, r, err)
+		return
 	}
 	for _, a := range list {
 		row := auditRow{Seq: a.Seq, When: c.when(v.cat, a.At), WhenISO: a.At.UTC().Format(time.RFC3339), Actor: a.Actor, Action: a.Action,
 			Subject: a.Subject, Detail: summary.Clean(a.Detail, 500), Before: summary.Clean(a.Before, 2000), After: summary.Clean(a.After, 2000)}
-		if row.Who = summary.Clean(names[a.Actor], 60); row.Who == "" {
-			kind, id, _ := strings.Cut(a.Actor, ":")
-			row.Who = strings.TrimSpace(v.cat.T("console.actor."+kind, nil) + " " + id)
-		}
+		row.Who = c.actorName(v, a.Actor, names)
 		p.Rows = append(p.Rows, row)
 	}
 	c.show(w, r, http.StatusOK, "audit", p)
+}
+
+// actorNames are the names of those actors who are users.
+func (c *Console) actorNames(r *http.Request, v visitor, actors iter.Seq[string]) (map[string]string, error) {
+	names := map[string]string{}
+	for actor := range actors {
+		kind, id, _ := strings.Cut(actor, ":")
+		if _, known := names[actor]; known || kind != string(company.KindUser) {
+			continue
+		}
+		u, err := v.co.User(r.Context(), id)
+		if err != nil && !errors.Is(err, company.ErrNoUser) {
+			return nil, err
+		}
+		names[actor] = u.Name
+	}
+	return names, nil
+}
+
+// actorName is an actor of the audit log for people.
+func (c *Console) actorName(v visitor, actor string, names map[string]string) string {
+	if name := summary.Clean(names[actor], 60); name != "" {
+		return name
+	}
+	kind, id, _ := strings.Cut(actor, ":")
+	return strings.TrimSpace(v.cat.T("console.actor."+kind, nil) + " " + id)
 }
 
 // auditExport writes the rows that were chosen as JSON lines.

@@ -8,7 +8,6 @@ import (
 
 	"aval/agent/consent"
 	"aval/assets"
-	"aval/summarizer/company"
 	"aval/summarizer/store"
 )
 
@@ -143,6 +142,16 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 			part(v.cat.T("console.basis."+string(b), nil), as[string(b)])
 		}
 		part(v.cat.T("console.list.state.erased", nil), as[store.CountedErased])
+		for _, after := range []struct {
+			text  string
+			count func(string, time.Time, time.Time) (int64, error)
+		}{{"console.chart.withdrawn", t.CountWithdrawn}, {"console.chart.objected", t.CountObjected}} {
+			n, err := after.count(v.company.ID, days[0], days[len(days)-1])
+			if err != nil {
+				return err
+			}
+			part(v.cat.T(after.text, nil), n)
+		}
 		return nil
 	})
 	if err != nil {
@@ -188,20 +197,4 @@ func (c *Console) creditChart(t *store.Tx, v visitor) (chart, error) {
 	}
 	return bars("credits", v.cat.T("console.chart.credits", nil), v.cat.N("console.chart.used", int(used), assets.Args{"days": creditsDays}),
 		v.cat.T("console.chart.credits.unit", nil), cols, 5), nil
-}
-
-// balance is what an administrator sees of the credits on every page.
-func (c *Console) balance(r *http.Request, v visitor) string {
-	if !v.may(company.CreditsWrite) {
-		return ""
-	}
-	var n int64
-	err := c.db.View(r.Context(), func(t *store.Tx) (err error) {
-		n, err = t.Balance(v.company.ID, c.o.Now())
-		return err
-	})
-	if err != nil {
-		return "" // the page itself says what is wrong, if it is
-	}
-	return v.cat.T("console.credits", assets.Args{"n": n})
 }

@@ -14,6 +14,7 @@ import (
 // codesPage is where an administrator makes a session code.
 type codesPage struct {
 	frame
+	Waiting           waitingPart
 	Supporter, Module string // as entered
 	Unlogged          bool
 	Missing           bool // the supporter's name is
@@ -51,6 +52,9 @@ func (c *Console) codesPage(r *http.Request, v visitor) (codesPage, error) {
 			u.Name = summary.Clean(u.Name, 60)
 			p.Users = append(p.Users, u)
 		}
+	}
+	if err == nil {
+		p.Waiting, err = c.waiting(r, v, p.Users)
 	}
 	return p, err
 }

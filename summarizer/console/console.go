@@ -27,6 +27,7 @@ import (
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
+	"aval/summarizer/summary/llm"
 )
 
 //go:embed templates/*.html
@@ -48,8 +49,10 @@ type Options struct {
 	Host *company.Host
 	// Hub keeps the companies' integrations; nil: there are no pages for them.
 	Hub *integration.Hub
-	Now func() time.Time // nil: time.Now
-	Log *slog.Logger     // nil: slog.Default
+	// Models speaks to language models; nil: there is no page for them.
+	Models *llm.Pool
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: slog.Default
 	// Zone is the time zone of all times shown; nil: the server's own.
 	Zone *time.Location
 }
@@ -164,6 +167,9 @@ func (v visitor) may(p company.Permission) bool { return v.actor.Role.May(p) }
 func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter, *http.Request, visitor)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := c.who(r)
+		if err == nil {
+			v.cat = c.catalog(r, v.company.Lang)
+		}
 		switch {
 		case errors.Is(err, company.ErrSignedOut):
 			if r.Method == http.MethodGet {
@@ -173,12 +179,11 @@ func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter,
 			c.fail(w, r, http.StatusForbidden, "console.error.signed_out")
 		case err != nil:
 			c.broken(w, r, err)
-		case !v.may(needs) && r.Method == http.MethodGet && r.URL.Path == "/" && c.first(v) != "":
-			http.Redirect(w, r, c.first(v), http.StatusSeeOther)
+		case !v.may(needs) && r.Method == http.MethodGet && r.URL.Path == "/" && c.first(r, v) != "":
+			http.Redirect(w, r, c.first(r, v), http.StatusSeeOther)
 		case !v.may(needs):
 			c.fail(w, r, http.StatusForbidden, "console.error.not_allowed")
 		default:
-			v.cat = c.catalog(r, v.company.Lang)
 			// From here on, what is out of this visitor's sight is not there.
 			f(w, r.WithContext(store.WithSight(r.Context(), v.in.Sight)), v)
 		}
@@ -186,11 +191,9 @@ func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter,
 }
 
 // first is the first page of the menu that a visitor may see; empty: none.
-func (c *Console) first(v visitor) string {
-	for _, rt := range c.routes() {
-		if rt.Menu != "" && v.may(rt.Needs) {
-			return strings.TrimSuffix(rt.Pattern, "{$}")
-		}
+func (c *Console) first(r *http.Request, v visitor) string {
+	if all := c.menu(r, v); len(all) > 0 {
+		return all[0].Path
 	}
 	return ""
 }
@@ -240,7 +243,7 @@ type frame struct {
 	Glass    []glassNote
 	Begin    bool // the first-run wizard waits
 	Menu     []menuItem
-	Credits  string
+	Credits  creditBadge
 	Zone     string
 	T        func(key string) string
 	Selected string // the ref of the session that is shown
@@ -248,11 +251,6 @@ type frame struct {
 
 // glassNote tells an administrator that the glass was broken.
 type glassNote struct{ ID, Text, Reason string }
-
-type menuItem struct {
-	Path, Text string
-	Current    bool // this page, or one below it
-}
 
 type choice struct {
 	Lang, Name string
@@ -284,17 +282,11 @@ func (c *Console) frameOf(r *http.Request, v visitor, title string) frame {
 		f.Who = v.cat.T("console.actor.link", nil)
 	}
 	f.Begin = v.actor.Kind == company.KindLink && !v.in.SetUp && r.URL.Path != "/welcome"
-	f.Credits = c.balance(r, v)
+	f.Credits = c.badge(r, v)
 	for _, g := range v.in.Glass {
 		f.Glass = append(f.Glass, glassNote{g.ID, v.cat.T("console.glass.note", assets.Args{"when": c.when(v.cat, g.At), "address": g.Address}), summary.Clean(g.Reason, 500)})
 	}
-	for _, rt := range c.routes() {
-		if rt.Menu != "" && v.may(rt.Needs) {
-			path := strings.TrimSuffix(rt.Pattern, "{$}")
-			f.Menu = append(f.Menu, menuItem{path, v.cat.T(rt.Menu, nil), path == r.URL.Path || path != "/" && strings.HasPrefix(r.URL.Path, path+"/") ||
-				path == "/" && strings.HasPrefix(r.URL.Path, "/s/")})
-		}
-	}
+	f.Menu = c.menu(r, v)
 	return f
 }
 

@@ -26,6 +26,7 @@ import (
 	"aval/summarizer/store"
 	"aval/summarizer/store/storetest"
 	"aval/summarizer/summary"
+	"aval/summarizer/summary/llm"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
 )
@@ -41,9 +42,12 @@ type site struct {
 
 	console *console.Console
 	hub     *integration.Hub
+	models  *llm.Pool
 }
 
-func start(t *testing.T) *site {
+// start serves the console; allow are hosts inside of the server's own network that
+// companies may name.
+func start(t *testing.T, allow ...string) *site {
 	t.Helper()
 	db, err := store.Open(t.Context(), storetest.Dir(t))
 	if err != nil {
@@ -63,14 +67,19 @@ func start(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hub, err := integration.New(db, integration.Options{Log: slog.New(slog.DiscardHandler)})
+	hub, err := integration.New(db, integration.Options{Allow: allow, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	con := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }})
+	guarded, err := integration.NewClient(allow, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	models := llm.NewPool(llm.Options{Guarded: guarded})
+	con := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: host, Hub: hub, Models: models, Enrol: func() string { return "aval enroll --token-file T" }})
 	srv := httptest.NewTLSServer(con)
 	t.Cleanup(func() { srv.Close(); _ = db.Close() })
-	return &site{t, db, host, co, srv.URL, srv, con, hub}
+	return &site{t, db, host, co, srv.URL, srv, con, hub, models}
 }
 
 func (s *site) link() string {
@@ -170,7 +179,10 @@ func (s *site) put(in summary.Session) store.Key {
 
 func (s *site) summarise(e runner.Engine) {
 	s.t.Helper()
-	r := runner.New(s.db, runner.Options{Log: slog.New(slog.DiscardHandler), Engine: e})
+	if e == nil {
+		e = runner.Rules{}
+	}
+	r := runner.New(s.db, runner.Options{Log: slog.New(slog.DiscardHandler), Engine: func(*store.Tx, store.Company) (runner.Engine, error) { return e, nil }})
 	for worked := true; worked; {
 		var err error
 		if worked, err = r.Step(s.t.Context()); err != nil {

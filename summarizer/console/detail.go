@@ -38,6 +38,7 @@ type detail struct {
 	Old      string // a sentence, where Version is not Current
 	Facts    []fact // who allowed it, when, what
 	Groups   []string
+	Readers  []fact // who has read it, for those who may know
 	Events   []eventRow
 	Count    string
 	Pages    []pageLink
@@ -186,7 +187,7 @@ func byWords(cat *assets.Catalog, s store.Summary) string {
 	case s.Engine == summary.Engine:
 		return cat.T("console.version.rules", nil)
 	}
-	return cat.T("console.version.model", assets.Args{"engine": summary.Clean(s.Engine, 60)})
+	return cat.T("console.version.model", assets.Args{"engine": modelWords(s.Engine)})
 }
 
 // writeSummary shows the summary in the page's language. What the rules wrote
@@ -196,10 +197,14 @@ func writeSummary(cat *assets.Catalog, in summary.Session, stored store.Summary,
 	if err := json.Unmarshal([]byte(stored.JSON), &sum); err != nil {
 		return nil, fmt.Errorf("read summary: %w", err)
 	}
-	by := cat.T("console.by."+map[bool]string{true: "rules", false: "model"}[stored.Engine == summary.Engine], assets.Args{"engine": stored.Engine})
+	why := fellBack(cat, sum.Fallback)
+	by := cat.T("console.by."+map[bool]string{true: "rules", false: "model"}[stored.Engine == summary.Engine], assets.Args{"engine": modelWords(stored.Engine)})
 	if stored.Engine == summary.Engine && stored.Author == "" && stored.Lang != cat.Lang {
 		sum = summary.Rules(in, cat.Lang)
 		by = cat.T("console.by.translated", assets.Args{"stored": langNames[stored.Lang]})
+	}
+	if why != "" {
+		by = why + " " + by
 	}
 	if stored.Author != "" {
 		by = cat.T("console.by.edited", assets.Args{"who": summary.Clean(stored.Author, 60)})

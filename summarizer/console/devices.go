@@ -19,6 +19,7 @@ type devicesPage struct {
 	frame
 	told
 	MayWrite bool
+	MayEnrol bool
 	Tabs     []tab
 	Kind     string // managed, signed-in, single, revoked
 	Search   string
@@ -54,7 +55,7 @@ type deviceRow struct {
 
 func (c *Console) devices(w http.ResponseWriter, r *http.Request, v visitor) {
 	q := r.URL.Query()
-	p := devicesPage{frame: c.frameOf(r, v, v.cat.T("console.devices", nil)), told: v.told(r), MayWrite: v.may(company.DevicesWrite),
+	p := devicesPage{frame: c.frameOf(r, v, v.cat.T("console.devices", nil)), told: v.told(r), MayWrite: v.may(company.DevicesWrite), MayEnrol: v.may(company.TokensWrite),
 		Kind: q.Get("kind"), Search: strings.TrimSpace(q.Get("q")), Group: q.Get("group"), PolicyID: q.Get("policy"), Newer: q.Get("after") != "", Enrol: c.o.Enrol()}
 	lists := []string{string(store.Managed), string(store.SignedIn), string(store.Single), "revoked"}
 	if !slices.Contains(lists, p.Kind) {
@@ -147,6 +148,9 @@ func (c *Console) deviceRow(v visitor, d company.Device) deviceRow {
 	}
 	if out.Revoked {
 		out.Ended = v.cat.T("console.devices.revoked_on", assets.Args{"when": c.when(v.cat, d.RevokedAt)})
+	}
+	if !d.LeftAt.IsZero() {
+		out.Ended = v.cat.T("enrolment.left_on", assets.Args{"when": c.when(v.cat, d.LeftAt)})
 	}
 	return out
 }

@@ -31,6 +31,9 @@ type editPage struct {
 // edit shows the form.
 func (c *Console) edit(w http.ResponseWriter, r *http.Request, v visitor) {
 	s, sum, number, err := c.inForce(r, v)
+	if err == nil {
+		err = v.co.ReadSession(r.Context(), s.Ref)
+	}
 	if err != nil {
 		c.gone(w, r, err)
 		return

@@ -3,7 +3,9 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +48,9 @@ func (c *Console) export(w http.ResponseWriter, r *http.Request, v visitor) {
 		}
 		return err
 	})
+	if err == nil {
+		err = v.co.ReadSession(r.Context(), s.Ref)
+	}
 	if err != nil {
 		c.gone(w, r, err)
 		return
@@ -191,6 +196,9 @@ func (c *Console) exportList(w http.ResponseWriter, r *http.Request, v visitor) 
 				}
 				return nil
 			}); err != nil {
+				return err
+			}
+			if err := v.co.ReadList(r.Context(), slices.Sorted(maps.Keys(sums))); err != nil {
 				return err
 			}
 			for _, s := range found.Streams {

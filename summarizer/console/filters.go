@@ -16,7 +16,7 @@ import (
 // summaryRoutes are the part of the table about sessions and their summaries.
 func (c *Console) summaryRoutes() []Route {
 	return []Route{
-		{Method: "GET", Pattern: "/{$}", Needs: company.SessionsRead, Menu: "console.summaries", serve: c.list},
+		{Method: "GET", Pattern: "/{$}", Needs: company.SessionsRead, Menu: "console.summaries", In: InSummaries, serve: c.list},
 		{Method: "GET", Pattern: "/rows", Needs: company.SessionsRead, serve: c.rows},
 		{Method: "GET", Pattern: "/export.csv", Needs: company.SummariesRead, serve: c.exportList},
 		{Method: "GET", Pattern: "/s/{ref}", Needs: company.SessionsRead, serve: c.session},
@@ -27,7 +27,6 @@ func (c *Console) summaryRoutes() []Route {
 		{Method: "POST", Pattern: "/s/{ref}/regenerate", Needs: company.SummariesWrite, serve: c.regenerate},
 		{Method: "GET", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.askErase},
 		{Method: "POST", Pattern: "/s/{ref}/delete", Needs: company.SummariesWrite, serve: c.erase},
-		{Method: "GET", Pattern: "/overview", Needs: company.SessionsRead, Menu: "console.overview", serve: c.overview},
 	}
 }
 

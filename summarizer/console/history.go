@@ -169,7 +169,7 @@ func (c *Console) changeLines(v visitor, ch company.Changed, names map[string]st
 	sort.Strings(keys)
 	var out []changeLine
 	for _, k := range keys {
-		if k == "policy" { // its name stands beside it
+		if k == "policy" || k == "engine_choice" { // its name, or what it comes to, stands beside it
 			continue
 		}
 		label := ""
@@ -177,6 +177,11 @@ func (c *Console) changeLines(v visitor, ch company.Changed, names map[string]st
 			label = v.cat.T("console.option."+k, nil)
 		}
 		line := changeLine{label, c.valueOrDay(v, k, old[k]), c.valueOrDay(v, k, now[k])}
+		if k == "engine" {
+			was, _ := old[k].(string)
+			is, _ := now[k].(string)
+			line.Old, line.New = engineWords(v.cat, was), engineWords(v.cat, is)
+		}
 		if line.Key == "" && (line.Old == "" || line.New == "") && (line.Old+line.New == ch.Name) {
 			continue // its name stands above
 		}
@@ -187,7 +192,7 @@ func (c *Console) changeLines(v visitor, ch company.Changed, names map[string]st
 
 // valueOrDay is a value for people; that of an end is a day.
 func (c *Console) valueOrDay(v visitor, key string, val any) string {
-	if s, ok := val.(string); ok && strings.HasSuffix(key, "_at") {
+	if s, ok := val.(string); ok && (strings.HasSuffix(key, "_at") || strings.HasSuffix(key, "_set")) {
 		if at, err := time.Parse(time.RFC3339, s); err == nil {
 			return c.day(v.cat, at)
 		}
@@ -196,7 +201,7 @@ func (c *Console) valueOrDay(v visitor, key string, val any) string {
 }
 
 // optionKeys are the members of changes that have a text of their own.
-var optionKeys = []string{"outgoing", "outgoing_choice", "incoming", "incoming_choice", "incoming_enforced", "rustdesk", "rustdesk_forward", "enabled", "expires_at", "revoked_at"}
+var optionKeys = []string{"outgoing", "outgoing_choice", "incoming", "incoming_choice", "incoming_enforced", "rustdesk", "rustdesk_forward", "engine", "engine_address", "engine_header", "engine_key", "engine_key_set", "enabled", "expires_at", "revoked_at"}
 
 func groupName(v visitor, to, names map[string]string) string {
 	for _, id := range to {

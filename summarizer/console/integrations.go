@@ -450,7 +450,7 @@ func (c *Console) integrationRoutes() []Route {
 	}
 	const read, write = company.IntegrationsRead, company.IntegrationsWrite
 	return []Route{
-		{Method: "GET", Pattern: "/integrations", Needs: read, Menu: "console.integrations", serve: c.integrations},
+		{Method: "GET", Pattern: "/integrations", Needs: read, Menu: "console.menu.destinations", In: InIntegrations, serve: c.integrations},
 		{Method: "GET", Pattern: "/integrations/new", Needs: write, serve: c.newIntegration},
 		{Method: "POST", Pattern: "/integrations", Needs: write, serve: c.createIntegration},
 		{Method: "GET", Pattern: "/integrations/{id}", Needs: read, serve: c.integration},
@@ -466,7 +466,7 @@ func (c *Console) integrationRoutes() []Route {
 		}, to("retried"))},
 		{Method: "POST", Pattern: "/integrations/{id}/delete", Needs: write, serve: c.onIntegration(func(h *integration.Company, r *http.Request, id string) error { return h.Delete(r.Context(), id) },
 			func(string) string { return "/integrations?deleted=1" })},
-		{Method: "GET", Pattern: "/deliveries", Needs: read, serve: c.deliveries},
+		{Method: "GET", Pattern: "/deliveries", Needs: read, Menu: "console.deliveries", In: InIntegrations, serve: c.deliveries},
 		{Method: "POST", Pattern: "/deliveries/{id}/retry", Needs: write, serve: c.onDelivery(func(h *integration.Company, r *http.Request, id string) error { return h.Retry(r.Context(), id) }, "retried")},
 		{Method: "POST", Pattern: "/deliveries/{id}/skip", Needs: write, serve: c.onDelivery(func(h *integration.Company, r *http.Request, id string) error { return h.Skip(r.Context(), id) }, "skipped")},
 	}

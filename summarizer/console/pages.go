@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aval/assets"
+	"aval/summarizer/company"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
 	"aval/summarizer/summary/runner"
@@ -102,7 +103,7 @@ func (c *Console) listPage(r *http.Request, v visitor, ref string) (p listPage, 
 		if waiting > 0 {
 			p.Waiting = v.cat.N("console.waiting_for_credits", int(waiting), nil)
 		}
-		if len(p.Rows) == 0 {
+		if len(p.Rows) == 0 && !p.Any && !paged {
 			devices, err := t.Devices(v.company.ID)
 			if err != nil {
 				return err
@@ -176,11 +177,13 @@ func latest(a, b time.Time) time.Time {
 }
 
 // when writes a time in the console's zone.
-func (c *Console) when(cat *assets.Catalog, t time.Time) string {
+func (c *Console) when(cat *assets.Catalog, t time.Time) string { return whenIn(cat, t, c.o.Zone) }
+
+func whenIn(cat *assets.Catalog, t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return "–"
 	}
-	return t.In(c.o.Zone).Format(cat.T("console.time.layout", nil))
+	return t.In(zone).Format(cat.T("console.time.layout", nil))
 }
 
 // session shows one session beside the list.
@@ -188,6 +191,12 @@ func (c *Console) session(w http.ResponseWriter, r *http.Request, v visitor) {
 	p, err := c.listPage(r, v, r.PathValue("ref"))
 	if err == nil {
 		p.Detail, err = c.detail(r, v, p.filters)
+	}
+	if err == nil && p.Detail.Erased == "" {
+		err = v.co.ReadSession(r.Context(), p.Detail.Row.Ref)
+	}
+	if err == nil && v.may(company.AuditRead) {
+		p.Detail.Readers, err = c.readers(r, v, p.Detail.Row.Ref)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -199,6 +208,29 @@ func (c *Console) session(w http.ResponseWriter, r *http.Request, v visitor) {
 	}
 	p.Title, p.Selected = p.Detail.Title, p.Detail.Row.Ref
 	c.show(w, r, http.StatusOK, "sessions", p)
+}
+
+// readersShown is how many readers a session's page lists.
+const readersShown = 20
+
+// readers says who has read a session, for those who may read the audit log.
+func (c *Console) readers(r *http.Request, v visitor, ref string) (out []fact, err error) {
+	list, err := v.co.Readers(r.Context(), ref, readersShown)
+	if err != nil {
+		return nil, err
+	}
+	names, err := c.actorNames(r, v, func(yield func(string) bool) {
+		for _, read := range list {
+			if !yield(read.Reader) {
+				return
+			}
+		}
+	})
+	for _, read := range list {
+		out = append(out, fact{c.actorName(v, read.Reader, names), v.cat.T("console.readers.last", assets.Args{"when": c.when(v.cat, read.Last)}),
+			v.cat.N("console.readers.hours", int(read.Hours), nil)})
+	}
+	return out, err
 }
 
 // read loads what a session's page shows, the versions newest first.

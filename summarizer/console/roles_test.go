@@ -209,6 +209,9 @@ func TestNoRouteBesideTheTable(t *testing.T) {
 			`serve.go wire.RustDeskPath`, // the device's own secret
 			`serve.go wire.RedeemPath`,   // a session code
 			`serve.go wire.ModulePath`,   // what a module says in public
+			`serve.go wire.LeavePath`,    // the device's own key: it only gives up what it had
+			`serve.go wire.OpenPath`,     // a module that stands; nothing comes of it before a person takes it
+			`serve.go wire.OpenedPath`,   // the key of what was opened
 			// a device code
 			`serve.go wire.SignInPath`,  // a computer that asks, which a person then approves
 			`serve.go wire.AccountPath`, // the key of a computer that is signed in

@@ -15,6 +15,7 @@ type Route struct {
 	Pattern string             // as net/http's ServeMux has it
 	Needs   company.Permission // empty: everybody, signed in or not
 	Menu    string             // the text of its entry in the menu; empty: it has none
+	In      Section            // where that stands
 	Max     int64              // the longest body that is read, in bytes; 0: maxBody
 
 	serve func(http.ResponseWriter, *http.Request, visitor)
@@ -25,14 +26,20 @@ type Route struct {
 // in it is not reachable.
 func (c *Console) routes() []Route {
 	return slices.Concat(c.summaryRoutes(), []Route{
-		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", serve: c.codes},
+		{Method: "GET", Pattern: "/codes", Needs: company.CodesWrite, Menu: "console.codes", In: InSessions, serve: c.codes},
 		{Method: "POST", Pattern: "/codes", Needs: company.CodesWrite, serve: c.newCode},
+		{Method: "GET", Pattern: "/codes/waiting", Needs: company.CodesWrite, serve: c.waitingNow},
+		{Method: "POST", Pattern: "/codes/waiting/{id}", Needs: company.CodesWrite, serve: c.takeOpening},
 		{Method: "POST", Pattern: "/codes/announce", Needs: company.CodesWrite, serve: c.announce},
+		{Method: "GET", Pattern: "/overview", Needs: company.SessionsRead, Menu: "console.overview", In: InSessions, serve: c.overview},
 
-		{Method: "GET", Pattern: "/devices", Needs: company.DevicesRead, Menu: "console.devices", serve: c.devices},
+		{Method: "GET", Pattern: "/devices", Needs: company.DevicesRead, Menu: "console.menu.computers", In: InDevices, serve: c.devices},
 		{Method: "POST", Pattern: "/devices", Needs: company.DevicesWrite, serve: c.moveDevices},
-		{Method: "GET", Pattern: "/devices/groups", Needs: company.DevicesRead, serve: c.groups},
+		{Method: "GET", Pattern: "/devices/groups", Needs: company.DevicesRead, Menu: "console.groups", In: InDevices, serve: c.groups},
 		{Method: "POST", Pattern: "/devices/groups", Needs: company.DevicesWrite, serve: c.newGroup},
+		{Method: "GET", Pattern: "/devices/tokens", Needs: company.TokensWrite, serve: c.enrolment},
+		{Method: "POST", Pattern: "/devices/tokens", Needs: company.TokensWrite, serve: c.createEnrolment},
+		{Method: "POST", Pattern: "/devices/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeEnrolment},
 		{Method: "GET", Pattern: "/devices/{id}", Needs: company.DevicesRead, serve: c.device},
 		{Method: "POST", Pattern: "/devices/{id}/name", Needs: company.DevicesWrite, serve: c.nameDevice},
 		{Method: "POST", Pattern: "/devices/{id}/group", Needs: company.DevicesWrite, serve: c.groupDevice},
@@ -41,7 +48,7 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/groups/{id}/name", Needs: company.DevicesWrite, serve: c.nameGroup},
 		{Method: "POST", Pattern: "/groups/{id}/delete", Needs: company.DevicesWrite, serve: c.deleteGroup},
 		{Method: "POST", Pattern: "/groups/{id}/policy", Needs: company.SettingsWrite, serve: c.assignGroup},
-		{Method: "GET", Pattern: "/policies", Needs: company.SettingsRead, Menu: "console.policies", serve: c.policies},
+		{Method: "GET", Pattern: "/policies", Needs: company.SettingsRead, Menu: "console.policies", In: InPolicies, serve: c.policies},
 		{Method: "POST", Pattern: "/policies", Needs: company.SettingsWrite, serve: c.newPolicy},
 		{Method: "GET", Pattern: "/policies/{id}", Needs: company.SettingsRead, serve: c.policy},
 		{Method: "POST", Pattern: "/policies/{id}", Needs: company.SettingsWrite, serve: c.savePolicy},
@@ -50,13 +57,13 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/policies/{id}/name", Needs: company.SettingsWrite, serve: c.namePolicy},
 		{Method: "POST", Pattern: "/policies/{id}/delete", Needs: company.SettingsWrite, serve: c.deletePolicy},
 		{Method: "POST", Pattern: "/policies/{id}/assign", Needs: company.SettingsWrite, serve: c.assignPolicy},
-		{Method: "GET", Pattern: "/modules", Needs: company.SettingsRead, Menu: "console.modules", serve: c.modules},
+		{Method: "GET", Pattern: "/modules", Needs: company.SettingsRead, Menu: "console.modules", In: InModules, serve: c.modules},
 		{Method: "POST", Pattern: "/modules", Needs: company.SettingsWrite, serve: c.newModule},
 		{Method: "GET", Pattern: "/modules/{id}", Needs: company.SettingsRead, serve: c.module},
 		{Method: "POST", Pattern: "/modules/{id}", Needs: company.SettingsWrite, serve: c.switchModule},
 		{Method: "GET", Pattern: "/modules/{id}/file", Needs: company.SettingsRead, serve: c.moduleFile},
 		{Method: "POST", Pattern: "/modules/{id}/revoke", Needs: company.SettingsWrite, serve: c.revokeModule},
-		{Method: "GET", Pattern: "/users", Needs: company.UsersRead, Menu: "console.users", serve: c.users},
+		{Method: "GET", Pattern: "/users", Needs: company.UsersRead, Menu: "console.users", In: InUsers, serve: c.users},
 		{Method: "POST", Pattern: "/users", Needs: company.UsersWrite, serve: c.createUser},
 		{Method: "POST", Pattern: "/users/log", Needs: company.UsersWrite, serve: c.logUsers},
 		{Method: "GET", Pattern: "/users/{id}", Needs: company.UsersRead, serve: c.user},
@@ -65,18 +72,18 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/users/{id}/disable", Needs: company.UsersWrite, serve: c.disableUser},
 		{Method: "POST", Pattern: "/users/{id}/enable", Needs: company.UsersWrite, serve: c.enableUser},
 	}, c.integrationRoutes(), []Route{
-		{Method: "GET", Pattern: "/insights", Needs: company.SettingsRead, Menu: "console.insights", serve: c.insights},
+		{Method: "GET", Pattern: "/insights", Needs: company.SettingsRead, Menu: "console.insights", In: InAI, serve: c.insights},
 		{Method: "POST", Pattern: "/insights/outgoing", Needs: company.SettingsWrite, serve: c.setOutgoing},
 		{Method: "POST", Pattern: "/insights/incoming", Needs: company.SettingsWrite, serve: c.setIncoming},
 		{Method: "POST", Pattern: "/insights/activate", Needs: company.SettingsWrite, serve: c.activate},
 		{Method: "POST", Pattern: "/insights/deactivate", Needs: company.SettingsWrite, serve: c.deactivate},
-	}, c.creditRoutes(), []Route{
-		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", serve: c.tokens},
+	}, c.creditRoutes(), c.engineRoutes(), []Route{
+		{Method: "GET", Pattern: "/tokens", Needs: company.TokensWrite, Menu: "console.tokens", In: InSettings, serve: c.tokens},
 		{Method: "POST", Pattern: "/tokens", Needs: company.TokensWrite, serve: c.createToken},
 		{Method: "POST", Pattern: "/tokens/{id}/revoke", Needs: company.TokensWrite, serve: c.revokeToken},
-		{Method: "GET", Pattern: "/history", Needs: company.SettingsRead, Menu: "console.history", serve: c.history},
+		{Method: "GET", Pattern: "/history", Needs: company.SettingsRead, Menu: "console.history", In: InSettings, serve: c.history},
 		{Method: "POST", Pattern: "/history/{number}/undo", Needs: company.SettingsWrite, serve: c.undo},
-		{Method: "GET", Pattern: "/audit", Needs: company.AuditRead, Menu: "console.audit", serve: c.audit},
+		{Method: "GET", Pattern: "/audit", Needs: company.AuditRead, Menu: "console.audit", In: InSettings, serve: c.audit},
 		{Method: "POST", Pattern: "/audit/verify", Needs: company.AuditRead, serve: c.auditVerify},
 		{Method: "GET", Pattern: "/audit/export", Needs: company.AuditRead, serve: c.auditExport},
 		{Method: "POST", Pattern: "/users/sees", Needs: company.SettingsWrite, serve: c.setSees},
@@ -86,7 +93,7 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Pattern: "/me/password", Needs: company.Own, serve: c.changePassword},
 		{Method: "POST", Pattern: "/me/browsers", Needs: company.Own, serve: c.endBrowsers},
 		{Method: "POST", Pattern: "/glass/{id}", Needs: company.UsersWrite, serve: c.glassSeen},
-		{Method: "GET", Pattern: company.ApprovePath, Needs: company.Own, Menu: "console.account.short", serve: c.account},
+		{Method: "GET", Pattern: company.ApprovePath, Needs: company.Own, Menu: "console.account.short", In: InDevices, serve: c.account},
 		{Method: "POST", Pattern: company.ApprovePath, Needs: company.Own, serve: c.approve},
 
 		{Method: "GET", Pattern: wire.JoinPath + "{code}", open: c.join},

@@ -188,10 +188,22 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 	return nil, last
 }
 
-// client speaks through the guard: no proxy of the environment, no redirect.
-func (g *guard) client() *http.Client {
+// NewClient speaks to addresses that companies name, and refuses what they lead to
+// inside of the server's own network, but for the hosts of allow. A request with
+// its answer may take so long.
+func NewClient(allow []string, within time.Duration) (*http.Client, error) {
+	g, err := newGuard(allow, nil)
+	if err != nil {
+		return nil, err
+	}
+	return g.client(within), nil
+}
+
+// client speaks through the guard: no proxy of the environment, no redirect. A
+// request with its answer may take so long.
+func (g *guard) client(within time.Duration) *http.Client {
 	return &http.Client{
-		Timeout:       callWithin,
+		Timeout:       within,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{DialContext: g.dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 2,
 			IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 32 << 10, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}},

@@ -72,7 +72,7 @@ func New(db *store.DB, o Options) (*Hub, error) {
 	if h.seal, err = openSealer(db.Dir()); err != nil {
 		return nil, err
 	}
-	h.client = h.guard.client()
+	h.client = h.guard.client(callWithin)
 	return h, nil
 }
 

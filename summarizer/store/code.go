@@ -57,6 +57,12 @@ func (t *Tx) Code(company string, hash []byte) (c SessionCode, err error) {
 	return c, err
 }
 
+// CodeBy returns the code with this id, or ErrNotFound.
+func (t *Tx) CodeBy(company, id string) (c SessionCode, err error) {
+	err = t.one(`SELECT `+codeColumns+` FROM session_codes WHERE company = $1 AND id = $2`, []any{company, id}, c.into()...)
+	return c, err
+}
+
 // CodeOf returns the code that certified a device's key; ErrNotFound for an
 // enrolled computer.
 func (t *Tx) CodeOf(device string) (c SessionCode, err error) {

@@ -95,6 +95,8 @@ type Device struct {
 	Hostname string
 	Search   string
 	Group    string // id of its group; empty: none
+	// LeftAt is when it said itself that it is the company's no more; zero: it has not.
+	LeftAt time.Time
 	// What the last bundle that was signed for it says: see GivenOptions.
 	Policy          string
 	PolicyVersion   int64
@@ -105,13 +107,13 @@ type Device struct {
 
 const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code,
 	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account,
-	reach, reach_at, reach_window, reach_dialog, reach_file, reach_line FROM devices`
+	reach, reach_at, reach_window, reach_dialog, reach_file, reach_line, left_at FROM devices`
 
 func (d *Device) into() []any {
 	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
 		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code,
 		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account,
-		&d.Reach.State, stamp{&d.Reach.At}, &d.Reach.Window, &d.Reach.Dialog, &d.Reach.StartFile, &d.Reach.StartLine}
+		&d.Reach.State, stamp{&d.Reach.At}, &d.Reach.Window, &d.Reach.Dialog, &d.Reach.StartFile, &d.Reach.StartLine, stamp{&d.LeftAt}}
 }
 
 // InsertDevice adds a device with its first key.
@@ -215,37 +217,13 @@ func (t *Tx) InsertOptions(o DeviceOptions) error {
 	return err
 }
 
-// Token is a one-time secret, known to the store by its SHA-256 only.
+// Token is the one-time secret of a link, known to the store by its SHA-256 only.
 type Token struct {
 	Hash      []byte
 	Company   string
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	UsedAt    time.Time
-	Device    string // the device that used it; only for enrolment tokens
-}
-
-// InsertEnrolToken adds an enrolment token.
-func (t *Tx) InsertEnrolToken(k Token) error {
-	_, err := t.exec(`INSERT INTO enrol_tokens (hash, company, created_at, expires_at, used_at, device) VALUES ($1, $2, $3, $4, 0, '')`,
-		k.Hash, k.Company, ns(k.CreatedAt), ns(k.ExpiresAt))
-	return err
-}
-
-// EnrolToken returns the token with this hash, used or not, or ErrNotFound.
-func (t *Tx) EnrolToken(hash []byte) (k Token, err error) {
-	err = t.one(`SELECT hash, company, created_at, expires_at, used_at, device FROM enrol_tokens WHERE hash = $1`, []any{hash},
-		&k.Hash, &k.Company, stamp{&k.CreatedAt}, stamp{&k.ExpiresAt}, stamp{&k.UsedAt}, &k.Device)
-	return k, err
-}
-
-// UseEnrolToken uses up an unused, unexpired token for device and returns its
-// company; ErrNotFound otherwise. Call it in the transaction that creates the
-// device.
-func (t *Tx) UseEnrolToken(hash []byte, device string, at time.Time) (company string, err error) {
-	err = t.one(`UPDATE enrol_tokens SET used_at = $3, device = $2
-		WHERE hash = $1 AND used_at = 0 AND expires_at > $3 RETURNING company`, []any{hash, device, ns(at)}, &company)
-	return company, err
+	User      string // whom an invitation is for; a link that signs in names nobody
 }
 
 // InsertAdminLink adds a one-time sign-in link for the console.

@@ -37,9 +37,9 @@ func dayOf(days []time.Time, at time.Time) int {
 	return day
 }
 
-// CountDays counts the sessions of a company that began in each of the days, which
-// are given by their beginnings and the end of the last one, and all of them by
-// what they are counted as. Days begin at a quarter of an hour.
+// CountDays counts the sessions of a company, of those that are in sight, that began
+// in each of the days, which are given by their beginnings and the end of the last
+// one, and all of them by what they are counted as. Days begin at a quarter of an hour.
 func (t *Tx) CountDays(company string, days []time.Time) (each []int64, as map[string]int64, err error) {
 	each, as = make([]int64, len(days)-1), map[string]int64{}
 	add := func(at time.Time, what string, n int64) {
@@ -49,6 +49,19 @@ func (t *Tx) CountDays(company string, days []time.Time) (each []int64, as map[s
 		}
 	}
 	from, to := ns(days[0]), ns(days[len(days)-1])
+	if t.sight != nil { // somebody's own are few, and are counted one by one
+		args := []any{company, from, to}
+		seen := t.seen(func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) })
+		err = t.each(`SELECT s.started_at, `+countsAs+` FROM streams s WHERE s.company = $1 AND s.started_at >= $2 AND s.started_at < $3`+seen, args,
+			func(scan func(...any) error) error {
+				var at time.Time
+				var is string
+				err := scan(stamp{&at}, &is)
+				add(at, is, 1)
+				return err
+			})
+		return each, as, err
+	}
 	err = t.each(`SELECT quarter, what, n FROM session_counts WHERE company = $1 AND quarter >= $2 AND quarter < $3`,
 		[]any{company, from / int64(quarter), to / int64(quarter)}, func(scan func(...any) error) error {
 			var q, n int64
@@ -70,6 +83,25 @@ func (t *Tx) CountDays(company string, days []time.Time) (each []int64, as map[s
 			return err
 		})
 	return each, as, err
+}
+
+// CountWithdrawn and CountObjected are how many of the sessions of a company that
+// are in sight and began from one time (in) to another (not in) had their grant
+// withdrawn, and were objected to.
+func (t *Tx) CountWithdrawn(company string, from, to time.Time) (int64, error) {
+	return t.count(company, " AND s.withdrawn_at > 0", from, to)
+}
+
+func (t *Tx) CountObjected(company string, from, to time.Time) (int64, error) {
+	return t.count(company, " AND s.objected_at > 0", from, to)
+}
+
+// count counts the sessions in sight of a time that fit a condition on streams s.
+func (t *Tx) count(company, cond string, from, to time.Time) (n int64, err error) {
+	args := []any{company, ns(from), ns(to)}
+	cond += t.seen(func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) })
+	err = t.one(`SELECT COUNT(*) FROM streams s WHERE s.company = $1 AND s.started_at >= $2 AND s.started_at < $3`+cond, args, &n)
+	return n, err
 }
 
 // CountNew counts sessions that are not, or otherwise than they are now, at most

@@ -142,13 +142,13 @@ func (t *Tx) Administrators(company, except string) (n int64, err error) {
 }
 
 // InsertInvitation adds a one-time link for a user, in place of any earlier one;
-// Token.Device is the user.
+// Token.User is who.
 func (t *Tx) InsertInvitation(k Token) error {
-	if _, err := t.exec(`DELETE FROM invitations WHERE company = $1 AND owner = $2`, k.Company, k.Device); err != nil {
+	if _, err := t.exec(`DELETE FROM invitations WHERE company = $1 AND owner = $2`, k.Company, k.User); err != nil {
 		return err
 	}
 	_, err := t.exec(`INSERT INTO invitations (hash, company, owner, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0)`,
-		k.Hash, k.Company, k.Device, ns(k.CreatedAt), ns(k.ExpiresAt))
+		k.Hash, k.Company, k.User, ns(k.CreatedAt), ns(k.ExpiresAt))
 	return err
 }
 

@@ -489,16 +489,35 @@ func (t *Tx) fitting(company string, list []Cursor, state string, conds []cond, 
 		})
 }
 
+// ownTerms lists the terms of a kind that the newest sessions in sight have: what
+// others have must not be told by a list of choices.
+func (t *Tx) ownTerms(company, kind string) (list [][]byte, err error) {
+	args := []any{company}
+	arg := func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) }
+	own := `SELECT s.ref FROM streams s WHERE s.company = $1` + t.seen(arg) + ` ORDER BY s.started_at DESC, s.ref LIMIT ` + arg(int64(few))
+	err = t.each(`SELECT DISTINCT w.term FROM session_terms w WHERE w.company = $1 AND w.ref IN (`+own+`) AND w.term >= `+arg([]byte(kind))+
+		` AND w.term < `+arg(append([]byte(kind), 0xff))+` ORDER BY w.term LIMIT `+arg(int64(maxValues)), args, func(scan func(...any) error) error {
+		var term []byte
+		err := scan(&term)
+		list = append(list, bytes.Clone(term))
+		return err
+	})
+	return list, err
+}
+
 // maxValues is how many values of a field a list of choices has.
 const maxValues = 60
 
-// Tools and Labels are the values that sessions of a company have, sorted, at
-// most 60: for lists of choices.
+// Tools and Labels are the values that sessions of a company have, of those that
+// are in sight, sorted, at most 60: for lists of choices.
 func (t *Tx) Tools(company string) ([]string, error)  { return t.values(company, toolIs) }
 func (t *Tx) Labels(company string) ([]string, error) { return t.values(company, labelIs) }
 
 func (t *Tx) values(company string, kind byte) (out []string, err error) {
 	list, err := t.begin(company, string(kind))
+	if t.sight != nil {
+		list, err = t.ownTerms(company, string(kind))
+	}
 	for _, v := range list[:min(len(list), maxValues)] {
 		if len(v) > 1 {
 			out = append(out, string(v[1:]))

@@ -9,6 +9,12 @@ func (t *Tx) CompanyOfModule(id string) (company string, err error) {
 	return company, err
 }
 
+// CompanyOfOpening is the company of a module that waits for a supporter, or ErrNotFound.
+func (t *Tx) CompanyOfOpening(id string) (company string, err error) {
+	err = t.one(`SELECT company FROM openings WHERE id = $1`, []any{id}, &company)
+	return company, err
+}
+
 // CompanyOfDevice is the company of a device, or ErrNotFound.
 func (t *Tx) CompanyOfDevice(id string) (company string, err error) {
 	err = t.one(`SELECT company FROM devices WHERE id = $1`, []any{id}, &company)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -122,8 +123,15 @@ func (t *Tx) ReleaseJobs(company string, now time.Time) (int64, error) {
 	return n, err
 }
 
-// JobsWaiting is how many jobs of a company wait for credits.
+// JobsWaiting is how many jobs of a company wait for credits, of the sessions that
+// are in sight.
 func (t *Tx) JobsWaiting(company string) (n int64, err error) {
+	if t.sight != nil {
+		args := []any{company}
+		seen := t.seen(func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) })
+		err = t.one(`SELECT COUNT(*) FROM jobs j JOIN streams s ON s.company = j.company AND s.ref = j.ref WHERE j.company = $1 AND j.state = 'waiting'`+seen, args, &n)
+		return n, err
+	}
 	err = t.one(`SELECT COUNT(*) FROM jobs WHERE company = $1 AND state = 'waiting'`, []any{company}, &n)
 	return n, err
 }

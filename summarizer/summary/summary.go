@@ -17,7 +17,7 @@ import (
 // Names and versions that a summary carries.
 const (
 	// Engine is never called AI: it is a set of rules.
-	Engine = "rules"
+	Engine = consent.EngineRules
 	// EngineVersion changes whenever the same events would give other sentences.
 	EngineVersion = "2"
 	// Version is the version of the JSON shape.
@@ -36,7 +36,10 @@ type Session struct {
 	// Grant, Objection and Withdrawal are the ids of these records; the last two
 	// are empty where there is none.
 	Grant, Objection, Withdrawal string
-	Events                       []event.Event
+	// Engine is what writes the summary by all grants of the session, as the person
+	// was told; empty: they do not agree. No other model may read the events.
+	Engine string
+	Events []event.Event
 }
 
 // Summary is what was done in a session. The names Name, Summary,
@@ -64,6 +67,22 @@ type Summary struct {
 	Engine        string `json:"engine"`
 	EngineVersion string `json:"engine_version"`
 	Version       int    `json:"version"`
+	// Fallback is why the rules wrote although the company uses a model.
+	Fallback Why `json:"fallback,omitempty"`
+	// Made is what writing by a model took.
+	Made *Made `json:"made,omitempty"`
+}
+
+// Made is what is known of how a model wrote a summary.
+type Made struct {
+	InputHash  string `json:"input_sha256"` // of what was sent
+	Shown      int    `json:"events_shown"`
+	LeftOut    int    `json:"events_left_out"`
+	Kept       int    `json:"claims_kept"`
+	Dropped    int    `json:"claims_dropped"`
+	TokensIn   int64  `json:"tokens_in,omitempty"` // as the model's server counts
+	TokensOut  int64  `json:"tokens_out,omitempty"`
+	MilliTaken int64  `json:"milliseconds"`
 }
 
 // Evidence is what a sentence rests on: the sequence numbers of events of the

@@ -23,6 +23,7 @@ import (
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
+	"aval/summarizer/summary/llm"
 	"aval/summarizer/summary/runner"
 	"aval/summarizer/summary/sample"
 	"aval/test/browser"
@@ -59,7 +60,10 @@ var pages = []page{
 	{"session-version", func(s *site) string { return "/s/" + s.edited + "?version=1" }},
 	{"overview", at("/overview")},
 	{"ai", at("/ai")},
+	{"engine", at("/ai/engine")},
+	{"session-model", func(s *site) string { return "/s/" + s.modelled }},
 	{"codes", at("/codes")},
+	{"enrolment", at("/devices/tokens")},
 	{"account", at("/account")},
 	{"users", at("/users")},
 	{"user", func(s *site) string { return "/users/" + s.person }},
@@ -86,6 +90,7 @@ type site struct {
 	host                     *company.Host
 	url                      string
 	printer, hostile, edited string // refs of sessions
+	modelled                 string // of one that a model wrote about
 	policy, module           string // ids
 	person                   string // the id of a user
 	webhook, salesforce      string // ids of integrations
@@ -116,10 +121,15 @@ func start(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.integrations(t, hub); err != nil {
+	guarded, err := integration.NewClient([]string{"127.0.0.1"}, time.Minute)
+	if err != nil {
 		t.Fatal(err)
 	}
-	pages := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Enrol: func() string { return "aval enroll --token-file T" }})
+	models := llm.NewPool(llm.Options{Guarded: guarded})
+	if err := errors.Join(s.integrations(t, hub), s.model(t, models)); err != nil {
+		t.Fatal(err)
+	}
+	pages := console.New(db, console.Options{Log: slog.New(slog.DiscardHandler), Zone: time.UTC, Host: s.host, Hub: hub, Models: models, Enrol: func() string { return "aval enroll --token-file T" }})
 	programs, err := rest.New(db, rest.Options{Host: s.host, Hub: hub})
 	if err != nil {
 		t.Fatal(err)
@@ -208,6 +218,19 @@ func (s *site) people(ctx context.Context) error {
 		if i == 0 {
 			s.person = u.ID
 		}
+	}
+	if _, _, err := co.CreateEnrolToken(ctx, company.NewEnrolToken{Name: "Lojas, 2ª fase", Uses: 20_000}); err != nil {
+		return err
+	}
+	m, _, err := co.CreateModule(ctx, "Suporte às lojas", true, 30)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if err := s.db.Tx(ctx, func(tx *store.Tx) error { // long enough for all pictures
+		return tx.InsertOpening(store.Opening{ID: store.NewID(now), Company: co.ID(), Module: m.ID, Number: "482913", PublicKey: make([]byte, 32), CreatedAt: now.Add(time.Hour), ExpiresAt: now.Add(2 * time.Hour)})
+	}); err != nil {
+		return err
 	}
 	_, _, err = co.CreateAPIToken(ctx, company.NewAPIToken{Name: "Relatório noturno", Scopes: []company.Permission{company.SessionsRead, company.SummariesRead}})
 	return err

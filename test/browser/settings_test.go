@@ -6,10 +6,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"aval/agent/consent"
 	"aval/agent/policy"
+	"aval/agent/wire"
 	"aval/summarizer/company"
+	"aval/summarizer/store"
 	"aval/summarizer/summary/sample"
 )
 
@@ -50,6 +53,12 @@ func (s *site) settle(ctx context.Context) error {
 		func() error { return co.AssignPolicy(ctx, "Lojas", company.ToGroup("Lojas de rua")) },
 		func() error { m, _, err := co.CreateModule(ctx, "Atendimento", true, 365); s.module = m.ID; return err },
 		func() error { _, err := co.Options(ctx, sample.Device); return err },
+		func() error {
+			return s.db.Tx(ctx, func(x *store.Tx) error {
+				return x.SetReach(sample.Company, sample.Device, store.Reach{State: wire.ReachNoHelper, At: time.Now(), Dialog: true,
+					StartFile: "~/.config/openbox/autostart", StartLine: "aval-desktop &"})
+			})
+		},
 	} {
 		if err := do(); err != nil {
 			return fmt.Errorf("sample settings: %w", err)

@@ -18,11 +18,11 @@ func TestCompaniesOfOneServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok, err := beta.NewToken(t.Context(), 0)
+	tok, _, err := beta.CreateEnrolToken(t.Context(), company.NewEnrolToken{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	enr, err := uplink.Enroll(t.Context(), tok.Server, tok.Pin, tok.Token, newKey(), "test")
+	enr, err := uplink.Enroll(t.Context(), tok.Server, tok.Pin, tok.Token, newKey(), "test", "")
 	if err != nil || enr.Company != beta.ID() || tok.Company != "Beta Help" || beta.PublicKey().Equal(s.co.PublicKey()) {
 		t.Fatalf("enrolled with %+v, %v", enr, err)
 	}

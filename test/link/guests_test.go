@@ -122,7 +122,7 @@ func TestTwoCompanies(t *testing.T) {
 			d.eventually("both are recorded", func() bool { return records(own.Session) && records(visit.Session) })
 			stays, goes, server := visit.Session, own.Session, b
 			if left == "enrolled" {
-				if _, err := say[ipc.Empty](d, ipc.MethodUnenroll, nil); err != nil {
+				if _, err := say[ipc.UnenrollResult](d, ipc.MethodUnenroll, ipc.Unenroll{Discard: true}); err != nil {
 					t.Fatal(err)
 				}
 			} else {

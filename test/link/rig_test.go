@@ -151,6 +151,9 @@ func listenLook(dir, addr string, o company.Options, ping, look time.Duration) (
 	mux.Handle(wire.SignInPath, s.host.SignInStart())
 	mux.Handle(wire.AccountPath, s.host.SignInWait())
 	mux.Handle(wire.ModulePath, s.host.Module())
+	mux.Handle(wire.LeavePath, s.host.Leave())
+	mux.Handle(wire.OpenPath, s.host.Open())
+	mux.Handle(wire.OpenedPath, s.host.Opened())
 	s.http = &http.Server{Handler: mux, TLSConfig: s.host.TLS(), ReadHeaderTimeout: 10 * time.Second}
 	s.http.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
 	go func() { _ = s.http.ServeTLS(l, "", "") }()
@@ -237,7 +240,7 @@ func token(t testing.TB, dir string) wire.TokenFile {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := co.NewToken(t.Context(), 0)
+	f, _, err := co.CreateEnrolToken(t.Context(), company.NewEnrolToken{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +256,7 @@ func enrol(t testing.TB, dir string, now func() time.Time) *computer {
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	c := &computer{t: t, dir: home, store: st, tok: token(t, dir), now: now}
-	if c.enr, err = uplink.Enroll(t.Context(), c.tok.Server, c.tok.Pin, c.tok.Token, st.DeviceKey(), "test"); err != nil {
+	if c.enr, err = uplink.Enroll(t.Context(), c.tok.Server, c.tok.Pin, c.tok.Token, st.DeviceKey(), "test", ""); err != nil {
 		t.Fatal(err)
 	}
 	return c

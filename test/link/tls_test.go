@@ -139,7 +139,7 @@ func TestBadServers(t *testing.T) {
 			cfg.Pin = row.pin
 			_, stop := d.connect(cfg)
 			until(t, "a try", func() bool { return count.Load() >= 2 })
-			_, err = uplink.Enroll(t.Context(), cfg.Server, row.pin, "secret", d.store.DeviceKey(), "test")
+			_, err = uplink.Enroll(t.Context(), cfg.Server, row.pin, "secret", d.store.DeviceKey(), "test", "")
 			stop()
 			if row.bad != (got.Load() == 0) {
 				t.Errorf("%d bytes of application data", got.Load())
@@ -158,7 +158,7 @@ func TestBadServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		accept(t, l, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n") })
-		_, err = uplink.Enroll(t.Context(), "https://"+l.Addr().String(), "", "secret", d.store.DeviceKey(), "test")
+		_, err = uplink.Enroll(t.Context(), "https://"+l.Addr().String(), "", "secret", d.store.DeviceKey(), "test", "")
 		if !errors.Is(err, uplink.ErrCertificate) {
 			t.Errorf("%v", err)
 		}
@@ -349,7 +349,7 @@ func TestEnrolErrors(t *testing.T) {
 		"not Aval":    {fresh.Server + "/", fresh.Pin, "", uplink.ErrToken, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := uplink.Enroll(t.Context(), row.server, row.pin, row.token, d.store.DeviceKey(), "test")
+			_, err := uplink.Enroll(t.Context(), row.server, row.pin, row.token, d.store.DeviceKey(), "test", "")
 			if err == nil || (row.want != nil && !errors.Is(err, row.want)) || !strings.Contains(err.Error(), row.says) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v", err)
 			}
@@ -358,19 +358,19 @@ func TestEnrolErrors(t *testing.T) {
 	}
 	t.Run("used", func(t *testing.T) {
 		// The same computer may ask again: it may have lost the answer.
-		again, err := uplink.Enroll(t.Context(), d.tok.Server, d.tok.Pin, d.tok.Token, d.store.DeviceKey(), "test")
+		again, err := uplink.Enroll(t.Context(), d.tok.Server, d.tok.Pin, d.tok.Token, d.store.DeviceKey(), "test", "")
 		if err != nil || again.Device != d.enr.Device {
 			t.Errorf("%+v, %v", again, err)
 		}
 		other := enrol(t, s.dir, nil)
-		_, err = uplink.Enroll(t.Context(), d.tok.Server, d.tok.Pin, d.tok.Token, other.store.DeviceKey(), "test")
+		_, err = uplink.Enroll(t.Context(), d.tok.Server, d.tok.Pin, d.tok.Token, other.store.DeviceKey(), "test", "")
 		if !errors.Is(err, uplink.ErrToken) || !strings.Contains(err.Error(), "used already") {
 			t.Errorf("%v", err)
 		}
 	})
 	t.Run("expired", func(t *testing.T) {
 		ck.add(24*time.Hour + time.Minute)
-		_, err := uplink.Enroll(t.Context(), expired.Server, expired.Pin, expired.Token, d.store.DeviceKey(), "test")
+		_, err := uplink.Enroll(t.Context(), expired.Server, expired.Pin, expired.Token, d.store.DeviceKey(), "test", "")
 		if !errors.Is(err, uplink.ErrToken) || !strings.Contains(err.Error(), "expired") {
 			t.Errorf("%v", err)
 		}
@@ -384,7 +384,7 @@ func TestTokensAreUsedOnce(t *testing.T) {
 	const tokens, each = 20, 10
 	var list []wire.TokenFile
 	for range tokens {
-		f, err := s.co.NewToken(t.Context(), 0)
+		f, _, err := s.co.CreateEnrolToken(t.Context(), company.NewEnrolToken{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -396,7 +396,7 @@ func TestTokensAreUsedOnce(t *testing.T) {
 		work.Go(func() {
 			key := newKey()
 			f := list[i%tokens]
-			_, err := uplink.Enroll(context.Background(), f.Server, f.Pin, f.Token, key, "test")
+			_, err := uplink.Enroll(context.Background(), f.Server, f.Pin, f.Token, key, "test", "")
 			switch {
 			case err == nil:
 				enrolled.Add(1)

@@ -28,6 +28,7 @@ type Summarizer struct {
 	Listen string // host:port
 	URL    string
 	Lang   string
+	More   []string // further options, from the next Restart on
 
 	r     *Rig
 	token Token // read once: the file may go when it was used
@@ -58,7 +59,7 @@ func (s *Summarizer) Restart() error {
 	if s.Lang != "" {
 		args = append(args, "--lang", s.Lang)
 	}
-	p, err := s.r.Start(Cmd{Name: "aval-summarizer", Path: s.r.Program("aval-summarizer"), Args: args})
+	p, err := s.r.Start(Cmd{Name: "aval-summarizer", Path: s.r.Program("aval-summarizer"), Args: append(args, s.More...)})
 	if err != nil {
 		return err
 	}

@@ -130,6 +130,8 @@ func shots() []shot {
 	more("ask-further", "light", shot{question: further()})
 	more("ask-further-small-dark", "dark", shot{width: 1024, height: 600, question: further()})
 	more("ask-details", "light", shot{question: stage.Question(30), keys: tabs(7, "space")})
+	more("ask-details-model", "light", shot{question: address(), keys: tabs(7, "space")})
+	more("ask-details-model-here", "dark", shot{locale: "en", question: verified(), keys: tabs(7, "space")})
 	more("ask-nothing-ticked", "light", shot{question: few(), keys: []string{"Tab", "Tab", "space", "Tab", "space"}})
 	more("ask-languages", "light", shot{question: stage.Question(30), keys: tabs(1, "space")})
 	more("ask-other-language", "light", shot{question: stage.Question(30), keys: tabs(1, "space", "Down", "space")})
@@ -235,7 +237,7 @@ func long() ipc.Question {
 
 func address() ipc.Question {
 	q := stage.Question(30)
-	q.Supporter, q.Companies[0].Engine = "203.0.113.7", "qwen2.5-7b-instruct"
+	q.Supporter, q.Companies[0].Engine = "203.0.113.7", "qwen2.5-7b-instruct@llm.example.com"
 	return q
 }
 
@@ -257,7 +259,7 @@ func account() ipc.Question {
 
 func verified() ipc.Question {
 	q := stage.Question(30)
-	q.SupporterVerified, q.Companies[0].Engine, q.Companies[0].RetentionDays = true, "qwen2.5-7b-instruct", 1
+	q.SupporterVerified, q.Companies[0].Engine, q.Companies[0].RetentionDays = true, "qwen2.5-7b-instruct@localhost", 1
 	q.Tool = "sshd"
 	return q
 }

@@ -2,8 +2,9 @@
 # Runs a command in a throw-away Debian with a real systemd, logind and
 # journald, in a container. Needs root; needs no systemd on the host.
 #
-#   nspawn-debian.sh [-c SRC:DST]... [-p 'PKG...'] [--] COMMAND [ARG...]
+#   nspawn-debian.sh [-c SRC:DST]... [-i FILE]... [-p 'PKG...'] [--] COMMAND [ARG...]
 #     -c SRC:DST   copy a file or folder in before the boot (repeatable)
+#     -i FILE      install this .deb before the boot, as into an image (repeatable)
 #     -p 'PKG...'  Debian packages to have in it, beside the base
 #
 # The container has a network of its own with nothing but a loopback, so what
@@ -24,10 +25,11 @@ BASE='systemd,systemd-sysv,dbus,libpam-systemd,udev,kmod,iproute2,procps'
 SUITE=${SUITE:-bookworm} MIRROR=${MIRROR:-} CACHE=${CACHE:-}
 LIMIT=${LIMIT:-120} BOOT_LIMIT=${BOOT_LIMIT:-60}
 
-copies=() packages=
-while getopts 'c:p:h' o; do
+copies=() installs=() packages=
+while getopts 'c:i:p:h' o; do
 	case $o in
 	c) copies+=("$OPTARG") ;;
+	i) installs+=("$OPTARG") ;;
 	p) packages=$OPTARG ;;
 	*) sed -n '2,/^set -e/{/^#/s/^# \?//p}' "$0"; exit 2 ;;
 	esac
@@ -101,6 +103,15 @@ for c in ${copies[@]+"${copies[@]}"}; do
 	mkdir -p "$tree/$(dirname "${c#*:}")"
 	cp -a "${c%%:*}" "$tree/${c#*:}" || fail "copying ${c%%:*} failed"
 	chown -R root:root "$tree/${c#*:}"
+done
+
+for i in ${installs[@]+"${installs[@]}"}; do
+	cp "$i" "$tree/installed.deb"
+	printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
+	chmod 755 "$tree/usr/sbin/policy-rc.d"
+	DEBIAN_FRONTEND=noninteractive timeout 300 chroot "$tree" dpkg -i /installed.deb >"$work/dpkg.log" 2>&1 ||
+		{ tail -5 "$work/dpkg.log" >&2; fail "installing $i failed"; }
+	rm -f "$tree/installed.deb" "$tree/usr/sbin/policy-rc.d"
 done
 
 # Without systemd on the host nobody can register the machine or give it a

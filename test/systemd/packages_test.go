@@ -3,58 +3,126 @@
 package systemd
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// TestPackages makes the packages, and once more as a later version, and runs
+// folder is the packages' for all tests here, next/ in it holding those of a later version.
+var folder string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if folder != "" {
+		os.RemoveAll(folder)
+	}
+	os.Exit(code)
+}
+
+// made makes the packages, and once more as a later version.
+var made = sync.OnceValue(func() error {
+	var err error
+	if folder, err = os.MkdirTemp("", "aval-packages-"); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		to   string
+		args []string
+	}{{"", nil}, {"next", []string{"-version", "0.99.0"}}} {
+		bin, err := os.MkdirTemp("", "aval-bin-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(bin)
+		args := append([]string{"run", "-trimpath", "-tags", "x11,migrated_fynedo", "./installer/build",
+			"-quick", "-out", bin, "-packages", filepath.Join(folder, step.to)}, step.args...)
+		cmd := exec.Command("go", args...)
+		cmd.Dir = "../.."
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("make packages: %w: %s", err, out)
+		}
+	}
+	return nil
+})
+
+// packagesOf are the packages that match, of this version.
+func packagesOf(t *testing.T, pattern string) []string {
+	t.Helper()
+	if err := made(); err != nil {
+		t.Fatal(err)
+	}
+	all, err := filepath.Glob(filepath.Join(folder, pattern))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("packages: %v, %v", all, err)
+	}
+	return all
+}
+
+// TestPackages installs, upgrades, removes and purges the deb packages by
 // packages.sh in the container. (To see it fail: take the restart out of postinst,
 // the comparison out of preinst, or the count out of prerm.)
 func TestPackages(t *testing.T) {
 	needContainer(t)
-	dir := t.TempDir()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for to, args := range map[string][]string{"packages": nil, "next": {"-version", "0.99.0"}} {
-		args = append([]string{"run", "-trimpath", "-tags", "x11,migrated_fynedo", "./installer/build",
-			"-quick", "-out", filepath.Join(dir, to+"-bin"), "-packages", filepath.Join(dir, to)}, args...)
-		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Dir = root
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("make packages: %v\n%s", err, out)
-		}
-	}
-	if err := os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "packages", "next")); err != nil {
-		t.Fatal(err)
-	}
+	all := packagesOf(t, "aval*")
 	t.Run("lint", func(t *testing.T) {
 		for _, p := range []string{"lintian", "rpmlint", "cpio"} {
 			if _, err := exec.LookPath(p); err != nil {
 				t.Skipf("%s is not installed: make deps-e2e", p)
 			}
 		}
-		all, err := filepath.Glob(filepath.Join(dir, "packages", "aval*"))
-		if err != nil || len(all) != 4 {
-			t.Fatalf("packages: %v, %v", all, err)
+		if len(all) != 4 {
+			t.Fatalf("packages: %v", all)
 		}
 		if out, err := exec.CommandContext(t.Context(), "../lintpackages.sh", all...).CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
-	page, err := os.ReadFile("../../docs/mdm/script.md")
+	rollOut, err := script(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, script, _ := strings.Cut(string(page), "```sh\n")
-	script, _, ok := strings.Cut(script, "```")
-	rollOut := filepath.Join(dir, "roll-out.sh")
-	if err := os.WriteFile(rollOut, []byte(script), 0o755); err != nil || !ok {
-		t.Fatalf("the script of the page: %v, %v", ok, err)
+	inside(t, guest{script: "packages.sh", files: []string{folder + ":/packages", rollOut + ":/roll-out.sh"}, least: 60})
+}
+
+// TestRPM does the same with the rpm packages, by rpm.sh, with bash as /bin/sh. It
+// is a Debian all the same: what needs is met by other names there, so rpm is told
+// not to look for it. (To see it fail: take the preset out of post, or try-restart.)
+func TestRPM(t *testing.T) {
+	needContainer(t)
+	packagesOf(t, "*.rpm")
+	scripts, err := filepath.Abs("../../installer/linux/rpm")
+	if err != nil {
+		t.Fatal(err)
 	}
-	inside(t, "packages.sh", packages, []string{filepath.Join(dir, "packages") + ":/packages", rollOut + ":/roll-out.sh"}, 60)
+	inside(t, guest{script: "rpm.sh", files: []string{folder + ":/packages", scripts + ":/scripts"}, least: 30})
+}
+
+// TestImage boots an image in which the package is already, and then does to it
+// what image.sh says: what an ordinary user of the computer, or a careless set-up,
+// could do to an installation. (To see it fail: let postinst copy the token file itself
+// and leave the folder as it is, take PATH out of it, or the comparison out of preinst.)
+func TestImage(t *testing.T) {
+	needContainer(t)
+	deb := packagesOf(t, "aval_*.deb")[0]
+	inside(t, guest{script: "image.sh", files: []string{folder + ":/packages"}, install: []string{deb}, least: 20})
+}
+
+// script writes the script of docs/mdm/script.md into dir.
+func script(dir string) (string, error) {
+	page, err := os.ReadFile("../../docs/mdm/script.md")
+	if err != nil {
+		return "", err
+	}
+	_, text, _ := strings.Cut(string(page), "```sh\n")
+	text, _, ok := strings.Cut(text, "```")
+	if !ok {
+		return "", errors.New("the page has no script")
+	}
+	to := filepath.Join(dir, "roll-out.sh")
+	return to, os.WriteFile(to, []byte(text), 0o755)
 }

@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// packages are what the scripts need beside the base.
-const packages = "openssh-server openssh-client xvfb x11-utils zenity jq xdotool"
+// packages are what the scripts need beside the base, the same for all, since
+// each set is a system of its own to keep.
+const packages = "openssh-server openssh-client xvfb x11-utils zenity jq xdotool rpm"
 
 // TestService runs guest.sh in the container and reports each of its checks.
 // (To see it fail: take Restart=always out of the unit, CAP_NET_ADMIN out of
@@ -31,7 +32,7 @@ func TestService(t *testing.T) {
 		}
 		files = append(files, file+":/usr/bin/"+p)
 	}
-	inside(t, "guest.sh", packages, files, 40)
+	inside(t, guest{script: "guest.sh", files: files, least: 40})
 }
 
 // needContainer skips where no container can be made.
@@ -47,15 +48,25 @@ func needContainer(t *testing.T) {
 	}
 }
 
-// inside runs a script of this folder in a container with Debian packages and
-// files (FROM:TO), and reports each of its checks, of which it wants at least some.
-func inside(t *testing.T, script, packages string, files []string, least int) {
+// guest says what runs inside a container.
+type guest struct {
+	script  string   // of this folder
+	files   []string // FROM:TO
+	install []string // .deb files that are there when it boots
+	least   int      // so many checks have to be made
+}
+
+// inside runs a script in a container, and reports each of its checks.
+func inside(t *testing.T, g guest) {
 	t.Helper()
 	args := []string{"-p", packages}
-	for _, f := range files {
+	for _, f := range g.files {
 		args = append(args, "-c", f)
 	}
-	for _, name := range []string{script, "checks.sh"} {
+	for _, f := range g.install {
+		args = append(args, "-i", f)
+	}
+	for _, name := range []string{g.script, "checks.sh"} {
 		file, err := filepath.Abs(name)
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +77,7 @@ func inside(t *testing.T, script, packages string, files []string, least int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "./nspawn-debian.sh", append(args, "--", "/bin/bash", "/"+script)...)
+	cmd := exec.CommandContext(t.Context(), "./nspawn-debian.sh", append(args, "--", "/bin/bash", "/"+g.script)...)
 	cmd.Env = append(os.Environ(), "CACHE="+filepath.Join(cache, "aval-test"), "LIMIT=590")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up
 	out, err := cmd.StdoutPipe()
@@ -105,7 +116,7 @@ func inside(t *testing.T, script, packages string, files []string, least int) {
 	case err != nil:
 		t.Errorf("%v: %s", err, trouble.String())
 	}
-	if checks < least {
+	if checks < g.least {
 		t.Errorf("only %d checks were made", checks)
 	}
 }

@@ -49,6 +49,9 @@ func NewNotice(n ipc.Notice, cat *assets.Catalog) Notice {
 	var a Ask
 	a.lists(q, cat)
 	v.Seen = []string{a.recorded, a.notRecorded, readers(cat, n.Company, company), kept(cat, n.Company.RetentionDays), a.footnote(cat)}
+	if says := modelOf(cat, n.Company.Engine); says != "" { // nobody is asked: they are told all the more
+		v.Seen = append(v.Seen, says)
+	}
 	v.Native = strings.Join(append([]string{v.What, v.Now, "", native, ""}, v.Seen...), "\n")
 	return v
 }

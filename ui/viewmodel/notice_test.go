@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"aval/agent/event"
 	"aval/agent/ipc"
@@ -55,5 +56,37 @@ func TestNoticeIsCleaned(t *testing.T) {
 	}
 	if v := viewmodel.NewNotice(ipc.Notice{}, assets.For("en")); strings.Contains(v.Now, "  ") || strings.HasPrefix(v.Now, " ") {
 		t.Errorf("without a name: %q", v.Now)
+	}
+}
+
+// TestModelIsNamed: which model reads the record, and whether it is sent to somebody
+// for that, is said in the question's details and in the notice, in every language;
+// under the rules neither is there. Fault planted once: the host taken for EngineHere
+// wherever there is one.
+func TestModelIsNamed(t *testing.T) {
+	for _, lang := range assets.Langs() {
+		for engine, want := range map[string][]string{
+			"rules":                        nil,
+			"qwen2.5:7b@localhost":         {"qwen2.5:7b"},
+			"qwen2.5:7b@llm.example.com":   {"qwen2.5:7b", "llm.example.com"},
+			"@cf/meta/llama@10.0.0.5:8080": {"@cf/meta/llama", "10.0.0.5:8080"},
+			"gpt\u202e@x\n.example":        {"gpt", "x .example"},
+		} {
+			c := ipc.QuestionCompany{Name: "Example Support", Engine: engine, RetentionDays: 90}
+			cat := assets.For(lang)
+			asked := viewmodel.New(ipc.Question{Tool: "x11vnc", Companies: []ipc.QuestionCompany{c}, Offered: event.Groups}, cat, time.Now())
+			told := viewmodel.NewNotice(ipc.Notice{Tool: "x11vnc", Groups: event.Groups, Company: c}, cat)
+			for what, lines := range map[string][]string{"question": asked.Details, "notice": told.Seen} {
+				all := strings.Join(lines, "\n")
+				for _, w := range want {
+					if !strings.Contains(all, w) {
+						t.Errorf("%s, %s in %s: without %q", engine, what, lang, w)
+					}
+				}
+				if engine == "rules" && strings.Contains(all, "llm") || strings.ContainsAny(strings.Join(lines, ""), "\u202e\n{") || strings.Contains(all, "localhost") {
+					t.Errorf("%s, %s in %s: %s", engine, what, lang, all)
+				}
+			}
+		}
 	}
 }

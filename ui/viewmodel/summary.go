@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"aval/agent/consent"
 	"aval/agent/ipc"
 	"aval/assets"
 )
@@ -15,6 +16,15 @@ const maxSummary = 50_000
 type SummaryLine struct {
 	Text string
 	Head bool
+}
+
+// engineWords is a model and where it runs, short.
+func engineWords(engine string) string {
+	model, host := consent.SplitEngine(engine)
+	if model = Clean(model, maxEngine); host != "" && host != consent.EngineHere {
+		model += " (" + Clean(host, maxHost) + ")"
+	}
+	return model
 }
 
 // Summary is what the company has written about a session, by whom, paragraph by
@@ -53,8 +63,8 @@ func Summary(s ipc.Summary, cat *assets.Catalog, zone *time.Location) []SummaryL
 		add(cat.T("activity.summary.cut", nil))
 	}
 	at := s.At.In(zone)
-	by := assets.Args{"version": strconv.FormatUint(s.Version, 10), "date": date(cat, at), "time": at.Format("15:04"), "engine": Clean(s.Engine, maxTool)}
-	if s.Engine == "rules" {
+	by := assets.Args{"version": strconv.FormatUint(s.Version, 10), "date": date(cat, at), "time": at.Format("15:04"), "engine": engineWords(s.Engine)}
+	if s.Engine == consent.EngineRules {
 		add(cat.T("activity.summary.rules", by))
 	} else {
 		add(cat.T("activity.summary.model", by))

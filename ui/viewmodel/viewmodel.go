@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/assets"
@@ -24,6 +25,7 @@ const (
 	maxAddress = 64
 	maxReaders = 120
 	maxEngine  = 60
+	maxHost    = 100
 )
 
 // Ask is everything that a question shows, in one language. Nothing in it
@@ -135,8 +137,8 @@ func New(q ipc.Question, cat *assets.Catalog, now time.Time) Ask {
 		if i >= 8 {
 			break // more companies than any session has: the rest would only push the buttons away
 		}
-		if model := Clean(c.Engine, maxEngine); model != "" && model != engineRules {
-			models = append(models, cat.T("consent.more.model", assets.Args{"engine": model}))
+		if says := modelOf(cat, c.Engine); says != "" {
+			models = append(models, says)
 		}
 	}
 	for _, key := range []string{"consent.more.before", scope, "consent.more.indicator",
@@ -157,8 +159,21 @@ func further(cat *assets.Catalog, q ipc.Question) string {
 	return cat.N("consent.further.minutes", q.AllowMinutes, args)
 }
 
-// engineRules is the name of the engine that uses no AI.
-const engineRules = "rules"
+// modelOf says which model writes, and whether what is recorded is sent to
+// somebody else for that; empty: none does.
+func modelOf(cat *assets.Catalog, engine string) string {
+	model, host := consent.SplitEngine(engine)
+	args := assets.Args{"engine": Clean(model, maxEngine), "host": Clean(host, maxHost)}
+	switch {
+	case args["engine"] == "":
+		return ""
+	case host == consent.EngineHere:
+		return cat.T("consent.more.model.here", args)
+	case args["host"] != "":
+		return cat.T("consent.more.model.outside", args)
+	}
+	return cat.T("consent.more.model", args)
+}
 
 func (a *Ask) who(q ipc.Question, cat *assets.Catalog) {
 	company, companyVerified := cat.T("consent.company.unnamed", nil), false
@@ -314,10 +329,10 @@ func (a *Ask) lists(q ipc.Question, cat *assets.Catalog) {
 
 func purpose(cat *assets.Catalog, engine, company string) string {
 	key := "consent.purpose.ai"
-	switch Clean(engine, maxEngine) {
-	case engineRules:
+	switch {
+	case engine == consent.EngineRules:
 		key = "consent.purpose.rules"
-	case "":
+	case Clean(engine, maxEngine) == "":
 		key = "consent.purpose.unknown"
 	}
 	return cat.T(key, assets.Args{"company": company})

@@ -1,16 +1,20 @@
 package watch
 
 import (
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf16"
+
+	"aval/agent/event"
 )
 
 // ToolAnyDesk is the name of sessions that AnyDesk's trace tells of.
 const ToolAnyDesk = "anydesk"
 
-var anyDeskFacts = facts{hears: []string{"begin", "end", "name and number"}, missing: "the desktop: every unlocked one is asked"}
+var anyDeskFacts = facts{hears: []string{"begin", "end", "name and number", "names of transferred files (Windows)"}, missing: "the desktop: every unlocked one is asked"}
 
 // anyDesk reads AnyDesk's trace, whose times are UTC. Sources: the lines in
 // LOLRMM's yaml/anydesk.yaml, Velociraptor's Windows.Applications.AnyDesk and
@@ -42,7 +46,11 @@ var (
 	adLogin   = regexp.MustCompile(`^(?:\d+: )?Authenticated (?:with permanent token|by local user|by password|with correct passphrase)\b`)
 )
 
-func (a *anyDesk) line(_, text string, now time.Time) {
+func (a *anyDesk) line(path, text string, now time.Time) {
+	if base := filepath.Base(path); base == adTransfers {
+		a.transfer(text)
+		return
+	}
 	m := adLine.FindStringSubmatch(text)
 	if m == nil {
 		return
@@ -69,6 +77,47 @@ func (a *anyDesk) line(_, text string, now time.Time) {
 		}
 	case (module == "app.backend_session" || module == "app.session") && adOver(msg):
 		a.over(process)
+	}
+}
+
+// adTransfers is the list of transferred files, in UTF-16, little endian:
+//
+//	Clipboard		2026-02-16, 20:31	start 	download	'driver.zip' (~0 B out of 4.20 MiB)
+//
+// (the sample in dissect.target's anydesk.py; the way is File Manager, too). Which
+// side calls what an upload no source says, so that the direction is left out.
+const adTransfers = "file_transfer_trace.txt"
+
+// adFile is a line of it.
+var adFile = regexp.MustCompile(`^[^\t]{1,40}\t+\d{4}-\d\d-\d\d, \d\d:\d\d\tstart *\t *(?:upload|download) *\t *'(.{1,1000})' \(~[^()\t]*\)\s*$`)
+
+// transfer takes a line of the list as the file has it. It names no session: with
+// several at once it is not told.
+func (a *anyDesk) transfer(raw string) {
+	raw = strings.TrimPrefix(raw, "\xFF\xFE")
+	if len(raw)%2 != 0 {
+		return // cut within a character
+	}
+	units := make([]uint16, 0, len(raw)/2)
+	for i := 0; i+1 < len(raw); i += 2 {
+		units = append(units, uint16(raw[i])|uint16(raw[i+1])<<8)
+	}
+	m := adFile.FindStringSubmatch(string(utf16.Decode(units)))
+	if m == nil {
+		return
+	}
+	var in *adSession
+	for _, s := range a.open {
+		if !s.begun {
+			continue
+		}
+		if in != nil {
+			return
+		}
+		in = s
+	}
+	if in != nil {
+		a.sink.Event(ToolAnyDesk, in.id, event.FileTransferred, map[string]string{"name": m[1]})
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"aval/agent/event"
 )
 
 // The tools that the event log of Windows tells of.
@@ -17,8 +19,8 @@ const (
 )
 
 var (
-	splashtopFacts     = facts{hears: []string{"begin", "end", "e-mail and device"}, missing: "the desktop: every unlocked one is asked"}
-	screenConnectFacts = facts{hears: []string{"begin", "end", "user"}, missing: "the desktop: every unlocked one is asked"}
+	splashtopFacts     = facts{hears: []string{"begin", "end", "e-mail and device", "names of transferred files"}, missing: "the desktop: every unlocked one is asked"}
+	screenConnectFacts = facts{hears: []string{"begin", "end", "user", "names of transferred files"}, missing: "the desktop: every unlocked one is asked"}
 	rdpFacts           = facts{hears: []string{"begin", "left", "end", "client and address", "account"}, missing: "drives and the clipboard"}
 )
 
@@ -35,8 +37,8 @@ type EventQuery struct {
 // remoting/host/host_event_logger_win.cc and its messages in chromium/chromium.
 var eventQueries = []EventQuery{
 	{Channel: rdpChannel, Query: "*[System[EventID=21 or EventID=23 or EventID=24 or EventID=25 or EventID=40]]"},
-	{Channel: splashtopChannel, Query: "*[System[EventID=1000 or EventID=1001]]"},
-	{Channel: classicChannel, Query: "*[System[EventID=1 or EventID=2 or EventID=5 or EventID=30 or EventID=100 or EventID=101]]"},
+	{Channel: splashtopChannel, Query: "*[System[EventID=1000 or EventID=1001 or EventID=1100 or EventID=1110]]"},
+	{Channel: classicChannel, Query: "*[System[EventID=0 or EventID=1 or EventID=2 or EventID=5 or EventID=30 or EventID=100 or EventID=101 or EventID=201]]"},
 }
 
 const (
@@ -178,6 +180,12 @@ func (c *calmed) Begin(f Found) {
 	c.Sink.Begin(f)
 }
 
+func (c *calmed) Event(tool, id string, kind event.Kind, fields map[string]string) {
+	if c.begun[tool+"/"+id] {
+		c.Sink.Event(tool, id, kind, fields)
+	}
+}
+
 func (c *calmed) End(tool, id, reason string) {
 	if c.begun[tool+"/"+id] {
 		delete(c.begun, tool+"/"+id)
@@ -217,7 +225,7 @@ func (w *winEvents) event(raw string, now time.Time) {
 	case e.System.Channel == splashtopChannel && w.tools[ToolSplashtop]:
 		w.ofSplashtop(e)
 	case e.System.Channel != classicChannel:
-	case strings.EqualFold(provider, "ScreenConnect") && w.tools[ToolScreenConnect]:
+	case isScreenConnect(provider) && w.tools[ToolScreenConnect]:
 		w.ofScreenConnect(e)
 	case strings.Contains(provider+" "+e.System.Provider.EventSourceName, chromeIdent) && w.tools[ToolChrome]:
 		// The numbers of chromium's messages, and the texts of its other systems.
@@ -239,34 +247,76 @@ func (w *winEvents) ofSplashtop(e *winEvent) {
 		w.splashtop.begin(id, who, e.at)
 	case 1001:
 		w.splashtop.end(id)
+	case 1100, 1110: // a file was transferred; 1101 and 1111 say that one was not
+		if name := e.field("File_Name"); name != "" {
+			w.splashtop.event(id, event.FileTransferred, map[string]string{"name": name})
+		}
 	}
 }
 
-// screenConnectOver begins the text of its event 30 when the host has ended the
-// session; the same number has other errors.
-const screenConnectOver = "Your host has ended the remote session"
+// screenConnectOver begins the text of the event that the host has ended the
+// session; screenConnectSent that of files that were transferred, with what was
+// done with them then. The same numbers have other texts, too.
+const (
+	screenConnectOver = "Your host has ended the remote session"
+	screenConnectSent = "Transferred files with action '"
+	// maxSentFiles is how many files of one event are told.
+	maxSentFiles = 20
+)
 
-// ofScreenConnect: the text's first line says who, its others version and path of
-// the client. A computer may have clients of several companies.
+// isScreenConnect: the source is "ScreenConnect", or the client with the key of its
+// company, "ScreenConnect Client (0123456789abcdef)" (Hunt & Hackett, "REvil: the
+// usage of legitimate remote admin tooling").
+func isScreenConnect(provider string) bool {
+	const client = "ScreenConnect Client ("
+	return strings.EqualFold(provider, "ScreenConnect") || len(provider) > len(client) && strings.EqualFold(provider[:len(client)], client)
+}
+
+// ofScreenConnect: the text's first line says what, its others version and path of
+// the client. A computer may have clients of several companies. The numbers differ by
+// version (0, 1, or one for each text), so that the text alone counts.
 func (w *winEvents) ofScreenConnect(e *winEvent) {
 	first, rest, _ := strings.Cut(e.text(), "\n")
 	first = strings.TrimSpace(first)
-	_, path, _ := strings.Cut(rest, "Executable Path: ")
+	before, path, _ := strings.Cut(rest, "Executable Path: ")
 	path, _, _ = strings.Cut(path, "\n")
 	path = strings.TrimSpace(path)
-	switch e.System.EventID {
-	case 100:
-		if who, ok := strings.CutSuffix(first, " Connected"); ok && who != "" {
-			w.screenConnect.begin(path+"|"+who, who, e.at)
+	if path == "" {
+		path = e.System.Provider.Name // older ones leave it out; the source has the same key
+	}
+	if who, ok := strings.CutSuffix(first, " Connected"); ok && who != "" {
+		w.screenConnect.begin(path+"|"+who, who, e.at)
+	} else if who, ok := strings.CutSuffix(first, " Disconnected"); ok {
+		w.screenConnect.end(path + "|" + who)
+	} else if strings.HasPrefix(first, screenConnectOver) {
+		w.screenConnect.endAll(path + "|")
+	} else if action, ok := strings.CutPrefix(first, screenConnectSent); ok {
+		action, names, _ := strings.Cut(action, "':")
+		files, _, _ := strings.Cut(strings.TrimSpace(names)+"\n"+before, "Version: ")
+		w.screenConnectFiles(path+"|", action, files)
+	}
+}
+
+// screenConnectFiles tells of transferred files, a name on each line, where it is
+// certain whose session it was. What was run on arrival has come to this computer.
+func (w *winEvents) screenConnectFiles(client, action, files string) {
+	key, ok := w.screenConnect.only(client)
+	if !ok {
+		return
+	}
+	n := 0
+	for name := range strings.Lines(files) {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
 		}
-	case 101:
-		if who, ok := strings.CutSuffix(first, " Disconnected"); ok {
-			w.screenConnect.end(path + "|" + who)
+		if n++; n > maxSentFiles {
+			return
 		}
-	case 30:
-		if strings.HasPrefix(first, screenConnectOver) {
-			w.screenConnect.endAll(path + "|")
+		f := map[string]string{"name": name}
+		if strings.HasPrefix(action, "Run") {
+			f["direction"] = "to-computer"
 		}
+		w.screenConnect.event(key, event.FileTransferred, f)
 	}
 }
 
@@ -298,6 +348,27 @@ func (k *keyed) begin(key, who string, at time.Time) {
 	}
 	k.open = append(k.open, s)
 	k.sink.Begin(Found{Tool: k.tool, ID: s.id, Supporter: who, StartedAt: at})
+}
+
+// only is the key of the one session whose key begins with prefix, if there is one.
+func (k *keyed) only(prefix string) (key string, ok bool) {
+	for _, o := range k.open {
+		if strings.HasPrefix(o.key, prefix) {
+			if ok {
+				return "", false
+			}
+			key, ok = o.key, true
+		}
+	}
+	return key, ok
+}
+
+func (k *keyed) event(key string, kind event.Kind, fields map[string]string) {
+	for _, o := range k.open {
+		if o.key == key {
+			k.sink.Event(k.tool, o.id, kind, fields)
+		}
+	}
 }
 
 func (k *keyed) end(key string) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"aval/agent/event"
 )
 
 // TestRDPOnce: the session changes and the event log tell of the same connections,
@@ -94,9 +96,10 @@ func TestRDPDesktop(t *testing.T) {
 // beginOnly takes what begins.
 type beginOnly func(Found)
 
-func (b beginOnly) Begin(f Found)                { b(f) }
-func (beginOnly) Kinds(string, string, []string) {}
-func (b beginOnly) End(string, string, string)   {}
+func (b beginOnly) Begin(f Found)                                     { b(f) }
+func (beginOnly) Kinds(string, string, []string)                      {}
+func (beginOnly) Event(string, string, event.Kind, map[string]string) {}
+func (b beginOnly) End(string, string, string)                        {}
 
 // TestClassicFlood: who writes events into the channel that is open to all cannot
 // wear the person down, and what did not begin does not end. Fault planted once:

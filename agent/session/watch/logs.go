@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"aval/agent/event"
 )
 
 // LogFile is a log that a remote tool writes on this computer.
@@ -208,6 +210,10 @@ func (o owned) Begin(f Found) {
 }
 
 func (o owned) Kinds(tool, id string, kinds []string) { o.Sink.Kinds(tool, o.id(id), kinds) }
+
+func (o owned) Event(tool, id string, kind event.Kind, fields map[string]string) {
+	o.Sink.Event(tool, o.id(id), kind, fields)
+}
 
 func (o owned) End(tool, id, reason string) { o.Sink.End(tool, o.id(id), reason) }
 

@@ -15,9 +15,11 @@ func systemLogs() []LogFile {
 		}
 	}
 	if dir := os.Getenv("ProgramData"); dir != "" {
-		out = append(out, LogFile{Tool: ToolAnyDesk, Path: filepath.Join(dir, "AnyDesk", "ad_svc.trace")})
-		for _, p := range expand(filepath.Join(dir, "AnyDesk", "ad_*", "ad_svc.trace")) {
-			out = append(out, LogFile{Tool: ToolAnyDesk, Path: p})
+		for _, name := range []string{"ad_svc.trace", adTransfers} {
+			out = append(out, LogFile{Tool: ToolAnyDesk, Path: filepath.Join(dir, "AnyDesk", name)})
+			for _, p := range expand(filepath.Join(dir, "AnyDesk", "ad_*", name)) {
+				out = append(out, LogFile{Tool: ToolAnyDesk, Path: p})
+			}
 		}
 	}
 	if dir := os.Getenv("SystemRoot"); dir != "" {

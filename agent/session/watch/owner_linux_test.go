@@ -10,14 +10,17 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	"aval/agent/event"
 )
 
 // founds notes what a sink is told.
 type founds []Found
 
-func (f *founds) Begin(x Found)                  { *f = append(*f, x) }
-func (f *founds) Kinds(string, string, []string) {}
-func (f *founds) End(string, string, string)     {}
+func (f *founds) Begin(x Found)                                       { *f = append(*f, x) }
+func (f *founds) Kinds(string, string, []string)                      {}
+func (f *founds) Event(string, string, event.Kind, map[string]string) {}
+func (f *founds) End(string, string, string)                          {}
 
 // pretend runs a shell under the name of a tool's program, as a user, until the
 // test ends. The script's last line must wait.

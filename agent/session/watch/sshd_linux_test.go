@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/session/watch"
 )
@@ -23,9 +24,10 @@ type heard struct {
 	end   chan string
 }
 
-func (h heard) Begin(f watch.Found)            { h.begin <- f }
-func (h heard) Kinds(_, id string, k []string) { h.end <- fmt.Sprint("kinds of a login ", id, k) }
-func (h heard) End(tool, id, reason string)    { h.end <- tool + "/" + id + " " + reason }
+func (h heard) Begin(f watch.Found)                                 { h.begin <- f }
+func (h heard) Kinds(_, id string, k []string)                      { h.end <- fmt.Sprint("kinds of a login ", id, k) }
+func (h heard) Event(string, string, event.Kind, map[string]string) {}
+func (h heard) End(tool, id, reason string)                         { h.end <- tool + "/" + id + " " + reason }
 
 // TestSSHD follows a real login over a real sshd on loopback. The messages of
 // the hook are made by the test, since installing it would change this

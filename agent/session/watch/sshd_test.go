@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aval/agent/event"
 	"aval/agent/ipc"
 )
 
@@ -52,6 +53,8 @@ func (s *told) Begin(f Found) {
 func (s *told) Kinds(tool, id string, kinds []string) {
 	s.lines = append(s.lines, fmt.Sprintf("kinds %s/%s %v", tool, id, kinds))
 }
+func (s *told) Event(string, string, event.Kind, map[string]string) {}
+
 func (s *told) End(tool, id, reason string) {
 	s.lines = append(s.lines, fmt.Sprintf("end %s/%s %s", tool, id, reason))
 }

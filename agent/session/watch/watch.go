@@ -11,7 +11,11 @@
 // parsed as anything else. Nothing here polls: it waits for the system's signals.
 package watch
 
-import "time"
+import (
+	"time"
+
+	"aval/agent/event"
+)
 
 // Found is a session that a watcher has seen begin.
 type Found struct {
@@ -66,6 +70,9 @@ type Sink interface {
 	Begin(Found)
 	// Kinds says what the supporter of a session that has begun may do now.
 	Kinds(tool, id string, kinds []string)
+	// Event says what the tool has told of a session that has begun, as kind and
+	// fields of agent/event. What belongs to no one session for certain is not told.
+	Event(tool, id string, kind event.Kind, fields map[string]string)
 	// End says that a session is over: closed, removed, exited or left.
 	End(tool, id, reason string)
 }

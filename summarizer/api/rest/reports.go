@@ -193,6 +193,9 @@ func (o *operations) summary(ctx context.Context, id string, d consent.Direction
 	if err := o.db.View(ctx, func(t *store.Tx) (err error) { s, err = t.Summary(st.Key); return err }); err != nil {
 		return out, err
 	}
+	if err := from(ctx).co.ReadSession(ctx, st.Ref); err != nil {
+		return out, err
+	}
 	out.Headers.ETag = etag(s.Version)
 	return out, json.Unmarshal([]byte(s.JSON), &out.Body)
 }

@@ -453,7 +453,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, summary.ErrEdit):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, company.ErrNoUser), errors.Is(err, company.ErrNoDevice), errors.Is(err, company.ErrNoModule),
-		errors.Is(err, company.ErrNoGroup), errors.Is(err, company.ErrNoSummary), errors.Is(err, company.ErrNoOrder):
+		errors.Is(err, company.ErrNoGroup), errors.Is(err, company.ErrNoSummary), errors.Is(err, company.ErrNoOrder),
+		errors.Is(err, company.ErrNoOpening), errors.Is(err, company.ErrEnrolToken):
 		p = missing
 	case errors.Is(err, store.ErrBusy), errors.Is(err, context.DeadlineExceeded):
 		w.Header().Set("Retry-After", "5")

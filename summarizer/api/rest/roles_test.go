@@ -45,13 +45,21 @@ func TestRoleRouteTenant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, token, err := w.co.CreateEnrolToken(t.Context(), company.NewEnrolToken{Name: "hooks.example.com", Uses: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := store.Opening{ID: store.NewID(w.at), Company: w.co.ID(), Module: module.ID, Number: "123456", PublicKey: make([]byte, 32), CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+	if err := w.db.Tx(t.Context(), func(tx *store.Tx) error { return tx.InsertOpening(opened) }); err != nil {
+		t.Fatal(err)
+	}
 	// ids are what a path's {id} is in the first company.
 	ids := map[string]string{"reports": guid(w.key), "sessions": guid(w.key), "users": "u" + w.user.ID, "devices": w.desk, "groups": group.ID, "teamviewerpolicies": policy.ID,
-		"modules": module.ID, "announcements": "x", "orders": "x", "webhooks": hook.ID, "integrations": hook.ID, "deliveries": list[0].ID}
+		"modules": module.ID, "announcements": "x", "orders": "x", "webhooks": hook.ID, "integrations": hook.ID, "deliveries": list[0].ID, "session-openings": opened.ID, "enrolment-tokens": token.ID}
 	bodies := map[string]string{"updateConnection": "{}", "createUser": "{}", "updateUser": "{}", "assignPolicy": `{"policy_id":"` + policy.ID + `"}`, "createPolicy": "{}", "updatePolicy": "{}",
 		"createModule": "{}", "switchModule": `{"enabled":true}`, "createCode": "{}", "announce": "{}", "orderCredits": "{}", "createWebhook": "{}", "createIntegration": "{}",
 		"updateWebhook": `{"name":"stolen","url":"https://evil.example.com","events":["objection"]}`, "updateIntegration": `{"kind":"servicenow","name":"x","config":{"url":"https://a.example.com"}}`,
-		"listAuditEvents": "{}", "editSummary": `{"Name":"stolen"}`}
+		"createEnrolmentToken": "{}", "listAuditEvents": "{}", "editSummary": `{"Name":"stolen"}`}
 	strangers := map[company.Role]string{}
 	own := map[company.Role]string{}
 	for _, role := range company.Roles() {
@@ -99,7 +107,7 @@ func TestRoleRouteTenant(t *testing.T) {
 				}
 			} else if may && rt.Method == "GET" {
 				r := w.call(rt.Method, path, strangers[role], "")
-				for _, secret := range []string{w.key.Ref()[:8], w.user.ID, hook.ID, policy.ID, module.ID, group.ID, w.co.ID()} {
+				for _, secret := range []string{w.key.Ref()[:8], w.user.ID, hook.ID, policy.ID, module.ID, group.ID, opened.ID, token.ID, w.co.ID()} {
 					if bytes.Contains(r.body, []byte(secret)) {
 						t.Errorf("%s as %s of another company shows %s: %s", rt.Operation, role, secret, r.body)
 					}

@@ -72,6 +72,9 @@ func (o *operations) session(ctx context.Context, id string) (s api.Session, err
 	if err != nil {
 		return s, err
 	}
+	if err := from(ctx).co.ReadSession(ctx, st.Ref); err != nil {
+		return s, err
+	}
 	err = o.db.View(ctx, func(t *store.Tx) (err error) { s, err = api.Read(t, st); return err })
 	return s, err
 }
@@ -100,6 +103,9 @@ func recast(a, b any) error {
 func (o *operations) ListEvents(ctx context.Context, r v1.ListEventsRequestObject) (v1.ListEventsResponseObject, error) {
 	st, err := o.stream(ctx, r.Id, "")
 	if err != nil {
+		return nil, err
+	}
+	if err := from(ctx).co.ReadSession(ctx, st.Ref); err != nil {
 		return nil, err
 	}
 	limit := val(r.Params.Limit)
@@ -138,6 +144,9 @@ func (o *operations) GetSummary(ctx context.Context, r v1.GetSummaryRequestObjec
 func (o *operations) ListSummaryVersions(ctx context.Context, r v1.ListSummaryVersionsRequestObject) (v1.ListSummaryVersionsResponseObject, error) {
 	st, err := o.stream(ctx, r.Id, "")
 	if err != nil {
+		return nil, err
+	}
+	if err := from(ctx).co.ReadSession(ctx, st.Ref); err != nil {
 		return nil, err
 	}
 	out := v1.ListSummaryVersions200JSONResponse{Versions: []v1.SummaryVersion{}}

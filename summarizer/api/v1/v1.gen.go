@@ -619,6 +619,25 @@ type DeviceReportPage struct {
 	RecordsRemaining int64          `json:"records_remaining"`
 }
 
+// EnrolmentToken defines model for EnrolmentToken.
+type EnrolmentToken struct {
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Group     string    `json:"group,omitempty,omitzero"`
+	GroupId   string    `json:"group_id,omitempty,omitzero"`
+	Id        string    `json:"id"`
+	Name      string    `json:"name,omitempty,omitzero"`
+	RevokedAt time.Time `json:"revoked_at,omitempty,omitzero"`
+	Used      int64     `json:"used"`
+	UsedAt    time.Time `json:"used_at,omitempty,omitzero"`
+	Uses      int64     `json:"uses"`
+}
+
+// EnrolmentTokenList defines model for EnrolmentTokenList.
+type EnrolmentTokenList struct {
+	Tokens []EnrolmentToken `json:"tokens"`
+}
+
 // Error defines model for Error.
 type Error struct {
 	// Error A word: invalid_request, invalid_token, not_found, …
@@ -728,6 +747,12 @@ type License struct {
 	Type string `json:"type"`
 }
 
+// MadeEnrolmentToken defines model for MadeEnrolmentToken.
+type MadeEnrolmentToken struct {
+	File  TokenFile      `json:"file"`
+	Token EnrolmentToken `json:"token"`
+}
+
 // Module defines model for Module.
 type Module struct {
 	// Asks Its sessions are asked about, together with the company's choice
@@ -768,6 +793,19 @@ type NewCode struct {
 // NewCreditOrder defines model for NewCreditOrder.
 type NewCreditOrder struct {
 	Pack string `json:"pack"`
+}
+
+// NewEnrolmentToken defines model for NewEnrolmentToken.
+type NewEnrolmentToken struct {
+	// Group The id or name of the group that its computers come into
+	Group string `json:"group,omitempty,omitzero"`
+
+	// LifeHours How long it can be used: 24 at most for one computer; 24, or 720 for more, where it is left out
+	LifeHours int    `json:"life_hours,omitempty,omitzero"`
+	Name      string `json:"name,omitempty,omitzero"`
+
+	// Uses How many computers it enrols; 1 where it is left out
+	Uses int64 `json:"uses,omitempty,omitzero"`
 }
 
 // NewIntegration defines model for NewIntegration.
@@ -816,6 +854,24 @@ type NewWebhook struct {
 	Events  []EventType `json:"events"`
 	Name    string      `json:"name"`
 	Url     string      `json:"url"`
+}
+
+// Opening defines model for Opening.
+type Opening struct {
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Id        string    `json:"id"`
+
+	// Module The module's name
+	Module string `json:"module"`
+
+	// Number Six digits that the person reads out
+	Number string `json:"number"`
+}
+
+// OpeningList defines model for OpeningList.
+type OpeningList struct {
+	Openings []Opening `json:"openings"`
 }
 
 // Policy defines model for Policy.
@@ -984,6 +1040,19 @@ type SummaryVersions struct {
 	Versions []SummaryVersion `json:"versions"`
 }
 
+// TakenOpening defines model for TakenOpening.
+type TakenOpening struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Device The key's holder, for this session alone
+	Device    string    `json:"device"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Id        string    `json:"id"`
+	Module    string    `json:"module"`
+	Number    string    `json:"number"`
+	Supporter string    `json:"supporter"`
+}
+
 // Token defines model for Token.
 type Token struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -993,6 +1062,14 @@ type Token struct {
 	Prefix    string    `json:"prefix"`
 	Scopes    []string  `json:"scopes"`
 	Userid    string    `json:"userid,omitempty,omitzero"`
+}
+
+// TokenFile defines model for TokenFile.
+type TokenFile struct {
+	Company string `json:"company"`
+	Pin     string `json:"pin,omitempty,omitzero"`
+	Server  string `json:"server"`
+	Token   string `json:"token"`
 }
 
 // User defines model for User.
@@ -1100,6 +1177,9 @@ type Offset = string
 // OffsetId defines model for offsetId.
 type OffsetId = string
 
+// OpeningId defines model for openingId.
+type OpeningId = string
+
 // PolicyId defines model for policyId.
 type PolicyId = string
 
@@ -1143,6 +1223,19 @@ type ListDeliveriesParams struct {
 
 // ListDeliveriesParamsState defines parameters for ListDeliveries.
 type ListDeliveriesParamsState string
+
+// ListEnrolmentTokensParams defines parameters for ListEnrolmentTokens.
+type ListEnrolmentTokensParams struct {
+	// Before created_at of the last one of the page before
+	Before *time.Time `form:"before,omitempty" json:"before,omitempty"`
+	Limit  *Limit     `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// CreateEnrolmentTokenParams defines parameters for CreateEnrolmentToken.
+type CreateEnrolmentTokenParams struct {
+	// IdempotencyKey Of the caller's choice, for this one request
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // CreateIntegrationParams defines parameters for CreateIntegration.
 type CreateIntegrationParams struct {
@@ -1251,6 +1344,12 @@ type CreateCodeParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// TakeOpeningParams defines parameters for TakeOpening.
+type TakeOpeningParams struct {
+	// IdempotencyKey Of the caller's choice, for this one request
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// After next of the page before
@@ -1340,6 +1439,9 @@ type AnnounceJSONRequestBody = NewAnnouncement
 
 // OrderCreditsJSONRequestBody defines body for OrderCredits for application/json ContentType.
 type OrderCreditsJSONRequestBody = NewCreditOrder
+
+// CreateEnrolmentTokenJSONRequestBody defines body for CreateEnrolmentToken for application/json ContentType.
+type CreateEnrolmentTokenJSONRequestBody = NewEnrolmentToken
 
 // CreateIntegrationJSONRequestBody defines body for CreateIntegration for application/json ContentType.
 type CreateIntegrationJSONRequestBody = NewIntegration
@@ -1859,6 +1961,30 @@ type ClientInterface interface {
 	// Corresponds with POST /deliveries/{id}/skip (the `SkipDelivery` operationId).
 	SkipDelivery(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListEnrolmentTokens Tokens that enrol computers, newest first; never their secrets
+	//
+	// Corresponds with GET /enrolment-tokens (the `ListEnrolmentTokens` operationId).
+	ListEnrolmentTokens(ctx context.Context, params *ListEnrolmentTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateEnrolmentTokenWithBody Make a token that enrols one computer, or as many as it says
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /enrolment-tokens (the `CreateEnrolmentToken` operationId).
+	CreateEnrolmentTokenWithBody(ctx context.Context, params *CreateEnrolmentTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateEnrolmentToken Make a token that enrols one computer, or as many as it says
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /enrolment-tokens (the `CreateEnrolmentToken` operationId).
+	CreateEnrolmentToken(ctx context.Context, params *CreateEnrolmentTokenParams, body CreateEnrolmentTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeEnrolmentToken End a token at once; computers that it has enrolled stay
+	//
+	// Corresponds with DELETE /enrolment-tokens/{id} (the `RevokeEnrolmentToken` operationId).
+	RevokeEnrolmentToken(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListIntegrations ServiceNow and Salesforce, as they are set up here, oldest first
 	//
 	// Corresponds with GET /integrations (the `ListIntegrations` operationId).
@@ -2058,6 +2184,21 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /session-codes (the `CreateCode` operationId).
 	CreateCode(ctx context.Context, params *CreateCodeParams, body CreateCodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOpenings People who have opened a module without a code and wait for a supporter, oldest first
+	//
+	// Corresponds with GET /session-openings (the `ListOpenings` operationId).
+	ListOpenings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RefuseOpening Turn somebody away who waits
+	//
+	// Corresponds with POST /session-openings/{id}/refuse (the `RefuseOpening` operationId).
+	RefuseOpening(ctx context.Context, id OpeningId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TakeOpening Make the token's user the supporter of somebody who waits; the person is asked as always
+	//
+	// Corresponds with POST /session-openings/{id}/take (the `TakeOpening` operationId).
+	TakeOpening(ctx context.Context, id OpeningId, params *TakeOpeningParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSessions All sessions, newest start first
 	//
@@ -2507,6 +2648,70 @@ func (c *Client) RetryDelivery(ctx context.Context, id Id, reqEditors ...Request
 // Corresponds with POST /deliveries/{id}/skip (the `SkipDelivery` operationId).
 func (c *Client) SkipDelivery(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSkipDeliveryRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEnrolmentTokens Tokens that enrol computers, newest first; never their secrets
+//
+// Corresponds with GET /enrolment-tokens (the `ListEnrolmentTokens` operationId).
+func (c *Client) ListEnrolmentTokens(ctx context.Context, params *ListEnrolmentTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEnrolmentTokensRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateEnrolmentTokenWithBody Make a token that enrols one computer, or as many as it says
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /enrolment-tokens (the `CreateEnrolmentToken` operationId).
+func (c *Client) CreateEnrolmentTokenWithBody(ctx context.Context, params *CreateEnrolmentTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEnrolmentTokenRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateEnrolmentToken Make a token that enrols one computer, or as many as it says
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /enrolment-tokens (the `CreateEnrolmentToken` operationId).
+func (c *Client) CreateEnrolmentToken(ctx context.Context, params *CreateEnrolmentTokenParams, body CreateEnrolmentTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEnrolmentTokenRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeEnrolmentToken End a token at once; computers that it has enrolled stay
+//
+// Corresponds with DELETE /enrolment-tokens/{id} (the `RevokeEnrolmentToken` operationId).
+func (c *Client) RevokeEnrolmentToken(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeEnrolmentTokenRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -3047,6 +3252,51 @@ func (c *Client) CreateCodeWithBody(ctx context.Context, params *CreateCodeParam
 // Corresponds with POST /session-codes (the `CreateCode` operationId).
 func (c *Client) CreateCode(ctx context.Context, params *CreateCodeParams, body CreateCodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateCodeRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOpenings People who have opened a module without a code and wait for a supporter, oldest first
+//
+// Corresponds with GET /session-openings (the `ListOpenings` operationId).
+func (c *Client) ListOpenings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOpeningsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RefuseOpening Turn somebody away who waits
+//
+// Corresponds with POST /session-openings/{id}/refuse (the `RefuseOpening` operationId).
+func (c *Client) RefuseOpening(ctx context.Context, id OpeningId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRefuseOpeningRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TakeOpening Make the token's user the supporter of somebody who waits; the person is asked as always
+//
+// Corresponds with POST /session-openings/{id}/take (the `TakeOpening` operationId).
+func (c *Client) TakeOpening(ctx context.Context, id OpeningId, params *TakeOpeningParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTakeOpeningRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4123,6 +4373,161 @@ func NewSkipDeliveryRequest(server string, id Id) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListEnrolmentTokensRequest constructs an http.Request for the ListEnrolmentTokens method
+func NewListEnrolmentTokensRequest(server string, params *ListEnrolmentTokensParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/enrolment-tokens")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateEnrolmentTokenRequest calls the generic CreateEnrolmentToken builder with application/json body
+func NewCreateEnrolmentTokenRequest(server string, params *CreateEnrolmentTokenParams, body CreateEnrolmentTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateEnrolmentTokenRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateEnrolmentTokenRequestWithBody constructs an http.Request for the CreateEnrolmentToken method, with any body, and a specified content type
+func NewCreateEnrolmentTokenRequestWithBody(server string, params *CreateEnrolmentTokenParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/enrolment-tokens")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeEnrolmentTokenRequest constructs an http.Request for the RevokeEnrolmentToken method
+func NewRevokeEnrolmentTokenRequest(server string, id Id) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/enrolment-tokens/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -5470,6 +5875,116 @@ func NewCreateCodeRequestWithBody(server string, params *CreateCodeParams, conte
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListOpeningsRequest constructs an http.Request for the ListOpenings method
+func NewListOpeningsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/session-openings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRefuseOpeningRequest constructs an http.Request for the RefuseOpening method
+func NewRefuseOpeningRequest(server string, id OpeningId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/session-openings/%s/refuse", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewTakeOpeningRequest constructs an http.Request for the TakeOpening method
+func NewTakeOpeningRequest(server string, id OpeningId, params *TakeOpeningParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/session-openings/%s/take", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	if params != nil {
 
@@ -6929,6 +7444,34 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /deliveries/{id}/skip (the `SkipDelivery` operationId).
 	SkipDeliveryWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*SkipDeliveryResponse, error)
 
+	// ListEnrolmentTokensWithResponse Tokens that enrol computers, newest first; never their secrets
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /enrolment-tokens (the `ListEnrolmentTokens` operationId).
+	ListEnrolmentTokensWithResponse(ctx context.Context, params *ListEnrolmentTokensParams, reqEditors ...RequestEditorFn) (*ListEnrolmentTokensResponse, error)
+
+	// CreateEnrolmentTokenWithBodyWithResponse Make a token that enrols one computer, or as many as it says
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /enrolment-tokens (the `CreateEnrolmentToken` operationId).
+	CreateEnrolmentTokenWithBodyWithResponse(ctx context.Context, params *CreateEnrolmentTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnrolmentTokenResponse, error)
+
+	// CreateEnrolmentTokenWithResponse Make a token that enrols one computer, or as many as it says
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /enrolment-tokens (the `CreateEnrolmentToken` operationId).
+	CreateEnrolmentTokenWithResponse(ctx context.Context, params *CreateEnrolmentTokenParams, body CreateEnrolmentTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnrolmentTokenResponse, error)
+
+	// RevokeEnrolmentTokenWithResponse End a token at once; computers that it has enrolled stay
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /enrolment-tokens/{id} (the `RevokeEnrolmentToken` operationId).
+	RevokeEnrolmentTokenWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*RevokeEnrolmentTokenResponse, error)
+
 	// ListIntegrationsWithResponse ServiceNow and Salesforce, as they are set up here, oldest first
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7168,6 +7711,27 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /session-codes (the `CreateCode` operationId).
 	CreateCodeWithResponse(ctx context.Context, params *CreateCodeParams, body CreateCodeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCodeResponse, error)
+
+	// ListOpeningsWithResponse People who have opened a module without a code and wait for a supporter, oldest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /session-openings (the `ListOpenings` operationId).
+	ListOpeningsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListOpeningsResponse, error)
+
+	// RefuseOpeningWithResponse Turn somebody away who waits
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /session-openings/{id}/refuse (the `RefuseOpening` operationId).
+	RefuseOpeningWithResponse(ctx context.Context, id OpeningId, reqEditors ...RequestEditorFn) (*RefuseOpeningResponse, error)
+
+	// TakeOpeningWithResponse Make the token's user the supporter of somebody who waits; the person is asked as always
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /session-openings/{id}/take (the `TakeOpening` operationId).
+	TakeOpeningWithResponse(ctx context.Context, id OpeningId, params *TakeOpeningParams, reqEditors ...RequestEditorFn) (*TakeOpeningResponse, error)
 
 	// ListSessionsWithResponse All sessions, newest start first
 	//
@@ -8014,6 +8578,143 @@ func (r SkipDeliveryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SkipDeliveryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListEnrolmentTokensResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EnrolmentTokenList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEnrolmentTokensResponse) GetJSON200() *EnrolmentTokenList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListEnrolmentTokensResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEnrolmentTokensResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEnrolmentTokensResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEnrolmentTokensResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEnrolmentTokensResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateEnrolmentTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *MadeEnrolmentToken
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateEnrolmentTokenResponse) GetJSON201() *MadeEnrolmentToken {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateEnrolmentTokenResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateEnrolmentTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateEnrolmentTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateEnrolmentTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateEnrolmentTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeEnrolmentTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r RevokeEnrolmentTokenResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeEnrolmentTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeEnrolmentTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeEnrolmentTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeEnrolmentTokenResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9289,6 +9990,143 @@ func (r CreateCodeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateCodeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOpeningsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OpeningList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOpeningsResponse) GetJSON200() *OpeningList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListOpeningsResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOpeningsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOpeningsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOpeningsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOpeningsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RefuseOpeningResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r RefuseOpeningResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RefuseOpeningResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RefuseOpeningResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RefuseOpeningResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RefuseOpeningResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TakeOpeningResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TakenOpening
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TakeOpeningResponse) GetJSON200() *TakenOpening {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r TakeOpeningResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TakeOpeningResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TakeOpeningResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TakeOpeningResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TakeOpeningResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10819,6 +11657,58 @@ func (c *ClientWithResponses) SkipDeliveryWithResponse(ctx context.Context, id I
 	return ParseSkipDeliveryResponse(rsp)
 }
 
+// ListEnrolmentTokensWithResponse Tokens that enrol computers, newest first; never their secrets
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /enrolment-tokens (the `ListEnrolmentTokens` operationId).
+func (c *ClientWithResponses) ListEnrolmentTokensWithResponse(ctx context.Context, params *ListEnrolmentTokensParams, reqEditors ...RequestEditorFn) (*ListEnrolmentTokensResponse, error) {
+	rsp, err := c.ListEnrolmentTokens(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEnrolmentTokensResponse(rsp)
+}
+
+// CreateEnrolmentTokenWithBodyWithResponse Make a token that enrols one computer, or as many as it says
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /enrolment-tokens (the `CreateEnrolmentToken` operationId).
+func (c *ClientWithResponses) CreateEnrolmentTokenWithBodyWithResponse(ctx context.Context, params *CreateEnrolmentTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnrolmentTokenResponse, error) {
+	rsp, err := c.CreateEnrolmentTokenWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateEnrolmentTokenResponse(rsp)
+}
+
+// CreateEnrolmentTokenWithResponse Make a token that enrols one computer, or as many as it says
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /enrolment-tokens (the `CreateEnrolmentToken` operationId).
+func (c *ClientWithResponses) CreateEnrolmentTokenWithResponse(ctx context.Context, params *CreateEnrolmentTokenParams, body CreateEnrolmentTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnrolmentTokenResponse, error) {
+	rsp, err := c.CreateEnrolmentToken(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateEnrolmentTokenResponse(rsp)
+}
+
+// RevokeEnrolmentTokenWithResponse End a token at once; computers that it has enrolled stay
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /enrolment-tokens/{id} (the `RevokeEnrolmentToken` operationId).
+func (c *ClientWithResponses) RevokeEnrolmentTokenWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*RevokeEnrolmentTokenResponse, error) {
+	rsp, err := c.RevokeEnrolmentToken(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeEnrolmentTokenResponse(rsp)
+}
+
 // ListIntegrationsWithResponse ServiceNow and Salesforce, as they are set up here, oldest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -11261,6 +12151,45 @@ func (c *ClientWithResponses) CreateCodeWithResponse(ctx context.Context, params
 		return nil, err
 	}
 	return ParseCreateCodeResponse(rsp)
+}
+
+// ListOpeningsWithResponse People who have opened a module without a code and wait for a supporter, oldest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /session-openings (the `ListOpenings` operationId).
+func (c *ClientWithResponses) ListOpeningsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListOpeningsResponse, error) {
+	rsp, err := c.ListOpenings(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOpeningsResponse(rsp)
+}
+
+// RefuseOpeningWithResponse Turn somebody away who waits
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /session-openings/{id}/refuse (the `RefuseOpening` operationId).
+func (c *ClientWithResponses) RefuseOpeningWithResponse(ctx context.Context, id OpeningId, reqEditors ...RequestEditorFn) (*RefuseOpeningResponse, error) {
+	rsp, err := c.RefuseOpening(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRefuseOpeningResponse(rsp)
+}
+
+// TakeOpeningWithResponse Make the token's user the supporter of somebody who waits; the person is asked as always
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /session-openings/{id}/take (the `TakeOpening` operationId).
+func (c *ClientWithResponses) TakeOpeningWithResponse(ctx context.Context, id OpeningId, params *TakeOpeningParams, reqEditors ...RequestEditorFn) (*TakeOpeningResponse, error) {
+	rsp, err := c.TakeOpening(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTakeOpeningResponse(rsp)
 }
 
 // ListSessionsWithResponse All sessions, newest start first
@@ -12117,6 +13046,101 @@ func ParseSkipDeliveryResponse(rsp *http.Response) (*SkipDeliveryResponse, error
 	}
 
 	response := &SkipDeliveryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListEnrolmentTokensResponse parses an HTTP response from a ListEnrolmentTokensWithResponse call
+func ParseListEnrolmentTokensResponse(rsp *http.Response) (*ListEnrolmentTokensResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEnrolmentTokensResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EnrolmentTokenList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateEnrolmentTokenResponse parses an HTTP response from a CreateEnrolmentTokenWithResponse call
+func ParseCreateEnrolmentTokenResponse(rsp *http.Response) (*CreateEnrolmentTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateEnrolmentTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest MadeEnrolmentToken
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeEnrolmentTokenResponse parses an HTTP response from a RevokeEnrolmentTokenWithResponse call
+func ParseRevokeEnrolmentTokenResponse(rsp *http.Response) (*RevokeEnrolmentTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeEnrolmentTokenResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -13039,6 +14063,101 @@ func ParseCreateCodeResponse(rsp *http.Response) (*CreateCodeResponse, error) {
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListOpeningsResponse parses an HTTP response from a ListOpeningsWithResponse call
+func ParseListOpeningsResponse(rsp *http.Response) (*ListOpeningsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOpeningsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OpeningList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRefuseOpeningResponse parses an HTTP response from a RefuseOpeningWithResponse call
+func ParseRefuseOpeningResponse(rsp *http.Response) (*RefuseOpeningResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RefuseOpeningResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTakeOpeningResponse parses an HTTP response from a TakeOpeningWithResponse call
+func ParseTakeOpeningResponse(rsp *http.Response) (*TakeOpeningResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TakeOpeningResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TakenOpening
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Error
@@ -14037,6 +15156,15 @@ type ServerInterface interface {
 	// SkipDelivery Give up a delivery that is not made
 	// (POST /deliveries/{id}/skip)
 	SkipDelivery(w http.ResponseWriter, r *http.Request, id Id)
+	// ListEnrolmentTokens Tokens that enrol computers, newest first; never their secrets
+	// (GET /enrolment-tokens)
+	ListEnrolmentTokens(w http.ResponseWriter, r *http.Request, params ListEnrolmentTokensParams)
+	// CreateEnrolmentToken Make a token that enrols one computer, or as many as it says
+	// (POST /enrolment-tokens)
+	CreateEnrolmentToken(w http.ResponseWriter, r *http.Request, params CreateEnrolmentTokenParams)
+	// RevokeEnrolmentToken End a token at once; computers that it has enrolled stay
+	// (DELETE /enrolment-tokens/{id})
+	RevokeEnrolmentToken(w http.ResponseWriter, r *http.Request, id Id)
 	// ListIntegrations ServiceNow and Salesforce, as they are set up here, oldest first
 	// (GET /integrations)
 	ListIntegrations(w http.ResponseWriter, r *http.Request)
@@ -14118,6 +15246,15 @@ type ServerInterface interface {
 	// CreateCode Make a session code, in the name of the token's user
 	// (POST /session-codes)
 	CreateCode(w http.ResponseWriter, r *http.Request, params CreateCodeParams)
+	// ListOpenings People who have opened a module without a code and wait for a supporter, oldest first
+	// (GET /session-openings)
+	ListOpenings(w http.ResponseWriter, r *http.Request)
+	// RefuseOpening Turn somebody away who waits
+	// (POST /session-openings/{id}/refuse)
+	RefuseOpening(w http.ResponseWriter, r *http.Request, id OpeningId)
+	// TakeOpening Make the token's user the supporter of somebody who waits; the person is asked as always
+	// (POST /session-openings/{id}/take)
+	TakeOpening(w http.ResponseWriter, r *http.Request, id OpeningId, params TakeOpeningParams)
 	// ListSessions All sessions, newest start first
 	// (GET /sessions)
 	ListSessions(w http.ResponseWriter, r *http.Request, params ListSessionsParams)
@@ -14558,6 +15695,119 @@ func (siw *ServerInterfaceWrapper) SkipDelivery(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SkipDelivery(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListEnrolmentTokens operation middleware
+func (siw *ServerInterfaceWrapper) ListEnrolmentTokens(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEnrolmentTokensParams
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListEnrolmentTokens(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateEnrolmentToken operation middleware
+func (siw *ServerInterfaceWrapper) CreateEnrolmentToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateEnrolmentTokenParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateEnrolmentToken(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeEnrolmentToken operation middleware
+func (siw *ServerInterfaceWrapper) RevokeEnrolmentToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeEnrolmentToken(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -15591,6 +16841,96 @@ func (siw *ServerInterfaceWrapper) CreateCode(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateCode(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListOpenings operation middleware
+func (siw *ServerInterfaceWrapper) ListOpenings(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListOpenings(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RefuseOpening operation middleware
+func (siw *ServerInterfaceWrapper) RefuseOpening(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id OpeningId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RefuseOpening(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TakeOpening operation middleware
+func (siw *ServerInterfaceWrapper) TakeOpening(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id OpeningId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TakeOpeningParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TakeOpening(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -16736,6 +18076,12 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/session-codes", wrapper.CreateCode)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/announcements", wrapper.Announce)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/announcements/{id}", wrapper.GetAnnouncement)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/session-openings", wrapper.ListOpenings)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/session-openings/{id}/take", wrapper.TakeOpening)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/session-openings/{id}/refuse", wrapper.RefuseOpening)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/enrolment-tokens", wrapper.ListEnrolmentTokens)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/enrolment-tokens", wrapper.CreateEnrolmentToken)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/enrolment-tokens/{id}", wrapper.RevokeEnrolmentToken)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/credits", wrapper.GetCredits)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/credits/orders", wrapper.OrderCredits)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/credits/orders/{id}", wrapper.CancelOrder)
@@ -17267,6 +18613,118 @@ type SkipDeliverydefaultJSONResponse struct {
 }
 
 func (response SkipDeliverydefaultJSONResponse) VisitSkipDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEnrolmentTokensRequestObject struct {
+	Params ListEnrolmentTokensParams
+}
+
+type ListEnrolmentTokensResponseObject interface {
+	VisitListEnrolmentTokensResponse(w http.ResponseWriter) error
+}
+
+type ListEnrolmentTokens200JSONResponse EnrolmentTokenList
+
+func (response ListEnrolmentTokens200JSONResponse) VisitListEnrolmentTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEnrolmentTokensdefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListEnrolmentTokensdefaultJSONResponse) VisitListEnrolmentTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEnrolmentTokenRequestObject struct {
+	Params CreateEnrolmentTokenParams
+	Body   *CreateEnrolmentTokenJSONRequestBody
+}
+
+type CreateEnrolmentTokenResponseObject interface {
+	VisitCreateEnrolmentTokenResponse(w http.ResponseWriter) error
+}
+
+type CreateEnrolmentToken201JSONResponse MadeEnrolmentToken
+
+func (response CreateEnrolmentToken201JSONResponse) VisitCreateEnrolmentTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEnrolmentTokendefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreateEnrolmentTokendefaultJSONResponse) VisitCreateEnrolmentTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeEnrolmentTokenRequestObject struct {
+	Id Id `json:"id"`
+}
+
+type RevokeEnrolmentTokenResponseObject interface {
+	VisitRevokeEnrolmentTokenResponse(w http.ResponseWriter) error
+}
+
+type RevokeEnrolmentToken204Response struct {
+}
+
+func (response RevokeEnrolmentToken204Response) VisitRevokeEnrolmentTokenResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeEnrolmentTokendefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response RevokeEnrolmentTokendefaultJSONResponse) VisitRevokeEnrolmentTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -18287,6 +19745,117 @@ type CreateCodedefaultJSONResponse struct {
 }
 
 func (response CreateCodedefaultJSONResponse) VisitCreateCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOpeningsRequestObject struct {
+}
+
+type ListOpeningsResponseObject interface {
+	VisitListOpeningsResponse(w http.ResponseWriter) error
+}
+
+type ListOpenings200JSONResponse OpeningList
+
+func (response ListOpenings200JSONResponse) VisitListOpeningsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOpeningsdefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListOpeningsdefaultJSONResponse) VisitListOpeningsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefuseOpeningRequestObject struct {
+	Id OpeningId `json:"id"`
+}
+
+type RefuseOpeningResponseObject interface {
+	VisitRefuseOpeningResponse(w http.ResponseWriter) error
+}
+
+type RefuseOpening204Response struct {
+}
+
+func (response RefuseOpening204Response) VisitRefuseOpeningResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RefuseOpeningdefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response RefuseOpeningdefaultJSONResponse) VisitRefuseOpeningResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeOpeningRequestObject struct {
+	Id     OpeningId `json:"id"`
+	Params TakeOpeningParams
+}
+
+type TakeOpeningResponseObject interface {
+	VisitTakeOpeningResponse(w http.ResponseWriter) error
+}
+
+type TakeOpening200JSONResponse TakenOpening
+
+func (response TakeOpening200JSONResponse) VisitTakeOpeningResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeOpeningdefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response TakeOpeningdefaultJSONResponse) VisitTakeOpeningResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -19397,6 +20966,15 @@ type StrictServerInterface interface {
 	// SkipDelivery Give up a delivery that is not made
 	// (POST /deliveries/{id}/skip)
 	SkipDelivery(ctx context.Context, request SkipDeliveryRequestObject) (SkipDeliveryResponseObject, error)
+	// ListEnrolmentTokens Tokens that enrol computers, newest first; never their secrets
+	// (GET /enrolment-tokens)
+	ListEnrolmentTokens(ctx context.Context, request ListEnrolmentTokensRequestObject) (ListEnrolmentTokensResponseObject, error)
+	// CreateEnrolmentToken Make a token that enrols one computer, or as many as it says
+	// (POST /enrolment-tokens)
+	CreateEnrolmentToken(ctx context.Context, request CreateEnrolmentTokenRequestObject) (CreateEnrolmentTokenResponseObject, error)
+	// RevokeEnrolmentToken End a token at once; computers that it has enrolled stay
+	// (DELETE /enrolment-tokens/{id})
+	RevokeEnrolmentToken(ctx context.Context, request RevokeEnrolmentTokenRequestObject) (RevokeEnrolmentTokenResponseObject, error)
 	// ListIntegrations ServiceNow and Salesforce, as they are set up here, oldest first
 	// (GET /integrations)
 	ListIntegrations(ctx context.Context, request ListIntegrationsRequestObject) (ListIntegrationsResponseObject, error)
@@ -19478,6 +21056,15 @@ type StrictServerInterface interface {
 	// CreateCode Make a session code, in the name of the token's user
 	// (POST /session-codes)
 	CreateCode(ctx context.Context, request CreateCodeRequestObject) (CreateCodeResponseObject, error)
+	// ListOpenings People who have opened a module without a code and wait for a supporter, oldest first
+	// (GET /session-openings)
+	ListOpenings(ctx context.Context, request ListOpeningsRequestObject) (ListOpeningsResponseObject, error)
+	// RefuseOpening Turn somebody away who waits
+	// (POST /session-openings/{id}/refuse)
+	RefuseOpening(ctx context.Context, request RefuseOpeningRequestObject) (RefuseOpeningResponseObject, error)
+	// TakeOpening Make the token's user the supporter of somebody who waits; the person is asked as always
+	// (POST /session-openings/{id}/take)
+	TakeOpening(ctx context.Context, request TakeOpeningRequestObject) (TakeOpeningResponseObject, error)
 	// ListSessions All sessions, newest start first
 	// (GET /sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
@@ -19945,6 +21532,91 @@ func (sh *strictHandler) SkipDelivery(w http.ResponseWriter, r *http.Request, id
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SkipDeliveryResponseObject); ok {
 		if err := validResponse.VisitSkipDeliveryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListEnrolmentTokens operation middleware
+func (sh *strictHandler) ListEnrolmentTokens(w http.ResponseWriter, r *http.Request, params ListEnrolmentTokensParams) {
+	var request ListEnrolmentTokensRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEnrolmentTokens(ctx, request.(ListEnrolmentTokensRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEnrolmentTokens")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListEnrolmentTokensResponseObject); ok {
+		if err := validResponse.VisitListEnrolmentTokensResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateEnrolmentToken operation middleware
+func (sh *strictHandler) CreateEnrolmentToken(w http.ResponseWriter, r *http.Request, params CreateEnrolmentTokenParams) {
+	var request CreateEnrolmentTokenRequestObject
+
+	request.Params = params
+
+	var body CreateEnrolmentTokenJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateEnrolmentToken(ctx, request.(CreateEnrolmentTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateEnrolmentToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateEnrolmentTokenResponseObject); ok {
+		if err := validResponse.VisitCreateEnrolmentTokenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeEnrolmentToken operation middleware
+func (sh *strictHandler) RevokeEnrolmentToken(w http.ResponseWriter, r *http.Request, id Id) {
+	var request RevokeEnrolmentTokenRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeEnrolmentToken(ctx, request.(RevokeEnrolmentTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeEnrolmentToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeEnrolmentTokenResponseObject); ok {
+		if err := validResponse.VisitRevokeEnrolmentTokenResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -20690,6 +22362,83 @@ func (sh *strictHandler) CreateCode(w http.ResponseWriter, r *http.Request, para
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateCodeResponseObject); ok {
 		if err := validResponse.VisitCreateCodeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListOpenings operation middleware
+func (sh *strictHandler) ListOpenings(w http.ResponseWriter, r *http.Request) {
+	var request ListOpeningsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOpenings(ctx, request.(ListOpeningsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOpenings")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListOpeningsResponseObject); ok {
+		if err := validResponse.VisitListOpeningsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RefuseOpening operation middleware
+func (sh *strictHandler) RefuseOpening(w http.ResponseWriter, r *http.Request, id OpeningId) {
+	var request RefuseOpeningRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RefuseOpening(ctx, request.(RefuseOpeningRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RefuseOpening")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RefuseOpeningResponseObject); ok {
+		if err := validResponse.VisitRefuseOpeningResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TakeOpening operation middleware
+func (sh *strictHandler) TakeOpening(w http.ResponseWriter, r *http.Request, id OpeningId, params TakeOpeningParams) {
+	var request TakeOpeningRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TakeOpening(ctx, request.(TakeOpeningRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TakeOpening")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TakeOpeningResponseObject); ok {
+		if err := validResponse.VisitTakeOpeningResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

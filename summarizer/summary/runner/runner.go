@@ -4,6 +4,10 @@
 // The one rule that must not be broken: a session waits rather than being
 // dropped. No credit, a broken engine or a killed server delay a summary; they
 // neither lose it nor charge for it, and what was erased gets none.
+//
+// A model that cannot write is no reason to wait for ever: after ModelTries
+// attempts, or at once where trying again is no use, the rules write, and the
+// summary says why.
 package runner
 
 import (
@@ -12,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -32,6 +37,8 @@ const (
 	Lease = 5 * time.Minute
 	// MaxAttempts: then the job has failed, until somebody asks for it again.
 	MaxAttempts = 8
+	// ModelTries is how many attempts a model has that may answer another time.
+	ModelTries = 3
 	// Poll is how long the runner rests at most: jobs that another process added
 	// come without a nudge.
 	Poll = 15 * time.Second
@@ -50,7 +57,7 @@ type Engine interface {
 	// Name is what the summary says that it was written by.
 	Name() string
 	// Write must not keep s. Its error must not hold words of the session: it is
-	// logged and shown.
+	// logged and shown. After a *summary.Failure the rules may write instead.
 	Write(ctx context.Context, s summary.Session, lang string) (summary.Summary, error)
 }
 
@@ -65,28 +72,34 @@ func (Rules) Write(_ context.Context, s summary.Session, lang string) (summary.S
 	return summary.Rules(s, lang), nil
 }
 
-// Options of New; the zero value is what a server uses.
+// Options of New; the zero value is a server without models.
 type Options struct {
-	Engine Engine           // nil: Rules
-	Now    func() time.Time // nil: time.Now
-	Log    *slog.Logger     // nil: slog.Default
-	Tracer trace.Tracer     // begins a span for each job; nil: there are none
+	// Engine is what a company's summaries are written by now; nil: Rules. It may
+	// read the store, and must not keep the transaction.
+	Engine func(*store.Tx, store.Company) (Engine, error)
+	// Workers is how many sessions are worked at a time; 0: one. A model takes its
+	// time, and the others need not wait for it.
+	Workers int
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: slog.Default
+	Tracer  trace.Tracer     // begins a span for each job; nil: there are none
 }
 
 // Runner works the summary jobs of one store.
 type Runner struct {
-	db     *store.DB
-	engine Engine
-	now    func() time.Time
-	log    *slog.Logger
-	tracer trace.Tracer
+	db      *store.DB
+	engine  func(*store.Tx, store.Company) (Engine, error)
+	workers int
+	now     func() time.Time
+	log     *slog.Logger
+	tracer  trace.Tracer
 }
 
 // New makes a runner over db.
 func New(db *store.DB, o Options) *Runner {
-	r := &Runner{db: db, engine: o.Engine, now: o.Now, log: o.Log, tracer: o.Tracer}
+	r := &Runner{db: db, engine: o.Engine, workers: max(1, o.Workers), now: o.Now, log: o.Log, tracer: o.Tracer}
 	if r.engine == nil {
-		r.engine = Rules{}
+		r.engine = func(*store.Tx, store.Company) (Engine, error) { return Rules{}, nil }
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -102,14 +115,25 @@ func New(db *store.DB, o Options) *Runner {
 
 // Run works until ctx ends. Errors of the store are logged and tried again.
 func (r *Runner) Run(ctx context.Context) error {
+	var more sync.WaitGroup
+	for range r.workers - 1 {
+		more.Go(func() { r.loop(ctx, r.job) })
+	}
+	r.loop(ctx, r.Step)
+	more.Wait()
+	return nil
+}
+
+// loop takes step after step until ctx ends.
+func (r *Runner) loop(ctx context.Context, step func(context.Context) (bool, error)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		wait := Poll
-		worked, err := r.Step(ctx)
+		worked, err := step(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return
 		case err != nil:
 			r.log.Error("summary jobs cannot be worked", "err", err)
 		case worked:
@@ -120,7 +144,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-r.db.JobsChanged(store.JobSummary):
 		case <-timer.C:
 		}
@@ -160,9 +184,15 @@ func (r *Runner) Step(ctx context.Context) (worked bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	worked, err = r.job(ctx)
+	return worked || old && err == nil, err
+}
+
+// job does one job that is due.
+func (r *Runner) job(ctx context.Context) (worked bool, err error) {
 	job, company, err := r.claim(ctx)
 	if errors.Is(err, store.ErrNotFound) {
-		return old, nil
+		return false, nil
 	}
 	if err != nil || job.State == store.JobWaiting {
 		return err == nil, err
@@ -277,7 +307,11 @@ func (r *Runner) claim(ctx context.Context) (job store.Job, c store.Company, err
 		if c, err = t.Company(job.Company); err != nil {
 			return err
 		}
-		ok, err := credit.Enough(t, c, job.Key, r.engine.Name(), now)
+		engine, err := r.planned(t, c, job.Key)
+		if err != nil {
+			return err
+		}
+		ok, err := credit.Enough(t, c, job.Key, engine, now)
 		if ok || errors.Is(err, credit.ErrTier) { // the attempt will say so
 			return nil
 		}
@@ -290,6 +324,35 @@ func (r *Runner) claim(ctx context.Context) (job store.Job, c store.Company, err
 	return job, c, err
 }
 
+// planned is the name of the engine that a session is to be paid for.
+func (r *Runner) planned(t *store.Tx, c store.Company, k store.Key) (string, error) {
+	grants, err := t.Grants(k)
+	if err != nil {
+		return "", err
+	}
+	e, err := r.engine(t, c)
+	if err != nil || e.Name() != granted(grants) {
+		return summary.Engine, nil
+	}
+	return e.Name(), nil
+}
+
+// granted is the engine that all grants of a session name, empty where they do
+// not agree or one cannot be read. Their signatures were checked when they came.
+func granted(grants []store.Grant) string {
+	engine := ""
+	for i, g := range grants {
+		var b struct {
+			Engine string `json:"engine"`
+		}
+		if _, payload, err := record.Peek(g.Envelope); err != nil || json.Unmarshal(payload, &b) != nil || i > 0 && b.Engine != engine {
+			return ""
+		}
+		engine = b.Engine
+	}
+	return engine
+}
+
 // work writes one summary and stores it with all that belongs to it.
 func (r *Runner) work(ctx context.Context, job store.Job, c store.Company) error {
 	in, err := Load(ctx, r.db, job.Key)
@@ -299,7 +362,13 @@ func (r *Runner) work(ctx context.Context, job store.Job, c store.Company) error
 	if err != nil {
 		return err
 	}
-	s, err := r.write(ctx, in, c.Lang)
+	s, err := r.write(ctx, c, in)
+	var f *summary.Failure
+	if errors.As(err, &f) && (!f.Later || job.Attempts >= ModelTries) {
+		r.log.Warn("the rules write for the model", "session", job.Ref, "why", string(f.Why), "err", f.Err)
+		s, err = summary.Rules(in, c.Lang), nil
+		s.Fallback = f.Why
+	}
 	if err != nil {
 		return err
 	}
@@ -321,7 +390,7 @@ func (r *Runner) work(ctx context.Context, job store.Job, c store.Company) error
 			return err
 		}
 		if err := t.AddAudit(store.Audit{Company: job.Company, At: now, Actor: "server", Action: "summary-written", Subject: job.Key.Ref(),
-			Detail: fmt.Sprintf("version=%d engine=%s/%s credits=%d", version, s.Engine, s.EngineVersion, use.Amount)}); err != nil {
+			Detail: fmt.Sprintf("version=%d engine=%s/%s credits=%d", version, s.Engine, s.EngineVersion, use.Amount) + took(s)}); err != nil {
 			return err
 		}
 		return t.FinishJob(job, now)
@@ -332,17 +401,40 @@ func (r *Runner) work(ctx context.Context, job store.Job, c store.Company) error
 	return err
 }
 
+// took is what the audit says besides of a summary that a model wrote, or should have.
+func took(s summary.Summary) string {
+	switch {
+	case s.Fallback != "":
+		return " fallback=" + string(s.Fallback)
+	case s.Made != nil:
+		return fmt.Sprintf(" input=%s events=%d left_out=%d kept=%d dropped=%d tokens=%d+%d", s.Made.InputHash[:min(16, len(s.Made.InputHash))], s.Made.Shown, s.Made.LeftOut,
+			s.Made.Kept, s.Made.Dropped, s.Made.TokensIn, s.Made.TokensOut)
+	}
+	return ""
+}
+
 // write calls the engine; a panic in it is a failed attempt like any other.
-func (r *Runner) write(ctx context.Context, in summary.Session, lang string) (s summary.Summary, err error) {
+func (r *Runner) write(ctx context.Context, c store.Company, in summary.Session) (s summary.Summary, err error) {
+	var e Engine
+	if err := r.db.View(ctx, func(t *store.Tx) error {
+		e, err = r.engine(t, c)
+		return nil
+	}); err != nil {
+		return s, err
+	}
+	if err != nil { // what cannot be set up does not get better by waiting
+		return s, &summary.Failure{Why: summary.WhyRefused, Err: err}
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			// The value may quote the session: only its type is told.
-			err = fmt.Errorf("engine %s broke down (%T)", r.engine.Name(), p)
+			err = fmt.Errorf("engine %s broke down (%T)", e.Name(), p)
 		}
 	}()
+	// Half of a lease is left for storing it, and for a server that stands still.
 	ctx, cancel := context.WithTimeout(ctx, Lease/2)
 	defer cancel()
-	return r.engine.Write(ctx, in, lang)
+	return e.Write(ctx, in, c.Lang)
 }
 
 // putBack lets a failed job rest, longer each time, or gives it up. It costs nothing.
@@ -353,7 +445,11 @@ func (r *Runner) putBack(ctx context.Context, job store.Job, why error) error {
 		if job.Attempts >= MaxAttempts {
 			return t.FailJob(job, now, why.Error())
 		}
-		return t.RetryJob(job, now.Add(Backoff(job.Attempts)), why.Error())
+		wait := Backoff(job.Attempts)
+		if f := (*summary.Failure)(nil); errors.As(why, &f) {
+			wait = max(wait, f.After)
+		}
+		return t.RetryJob(job, now.Add(wait), why.Error())
 	})
 	if errors.Is(err, store.ErrLeaseLost) {
 		return nil
@@ -404,7 +500,7 @@ func Read(t *store.Tx, st store.Stream) (in summary.Session, err error) {
 	in = summary.Session{ID: st.Session, Tool: st.Tool, Supporter: st.Supporter, SupporterVerified: st.SupporterVerified,
 		Basis: st.Basis, Provenance: st.Provenance}
 	if len(grants) > 0 {
-		in.Grant = grants[0].ID
+		in.Grant, in.Engine = grants[0].ID, granted(grants)
 	}
 	for _, r := range records {
 		switch r.Type {

@@ -59,7 +59,9 @@ func put(t *testing.T, db *store.DB, s summary.Session) store.Key {
 
 // short is a session that has ended.
 func short(id string) summary.Session {
-	return sample.New(id, "tool", "Ana").Add(time.Second, event.Note, "text", "resolvido").End("ended")
+	s := sample.New(id, "tool", "Ana").Add(time.Second, event.Note, "text", "resolvido").End("ended")
+	s.Engine = "model-x"
+	return s
 }
 
 // clock is a clock that only the test moves.
@@ -73,6 +75,11 @@ func (c *clock) add(d time.Duration) {
 	c.mu.Lock()
 	c.t = c.t.Add(d)
 	c.mu.Unlock()
+}
+
+// only is a server whose companies all use e.
+func only(e runner.Engine) func(*store.Tx, store.Company) (runner.Engine, error) {
+	return func(*store.Tx, store.Company) (runner.Engine, error) { return e, nil }
 }
 
 // broken is an engine with rules for when it works.
@@ -233,7 +240,7 @@ func TestFailureCostsNothing(t *testing.T) {
 		}
 		return errors.New("the model does not answer")
 	}}
-	r := runner.New(db, runner.Options{Engine: e, Now: c.now, Log: quiet})
+	r := runner.New(db, runner.Options{Engine: only(e), Now: c.now, Log: quiet})
 	for n := 1; n <= runner.MaxAttempts; n++ {
 		drain(t, r)
 		got := look(t, db, k, c.now())
@@ -273,7 +280,7 @@ func TestErased(t *testing.T) {
 		tx(t, db, func(x *store.Tx) error { _, err := x.EraseStream(k, c.now()); return err })
 		return nil
 	}}
-	drain(t, runner.New(db, runner.Options{Engine: e, Now: c.now, Log: quiet}))
+	drain(t, runner.New(db, runner.Options{Engine: only(e), Now: c.now, Log: quiet}))
 	if got := look(t, db, k, c.now()); e.n != 1 || got.summary != nil || got.use != nil || got.left != 5 || got.audits != 0 {
 		t.Errorf("%+v", got)
 	}
@@ -291,7 +298,7 @@ func TestLostLease(t *testing.T) {
 		drain(t, other)
 		return nil
 	}}
-	drain(t, runner.New(db, runner.Options{Engine: slow, Now: c.now, Log: quiet}))
+	drain(t, runner.New(db, runner.Options{Engine: only(slow), Now: c.now, Log: quiet}))
 	if got := look(t, db, k, c.now()); got.versions != 1 || got.summary.Engine != "rules" || got.audits != 1 || got.left != 4 {
 		t.Errorf("%+v", got)
 	}
@@ -305,7 +312,7 @@ func TestKilled(t *testing.T) {
 	c := &clock{t: sample.Start.Add(time.Hour)}
 	ctx, kill := context.WithCancel(t.Context())
 	dying := &broken{fail: func(int) error { kill(); return errors.New("killed") }}
-	_, _ = runner.New(db, runner.Options{Engine: dying, Now: c.now, Log: quiet}).Step(ctx)
+	_, _ = runner.New(db, runner.Options{Engine: only(dying), Now: c.now, Log: quiet}).Step(ctx)
 	next := runner.New(db, runner.Options{Now: c.now, Log: quiet})
 	drain(t, next)
 	if got := look(t, db, k, c.now()); got.summary != nil {

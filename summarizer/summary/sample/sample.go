@@ -6,6 +6,7 @@
 package sample
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -142,7 +143,7 @@ func Store(ctx context.Context, db *store.DB, company string, s summary.Session,
 	g := record.Grant{Head: record.Head{V: 1, ID: s.Grant, At: start, Company: company, Device: Device, Session: s.ID},
 		Decided: record.Decided{Tool: s.Tool, Supporter: s.Supporter, SupporterVerified: s.SupporterVerified, CompanyName: "Example Support",
 			Direction: consent.Outgoing, Outcome: consent.OutcomeAllowed, Provenance: s.Provenance, SessionStartedAt: start},
-		Basis: s.Basis, Groups: event.Groups, NotBefore: start.Add(-time.Second), Expires: start.Add(8*time.Hour - time.Second), Engine: "rules", RetentionDays: 90}
+		Basis: s.Basis, Groups: event.Groups, NotBefore: start.Add(-time.Second), Expires: start.Add(8*time.Hour - time.Second), Engine: cmp.Or(s.Engine, consent.EngineRules), RetentionDays: 90}
 	if s.Basis == consent.BasisConsent {
 		g.Decision = consent.Decision{Verdict: consent.Ask, Reason: consent.ReasonMustConfirm}
 		g.Ending = consent.EndingAnsweredYes
