@@ -28,11 +28,17 @@ type Announced struct {
 }
 
 // Announce tells an enrolled computer, signed, that a supporter is about to
-// connect. It reaches the computer within seconds where that is connected.
+// connect. It reaches the computer within seconds where that is connected. The
+// computer tells its person that the company vouches for the name, and the user's own
+// switch decides whether anything is asked: so who may not change users announces
+// nobody but themselves, and gets ErrNoUser for anybody else.
 func (s *Service) Announce(ctx context.Context, user, device string) (Announced, error) {
 	now := s.now()
 	out := Announced{ID: store.NewID(now), Device: strings.ToUpper(strings.TrimSpace(device)), ExpiresAt: now.Add(AnnounceLife).UTC()}
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
+		if !s.SpeaksFor(user) {
+			return ErrNoUser
+		}
 		u, err := s.liveUser(tx, user)
 		if err != nil {
 			return err
@@ -68,6 +74,12 @@ func (s *Service) Announce(ctx context.Context, user, device string) (Announced,
 		return Announced{}, fmt.Errorf("announce session: %w", err)
 	}
 	return out, nil
+}
+
+// SpeaksFor tells whether whoever acts may do something in the name of a user:
+// people in their own, and in everybody's who may change users. No user: in any.
+func (s *Service) SpeaksFor(user string) bool {
+	return s.actor.Kind != KindUser || s.actor.ID == user || s.actor.Role.May(UsersWrite)
 }
 
 // Delivered tells whether the computer has an announcement.

@@ -55,7 +55,11 @@ type NewCode struct {
 // ErrCodeFor: what a code is to ask for is not complete.
 var ErrCodeFor = errors.New("a session code needs the supporter's name, of at most 100 characters")
 
-// NewCode makes a session code. Its errors are ErrCodeFor, ErrNoModule and those
+// ErrOwnName: the company vouches for the name in a code, so nobody but who may
+// change users makes one for somebody else.
+var ErrOwnName = errors.New("make the code in your own name, or ask somebody who may change users")
+
+// NewCode makes a session code. Its errors are ErrCodeFor, ErrOwnName, ErrNoModule and those
 // of the store.
 func (s *Service) NewCode(ctx context.Context, f CodeFor) (NewCode, error) {
 	f.Supporter, f.Module = cleanName(strings.TrimSpace(f.Supporter)), strings.TrimSpace(f.Module)
@@ -71,6 +75,16 @@ func (s *Service) NewCode(ctx context.Context, f CodeFor) (NewCode, error) {
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
 		if err := errors.Join(tx.DropCodes(s.id, now.Add(-CodeLife)), tx.DropTries(now.Add(-TryWindow))); err != nil {
 			return err
+		}
+		if !s.SpeaksFor("") {
+			u, err := s.liveUser(tx, s.actor.ID)
+			if err != nil {
+				return err
+			}
+			if cleanName(u.Name) != f.Supporter {
+				return ErrOwnName
+			}
+			c.LogSessions = c.LogSessions && u.LogSessions
 		}
 		if f.Module != "" {
 			m, err := s.moduleFor(tx, f.Module, now)

@@ -97,7 +97,7 @@ func (s *Service) waitingAs(tx *store.Tx, which string) (store.Opening, error) {
 func (s *Service) TakeOpening(ctx context.Context, user, which string) (Taken, error) {
 	var out Taken
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
-		if s.actor.Kind == KindUser && s.actor.ID != user && !s.actor.Role.May(UsersWrite) {
+		if !s.SpeaksFor(user) {
 			return ErrNoUser
 		}
 		u, err := s.liveUser(tx, user)

@@ -15,13 +15,14 @@ import (
 type codesPage struct {
 	frame
 	Waiting           waitingPart
+	Own               bool   // made in the visitor's own name alone
 	Supporter, Module string // as entered
 	Unlogged          bool
 	Missing           bool // the supporter's name is
 	NoModule          bool // there is none of that name
 	Made              *madeCode
 
-	Users     []company.User // who are not disabled
+	Users     []company.User // in whose name the visitor may announce
 	User      string         // as chosen
 	Device    string         // as entered
 	NoDevice  bool           // there is none with this Aval ID
@@ -46,9 +47,12 @@ func (c *Console) codes(w http.ResponseWriter, r *http.Request, v visitor) {
 func (c *Console) codesPage(r *http.Request, v visitor) (codesPage, error) {
 	p := codesPage{frame: c.frameOf(r, v, v.cat.T("console.codes", nil))}
 	p.Back = "/codes"
+	if p.Own = !v.co.SpeaksFor(""); p.Own {
+		p.Supporter = v.actor.Name
+	}
 	all, err := v.co.Users(r.Context(), company.UserFilter{Live: true})
 	for _, u := range all {
-		if u.DisabledAt.IsZero() {
+		if u.DisabledAt.IsZero() && v.co.SpeaksFor(u.ID) {
 			u.Name = summary.Clean(u.Name, 60)
 			p.Users = append(p.Users, u)
 		}
@@ -91,7 +95,10 @@ func (c *Console) newCode(w http.ResponseWriter, r *http.Request, v visitor) {
 		c.broken(w, r, err)
 		return
 	}
-	p.Supporter, p.Module = strings.TrimSpace(r.PostFormValue("supporter")), strings.TrimSpace(r.PostFormValue("module"))
+	if !p.Own {
+		p.Supporter = strings.TrimSpace(r.PostFormValue("supporter"))
+	}
+	p.Module = strings.TrimSpace(r.PostFormValue("module"))
 	p.Unlogged = r.PostFormValue("unlogged") != ""
 	made, err := v.co.NewCode(r.Context(), company.CodeFor{Supporter: p.Supporter, LogSessions: !p.Unlogged, Module: p.Module})
 	switch {

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,6 +32,42 @@ func TestAnnouncePage(t *testing.T) {
 	}
 	if code, _ := s.browser("en").post(s.url+"/codes/announce", url.Values{"user": {u.ID}, "device": {"nothing"}}); code != http.StatusForbidden {
 		t.Errorf("who has not signed in: %d", code)
+	}
+}
+
+// The company vouches for the name that a person at a computer reads, so a supporter
+// makes codes and announces sessions in their own name alone; who may change users,
+// in any. Their own switch counts, too. Planted: with SpeaksFor always true a
+// code in another name was made.
+func TestOwnName(t *testing.T) {
+	s := start(t)
+	command := s.co.As(company.Command)
+	ana, err := command.CreateUser(t.Context(), company.NewUser{Name: "Ana Souza", Login: "ana", Role: company.Supporter})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bea, err := command.CreateUser(t.Context(), company.NewUser{Name: "Bea Lima", Login: "bea", Role: company.Administrator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.person(s.co, ana)
+	if _, page := b.get(s.url + "/codes"); !strings.Contains(page, `value="Ana Souza" required maxlength="100" autocomplete="name" readonly`) || strings.Contains(page, bea.ID) {
+		t.Errorf("%s", page)
+	}
+	if code, page := b.post(s.url+"/codes", url.Values{"supporter": {"Bea Lima"}}); code != http.StatusOK || !strings.Contains(page, "Code for Ana Souza") {
+		t.Errorf("%d\n%s", code, page)
+	}
+	as := s.co.As(company.Actor{Kind: company.KindUser, ID: ana.ID, Name: ana.Name, Role: ana.Role})
+	if _, err := as.NewCode(t.Context(), company.CodeFor{Supporter: "Bea Lima", LogSessions: true}); !errors.Is(err, company.ErrOwnName) {
+		t.Errorf("a code in another name: %v", err)
+	}
+	if _, err := as.Announce(t.Context(), bea.ID, "D1"); !errors.Is(err, company.ErrNoUser) {
+		t.Errorf("announced in another name: %v", err)
+	}
+	for _, name := range []string{"Ana Souza", "Bea Lima", "Somebody else"} {
+		if code, page := s.person(s.co, bea).post(s.url+"/codes", url.Values{"supporter": {name}}); code != http.StatusOK || !strings.Contains(page, "Code for "+name) {
+			t.Errorf("%s: %d", name, code)
+		}
 	}
 }
 

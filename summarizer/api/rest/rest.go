@@ -446,7 +446,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
 	case errors.As(err, &invalid):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(invalid.Error())}
-	case errors.Is(err, integration.ErrWrong), errors.Is(err, integration.ErrNoSummary), errors.Is(err, company.ErrCodeFor), errors.Is(err, company.ErrCursor):
+	case errors.Is(err, integration.ErrWrong), errors.Is(err, integration.ErrNoSummary), errors.Is(err, company.ErrCodeFor), errors.Is(err, company.ErrOwnName), errors.Is(err, company.ErrCursor):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
 	case errors.Is(err, integration.ErrConflict), errors.Is(err, company.ErrChanged):
 		p = changed
