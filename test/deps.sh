@@ -144,7 +144,8 @@ axe() {
 }
 # Judges from npm, into the user's cache: the library of Standard Webhooks for
 # JavaScript (MIT), which verifies what a webhook is sent, and jsforce (MIT), a
-# client of Salesforce's; lsbom (ISC), which reads the bills of materials of macOS.
+# client of Salesforce's; lsbom (ISC), which reads the bills of materials of macOS;
+# Prism (Apache-2.0), which holds requests and answers against an OpenAPI document.
 judge() { # judge PACKAGE VERSION
 	dir=${XDG_CACHE_HOME:-$HOME/.cache}/aval-test/$1-$2
 	[ -e "$dir/node_modules/$1/package.json" ] && return 0
@@ -178,6 +179,7 @@ judges() {
 	judge standardwebhooks 1.1.1
 	judge jsforce 3.10.26
 	judge lsbom 1.0.1
+	judge @stoplight/prism-cli 5.16.0
 	issuer
 }
 after=:

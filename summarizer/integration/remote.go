@@ -197,7 +197,7 @@ func (r remote) login(ctx context.Context, path string) (token, error) {
 		return token{}, errors.New("the sign-in gave no access token")
 	}
 	k := token{version: r.e.Version, value: body.Token, instance: strings.TrimSuffix(body.Instance, "/"), expires: now.Add(seconds(body.Expires))}
-	if k.instance == "" {
+	if k.instance == "" || r.e.Kind != store.Salesforce { // only Salesforce says where
 		k.instance = r.c.URL
 	}
 	if _, err := r.h.guard.check(k.instance); err != nil {

@@ -44,7 +44,8 @@ type Cluster struct {
 	client  *http.Client
 }
 
-// insecure: who a server of the test is, is not what is looked at here.
+// insecure: who a server of the test is, is not what is looked at here. Each user
+// takes a clone: a transport that knows HTTP/2 writes into what it is given.
 var insecure = &tls.Config{InsecureSkipVerify: true}
 
 // freePort is an address that was free a moment ago.
@@ -118,7 +119,7 @@ func NewCluster(dir string, n int) (_ *Cluster, err error) {
 		}
 	}
 	c.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: insecure, DisableKeepAlives: true}} // each page a connection of its own: any server
+		TLSClientConfig: insecure.Clone(), DisableKeepAlives: true}} // each page a connection of its own: any server
 	var conf bytes.Buffer
 	if err := balancer.Execute(&conf, c); err != nil {
 		return nil, err
@@ -224,7 +225,7 @@ func (c *Cluster) Close() {
 }
 
 func (c *Cluster) ready(address string) bool {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: insecure, DisableKeepAlives: true}}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: insecure.Clone(), DisableKeepAlives: true}}
 	res, err := client.Get("https://" + address + "/readyz")
 	if err != nil {
 		return false

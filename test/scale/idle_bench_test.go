@@ -127,7 +127,7 @@ func idleServer(kind, dir string) error {
 // handshake is both ends of a connection of this process with itself.
 func handshake(conf *tls.Config) (here, there tls.ConnectionState, err error) {
 	a, b := net.Pipe()
-	server, client := tls.Server(a, conf), tls.Client(b, insecure)
+	server, client := tls.Server(a, conf), tls.Client(b, insecure.Clone())
 	defer a.Close()
 	done := make(chan error, 1)
 	go func() {

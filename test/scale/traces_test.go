@@ -144,7 +144,7 @@ func TestTraces(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.client = &http.Client{Timeout: time.Minute, Transport: http.DefaultTransport.(*http.Transport).Clone()}
-	c.client.Transport.(*http.Transport).TLSClientConfig = insecure
+	c.client.Transport.(*http.Transport).TLSClientConfig = insecure.Clone()
 	c.client.Jar, _ = cookiejar.New(nil) // never fails
 	link, err := os.ReadFile(filepath.Join(n.Dir, "first-start", "admin-link"))
 	if err != nil {

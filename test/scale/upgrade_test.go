@@ -63,7 +63,7 @@ func release(t *testing.T, name string, files map[string]string) string {
 
 // health is what a server says of itself at /readyz.
 func health(n *Node) (status int, word, version string) {
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: insecure, DisableKeepAlives: true}}
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: insecure.Clone(), DisableKeepAlives: true}}
 	res, err := client.Get("https://" + n.Address + "/readyz")
 	if err != nil {
 		return 0, err.Error(), ""
