@@ -122,11 +122,63 @@ func ip4(s string) []span {
 		}
 		to, ok := ip4At(s, i)
 		if ok {
-			out = append(out, span{i, to, MarkIP})
+			sp := span{i, to, MarkIP}
+			if c, found := cardOver(s, i, to); found && (len(out) == 0 || out[len(out)-1].to <= c.from) {
+				sp = c
+			}
+			out = append(out, sp)
+			to = sp.to
 		}
 		i = to
 	}
 	return out
+}
+
+// cardOver is the payment card whose last, first or middle digits are written like
+// the address from to: "4111111 11.11.1.1". Two addresses beside each other are none.
+func cardOver(s string, from, to int) (span, bool) {
+	start := from
+	for digits := to - from; digits < maxDigits; {
+		at := start
+		for gap := 0; gap < maxGap; gap++ {
+			r, n := utf8.DecodeLastRuneInString(s[:at])
+			if r < utf8.RuneSelf && (n == 0 || !mayGap[r]) || r >= utf8.RuneSelf && !separator(r) {
+				break
+			}
+			at -= n
+		}
+		end := at
+		for at > 0 && digitAt(s, at-1) {
+			at--
+		}
+		if at == end {
+			break
+		}
+		start, digits = at, digits+end-at
+	}
+	var groups [24]group
+	chain, digits, _ := chainAt(s, start, groups[:0])
+	if digits <= 12 { // an address has no more
+		return span{}, false
+	}
+	for _, c := range inChain(s, chain) {
+		if c.mark != MarkCard || c.from > from || c.to < to || c.from == from && c.to == to {
+			continue
+		}
+		for i := c.from; i < c.to; {
+			if !digitAt(s, i) {
+				i++
+				continue
+			}
+			end, ok := ip4At(s, i)
+			if ok && i != from {
+				return span{}, false
+			}
+			i = end
+		}
+		return c, true
+	}
+	return span{}, false
 }
 
 // ip4At reads the numbers with dots between them that begin at i: where they

@@ -148,6 +148,9 @@ func contextual(s string) []span {
 		for !before && last < at+2 && !r.word(last).stop && r.has(last+1) && r.secretive(last+1) {
 			last++
 		}
+		if !before {
+			last = r.figures(last)
+		}
 		from, to := trimmed(s, int(r.word(at).from), int(r.word(last).to))
 		if from < to && (len(out) == 0 || out[len(out)-1].to <= from) {
 			out = append(out, span{from, to, MarkSecret})
@@ -157,6 +160,32 @@ func contextual(s string) []span {
 		}
 	}
 	return out
+}
+
+// figures is the last of the groups of digits that go on from the word at i, with
+// single signs between them: of a card none may stay.
+func (r *reading) figures(i int) (last int) {
+	digits := func(k int) (all, on bool) {
+		if !r.has(k) {
+			return false, false
+		}
+		text := r.text(k)
+		bare := strings.TrimRight(text, ",.;:!?)")
+		return bare != "" && allDigits([]byte(bare)), bare == text
+	}
+	_, on := digits(i)
+	for first := i; on && i < first+2*maxDigits; {
+		next := i + 1
+		if r.has(next) && r.word(next).to-r.word(next).from == 1 && mayGap[r.s[r.word(next).from]] {
+			next++
+		}
+		var all bool
+		if all, on = digits(next); !all {
+			return i
+		}
+		i = next
+	}
+	return i
 }
 
 // secretAt is the index of the word that is or begins the secret which the word

@@ -82,7 +82,9 @@ func letteredAt(s string, i int) (to int, mark string) {
 	}
 	whole := func(k int) bool { return !letterAfter(s, ends[k-1]) }
 	if l := ibanLength(c[0], c[1]); l > 0 && l <= n && validIBAN(c[:l]) {
-		return ends[l-1], MarkIBAN
+		for to = ends[l-1]; digitAt(s, to); to++ { // more of it, or of what only looked like one
+		}
+		return to, MarkIBAN
 	}
 	switch {
 	case n >= 18 && c[17] == 'X' && allDigits(c[:17]) && whole(18) && validRIC(c[:18]):
