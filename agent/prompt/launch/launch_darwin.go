@@ -2,56 +2,25 @@ package launch
 
 import (
 	"errors"
-	"io"
-	"os"
 	"os/exec"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// DropGroup has a program that is not ours start without the group by which the
-// service recognises ours.
-func DropGroup(cmd *exec.Cmd) {
-	if os.Getegid() == os.Getgid() {
-		return
-	}
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	// After exec the saved group is the effective one, so ours is gone.
-	cmd.SysProcAttr.Credential = &syscall.Credential{
-		Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid()), NoSetGroups: true,
-	}
-}
-
 // start runs the program in a group of processes of its own. Nothing ends it when
 // this process is killed: what it shows is on a connection to the service, which
 // then takes it for lost.
 func start(p Program, env []string) (*Process, error) {
-	cmd := exec.Command(p.Path, p.Args...)
-	cmd.Env = env
-	cmd.Dir = "/"
-	cmd.WaitDelay = reapWithin
-	if p.Output != nil {
-		cmd.Stdout, cmd.Stderr = p.Output, p.Output
+	cmd, nonce, err := command(p, env)
+	if err != nil {
+		return nil, err
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if nonce != nil {
+		defer nonce.Close()
+	}
 	// Our windows need Apple's libraries, which refuse a group that is not the user's.
 	DropGroup(cmd)
-	if p.Nonce != "" {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return nil, err
-		}
-		defer r.Close()
-		// A nonce is far shorter than a pipe: this does not wait.
-		_, err = io.WriteString(w, p.Nonce+"\n")
-		if err = errors.Join(err, w.Close()); err != nil {
-			return nil, err
-		}
-		cmd.ExtraFiles = []*os.File{r}
-	}
 	ends, err := unix.Kqueue()
 	if err != nil {
 		return nil, err

@@ -2,8 +2,6 @@ package launch
 
 import (
 	"errors"
-	"io"
-	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -11,51 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DropGroup has a program that is not ours start without the group by which the
-// service recognises ours.
-func DropGroup(cmd *exec.Cmd) {
-	if os.Getegid() == os.Getgid() {
-		return
-	}
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	// After exec the saved group is the effective one, so ours is gone.
-	cmd.SysProcAttr.Credential = &syscall.Credential{
-		Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid()), NoSetGroups: true,
-	}
-}
-
 // start runs the program. Its parent-death signal belongs to the thread that
 // forked it (prctl(2), PR_SET_PDEATHSIG), not to the process: the thread is
 // kept, by a goroutine locked to it, for as long as the program lives.
 func start(p Program, env []string) (*Process, error) {
-	cmd := exec.Command(p.Path, p.Args...)
-	cmd.Env = env
-	cmd.Dir = "/"
-	cmd.WaitDelay = reapWithin
-	if p.Output != nil {
-		cmd.Stdout, cmd.Stderr = p.Output, p.Output
+	cmd, nonce, err := command(p, env)
+	if err != nil {
+		return nil, err
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	if p.Foreign {
 		DropGroup(cmd)
-	}
-	var nonce *os.File
-	if p.Nonce != "" {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return nil, err
-		}
-		// A nonce is far shorter than a pipe: this does not wait.
-		_, err = io.WriteString(w, p.Nonce+"\n")
-		w.Close()
-		if err != nil {
-			r.Close()
-			return nil, err
-		}
-		nonce = r
-		cmd.ExtraFiles = []*os.File{r}
 	}
 
 	proc := &Process{done: make(chan struct{})}
