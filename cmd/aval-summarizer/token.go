@@ -46,11 +46,14 @@ func (a *app) tokenCreate() *cobra.Command {
 		`Makes a token that enrols one computer, once, and prints it as a token file for
 'aval enroll --token-file FILE'; with --out it is written to a file that only you
 can read. With --uses it enrols so many computers, each with a key of its own, and
-with --group they come into that group: one file for all of them. With --admin it makes a link that signs one browser in to the console,
-once. With --scope it makes an API token, with which programs speak to the
-server; it is shown once. With --user too the token is that person's, and does
-what their role allows: codes:write lets their programs make session codes and
-announce sessions. Works while the server runs.
+with --group they come into that group: one file for all of them.
+
+With --admin it makes a link that signs one browser in to the console, once.
+
+With --scope it makes an API token, with which programs speak to the server; it
+is shown once. With --user too the token is that person's, and does what their
+role allows: codes:write lets their programs make session codes and announce
+sessions. Works while the server runs.
 
 Scopes: `+scopeHelp(), cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error {
