@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -226,6 +227,17 @@ func (m *Mesh) install(users []string) error {
 
 // StartAgent starts the agent (again) and waits until the server has it.
 func (m *Mesh) StartAgent(d *Display) error {
+	if m.Agent != nil { // the server may take a moment to see that the one before is gone
+		if err := m.r.Wait("the mesh agent to be gone", 60*time.Second, func() (bool, error) {
+			node, err := m.connected()
+			return node == "" && err == nil, err
+		}); err != nil {
+			return err
+		}
+		if err := os.Remove(filepath.Join(m.agent, "DAIPC")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	p, err := m.r.Start(Cmd{Name: "meshagent", Path: "/bin/sh", Args: []string{"-c", "cd " + quote(m.agent) + " && exec ./meshagent connect"}, Env: m.r.Env("DISPLAY=" + d.Name)})
 	if err != nil {
 		return err
@@ -235,30 +247,40 @@ func (m *Mesh) StartAgent(d *Display) error {
 		if p.Ended() {
 			return false, fmt.Errorf("%w: it ended: %s", ErrHopeless, p.Tail())
 		}
-		ws, err := m.dial(m.owner, "/control.ashx")
-		if err != nil {
+		node, err := m.connected()
+		if node == "" || err != nil {
 			return false, err
 		}
-		defer ws.Close()
-		c := &meshControl{ws}
-		got, err := c.ask(map[string]any{"action": "nodes"}, "nodes", nil)
-		if err != nil {
-			return false, err
-		}
-		groups, _ := got["nodes"].(map[string]any)
-		for _, g := range groups {
-			nodes, _ := g.([]any)
-			for _, n := range nodes {
-				node, _ := n.(map[string]any)
-				if conn, _ := node["conn"].(float64); int(conn)&1 != 0 { // connected by its agent
-					m.node, _ = node["_id"].(string)
-					_, err := os.Stat(filepath.Join(m.agent, "DAIPC")) // its program has begun
-					return m.node != "" && err == nil, err
-				}
+		m.node = node
+		_, err = os.Stat(filepath.Join(m.agent, "DAIPC")) // its program has begun
+		return err == nil, err
+	})
+}
+
+// connected is the computer whose agent the server says is connected; empty: none.
+func (m *Mesh) connected() (string, error) {
+	ws, err := m.dial(m.owner, "/control.ashx")
+	if err != nil {
+		return "", err
+	}
+	defer ws.Close()
+	c := &meshControl{ws}
+	got, err := c.ask(map[string]any{"action": "nodes"}, "nodes", nil)
+	if err != nil {
+		return "", err
+	}
+	groups, _ := got["nodes"].(map[string]any)
+	for _, g := range groups {
+		nodes, _ := g.([]any)
+		for _, n := range nodes {
+			node, _ := n.(map[string]any)
+			if conn, _ := node["conn"].(float64); int(conn)&1 != 0 { // by its agent
+				id, _ := node["_id"].(string)
+				return id, nil
 			}
 		}
-		return false, fmt.Errorf("%v", got["nodes"])
-	})
+	}
+	return "", nil
 }
 
 // MeshViewer is somebody who is connected through MeshCentral.
