@@ -3,10 +3,7 @@
 package browser_test
 
 import (
-	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -77,13 +74,7 @@ func TestTry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := os.Getenv("AVAL_PAGES")
-		if out == "" {
-			out = filepath.Join("..", "..", "out", "pages")
-		}
-		if err := os.WriteFile(filepath.Join(out, fmt.Sprintf("engine-tried-%s.png", v.Name())), r.Picture, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		keep(t, "engine-tried", v, r)
 		if err := r.Err(); err != nil {
 			t.Errorf("%s: %v", v.Name(), err)
 		}

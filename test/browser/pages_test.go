@@ -259,9 +259,9 @@ func open(t *testing.T) *browser.Browser {
 	return b
 }
 
-// judge looks at a page in every view, and keeps a picture of each in out/pages
-// (or in the folder that AVAL_PAGES names).
-func judge(t *testing.T, s *site, b *browser.Browser, p page) {
+// keep keeps the picture of a page in a view in out/pages, or in the folder that
+// AVAL_PAGES names.
+func keep(t *testing.T, page string, v browser.View, r browser.Report) {
 	t.Helper()
 	out := os.Getenv("AVAL_PAGES")
 	if out == "" {
@@ -270,6 +270,14 @@ func judge(t *testing.T, s *site, b *browser.Browser, p page) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(out, page+"-"+v.Name()+".png"), r.Picture, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// judge looks at a page in every view, and keeps a picture of each.
+func judge(t *testing.T, s *site, b *browser.Browser, p page) {
+	t.Helper()
 	for _, v := range browser.Views() {
 		if err := b.Set(v); err != nil {
 			t.Fatal(err)
@@ -282,9 +290,7 @@ func judge(t *testing.T, s *site, b *browser.Browser, p page) {
 		if err != nil {
 			t.Fatalf("%s: %v", v.Name(), err)
 		}
-		if err := os.WriteFile(filepath.Join(out, p.name+"-"+v.Name()+".png"), r.Picture, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		keep(t, p.name, v, r)
 		if err := r.Err(); err != nil {
 			t.Errorf("%s: %v", v.Name(), err)
 		}
