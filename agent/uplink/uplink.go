@@ -74,9 +74,23 @@ type Config struct {
 }
 
 // Backoff is how long a link waits before it tries again: First doubling up to
-// Max, each between half and whole; Refused after a server said not to retry.
-// Zero values mean 1 s, 5 min and 1 h.
-type Backoff struct{ First, Max, Refused time.Duration }
+// Max, each between half and whole; Refused after a server said not to retry. After
+// a link that was up for a minute it comes back at any time within Spread: a server
+// that ended had thousands, and they must not all come to the next one at once.
+// Zero values mean 1 s, 5 min, 1 h and 10 s.
+type Backoff struct{ First, Max, Refused, Spread time.Duration }
+
+// steady is how long a link has been up that is not one that comes and goes.
+const steady = time.Minute
+
+// delay is how long to wait, of a wait that doubles, after a link that was up for
+// so long.
+func (b Backoff) delay(wait, up time.Duration) time.Duration {
+	if up >= steady {
+		return rand.N(b.Spread)
+	}
+	return wait/2 + rand.N(wait/2+1)
+}
 
 // The values of State.Link.
 const (
@@ -155,6 +169,7 @@ func New(cfg Config) (*Link, error) {
 	cfg.Backoff.First = orElse(cfg.Backoff.First, time.Second)
 	cfg.Backoff.Max = orElse(cfg.Backoff.Max, 5*time.Minute)
 	cfg.Backoff.Refused = orElse(cfg.Backoff.Refused, time.Hour)
+	cfg.Backoff.Spread = orElse(cfg.Backoff.Spread, 10*time.Second)
 	return &Link{cfg: cfg, addr: addr, reached: make(chan struct{}, 1), keyID: record.KeyID(pub), blocked: map[store.Stream]string{}, fenced: map[store.Stream]bool{},
 		sending: map[store.Stream]int{}}, nil
 }
@@ -179,14 +194,15 @@ func (l *Link) Run(ctx context.Context) error {
 	wait := l.cfg.Backoff.First
 	l.set(State{Link: Connecting})
 	for {
+		began, up := time.Now(), time.Duration(0)
 		good, err := l.connect(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if good {
-			wait = l.cfg.Backoff.First
+			wait, up = l.cfg.Backoff.First, time.Since(began)
 		}
-		delay := wait/2 + rand.N(wait/2+1)
+		delay := l.cfg.Backoff.delay(wait, up)
 		wait = min(wait*2, l.cfg.Backoff.Max)
 		var no *refusedError
 		switch {

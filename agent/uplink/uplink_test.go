@@ -82,6 +82,31 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
+// Computers whose server ended after they were long connected come back over ten
+// seconds, evenly; those whose link comes and goes as they would have. Planted: with
+// steady at an hour all came within the first second.
+func TestSpread(t *testing.T) {
+	l, err := New(Config{Server: "https://aval.example.com", Company: "c", Device: "d", Key: key(t), Source: &memory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, seconds := l.cfg.Backoff, map[int]int{}
+	for range 1000 {
+		seconds[int(b.delay(b.First, 90*time.Minute)/time.Second)]++
+		if d := b.delay(b.First, 59*time.Second); d < b.First/2 || d > b.First {
+			t.Fatalf("a short link is tried again after %s", d)
+		}
+	}
+	for s := range 10 {
+		if n := seconds[s]; n < 50 || n > 200 {
+			t.Errorf("%d of 1000 come in second %d: %v", n, s, seconds)
+		}
+	}
+	if len(seconds) != 10 {
+		t.Errorf("%v", seconds)
+	}
+}
+
 func TestParseServer(t *testing.T) {
 	pin := "sha256:" + strings.Repeat("0a", 32)
 	for server, addr := range map[string]string{

@@ -21,7 +21,8 @@ import (
 )
 
 // back-off of an agent whose server is away, as agent/uplink has it but shorter at
-// its end: half to whole of a wait that doubles.
+// its end: half to whole of a wait that doubles; after a link that was up, anywhere
+// in the agent's Spread.
 const (
 	firstWait = 200 * time.Millisecond
 	lastWait  = 8 * time.Second
@@ -37,6 +38,8 @@ type Agent struct {
 	Every time.Duration
 	// Batch is how many events a batch has.
 	Batch int
+	// Spread is over how long the agents of a server that ended come back; 0: firstWait.
+	Spread time.Duration
 	// Supporter is who connects; empty: Ana.
 	Supporter string
 
@@ -77,13 +80,15 @@ func (a *Agent) begin() {
 func (a *Agent) Run(ctx context.Context) {
 	a.begin()
 	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
+		delay := wait/2 + rand.N(wait/2)
 		if a.connect(ctx) {
 			wait = firstWait
+			delay = rand.N(max(a.Spread, firstWait))
 		}
 		a.connected.Store(false)
 		select {
 		case <-ctx.Done():
-		case <-time.After(wait/2 + rand.N(wait/2)):
+		case <-time.After(delay):
 		}
 	}
 }

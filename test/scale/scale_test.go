@@ -138,7 +138,7 @@ func enrol(t *testing.T, db *store.DB, address string, n int) (all []*Agent) {
 		}
 		all = nil
 		for i := range n {
-			a := &Agent{Company: list[0].ID, Device: fmt.Sprintf("d%05d", i), Address: address, Batch: 5}
+			a := &Agent{Company: list[0].ID, Device: fmt.Sprintf("d%05d", i), Address: address, Batch: 5, Spread: time.Duration(n) * 5 * time.Millisecond} // of 2,000: ten seconds, as agent/uplink has it
 			a.Key = newKey(a.Device)
 			if i%10 == 0 {
 				a.Every = 3 * time.Second
