@@ -38,8 +38,8 @@ func (s watchSink) Event(tool, id string, kind event.Kind, fields map[string]str
 	now := time.Now().UTC()
 	s.each(tool, id, func(l *live) {
 		fields, err := checkFields(kind, fields)
-		if err != nil {
-			s.a.log.Warn("event of a remote tool", "session", l.Name, "kind", kind, "err", err)
+		if err != nil { // which may repeat what the tool wrote: that is in no log
+			s.a.log.Warn("a remote tool told of what is no event", "session", l.Name, "kind", kind)
 			return
 		}
 		s.a.take(l, event.Event{Kind: kind, At: now, Fields: fields}, nil)
