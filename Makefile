@@ -55,9 +55,10 @@ torture: deps-e2e build ## the long runs: kills, attacks on the question (N=500 
 	@go run $(FLAGS) ./test/tally -name repairs -- env AVAL_REPAIRS=10 go test $(E2E) -p 1 -count 1 -timeout 2h -v -run TestRepair ./test/e2e
 	@go run $(FLAGS) ./test/tally -name scale -- env AVAL_SCALE=2000 go test $(FLAGS) -count 1 -timeout 1h -v ./test/scale
 
-bench: deps-test build ## benchmarks of every package that has some, and what a person waits for, seen from outside (N=15)
+bench: deps-e2e build ## benchmarks of every package that has some, and what a person waits for, seen from outside (N=15)
 	go test $(FLAGS) -run '^$$' -bench . -benchmem $(TESTS)
 	@go run $(FLAGS) ./test/bench -bin bin -out $(OUT)/bench -n $(or $(N),15)
+	AVAL_GOALS=1 go test $(E2E) -count 1 -run TestCaptureCost -v ./test/e2e
 	cd test/bench/gitleaks && go test -count 1 -run '^$$' -bench Speed -benchtime 1x .
 
 redaction: ## what redaction finds and leaves, into docs/redaction.md

@@ -82,7 +82,7 @@ func runFiles(ctx context.Context, g *gate, w *work) error {
 			if !ok {
 				return errors.New("watch files: the system stopped telling")
 			}
-			if e.Op == fsnotify.Chmod || ignoredFile(e.Name) || e.Name == w.scope.Own || w.did(packagers) && strings.HasPrefix(e.Name, "/etc/") {
+			if e.Op == fsnotify.Chmod || ignoredFile(e.Name) || e.Name == w.scope.Own || w.did(time.Now(), packagers) && strings.HasPrefix(e.Name, "/etc/") {
 				continue // what a package brings is told as a package
 			}
 			if len(f.waits) == 0 {

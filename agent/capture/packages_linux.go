@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"time"
 
-	"aval/agent/event"
 	"aval/agent/session/watch"
 )
 
@@ -27,45 +25,50 @@ var packageLogs = []packageLog{
 	{"/var/log/zypp/history", func() func(string) (packageChange, bool) { return zyppLine }},
 }
 
-// runPackages follows the logs of package managers. A line counts while a
+// openPackages begins to follow the logs of package managers. A line counts while a
 // package manager of the session runs: what the system installs by itself
 // meanwhile is nobody's doing here.
-func runPackages(ctx context.Context, g *gate, w *work) error {
-	return followPackages(ctx, packageLogs, g, w)
-}
+func openPackages() (sourceRun, error) { return followPackages(packageLogs) }
 
-func followPackages(ctx context.Context, logs []packageLog, g *gate, w *work) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var all sync.WaitGroup
-	defer all.Wait()
-	lost := make(chan error, len(logs))
+func followPackages(logs []packageLog) (sourceRun, error) {
+	var tails []*watch.Tail
 	for _, l := range logs {
 		tail, err := watch.OpenTail(l.path, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
-			return fmt.Errorf("follow packages: %w", err)
+			for _, t := range tails {
+				t.Close()
+			}
+			return nil, fmt.Errorf("follow packages: %w", err)
 		}
-		parse := l.parse()
-		all.Go(func() {
-			defer tail.Close()
-			lost <- tail.Run(ctx, func(line string, _ watch.Position) {
-				if c, ok := parse(line); ok && w.did(packagers) {
-					g.pass(event.PackageChanged, time.Now(), map[string]string{
-						"action": c.action, "name": c.name, "version": c.version, "before": c.before,
-					})
-				}
+		tails = append(tails, tail)
+	}
+	return func(ctx context.Context, g *gate, w *work) error {
+		ctx, cancel := context.WithCancel(ctx)
+		var all sync.WaitGroup
+		lost := make(chan error, len(logs))
+		for i, l := range logs {
+			parse := l.parse()
+			all.Go(func() {
+				defer tails[i].Close()
+				lost <- tails[i].Run(ctx, func(line string, _ watch.Position) {
+					if c, ok := parse(line); ok {
+						g.packages(w, c)
+					}
+				})
 			})
-		})
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-lost:
-		if err == nil {
-			err = errors.New("follow packages: the log is no longer followed")
 		}
-		return err
-	}
+		defer all.Wait()
+		defer cancel()
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-lost:
+			if err == nil {
+				err = errors.New("follow packages: the log is no longer followed")
+			}
+			return err
+		}
+	}, nil
 }
 
 // dpkgLines reads dpkg.log (dpkg(1), --log):

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
 
-	"aval/agent/event"
 	"aval/agent/winreg"
 )
 
@@ -131,12 +130,7 @@ func followInstalled(ctx context.Context, lists []uninstallList, g *gate, w *wor
 				}
 				changes := packageChanges(before, now)
 				before = now
-				if !w.did(packagers) {
-					return
-				}
-				for _, c := range changes {
-					g.pass(event.PackageChanged, time.Now(), map[string]string{"action": c.action, "name": c.name, "version": c.version, "before": c.before})
-				}
+				g.packages(w, changes...)
 			})
 		})
 	}

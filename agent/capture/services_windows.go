@@ -50,10 +50,15 @@ func runServices(ctx context.Context, g *gate, w *work) error {
 			now[key] = s
 		}
 		if before != nil {
-			mine := w.did(servicers) || w.did(packagers)
+			at := time.Now()
 			for _, c := range serviceChanges(before, now) {
-				if mine || c.any {
-					g.pass(event.ServiceChanged, time.Now(), map[string]string{"action": c.action, "name": c.name})
+				tell := func() {
+					g.pass(event.ServiceChanged, at, map[string]string{"action": c.action, "name": c.name})
+				}
+				if c.any {
+					tell()
+				} else {
+					w.mine(at, tell, servicers, packagers)
 				}
 			}
 		}

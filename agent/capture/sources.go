@@ -45,8 +45,13 @@ type source struct {
 	// there tells whether this computer has it.
 	there func() bool
 	// run takes events until ctx ends. An error is a source that was lost.
-	run func(ctx context.Context, g *gate, w *work) error
+	run sourceRun
+	// open, if not nil, takes the place of run: it begins to listen before it returns,
+	// and must not take long. What is told in pieces would else lack its first ones.
+	open func() (sourceRun, error)
 }
+
+type sourceRun func(ctx context.Context, g *gate, w *work) error
 
 func always() bool { return true }
 
@@ -98,13 +103,23 @@ func Start(ctx context.Context, scope Scope, emit Emit, grants ...record.Verifie
 		return nil, fmt.Errorf("start capture: %w", err)
 	}
 	programs.tell(shared)
+	var used []source
+	for _, s := range sources {
+		if !slices.ContainsFunc(s.kinds, func(k event.Kind) bool { return g.may(k, now) }) || !s.there() {
+			continue
+		}
+		if s.open != nil {
+			run, err := s.open()
+			if s.run = run; err != nil {
+				s.run = func(context.Context, *gate, *work) error { return err }
+			}
+		}
+		used = append(used, s)
+	}
 	return g.start(ctx, func(ctx context.Context, g *gate) error {
 		var all sync.WaitGroup
 		defer all.Wait()
-		for _, s := range sources {
-			if !slices.ContainsFunc(s.kinds, func(k event.Kind) bool { return g.may(k, now) }) || !s.there() {
-				continue
-			}
+		for _, s := range used {
 			all.Go(func() { g.follow(ctx, s, shared) })
 		}
 		return programs.run(ctx)

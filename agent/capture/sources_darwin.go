@@ -19,10 +19,10 @@ import (
 // sources of macOS. What launchd starts and stops, and what is plugged in, the
 // system tells programs with C code alone; a restart is told to nobody before it.
 var sources = []source{
-	{"files", []event.Kind{event.FileChanged}, always, runFiles},
-	{"packages", []event.Kind{event.PackageChanged}, always, runPackages},
-	{"settings", []event.Kind{event.SettingChanged}, always, runSettings},
-	{"errors", []event.Kind{event.ErrorLogged}, func() bool { _, err := os.Stat(logProgram); return err == nil }, runErrors},
+	{name: "files", kinds: []event.Kind{event.FileChanged}, there: always, run: runFiles},
+	{name: "packages", kinds: []event.Kind{event.PackageChanged}, there: always, run: runPackages},
+	{name: "settings", kinds: []event.Kind{event.SettingChanged}, there: always, run: runSettings},
+	{name: "errors", kinds: []event.Kind{event.ErrorLogged}, there: func() bool { _, err := os.Stat(logProgram); return err == nil }, run: runErrors},
 }
 
 // toolsOf are the tools of a sort (work.go).
@@ -80,12 +80,7 @@ func runPackages(ctx context.Context, g *gate, w *work) error {
 			}
 			changes := receiptChanges(before, now)
 			before = now
-			if !w.did(packagers) {
-				continue
-			}
-			for _, c := range changes {
-				g.pass(event.PackageChanged, time.Now(), map[string]string{"action": c.action, "name": c.name, "version": c.version, "before": c.before})
-			}
+			g.packages(w, changes...)
 		case _, ok := <-fw.Errors:
 			if !ok {
 				return errors.New("follow packages: the system stopped telling")

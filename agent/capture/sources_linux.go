@@ -13,17 +13,17 @@ var programsThere = programKinds
 
 // sources of Linux. Each is used where the computer has it.
 var sources = []source{
-	{"files", []event.Kind{event.FileChanged}, always, runFiles},
-	{"packages", []event.Kind{event.PackageChanged}, func() bool {
+	{name: "files", kinds: []event.Kind{event.FileChanged}, there: always, run: runFiles},
+	{name: "packages", kinds: []event.Kind{event.PackageChanged}, there: func() bool {
 		return slices.ContainsFunc(packageLogs, func(l packageLog) bool { _, err := os.Stat(l.path); return err == nil })
-	}, runPackages},
-	{"services", []event.Kind{event.ServiceChanged, event.Restart}, func() bool {
+	}, open: openPackages},
+	{name: "services", kinds: []event.Kind{event.ServiceChanged, event.Restart}, there: func() bool {
 		_, err := os.Stat("/run/systemd/system") // sd_booted(3)
 		return err == nil
-	}, runServices},
-	{"settings", []event.Kind{event.SettingChanged}, always, runSettings},
-	{"devices", []event.Kind{event.DeviceAttached}, always, runDevices},
-	{"errors", []event.Kind{event.ErrorLogged}, journal.Available, runErrors},
+	}, run: runServices},
+	{name: "settings", kinds: []event.Kind{event.SettingChanged}, there: always, run: runSettings},
+	{name: "devices", kinds: []event.Kind{event.DeviceAttached}, there: always, run: runDevices},
+	{name: "errors", kinds: []event.Kind{event.ErrorLogged}, there: journal.Available, run: runErrors},
 }
 
 // toolsOf are the tools of a sort (work.go).

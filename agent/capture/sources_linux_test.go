@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -147,7 +146,8 @@ func TestFilesWait(t *testing.T) {
 
 // TestPackagesFollowed: a line counts only while the session has a package
 // manager, so that what the system installs by itself is not told.
-// Planted: without did, "early" is told.
+// Planted: without did, or without the time at which a tool began, "nobodys" is
+// told; without a second look "unheard" is not.
 func TestPackagesFollowed(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "dpkg.log")
 	add := func(name string) {
@@ -162,48 +162,65 @@ func TestPackagesFollowed(t *testing.T) {
 	add("before")
 	w := newWork()
 	read := make(chan string, 16)
-	o := follows(t, func(ctx context.Context, g *gate, w *work) error {
-		return followPackages(ctx, []packageLog{{log, func() func(string) (packageChange, bool) {
-			parse := dpkgLines()
-			return func(line string) (packageChange, bool) {
-				c, ok := parse(line)
-				if ok {
-					read <- c.name
-				}
-				return c, ok
+	run, err := followPackages([]packageLog{{log, func() func(string) (packageChange, bool) {
+		parse := dpkgLines()
+		return func(line string) (packageChange, bool) {
+			c, ok := parse(line)
+			if ok {
+				read <- c.name
 			}
-		}}}, g, w)
-	}, w, event.System)
-	for n := 0; len(read) == 0; n++ { // until the log is followed
-		add(fmt.Sprintf("early%d", n))
-		time.Sleep(20 * time.Millisecond)
+			return c, ok
+		}
+	}}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	w.looked(7, seen{name: "dpkg", args: []string{"dpkg", "-i"}}, false)
-	add("mine")
+	handled := func(name string) {
+		t.Helper()
+		for {
+			select {
+			case got := <-read:
+				if got == name {
+					return
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s was not read", name)
+			}
+		}
+	}
+	dpkg := func(pid int) { w.looked(pid, seen{name: "dpkg", args: []string{"dpkg", "-i"}, at: time.Now()}, false) }
+	long := func() { // the last tool ended long ago
+		w.mu.Lock()
+		w.ended[packagers] = toolRun{time.Now().Add(-2 * time.Minute), time.Now().Add(-time.Minute)}
+		w.mu.Unlock()
+	}
+	dpkg(7)
+	add("mine") // before anybody reads
+	o := follows(t, run, w, event.System)
 	o.wait(t, "package-changed action=installed name=mine version=1")
 	if strings.Contains(o.all(), "before") {
 		t.Errorf("what was there before is told:\n%s", o.all())
 	}
-	if !w.did(packagers) {
-		t.Error("the package manager runs and is not known")
-	}
 	w.gone(7)
-	w.mu.Lock()
-	w.ended[packagers] = time.Now().Add(-time.Minute)
-	w.mu.Unlock()
-	add("late")
-	for name := range read {
-		if name == "late" {
-			break
-		}
-	}
-	add("after") // what was read before it was handled before it
-	for name := range read {
-		if name == "after" {
-			break
-		}
-	}
-	if strings.Contains(o.all(), "late") {
+	long()
+
+	add("nobodys")
+	handled("nobodys")
+	again := time.Now().Add(heardOf + 500*time.Millisecond)
+	dpkg(8) // begun after it
+	add("his")
+	o.wait(t, "package-changed action=installed name=his version=1")
+	time.Sleep(time.Until(again)) // it runs when it is asked about "nobodys" again
+	w.gone(8)
+	long()
+
+	began := time.Now()
+	add("unheard")
+	handled("unheard")
+	w.looked(9, seen{name: "dpkg", at: began}, false) // of whom nothing was heard yet
+	w.gone(9)
+	o.wait(t, "package-changed action=installed name=unheard version=1")
+	if strings.Contains(o.all(), "nobodys") {
 		t.Errorf("what nobody of the session did is told:\n%s", o.all())
 	}
 }

@@ -4,14 +4,14 @@ import "aval/agent/event"
 
 // sources of Windows.
 var sources = []source{
-	{"files", []event.Kind{event.FileChanged}, always, runFiles},
-	{"packages", []event.Kind{event.PackageChanged}, always, runPackages},
-	{"services", []event.Kind{event.ServiceChanged}, always, runServices},
-	{"settings", []event.Kind{event.SettingChanged}, always, runSettings},
-	{"registry", []event.Kind{event.SettingChanged}, always, runRegistry},
-	{"accounts", []event.Kind{event.SettingChanged}, func() bool { _, err := accounts(); return err == nil }, runAccounts},
-	{"devices", []event.Kind{event.DeviceAttached}, always, runDevices},
-	{"errors", []event.Kind{event.ErrorLogged, event.Restart}, always, runErrors},
+	{name: "files", kinds: []event.Kind{event.FileChanged}, there: always, run: runFiles},
+	{name: "packages", kinds: []event.Kind{event.PackageChanged}, there: always, run: runPackages},
+	{name: "services", kinds: []event.Kind{event.ServiceChanged}, there: always, run: runServices},
+	{name: "settings", kinds: []event.Kind{event.SettingChanged}, there: always, run: runSettings},
+	{name: "registry", kinds: []event.Kind{event.SettingChanged}, there: always, run: runRegistry},
+	{name: "accounts", kinds: []event.Kind{event.SettingChanged}, there: func() bool { _, err := accounts(); return err == nil }, run: runAccounts},
+	{name: "devices", kinds: []event.Kind{event.DeviceAttached}, there: always, run: runDevices},
+	{name: "errors", kinds: []event.Kind{event.ErrorLogged, event.Restart}, there: always, run: runErrors},
 }
 
 // toolsOf are the tools of a sort (work.go). PowerShell and the consoles of the

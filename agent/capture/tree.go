@@ -42,8 +42,9 @@ const (
 
 // seen is what could be read of a process that runs something new.
 type seen struct {
-	name    string // base name of the executable
-	file    string // its path
+	name    string    // base name of the executable
+	file    string    // its path
+	at      time.Time // when it began to run it; zero: before the capture
 	args    []string
 	cwd     string
 	display string // what its environment names; empty: nothing, or not looked at
@@ -205,7 +206,7 @@ func (t *tree) exec(pid int, at time.Time, look func() (seen, bool)) {
 		p.is, p.gives, p.of = stranger, stranger, nil
 		return
 	}
-	if t.looked != nil {
+	if s.at = at; t.looked != nil {
 		t.looked(pid, s, p.is == inner)
 	}
 	gives, prompts := s.children()
@@ -264,7 +265,7 @@ func (t *tree) named(pid int, name string) {
 	}
 	t.missed++
 	if t.looked != nil && t.gone != nil { // it was there, and what it did counts as the session's; where, nobody knows
-		t.looked(pid, seen{name: name}, true)
+		t.looked(pid, seen{name: name, at: l.at}, true)
 		t.gone(pid)
 	}
 	p := l.p

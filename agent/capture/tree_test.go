@@ -278,12 +278,12 @@ func TestToolThatWasGone(t *testing.T) {
 	tr.adopt(1, seen{name: "bash", file: "/bin/bash", args: []string{"bash"}})
 	tr.fork(2, 1)
 	tr.exec(2, time.Now(), func() (seen, bool) { return seen{}, false })
-	if w.did(servicers) {
+	if w.did(time.Now(), servicers) {
 		t.Fatal("nothing is known of it yet")
 	}
 	tr.exit(2, 0, time.Now())
 	tr.named(2, "systemctl")
-	if !w.did(servicers) || len(w.places) != 0 {
-		t.Errorf("services: %v, %d places", w.did(servicers), len(w.places))
+	if !w.did(time.Now(), servicers) || len(w.places) != 0 {
+		t.Errorf("services: %v, %d places", w.did(time.Now(), servicers), len(w.places))
 	}
 }

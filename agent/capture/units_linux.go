@@ -40,8 +40,8 @@ type units struct {
 	jobs    map[uint32]job       // those that run
 	failed  map[string]time.Time // when a failure was told last
 	enabled map[string]bool      // unit files that can be enabled
-	tell    func(action, unit string)
-	did     func() bool // whether the session works on services
+	tell    func(at time.Time, action, unit string)
+	mine    func(at time.Time, tell func()) // work.mine, of services and packages
 }
 
 // job is what is known of a job that runs.
@@ -60,10 +60,10 @@ func runServices(ctx context.Context, g *gate, w *work) error {
 	}
 	defer conn.Close()
 	u := &units{conn: conn, jobs: map[uint32]job{}, failed: map[string]time.Time{},
-		tell: func(action, unit string) {
-			g.pass(event.ServiceChanged, time.Now(), map[string]string{"action": action, "name": strings.TrimSuffix(unit, ".service")})
+		tell: func(at time.Time, action, unit string) {
+			g.pass(event.ServiceChanged, at, map[string]string{"action": action, "name": strings.TrimSuffix(unit, ".service")})
 		},
-		did: func() bool { return w.did(servicers) || w.did(packagers) },
+		mine: func(at time.Time, tell func()) { w.mine(at, tell, servicers, packagers) },
 	}
 	return u.run(ctx, func() { g.pass(event.Restart, time.Now(), map[string]string{"stage": "requested"}) })
 }
@@ -86,6 +86,7 @@ func (u *units) run(ctx context.Context, restart func()) error {
 	}
 	u.enabled = u.files(ctx)
 	var reread <-chan time.Time
+	var changed time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -99,13 +100,16 @@ func (u *units) run(ctx context.Context, restart func()) error {
 					restart()
 				}
 			case sig.Name == systemdMan+".UnitFilesChanged":
+				if reread == nil {
+					changed = time.Now()
+				}
 				reread = time.After(enabledSettle)
 			default:
 				u.signal(ctx, sig, time.Now())
 			}
 		case <-reread:
 			reread = nil
-			u.compare(u.files(ctx))
+			u.compare(changed, u.files(ctx))
 		}
 	}
 }
@@ -146,14 +150,16 @@ func (u *units) signal(ctx context.Context, sig *dbus.Signal, now time.Time) {
 		switch {
 		case result == "failed" || result == "timeout":
 			u.fails(unit, now)
-		case result == "done" && known && u.did():
-			action := jobActions[j.kind]
-			if j.kind == "" || j.kind == "start" { // the second half of a restart is a start, too
-				action = u.became(ctx, unit, j.at)
-			}
-			if action != "" {
-				u.tell(action, unit)
-			}
+		case result == "done" && known:
+			u.mine(j.at, func() {
+				action := jobActions[j.kind]
+				if j.kind == "" || j.kind == "start" { // the second half of a restart is a start, too
+					action = u.became(ctx, unit, j.at)
+				}
+				if action != "" {
+					u.tell(now, action, unit)
+				}
+			})
 		}
 	case properties + ".PropertiesChanged": // interface, values, names
 		if len(sig.Body) < 2 {
@@ -211,7 +217,7 @@ func (u *units) fails(unit string, now time.Time) {
 		clear(u.failed)
 	}
 	u.failed[unit] = now
-	u.tell("failed", unit)
+	u.tell(now, "failed", unit)
 }
 
 // files reads which unit files are enabled.
@@ -230,18 +236,19 @@ func (u *units) files(ctx context.Context) map[string]bool {
 	return out
 }
 
-// compare tells what was enabled and disabled since the last reading.
-func (u *units) compare(now map[string]bool) {
+// compare tells what was enabled and disabled since the last reading, heard of at
+// the time at.
+func (u *units) compare(at time.Time, now map[string]bool) {
 	if now == nil {
 		return
 	}
 	for unit, on := range now {
-		if was, known := u.enabled[unit]; known && was != on && u.did() {
+		if was, known := u.enabled[unit]; known && was != on {
 			action := "disabled"
 			if on {
 				action = "enabled"
 			}
-			u.tell(action, unit)
+			u.mine(at, func() { u.tell(at, action, unit) })
 		}
 	}
 	u.enabled = now

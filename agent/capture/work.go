@@ -1,8 +1,11 @@
 package capture
 
 import (
+	"slices"
 	"sync"
 	"time"
+
+	"aval/agent/event"
 )
 
 // Tools whose running says whose doing a change of the system is.
@@ -21,12 +24,24 @@ func named(names string) func(seen) bool {
 // logs and signals come a moment later.
 const lingers = 5 * time.Second
 
+// heardOf is how long after a change a tool may be heard of that made it: on a busy
+// computer the system tells of the change first, and the name of a tool that was
+// gone at once comes with the next beat.
+const heardOf = 2 * time.Second
+
 // place is where a step of the session works: files that change there are
 // taken for its doing.
 type place struct {
 	cwd  string
 	args []string
 	at   time.Time
+}
+
+// toolRun is a tool of the session that runs or ran, or several without a pause
+// between them in which a change would be nobody's.
+type toolRun struct {
+	began time.Time
+	ended time.Time // the last of them
 }
 
 // work is what the session's programs are doing, as far as the other sources
@@ -37,12 +52,17 @@ type work struct {
 	scope  Scope // set before anything starts
 
 	mu    sync.Mutex
-	tools map[int]string       // process: which sort of tool it is
-	ended map[string]time.Time // when the last of a sort ended
+	tools map[int]runningTool
+	ended map[string]toolRun // by sort, the last
+}
+
+type runningTool struct {
+	sort  string
+	began time.Time
 }
 
 func newWork() *work {
-	return &work{places: make(chan place, 256), tools: map[int]string{}, ended: map[string]time.Time{}}
+	return &work{places: make(chan place, 256), tools: map[int]runningTool{}, ended: map[string]toolRun{}}
 }
 
 // looked notes a program of the session.
@@ -51,7 +71,7 @@ func (w *work) looked(pid int, s seen, within bool) {
 		if is(s) {
 			w.mu.Lock()
 			if len(w.tools) < maxProcs {
-				w.tools[pid] = sort
+				w.tools[pid] = runningTool{sort, s.at}
 			}
 			w.mu.Unlock()
 		}
@@ -69,20 +89,54 @@ func (w *work) looked(pid int, s seen, within bool) {
 func (w *work) gone(pid int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if sort, ok := w.tools[pid]; ok {
-		delete(w.tools, pid)
-		w.ended[sort] = time.Now()
+	t, ok := w.tools[pid]
+	if !ok {
+		return
 	}
+	delete(w.tools, pid)
+	run := toolRun{began: t.began, ended: time.Now()}
+	if last := w.ended[t.sort]; t.began.Sub(last.ended) < lingers && last.began.Before(run.began) {
+		run.began = last.began
+	}
+	w.ended[t.sort] = run
 }
 
-// did tells whether a tool of a sort runs in the session, or did a moment ago.
-func (w *work) did(sort string) bool {
+// did tells whether a tool of one of the sorts ran in the session at the time at,
+// or had ended a moment before.
+func (w *work) did(at time.Time, sorts ...string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, s := range w.tools {
-		if s == sort {
+	for _, t := range w.tools {
+		if slices.Contains(sorts, t.sort) && !t.began.After(at) {
 			return true
 		}
 	}
-	return time.Since(w.ended[sort]) < lingers
+	return slices.ContainsFunc(sorts, func(sort string) bool {
+		run, ok := w.ended[sort]
+		return ok && !run.began.After(at) && at.Sub(run.ended) < lingers
+	})
+}
+
+// mine calls tell if the session did what was heard of at the time at with a tool
+// of one of the sorts: at once, or as soon as it must have been heard of the tool.
+func (w *work) mine(at time.Time, tell func(), sorts ...string) {
+	if w.did(at, sorts...) {
+		tell()
+		return
+	}
+	time.AfterFunc(heardOf, func() {
+		if w.did(at, sorts...) {
+			tell()
+		}
+	})
+}
+
+// packages tells of packages that the session changed.
+func (g *gate) packages(w *work, changes ...packageChange) {
+	at := time.Now()
+	for _, c := range changes {
+		w.mine(at, func() {
+			g.pass(event.PackageChanged, at, map[string]string{"action": c.action, "name": c.name, "version": c.version, "before": c.before})
+		}, packagers)
+	}
 }
