@@ -139,6 +139,26 @@ func (g *gate) follow(ctx context.Context, s source, w *work) {
 	g.pass(event.Gap, time.Now(), map[string]string{"reason": "source-lost"})
 }
 
+// together runs the followers of one source, each of one log or list, until ctx
+// ends. The first that ends by itself ends the others, and with them the source:
+// that one of its lists is no longer followed is a gap as well.
+func together(ctx context.Context, followers ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	ended := make(chan error, len(followers))
+	for _, f := range followers {
+		all.Go(func() { ended <- f(ctx) })
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-ended:
+		return err
+	}
+}
+
 // may tells whether a grant covers kind at the time at.
 func (g *gate) may(kind event.Kind, at time.Time) bool {
 	g.mu.Lock()

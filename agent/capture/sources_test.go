@@ -1,0 +1,52 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+)
+
+// TestTogether: the loss of one of several followers is the loss of the source, told
+// at once and not when the session ends. Planted and seen caught: the others not
+// ended (all.Wait before cancel), so that together never returns.
+func TestTogether(t *testing.T) {
+	untilEnd := func(ctx context.Context) error { <-ctx.Done(); return nil }
+	lost := errors.New("lost")
+	for name, tt := range map[string]struct {
+		second func(context.Context) error
+		want   error
+	}{
+		"lost":  {func(context.Context) error { return lost }, lost},
+		"ended": {func(context.Context) error { return nil }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if err := together(t.Context(), untilEnd, tt.second, untilEnd); err != tt.want {
+					t.Errorf("together: %v", err)
+				}
+			})
+		})
+	}
+	for name, followers := range map[string][]func(context.Context) error{"some": {untilEnd, untilEnd}, "none": nil} {
+		t.Run("stopped, "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				var err error
+				done := make(chan struct{})
+				go func() { defer close(done); err = together(ctx, followers...) }()
+				synctest.Wait()
+				select {
+				case <-done:
+					t.Fatal("it ended before it was stopped")
+				default:
+				}
+				cancel()
+				<-done
+				if err != nil {
+					t.Errorf("together: %v", err)
+				}
+			})
+		})
+	}
+}
