@@ -117,6 +117,7 @@ func Start(ctx context.Context, scope Scope, emit Emit, grants ...record.Verifie
 		used = append(used, s)
 	}
 	return g.start(ctx, func(ctx context.Context, g *gate) error {
+		defer shared.forget()
 		var all sync.WaitGroup
 		defer all.Wait()
 		for _, s := range used {

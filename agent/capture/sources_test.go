@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestTogether: the loss of one of several followers is the loss of the source, told
@@ -47,6 +48,28 @@ func TestTogether(t *testing.T) {
 					t.Errorf("together: %v", err)
 				}
 			})
+		})
+	}
+}
+
+// TestForgotten: what waits for its tool to be heard of is told then, and with the end
+// of the capture neither told nor kept. Planted and seen caught: forget that does
+// nothing.
+func TestForgotten(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWork()
+			told := 0
+			w.mine(time.Now(), func() { told++ }, packagers)
+			w.looked(1, seen{name: "dpkg", at: time.Now()}, false)
+			if ends {
+				w.forget()
+				w.mine(time.Now().Add(-time.Hour), func() { told++ }, packagers)
+			}
+			time.Sleep(2 * heardOf)
+			if (told == 0) != ends || len(w.later) != 0 {
+				t.Errorf("ended: %v, told %d times, %d wait", ends, told, len(w.later))
+			}
 		})
 	}
 }
