@@ -116,7 +116,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	s.workers.Go(func() { _ = a.newRunner(s).Run(work) }) // ends with its context, without an error
 	s.workers.Go(func() { _ = s.hub.Run(work) })
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.ServeTLS(s.listen, "", "") }()
+	go func() { failed <- s.http.ServeTLS(ingest.Listen(s.listen), "", "") }()
 
 	select {
 	case err = <-failed:

@@ -129,7 +129,7 @@ func (t *Tx) UseCredit(k Key, amount int64, now time.Time) (CreditUse, error) {
 // empty that lot between the look and the change: then the next lot is tried.
 func (t *Tx) debit(company string, amount int64, now time.Time) (lot string, err error) {
 	for {
-		err = t.one(`UPDATE credit_lots SET remaining = remaining - $3 WHERE remaining >= $3 AND id = (
+		err = t.one(`UPDATE credit_lots SET remaining = remaining - $3 WHERE company = $1 AND remaining >= $3 AND id = (
 			SELECT id FROM credit_lots WHERE company = $1 AND remaining >= $3 AND`+lotValid+`
 			ORDER BY CASE WHEN expires_at = 0 THEN 1 ELSE 0 END, expires_at, id LIMIT 1) RETURNING id`,
 			[]any{company, ns(now), amount}, &lot)
