@@ -175,23 +175,6 @@ func (t *Tx) CreditUses(company string, before CreditUse, max int) (list []Credi
 	return list, err
 }
 
-// UsedFrom is how much each lot of a company was used from one time (including)
-// to another (excluding).
-func (t *Tx) UsedFrom(company string, from, to time.Time) (used map[string]int64, err error) {
-	used = map[string]int64{}
-	err = t.each(`SELECT lot, SUM(amount) FROM credit_uses WHERE company = $1 AND at >= $2 AND at < $3 AND amount > 0 GROUP BY lot`,
-		[]any{company, ns(from), ns(to)}, func(scan func(...any) error) error {
-			var lot string
-			var n int64
-			if err := scan(&lot, &n); err != nil {
-				return err
-			}
-			used[lot] = n
-			return nil
-		})
-	return used, err
-}
-
 // Licence is the days of a company's licence, YYYY-MM-DD in its zone.
 type Licence struct {
 	Company, Starts, Renews string

@@ -44,6 +44,8 @@ var across = map[string]string{
 	"DropRequestKeys":  "clears away what is old",
 	"CountNew":         "counts what is new, into rows of its company",
 	"AnyUncounted":     "tells whether there is any",
+	"CountUses":        "counts what is new, into rows of its company",
+	"AnyUncountedUse":  "tells whether there is any",
 	"IndexOld":         "indexes what is old, into rows of its company",
 	"AnyOld":           "tells whether there is any",
 	"IndexOldDevices":  "indexes what is old, into rows of its company",
