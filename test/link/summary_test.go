@@ -60,7 +60,7 @@ func (s *server) writes(t *testing.T, k store.Key, author string, sum summary.Su
 func (s *server) news(t *testing.T, device string) (n int) {
 	t.Helper()
 	err := s.db.View(t.Context(), func(tx *store.Tx) error {
-		list, err := tx.SummaryNews(device, 1000)
+		list, err := tx.SummaryNews(s.co.ID(), device, 1000)
 		n = len(list)
 		return err
 	})
