@@ -442,7 +442,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(wrong.Error())}
 	case errors.Is(err, company.ErrRelease):
 		p = problem{http.StatusConflict, "release_needed", "Publishing needs the company's release key: aval-summarizer policy draft, sign and publish."}
-	case errors.Is(err, credit.ErrPack), errors.Is(err, credit.ErrTerm):
+	case errors.Is(err, credit.ErrPack), errors.Is(err, credit.ErrTerm), errors.Is(err, credit.ErrTier), errors.Is(err, credit.ErrZone), errors.Is(err, credit.ErrInput),
+		errors.Is(err, company.ErrEngine):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
 	case errors.As(err, &invalid):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(invalid.Error())}
