@@ -134,6 +134,9 @@ func (o *operations) UpdateUser(ctx context.Context, r v1.UpdateUserRequestObjec
 		role := company.Role(*b.Role)
 		ch.Role = &role
 	}
+	if !u.DisabledAt.IsZero() && ch != (company.UserChange{}) && !(b.Active != nil && *b.Active) {
+		return nil, problem{409, "disabled", "This person is switched off: what is to be changed goes with active=true."}
+	}
 	if ch != (company.UserChange{}) {
 		if _, err := co.ChangeUser(ctx, id, ch); err != nil {
 			return nil, err

@@ -954,11 +954,22 @@ type NewSummaryEngine struct {
 
 // NewUser defines model for NewUser.
 type NewUser struct {
-	Email       string      `json:"email,omitempty,omitzero"`
-	Group       string      `json:"group,omitempty,omitzero"`
-	LogSessions *bool       `json:"log_sessions,omitempty"`
-	Name        string      `json:"name"`
+	// CustomQuicksupportId TeamViewer's, without effect
+	CustomQuicksupportId string `json:"custom_quicksupport_id,omitempty,omitzero"`
+	Email                string `json:"email,omitempty,omitzero"`
+	Group                string `json:"group,omitempty,omitzero"`
+
+	// Language TeamViewer's, without effect: each browser has its own language
+	Language    string `json:"language,omitempty,omitzero"`
+	LogSessions *bool  `json:"log_sessions,omitempty"`
+	Name        string `json:"name"`
+
+	// Permissions TeamViewer's, without effect: the role says what somebody may do
+	Permissions string      `json:"permissions,omitempty,omitzero"`
 	Role        NewUserRole `json:"role,omitempty,omitzero"`
+
+	// ShowCommentWindow TeamViewer's, without effect
+	ShowCommentWindow bool `json:"show_comment_window,omitempty,omitzero"`
 }
 
 // NewUserRole defines model for NewUser.Role.
@@ -1016,7 +1027,7 @@ type PolicyPage struct {
 
 // PolicySetting defines model for PolicySetting.
 type PolicySetting struct {
-	Enforce bool   `json:"enforce,omitempty,omitzero"`
+	Enforce bool   `json:"enforce"`
 	Key     string `json:"key"`
 
 	// Value A text, a number, true or false, as the setting has it
@@ -1236,12 +1247,24 @@ type UserPage struct {
 
 // UserUpdate defines model for UserUpdate.
 type UserUpdate struct {
-	Active      *bool           `json:"active,omitempty"`
-	Email       *string         `json:"email,omitempty"`
-	Group       *string         `json:"group,omitempty"`
-	LogSessions *bool           `json:"log_sessions,omitempty"`
-	Name        *string         `json:"name,omitempty"`
+	Active *bool `json:"active,omitempty"`
+
+	// CustomQuicksupportId Likewise
+	CustomQuicksupportId string  `json:"custom_quicksupport_id,omitempty,omitzero"`
+	Email                *string `json:"email,omitempty"`
+	Group                *string `json:"group,omitempty"`
+
+	// Language As for a new person: TeamViewer's, without effect
+	Language    string  `json:"language,omitempty,omitzero"`
+	LogSessions *bool   `json:"log_sessions,omitempty"`
+	Name        *string `json:"name,omitempty"`
+
+	// Permissions Likewise
+	Permissions string          `json:"permissions,omitempty,omitzero"`
 	Role        *UserUpdateRole `json:"role,omitempty"`
+
+	// ShowCommentWindow Likewise
+	ShowCommentWindow bool `json:"show_comment_window,omitempty,omitzero"`
 }
 
 // UserUpdateRole defines model for UserUpdate.Role.
