@@ -12,7 +12,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/layout"
 	fynetheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
@@ -80,10 +79,9 @@ func New(c Config) *View {
 	v.refresh.Hide() // what is shown is up to date by itself
 	v.activity = control.NewButton(cat.T("app.activity", nil), fynetheme.HistoryIcon(), c.Activity)
 	v.gear = control.NewButton(cat.T("settings.open", nil), fynetheme.SettingsIcon(), c.Settings)
-	head := container.NewHBox(icon, container.NewCenter(name), layout.NewSpacer(), container.NewCenter(v.activity), container.NewCenter(v.gear))
+	head := container.NewBorder(nil, nil, control.Titled(icon, name), container.NewHBox(container.NewCenter(v.activity), container.NewCenter(v.gear)))
 	what := control.NewParagraph(cat.T("app.what", nil))
-	now := control.NewParagraph(cat.T("app.now", nil))
-	now.TextStyle.Bold = true
+	now := control.NewHead(cat.T("app.now", nil))
 	foot := control.NewParagraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
 	v.code = control.NewCode(cat, c.Join, c.Code)
@@ -92,7 +90,7 @@ func New(c Config) *View {
 	v.scroll = container.NewVScroll(v.page)
 	v.code.Reveal, v.opening.Reveal = v.reveal, v.reveal
 	v.root = container.NewPadded(control.Frame(
-		container.NewVBox(head, what, widget.NewSeparator(), now), v.scroll,
+		control.Tight(container.NewVBox(head, what, widget.NewSeparator()), now), v.scroll,
 		container.NewVBox(container.NewHBox(v.refresh), foot)))
 	v.code.Said, v.opening.Said = v.root.Refresh, v.root.Refresh
 	v.say(control.NewParagraph(cat.T("app.loading", nil)))
@@ -151,18 +149,23 @@ func (v *View) show(now Now, err error) {
 	for _, line := range s.Lines {
 		lines = append(lines, control.NewParagraph(line))
 	}
+	for _, line := range s.Administrator {
+		p := control.NewParagraph(line)
+		p.Importance = widget.LowImportance
+		lines = append(lines, p)
+	}
+	parts := []fyne.CanvasObject{control.Tight(lines...)}
 	if s.Device != "" {
-		lines = append(lines, container.NewHBox(v.device(s.Device)))
+		parts = append(parts, container.NewHBox(v.device(s.Device)))
 	}
 	if len(s.Sessions) > 0 {
-		head := control.NewParagraph(v.cat.T("app.sessions.head", nil))
-		head.TextStyle.Bold = true
-		lines = append(lines, widget.NewSeparator(), head)
+		var open []fyne.CanvasObject
 		for _, line := range s.Sessions {
-			lines = append(lines, control.NewParagraph(line))
+			open = append(open, control.NewParagraph(line))
 		}
+		parts = append(parts, widget.NewSeparator(), control.NewHead(v.cat.T("app.sessions.head", nil)), control.Tight(open...))
 	}
-	v.say(lines...)
+	v.say(parts...)
 }
 
 // device names the computer, for somebody on the telephone; pressed, it is copied.
