@@ -190,8 +190,8 @@ func (v *View) compose() {
 	v.left.align = fyne.TextAlignCenter
 	v.left.reserve(a.Countdown(a.AnswerFor), a.Countdown(99*time.Second))
 	footColumn.add(foot, 0, newPlain(inkLine, inner, 1))
-	footColumn.add(foot, 0, v.hint)
-	footColumn.add(foot, 2, container.New(bleed{pushRing}, container.New(ends{width: inner + 2*pushRing}, v.deny, v.allow)))
+	footColumn.add(foot, 2, v.hint)
+	footColumn.add(foot, 0, container.New(bleed{pushRing}, container.New(ends{width: inner + 2*pushRing}, v.deny, v.allow)))
 	if !a.Leave {
 		footColumn.add(foot, 5, v.time)
 	}

@@ -31,7 +31,9 @@ func said(v *View) string {
 			}
 		}
 	}
-	walk(v.state.Objects)
+	walk(v.state.Objects[:1])
+	lines = lines[1:] // the head
+	walk(v.state.Objects[1:])
 	return strings.Join(lines, "\n")
 }
 
@@ -80,7 +82,7 @@ func TestGear(t *testing.T) {
 	if shown != 1 {
 		t.Error("the activity was not opened")
 	}
-	id := v.state.Objects[len(v.state.Objects)-1].(*fyne.Container).Objects[0].(*control.Button)
+	id := v.state.Objects[len(v.state.Objects)-1].(*fyne.Container).Objects[0].(*fyne.Container).Objects[0].(*control.Button)
 	test.Tap(id)
 	if got := fyne.CurrentApp().Clipboard().Content(); got != "Aval ID: D" {
 		t.Errorf("copied %q", got)

@@ -53,7 +53,7 @@ var plan = [pageCount]struct {
 type parts struct {
 	force  *control.Paragraph
 	why    *control.Button
-	layers *control.Paragraph
+	layers *fyne.Container
 
 	lasting *fyne.Container // answers that hold for further sessions
 	lasts   []viewmodel.Lasting
@@ -114,7 +114,7 @@ func (v *View) composePages() {
 }
 
 func (v *View) composeInsights() {
-	v.force, v.layers = control.NewParagraph(""), control.NewParagraph("")
+	v.force, v.layers = control.NewParagraph(""), control.Tight()
 	v.force.TextStyle.Bold = true
 	v.layers.Hide()
 	v.why = control.NewButton(v.cat.T("settings.why", nil), nil, v.unfold)
@@ -181,7 +181,12 @@ func (v *View) row(key string, to Page) *control.Row {
 // fill puts what the service said into all pages.
 func (v *View) fill(s viewmodel.Settings) {
 	v.force.SetText(s.Force)
-	v.layers.SetText(strings.Join(s.Layers, "\n"))
+	v.layers.RemoveAll()
+	for i, line := range s.Layers {
+		p := control.NewParagraph(line)
+		p.TextStyle.Bold = i == len(s.Layers)-1 // what follows from the others
+		v.layers.Add(p)
+	}
 	v.showLasting(s.Lasting)
 	v.computer.SetText(strings.Join(s.Computer, "\n"))
 	v.companies.SetText(strings.Join(s.Companies, "\n"))
