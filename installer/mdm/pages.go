@@ -60,7 +60,7 @@ var places = map[string][]Place{
 		{"/etc/aval/policies/managed/*.json", "enforced values as files; `recommended` beside it likewise"},
 		{"/etc/aval/enroll.d/*.json", "token files; each is removed once it has been used"},
 		{"/var/db/aval", "the service's state, root's alone; never to be copied to another computer"},
-		{"/Library/Logs/Aval/aval.log", "what the service says"},
+		{"/Library/Logs/Aval/aval.log", "what the service says; it begins a new one after 5 MB and keeps four older ones"},
 		{"/opt/aval", "the programs; `bin/aval status --json` and `bin/aval doctor --json` say how they are, `uninstall` takes them away"},
 	},
 }
