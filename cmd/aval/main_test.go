@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,6 +151,36 @@ func TestArguments(t *testing.T) {
 	} {
 		if got := arguments(tt.args); !slices.Equal(got, tt.want) {
 			t.Errorf("%q: %q", tt.args, got)
+		}
+	}
+}
+
+// TestSilentService: a service that is there and does not answer keeps nobody for a
+// second, and is not taken for one that is not installed. Leave errSilent out of
+// dial, and doctor speaks of a deadline.
+func TestSilentService(t *testing.T) {
+	dir, err := os.MkdirTemp("", "aval-cli-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket) // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if dialWithin >= time.Second {
+		t.Errorf("%v", dialWithin)
+	}
+	for _, args := range [][]string{{"doctor"}, {"session", "begin", "--tool", "t", "--id", "1", "--supporter", "s"}, {"session", "list"}} {
+		var out, errOut bytes.Buffer
+		if code := run(append(args, "--socket", socket), strings.NewReader(""), &out, &errOut); code != exitFailed {
+			t.Errorf("%s ends with %d", args, code)
+		}
+		said := out.String() + errOut.String()
+		if !strings.Contains(said, "did not answer in time") || strings.Contains(said, "deadline") || strings.Contains(said, "aval install") {
+			t.Errorf("%s: %s", args, said)
 		}
 	}
 }
