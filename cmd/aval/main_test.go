@@ -16,6 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"aval/agent/consent"
+	"aval/agent/ipc"
 	"aval/agent/module"
 	"aval/agent/record"
 )
@@ -156,8 +158,8 @@ func TestArguments(t *testing.T) {
 }
 
 // TestSilentService: a service that is there and does not answer keeps nobody for a
-// second, and is not taken for one that is not installed. Leave errSilent out of
-// dial, and doctor speaks of a deadline.
+// second, and is not taken for one that is not installed. Leave its case out of
+// checkService, and doctor says to install it.
 func TestSilentService(t *testing.T) {
 	dir, err := os.MkdirTemp("", "aval-cli-")
 	if err != nil {
@@ -181,6 +183,27 @@ func TestSilentService(t *testing.T) {
 		said := out.String() + errOut.String()
 		if !strings.Contains(said, "did not answer in time") || strings.Contains(said, "deadline") || strings.Contains(said, "aval install") {
 			t.Errorf("%s: %s", args, said)
+		}
+	}
+}
+
+// TestRequiredIsSaid: where a company has sessions recorded whatever people choose,
+// Denied is not shown as if it counted for them. Leave Required out of the page,
+// and it fails.
+func TestRequiredIsSaid(t *testing.T) {
+	for _, required := range []bool{false, true} {
+		x := settings{ipc.SettingsResult{SessionInsights: consent.AccessDenied, Effective: consent.AccessDenied, Origin: "setting"}, required, "Example\x1b Support"}
+		var page strings.Builder
+		x.text(&page)
+		raw, err := json.Marshal(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(page.String(), "recorded whatever is chosen here"); got != required || strings.Contains(page.String(), "\x1b") {
+			t.Errorf("required %v: %s", required, page.String())
+		}
+		if !strings.Contains(string(raw), `"required":`+strconv.FormatBool(required)) || !strings.Contains(string(raw), `"session_insights":"denied"`) {
+			t.Errorf("required %v: %s", required, raw)
 		}
 	}
 }
