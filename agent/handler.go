@@ -358,14 +358,26 @@ func (a *Agent) handleEvent(ctx context.Context, c *ipc.Conn, params json.RawMes
 func (a *Agent) handleEnd(c *ipc.Conn, r ipc.SessionEnd) (ipc.SessionInfo, error) {
 	l := a.find(c.Peer().UID, "", r.ID)
 	if l == nil {
-		return ipc.SessionInfo{}, errNoSession(r.ID)
+		return ipc.SessionInfo{}, a.errNoSession(c.Peer().UID, r.ID)
 	}
 	info := a.info(l)
 	a.end(l, "ended")
 	return info, nil
 }
 
-func errNoSession(id string) error {
+// errNoSession says why find found nothing.
+func (a *Agent) errNoSession(owner uint32, id string) error {
+	var names []string
+	for _, l := range a.sessions {
+		if l.Owner == owner && l.Watcher == "" && l.Asked == id {
+			names = append(names, l.Name)
+		}
+	}
+	if len(names) > 1 {
+		slices.Sort(names)
+		return &ipc.Error{Code: ipc.CodeConflict, Message: fmt.Sprintf("several open sessions of yours have the id %q", id),
+			Hint: "name one whole: " + strings.Join(names, ", ")}
+	}
 	return &ipc.Error{Code: ipc.CodeNotFound, Message: fmt.Sprintf("there is no open session %q of yours", id),
 		Hint: "aval session list shows them; a session ends with its tool"}
 }
@@ -391,27 +403,34 @@ func (a *Agent) desktopEvent(d *desktop, r ipc.DesktopEvent) {
 	}
 }
 
+func errFields(format string, args ...any) error {
+	return &ipc.Error{Code: ipc.CodeBadRequest, Message: fmt.Sprintf(format, args...), Hint: "docs/events.md lists the kinds and their fields"}
+}
+
+func errKind(k event.Kind) error {
+	return errFields("there is no kind %q that can be reported: %s", k, strings.Join(toolKinds(), ", "))
+}
+
 // checkFields holds fields from outside against the kind's definition.
 func checkFields(k event.Kind, in map[string]string) (map[string]string, error) {
-	bad := func(format string, args ...any) error {
-		return &ipc.Error{Code: ipc.CodeBadRequest, Message: fmt.Sprintf(format, args...), Hint: "docs/events.md lists the kinds and their fields"}
-	}
 	def, ok := event.Define(k)
 	if !ok || k.Mark() {
-		return nil, bad("there is no kind %q that can be reported: %s", k, strings.Join(toolKinds(), ", "))
+		return nil, errKind(k)
 	}
 	for name := range in {
 		if !slices.ContainsFunc(def.Fields, func(f event.Field) bool { return f.Name == name }) {
-			return nil, bad("%s has no field %q", k, name)
+			return nil, errFields("%s has no field %q", k, name)
 		}
 	}
 	for _, f := range def.Fields {
 		v := in[f.Name]
 		switch {
 		case v == "" && f.Required:
-			return nil, bad("%s needs the field %q", k, f.Name)
+			return nil, errFields("%s needs the field %q", k, f.Name)
 		case v != "" && len(f.OneOf) > 0 && !slices.Contains(f.OneOf, v):
-			return nil, bad("%s: %s is %s, not %q", k, f.Name, strings.Join(f.OneOf, " or "), v)
+			return nil, errFields("%s: %s is %s, not %q", k, f.Name, strings.Join(f.OneOf, " or "), v)
+		case v != "" && f.Number && !f.Counts(v):
+			return nil, errFields("%s: %s is a whole number, not %q", k, f.Name, v)
 		}
 	}
 	return maps.Clone(in), nil

@@ -100,28 +100,35 @@ func (a *Agent) review() {
 		if l.decided == nil || l.rec == nil && l.question == nil {
 			continue
 		}
-		d := a.again(l)
-		var asked *record.Asked
+		d := a.again(l, l.decided.Input.Local)
 		no := d.Decision.Verdict == consent.Deny || d.Decision.Verdict == consent.NotRequested
 		switch {
-		case l.rec != nil && no:
-			a.finish(l, "policy")
+		case no:
 		case l.rec != nil && d.Decision.Verdict == consent.Ask && l.rec.grant.Grant().Basis != consent.BasisConsent:
 			// What needed no question when it began needs one now, which was not asked.
 			d.Decision, d.Narrowed = consent.Decision{Verdict: consent.Deny, Reason: consent.ReasonDeniedByPolicy}, record.NarrowedMeanwhile
-			a.finish(l, "policy")
-		case l.question != nil && no:
-			asked = &record.Asked{AskedAt: l.question.askedAt, EndedAt: d.At, Offered: d.Offered}
-			a.dropQuestion(l)
 		default:
 			continue
 		}
-		l.decided, l.outcome = &d, d.Decision.Outcome()
-		a.log.Info("policy ended session's recording or question", "session", l.Name, "verdict", d.Decision.Verdict, "reason", d.Decision.Reason)
-		a.writeOutcome(l, asked, "")
-		a.settled(l)
+		a.overtake(l, d, "policy")
 	}
 	a.gateAll()
+}
+
+// overtake ends a session's recording or question by a later decision, which is a
+// denial. reason is why its stream ends.
+func (a *Agent) overtake(l *live, d decided, reason string) {
+	var asked *record.Asked
+	if l.rec != nil {
+		a.finish(l, reason)
+	} else {
+		asked = &record.Asked{AskedAt: l.question.askedAt, EndedAt: d.At, Offered: d.Offered}
+		a.dropQuestion(l)
+	}
+	l.decided, l.outcome = &d, d.Decision.Outcome()
+	a.log.Info("recording or question ended by a later decision", "session", l.Name, "by", reason, "verdict", d.Decision.Verdict, "reason", d.Decision.Reason)
+	a.writeOutcome(l, asked, "")
+	a.settled(l)
 }
 
 // expireLater has everything looked at again when the last good policy of this
@@ -138,10 +145,12 @@ func (a *Agent) expireLater() {
 	}
 }
 
-// again decides a session anew from what was known then and the policy of now;
-// whether somebody is at the desktop does not matter to what runs already.
-func (a *Agent) again(l *live) decided {
+// again decides a session anew from what was known then, the person's setting and
+// the policy of now; whether somebody is at the desktop does not matter to what
+// runs already.
+func (a *Agent) again(l *live, local consent.AccessControl) decided {
 	d := *l.decided
+	d.Input.Local = local
 	d.At = time.Now().UTC()
 	c := a.asker(l)
 	switch {

@@ -110,6 +110,7 @@ func (a *Agent) setSettings(uid uint32, r ipc.SettingsSet, mine bool) (ipc.Setti
 		if err := a.store.SetSetting(uid, r.SessionInsights, time.Now().UTC()); err != nil {
 			return now, err
 		}
+		a.accessChanged(uid)
 	}
 	if len(r.Record) > 0 || r.Language != "" {
 		before := a.recordedOf(uid)
@@ -218,6 +219,22 @@ func (a *Agent) choicesChanged(uid uint32, before map[*live][]event.Group) {
 	for _, d := range a.desktops {
 		if d.uid == uid {
 			a.showIndicator(d)
+		}
+	}
+	a.gateAll()
+}
+
+// accessChanged holds what runs on a user's desktops against their choice of now.
+// One that denies ends recordings and questions at once, unless a policy enforces
+// them; one that asks or allows counts for the sessions to come.
+func (a *Agent) accessChanged(uid uint32) {
+	for _, l := range a.sessions {
+		if l.decided == nil || l.rec == nil && l.question == nil || !slices.Contains(a.viewers(l), uid) {
+			continue
+		}
+		targets, _ := a.viewed(l)
+		if d := a.again(l, a.localSetting(l, targets, l.decided.Input)); d.Decision.Verdict == consent.Deny {
+			a.overtake(l, d, "stopped")
 		}
 	}
 	a.gateAll()

@@ -60,6 +60,79 @@ func TestSetting(t *testing.T) {
 	}
 }
 
+// TestDeniedAtOnce: a person's own Denied ends what is recorded or asked on their
+// desktop at once, whatever it rests on, and the records of it follow from their
+// facts; what a policy enforces goes on, and a choice that asks or allows ends nothing.
+// Leave the call of accessChanged out, and it fails; let it end what asks, too.
+func TestDeniedAtOnce(t *testing.T) {
+	t.Parallel()
+	const enforced = `{"AccessControl": "allowed"}`
+	for name, tt := range map[string]struct {
+		policies map[string]string
+		first    consent.AccessControl // chosen before the session; empty: nothing
+		answer   func(*person, ipc.PromptOpen)
+		ends     bool
+	}{
+		"its own Allowed":       {first: consent.AccessAllowed, ends: true},
+		"a yes":                 {answer: says(true), ends: true},
+		"an open question":      {ends: true},
+		"a recommended policy":  {policies: map[string]string{"recommended/a.json": enforced}, ends: true},
+		"a policy that demands": {policies: map[string]string{"managed/a.json": enforced}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, tt.policies)
+			c := r.dial()
+			r.sit(":77", tt.answer)
+			set := func(v consent.AccessControl) error {
+				_, err := call[ipc.SettingsResult](r, c, ipc.MethodSettingsSet, ipc.SettingsSet{SessionInsights: v})
+				return err
+			}
+			if tt.first != "" {
+				must(t, set(tt.first))
+			}
+			b := r.begin(c, ipc.SessionBegin{ID: "1", Desktop: ":77", Hold: tt.answer != nil})
+			recorded := b.Outcome == consent.OutcomeAllowed
+			if recorded {
+				r.eventually("it is recorded", func() bool { return r.note(c, "1", "before").Recorded })
+			} else if b.Outcome != consent.OutcomeAsking {
+				t.Fatalf("begin: %+v", b)
+			}
+			if tt.ends {
+				must(t, set(consent.AccessAfterConfirmation))
+				if s, _ := r.session(c, "test/1"); s.Recording != recorded || s.Outcome != b.Outcome {
+					t.Errorf("after confirmation: %+v", s)
+				}
+			}
+			err := set(consent.AccessDenied)
+			s, _ := r.session(c, "test/1")
+			if !tt.ends {
+				if err == nil || !s.Recording || s.Outcome != consent.OutcomeAllowed {
+					t.Errorf("what a policy enforces: %v, %+v", err, s)
+				}
+				return
+			}
+			must(t, err)
+			if s.Recording || s.Outcome != consent.OutcomeDenied || s.Reason != consent.ReasonDeniedBySetting {
+				t.Errorf("denied: %+v", s)
+			}
+			if r.note(c, "1", "after").Recorded {
+				t.Error("recorded after Denied")
+			}
+			if got := r.follows(c); got != "" {
+				t.Errorf("narrowed: %q", got)
+			}
+			if !recorded {
+				return
+			}
+			sent := r.sent(c)
+			if last := sent[len(sent)-1]; last.Kind != event.SessionEnded || last.Fields["reason"] != "stopped" {
+				t.Errorf("the last event: %+v", last)
+			}
+		})
+	}
+}
+
 // TestRecordGroups: what a person leaves out is not offered, not granted by a
 // standing setting, and from that moment on not recorded either; what a policy
 // enforces is not theirs to narrow. (Without the look at narrowed in take, the

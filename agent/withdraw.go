@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"aval/agent/consent"
@@ -362,7 +363,11 @@ func (a *Agent) findGrant(id string) (record.Grant, error) {
 func (a *Agent) toolEvent(c *ipc.Conn, r ipc.SessionEvent, done func(ipc.SessionEventResult, error)) {
 	l := a.find(c.Peer().UID, "", r.ID)
 	if l == nil {
-		done(ipc.SessionEventResult{}, errNoSession(r.ID))
+		done(ipc.SessionEventResult{}, a.errNoSession(c.Peer().UID, r.ID))
+		return
+	}
+	if !slices.Contains(toolKinds(), string(r.Kind)) { // what the system does is not theirs to tell
+		done(ipc.SessionEventResult{}, errKind(r.Kind))
 		return
 	}
 	fields, err := checkFields(r.Kind, r.Fields)

@@ -8,6 +8,7 @@ package event
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -81,11 +82,19 @@ type Field struct {
 	Required bool
 	// OneOf lists the only values allowed; empty: any.
 	OneOf []string
+	// Number: whole numbers alone, without a sign. It is not redacted, so nothing else
+	// may stand there.
+	Number bool
 	// OTel is the attribute of OpenTelemetry's semantic conventions (1.37) that
 	// means the same; empty: there is none.
 	OTel string
 	// Doc says what the value means.
 	Doc string
+}
+
+// Counts tells whether v is a number as a Number field may hold it.
+func (f Field) Counts(v string) bool {
+	return v != "" && len(v) <= f.Max && strings.Trim(v, "0123456789") == ""
 }
 
 // Def defines a kind.
@@ -107,11 +116,11 @@ var Defs = []Def{
 	}, Doc: "recording began: the first event of every stream"},
 	{Kind: SessionEnded, Source: FromAgent, Fields: []Field{
 		{Name: "reason", Max: 64, Required: true, Doc: "ended, lost, stopped, expired, withdrawn, policy (it became stricter) or unenrolled"},
-		{Name: "events", Max: 20, Doc: "how many events the stream holds, this one included"},
+		{Name: "events", Max: 20, Number: true, Doc: "how many events the stream holds, this one included"},
 	}, Doc: "recording ended: the last event of every stream"},
 	{Kind: Gap, Source: FromAgent, Fields: []Field{
 		{Name: "reason", Max: 64, Required: true, Doc: "paused, resumed, other-session, indicator-lost, desktop-locked, agent-restarted, dropped, disk-full, narrowed, source-lost (a source of events ended), too-short (programs that ended before their command could be read)"},
-		{Name: "count", Max: 20, Doc: "how many events are missing, where that is known"},
+		{Name: "count", Max: 20, Number: true, Doc: "how many events are missing, where that is known"},
 	}, Doc: "something was not recorded, and why"},
 
 	{Kind: WindowFocused, Group: Windows, Source: FromOS, Fields: []Field{
@@ -133,12 +142,12 @@ var Defs = []Def{
 	{Kind: FileTransferred, Group: Files, Source: FromTool, OCSF: "1001 File System Activity", Fields: []Field{
 		{Name: "name", Text: true, Max: 300, Required: true, OTel: "file.name", Doc: "the file's name, never its content"},
 		{Name: "direction", OneOf: []string{"to-computer", "from-computer"}, Max: 16, Doc: "seen from the remote computer"},
-		{Name: "size", Max: 20, OTel: "file.size", Doc: "bytes"},
+		{Name: "size", Max: 20, Number: true, OTel: "file.size", Doc: "bytes"},
 	}, Doc: "the tool transferred a file"},
 	{Kind: FileChanged, Group: Files, Source: FromOS, OCSF: "1001 File System Activity: Create, Update, Delete", Fields: []Field{
 		{Name: "action", OneOf: []string{"created", "changed", "deleted"}, Max: 16, Required: true, Doc: "what happened to it"},
 		{Name: "name", Text: true, Max: 300, Required: true, OTel: "file.path", Doc: "the file's path, never its content"},
-		{Name: "count", Max: 20, Doc: "how many in the same folder are told as one; name is the folder then"},
+		{Name: "count", Max: 20, Number: true, Doc: "how many in the same folder are told as one; name is the folder then"},
 	}, Doc: "a file was created, changed or deleted in a folder that the session's commands worked in"},
 	{Kind: PackageChanged, Group: System, Source: FromOS, OCSF: "6002 Application Lifecycle: Install, Remove", Fields: []Field{
 		{Name: "action", OneOf: []string{"installed", "upgraded", "removed"}, Max: 16, Required: true, Doc: "what happened to it"},
@@ -164,7 +173,7 @@ var Defs = []Def{
 	{Kind: ErrorLogged, Group: System, Source: FromOS, OCSF: "1008 Event Log Activity", Fields: []Field{
 		{Name: "program", Text: true, Max: 128, Required: true, OTel: "process.executable.name", Doc: "who reported it"},
 		{Name: "text", Text: true, Max: 500, Doc: "the message"},
-		{Name: "count", Max: 20, Doc: "how many of this program are told as one"},
+		{Name: "count", Max: 20, Number: true, Doc: "how many of this program are told as one"},
 	}, Doc: "an error appeared in the system's log"},
 	{Kind: ChatMessage, Group: Chat, Source: FromTool, Fields: []Field{
 		{Name: "from", OneOf: []string{"supporter", "person"}, Max: 16, Doc: "who wrote it"},
@@ -181,7 +190,7 @@ func started(needs Group) []Field {
 	return []Field{
 		{Name: "program", Text: true, Max: 128, Required: true, OTel: "process.executable.name", Doc: "base name of the executable"},
 		{Name: "command", Needs: needs, Text: true, Max: 1000, OTel: "process.command_line", Doc: "the command line, where it could still be read"},
-		{Name: "count", Max: 20, Doc: "how many alike are told as one"},
+		{Name: "count", Max: 20, Number: true, Doc: "how many alike are told as one"},
 	}
 }
 
@@ -189,8 +198,8 @@ func started(needs Group) []Field {
 var ended = []Field{
 	{Name: "program", Text: true, Max: 128, Required: true, OTel: "process.executable.name", Doc: "base name of the executable"},
 	{Name: "status", Max: 20, OTel: "process.exit.code", Doc: "exit status; 128 and the signal's number where one ended it"},
-	{Name: "seconds", Max: 20, Doc: "how long it ran"},
-	{Name: "programs", Max: 20, Doc: "how many programs it started to do its work"},
+	{Name: "seconds", Max: 20, Number: true, Doc: "how long it ran"},
+	{Name: "programs", Max: 20, Number: true, Doc: "how many programs it started to do its work"},
 }
 
 // Define returns the definition of k.

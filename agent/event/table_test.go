@@ -32,6 +32,9 @@ func table() string {
 			if f.Needs != "" {
 				marks = append(marks, "only if "+string(f.Needs)+" is granted too")
 			}
+			if f.Number {
+				marks = append(marks, "a whole number")
+			}
 			if f.Text {
 				marks = append(marks, "redacted, at most "+strconv.Itoa(f.Max)+" bytes")
 			}

@@ -13,6 +13,11 @@ import (
 // errFrameTooLong ends a connection: what follows cannot be told apart any more.
 var errFrameTooLong = fmt.Errorf("frame is longer than %d bytes", MaxFrame)
 
+// badFrame is a line that is whole and no frame.
+type badFrame struct{ error }
+
+func (b badFrame) Unwrap() error { return b.error }
+
 // readFrame reads one line and decodes it strictly.
 func readFrame(r *bufio.Reader) (frame, error) {
 	line, err := r.ReadSlice('\n')
@@ -26,7 +31,10 @@ func readFrame(r *bufio.Reader) (frame, error) {
 	}
 	var f frame
 	if err := strict.Decode(line, &f); err != nil {
-		return frame{}, err
+		return frame{}, badFrame{err}
+	}
+	if err := strict.Once(line); err != nil {
+		return frame{}, badFrame{err}
 	}
 	return f, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -118,6 +119,30 @@ func TestHelloFirst(t *testing.T) {
 	var e *ipc.Error
 	if !errors.As(err, &e) || e.Hint == "" {
 		t.Errorf("no service: %v", err)
+	}
+}
+
+// TestBadFrames: a line that is not exactly a request is answered, and the connection
+// ends; one that names something twice is none of the two that it may be. Leave Once
+// out of readFrame, and the status is given.
+func TestBadFrames(t *testing.T) {
+	socket := serve(t, &echo{})
+	for _, line := range []string{
+		`{"id":2,"method":"status","x":1}`, `{"id":2,"method":"status"} {}`, `{"id":-1,"method":"status"}`, `\0`,
+		`{"id":2,"method":"session.list","method":"status"}`, `{"id":2,"method":"session.list","METHOD":"status"}`,
+		`{"id":2,"method":"status","params":{"a":{"b":1,"b":2}}}`,
+	} {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = conn.Write([]byte(`{"id":1,"method":"hello","params":{"version":1,"program":"x"}}` + "\n" + line + "\n"))
+		said, err := io.ReadAll(conn)
+		conn.Close()
+		if err != nil || strings.Contains(string(said), `"id":2`) || !strings.Contains(string(said), "this is not a request of the Aval service") {
+			t.Errorf("%s: %s, %v", line, said, err)
+		}
 	}
 }
 

@@ -152,8 +152,7 @@ func (s *Server) serve(c *Conn, h Handler) {
 		for {
 			f, err := readFrame(r)
 			if err != nil {
-				var syntax *json.SyntaxError
-				if errors.Is(err, errFrameTooLong) || errors.As(err, &syntax) {
+				if errors.Is(err, errFrameTooLong) || errors.As(err, new(badFrame)) {
 					c.answer(0, nil, &Error{Code: CodeBadRequest, Message: "this is not a request of the Aval service", Hint: err.Error()})
 				}
 				return

@@ -34,6 +34,8 @@ var (
 	ErrInUse = errors.New("the state directory is in use by another aval service")
 	// ErrUnsafe: the directory is open to others.
 	ErrUnsafe = errors.New("the state directory is not safe")
+	// ErrForeign: the directory is another user's. It is an ErrUnsafe.
+	ErrForeign = fmt.Errorf("%w: it belongs to another user", ErrUnsafe)
 	// ErrNotFound: no record has this id.
 	ErrNotFound = errors.New("no such record")
 	// ErrExists: another record has this id already.

@@ -24,7 +24,7 @@ func checkDir(dir string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%w: it is not a directory", ErrUnsafe)
 	case !ok || int(st.Uid) != os.Geteuid():
-		return fmt.Errorf("%w: it belongs to another user; give it to the user that runs aval, or name another --state-dir", ErrUnsafe)
+		return fmt.Errorf("%w; give it to the user that runs aval, or name another --state-dir", ErrForeign)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%w: others may write to it; run chmod go-w on it, or name another --state-dir", ErrUnsafe)
 	}

@@ -24,6 +24,28 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestOnce: a name stands once in an object, however deep; elsewhere it may come again.
+// Let a value's own names count for the object around it, and it fails.
+func TestOnce(t *testing.T) {
+	for raw, ok := range map[string]bool{
+		`{"a":1,"b":{"a":2,"c":[{"a":3},{"a":4}]}}`: true,
+		`{"a":"b","b":"a","c":["a","a"]}`:           true,
+		`{"a":{"b":1},"b":{}}`:                      true,
+		`{}`:                                        true,
+		`7`:                                         true,
+		`{"a":1,"a":1}`:                             false,
+		`{"a":1,"b":2,"A":3}`:                       false,
+		`{"\u0061":1,"a":2}`:                        false,
+		`{"a":[],"a":{}}`:                           false,
+		`[{"b":{"a":{},"a":{}}}]`:                   false,
+		`{"k":1,"\u212a":2}`:                        false, // the sign of Kelvin is a k to encoding/json
+	} {
+		if err := Once([]byte(raw)); (err == nil) != ok {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
 func TestServer(t *testing.T) {
 	const pin = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 	for server, ok := range map[string]bool{

@@ -36,7 +36,7 @@ https://HOST:PORT#sha256:... aval sign-out ends it.`,
 			var shown sync.WaitGroup
 			res, err := c.SignIn(ctx, r, func(code ipc.SignInCode) {
 				fmt.Fprintf(a.errOut, "Open  %s\nEnter %s\nWaiting until %s. Ctrl+C gives up.\n", code.URL, code.Code, code.Expires.Local().Format("15:04"))
-				if a.onTerminal() {
+				if command.Terminal(a.in) {
 					shown.Go(func() { a.countDown(ctx, code.Expires) })
 				}
 			})

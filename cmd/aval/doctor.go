@@ -135,7 +135,10 @@ func (a *app) examine(ctx context.Context) *checkup {
 }
 
 func checkService(c *checkup) []command.Finding {
-	if c.dial != nil {
+	switch {
+	case errors.Is(c.dial, errSilent), errors.Is(c.dial, context.DeadlineExceeded):
+		return command.Found(command.StateWrong, errSilent.Message, "try again; if it stays so, restart it: sudo aval stop && sudo aval start")
+	case c.dial != nil:
 		return command.Found(command.StateWrong, c.dial.Error(), "install and start it: sudo aval install && sudo aval start", "to try it out without root: aval run --state-dir DIR --socket FILE --policy-dir DIR, and name that --socket here")
 	}
 	f := command.Found(command.StateOK, fmt.Sprintf("Aval %s has been running since %s", c.status.Build, c.status.StartedAt.Local().Format("2006-01-02 15:04")))

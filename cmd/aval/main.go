@@ -52,6 +52,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
+	command.Topics(root)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cmd, err := root.ExecuteContextC(ctx)
@@ -61,6 +62,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	if errors.Is(err, errFound) { // the page has said it
 		return exitFailed
 	}
+	a.json = a.json || command.Wrong(err) && command.AsksJSON(args)
 	return a.fail(cmd, err)
 }
 
@@ -82,13 +84,16 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 	case errors.Is(err, context.Canceled):
 		e = &ipc.Error{Code: ipc.CodeFailed, Message: "interrupted"}
 	case errors.Is(err, context.DeadlineExceeded):
-		e = &ipc.Error{Code: ipc.CodeFailed, Message: "the Aval service did not answer in time", Hint: "try again; if it stays so, restart it (aval stop, aval start)"}
+		e = errSilent
 	default:
 		e = &ipc.Error{Code: ipc.CodeFailed, Message: err.Error()}
 	}
 	command.Failure{Code: e.Code, Message: e.Message, Hint: e.Hint}.Report(a.errOut, "aval", a.json)
 	return code
 }
+
+// errSilent is a service that is there and does not answer.
+var errSilent = &ipc.Error{Code: ipc.CodeFailed, Message: "the Aval service did not answer in time", Hint: "try again; if it stays so, restart it (aval stop, aval start)"}
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -131,11 +136,19 @@ aval-desktop(1), aval-ui(1), aval-summarizer(1)
 // answerWithin bounds the service's answer to what needs no waiting.
 const answerWithin = 10 * time.Second
 
+// dialWithin is how long the service may take to greet: a command fails within a
+// second where none answers, and its process has to start and to end.
+const dialWithin = 800 * time.Millisecond
+
 // dial connects within a second: hooks must never hold a connection up.
 func (a *app) dial(ctx context.Context) (*ipc.Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, 900*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, dialWithin)
 	defer cancel()
-	return ipc.Dial(ctx, a.socket, ipc.Hello{Program: "aval", Build: version})
+	c, err := ipc.Dial(ctx, a.socket, ipc.Hello{Program: "aval", Build: version})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, errSilent
+	}
+	return c, err
 }
 
 // call asks the service one thing.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"aval/agent/consent"
+	"aval/agent/ipc"
 	"aval/agent/module"
 	"aval/agent/record"
 )
@@ -150,6 +153,57 @@ func TestArguments(t *testing.T) {
 	} {
 		if got := arguments(tt.args); !slices.Equal(got, tt.want) {
 			t.Errorf("%q: %q", tt.args, got)
+		}
+	}
+}
+
+// TestSilentService: a service that is there and does not answer keeps nobody for a
+// second, and is not taken for one that is not installed. Leave its case out of
+// checkService, and doctor says to install it.
+func TestSilentService(t *testing.T) {
+	dir, err := os.MkdirTemp("", "aval-cli-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket) // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if dialWithin >= time.Second {
+		t.Errorf("%v", dialWithin)
+	}
+	for _, args := range [][]string{{"doctor"}, {"session", "begin", "--tool", "t", "--id", "1", "--supporter", "s"}, {"session", "list"}} {
+		var out, errOut bytes.Buffer
+		if code := run(append(args, "--socket", socket), strings.NewReader(""), &out, &errOut); code != exitFailed {
+			t.Errorf("%s ends with %d", args, code)
+		}
+		said := out.String() + errOut.String()
+		if !strings.Contains(said, "did not answer in time") || strings.Contains(said, "deadline") || strings.Contains(said, "aval install") {
+			t.Errorf("%s: %s", args, said)
+		}
+	}
+}
+
+// TestRequiredIsSaid: where a company has sessions recorded whatever people choose,
+// Denied is not shown as if it counted for them. Leave Required out of the page,
+// and it fails.
+func TestRequiredIsSaid(t *testing.T) {
+	for _, required := range []bool{false, true} {
+		x := settings{ipc.SettingsResult{SessionInsights: consent.AccessDenied, Effective: consent.AccessDenied, Origin: "setting"}, required, "Example\x1b Support"}
+		var page strings.Builder
+		x.text(&page)
+		raw, err := json.Marshal(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(page.String(), "recorded whatever is chosen here"); got != required || strings.Contains(page.String(), "\x1b") {
+			t.Errorf("required %v: %s", required, page.String())
+		}
+		if !strings.Contains(string(raw), `"required":`+strconv.FormatBool(required)) || !strings.Contains(string(raw), `"session_insights":"denied"`) {
+			t.Errorf("required %v: %s", required, raw)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -76,10 +75,8 @@ module when it is started without arguments. Where nobody reads a terminal, or w
 --window, a module that does not start says why in a window.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, t := range o.Tools {
-				if !slices.Contains(watch.ToolNames, t) {
-					return usageError{fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))}
-				}
+			if err := knownTools(o.Tools); err != nil {
+				return err
 			}
 			// A terminal that is closed is no reason to leave anything.
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)

@@ -70,7 +70,7 @@ func purge(dir string, unsent bool) (purged, error) {
 		return p, &ipc.Error{Code: ipc.CodeRefused, Message: "the service runs, so its data stays", Hint: "stop it first: aval stop"}
 	}
 	if err != nil {
-		return p, fmt.Errorf("look at what is kept: %w", err)
+		return p, errKept(err)
 	}
 	streams, err := st.Streams()
 	if cerr := st.Close(); err == nil {

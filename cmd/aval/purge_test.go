@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,5 +47,19 @@ func TestPurge(t *testing.T) {
 	}
 	if p, err := purge(dir, false); err != nil || !p.Removed {
 		t.Errorf("again: %+v, %v", p, err)
+	}
+}
+
+// TestOthersFolder: who may not open a service's folder is told of rights (exit code 3),
+// also where the error came from another system's calls.
+func TestOthersFolder(t *testing.T) {
+	for err, refused := range map[error]bool{
+		fmt.Errorf("open: %w", store.ErrForeign): true, fmt.Errorf("open: %w", fs.ErrPermission): true,
+		store.ErrUnsafe: false, errors.New("the disk is broken"): false,
+	} {
+		var e *ipc.Error
+		if got := errors.As(errKept(err), &e) && e.Code == ipc.CodeRefused; got != refused {
+			t.Errorf("%v: %v", err, errKept(err))
+		}
 	}
 }

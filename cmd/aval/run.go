@@ -50,6 +50,9 @@ func (a *app) runCmd() *cobra.Command {
 To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --policy-dir DIR/policies`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := knownTools(f.tools); err != nil {
+				return err
+			}
 			var s *service.Service
 			s, err := service.New(func(ctx context.Context) error { return a.serve(ctx, f, s.SessionChanges) }, service.Options{}) // the paths concern install alone
 			if err != nil {
@@ -65,12 +68,17 @@ To try it out as a user: aval run --state-dir DIR --socket DIR/agent.sock --poli
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, f runFlags, changes func() <-chan struct{}) error {
-	for _, t := range f.tools {
+// knownTools checks --tools.
+func knownTools(tools []string) error {
+	for _, t := range tools {
 		if !slices.Contains(watch.ToolNames, t) {
-			return fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))
+			return usageError{fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))}
 		}
 	}
+	return nil
+}
+
+func (a *app) serve(ctx context.Context, f runFlags, changes func() <-chan struct{}) error {
 	log := slog.New(service.SystemLog(a.errOut))
 	if f.group == "" && f.stateDir == defaultStateDir {
 		f.group = service.Group

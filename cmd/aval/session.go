@@ -18,6 +18,7 @@ import (
 	"aval/agent/event"
 	"aval/agent/ipc"
 	"aval/agent/session/watch"
+	"aval/cmd/internal/command"
 )
 
 func (a *app) sessionCmd() *cobra.Command {
@@ -171,7 +172,7 @@ remote connection that follows it, or with aval session end.`,
 			return usageError{errors.New("a code is read from standard input, never from the command line, where every user of this computer could read it: run aval session join - and type the code then")}
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if a.onTerminal() && !a.json {
+			if command.Terminal(a.in) && !a.json {
 				fmt.Fprint(a.errOut, "Code: ")
 			}
 			var err error
@@ -193,16 +194,6 @@ remote connection that follows it, or with aval session end.`,
 	cmd.Flags().StringVar(&r.Desktop, "desktop", "", "the desktop viewed: a display (:10) or a session id of logind")
 	cmd.Flags().BoolVar(&r.Hold, "hold", false, "wait until the question has ended")
 	return cmd
-}
-
-// onTerminal tells whether somebody types what is read.
-func (a *app) onTerminal() bool {
-	f, ok := a.in.(*os.File)
-	if !ok {
-		return false
-	}
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
 
 func (a *app) sessionEvent() *cobra.Command {

@@ -16,31 +16,19 @@ import (
 	"aval/agent/ipc"
 	"aval/agent/policy"
 	"aval/assets"
+	"aval/cmd/internal/command"
 )
 
 func (a *app) settingsCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "settings", Short: "Your own setting for Session Insights", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	show := func(s ipc.SettingsResult) error {
-		return a.print(s, func(w io.Writer) {
-			fmt.Fprintf(w, "session-insights: %s\n", settingWord(s.SessionInsights))
-			fmt.Fprintf(w, "in force:         %s (%s)\n", s.Effective, originWords[s.Origin])
-			for _, g := range s.Groups {
-				why := ""
-				switch {
-				case g.Barred:
-					why = " (the policy does not let it be recorded)"
-				case !g.Own:
-					why = " (your choice)"
-				}
-				fmt.Fprintf(w, "record %-10s %s%s\n", string(g.Group)+":", map[bool]string{true: "may be recorded", false: "is not recorded"}[g.Record], why)
-			}
-			language := s.Language
-			if language == "" {
-				language = "that of the desktop"
-			}
-			fmt.Fprintf(w, "language:         %s\n", language)
-		})
+	show := func(cmd *cobra.Command, s ipc.SettingsResult) error {
+		var st ipc.Status
+		if err := a.call(cmd.Context(), ipc.MethodStatus, nil, &st); err != nil {
+			return err
+		}
+		x := settings{s, st.Required, st.Company}
+		return a.print(x, x.text)
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "get", Short: "Show your setting and what is in force", Args: cobra.NoArgs,
@@ -49,7 +37,7 @@ func (a *app) settingsCmd() *cobra.Command {
 			if err := a.call(cmd.Context(), ipc.MethodSettingsGet, nil, &s); err != nil {
 				return err
 			}
-			return show(s)
+			return show(cmd, s)
 		},
 	}, &cobra.Command{
 		Use:   "set session-insights|record|language VALUE",
@@ -76,10 +64,41 @@ language LANG|default: of the windows, the question and the bar.`,
 			if err := a.call(cmd.Context(), ipc.MethodSettingsSet, set, &s); err != nil {
 				return err
 			}
-			return show(s)
+			return show(cmd, s)
 		},
 	})
 	return cmd
+}
+
+// settings is what settings get and set print.
+type settings struct {
+	ipc.SettingsResult
+	// Required: the company has sessions recorded whatever its people choose.
+	Required bool `json:"required"`
+	company  string
+}
+
+func (s settings) text(w io.Writer) {
+	fmt.Fprintf(w, "session-insights: %s\n", settingWord(s.SessionInsights))
+	fmt.Fprintf(w, "in force:         %s (%s)\n", s.Effective, originWords[s.Origin])
+	if s.Required {
+		fmt.Fprintf(w, "but:              a policy of %s has sessions on this computer recorded whatever is chosen here; you are told, and can object\n", command.Printable(s.company))
+	}
+	for _, g := range s.Groups {
+		why := ""
+		switch {
+		case g.Barred:
+			why = " (the policy does not let it be recorded)"
+		case !g.Own:
+			why = " (your choice)"
+		}
+		fmt.Fprintf(w, "record %-10s %s%s\n", string(g.Group)+":", map[bool]string{true: "may be recorded", false: "is not recorded"}[g.Record], why)
+	}
+	language := s.Language
+	if language == "" {
+		language = "that of the desktop"
+	}
+	fmt.Fprintf(w, "language:         %s\n", language)
 }
 
 // settingsSet reads what is to be set.

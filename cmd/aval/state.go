@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -65,7 +66,7 @@ func (a *app) kept(ctx context.Context, dir string) (kept, error) {
 		return kept{Dir: dir, Waiting: s.Waiting, Notes: s.Notes}, nil
 	}
 	if err != nil {
-		return kept{}, fmt.Errorf("look at what is kept: %w", err)
+		return kept{}, errKept(err)
 	}
 	defer st.Close()
 	streams, err := st.Streams()
@@ -73,6 +74,15 @@ func (a *app) kept(ctx context.Context, dir string) (kept, error) {
 		return kept{}, fmt.Errorf("look at what is kept: %w", err)
 	}
 	return kept{Dir: dir, Notes: st.Notes(), Waiting: waitingIn(streams)}, nil
+}
+
+// errKept says why a service's folder could not be looked into; that it is another
+// user's is a matter of rights.
+func errKept(err error) error {
+	if errors.Is(err, store.ErrForeign) || errors.Is(err, fs.ErrPermission) {
+		return &ipc.Error{Code: ipc.CodeRefused, Message: "this folder may be opened by the service's user alone", Hint: "run it as that user, which is root for the installed service"}
+	}
+	return fmt.Errorf("look at what is kept: %w", err)
 }
 
 // waitingIn counts the events that the company has not got yet, and is to get.

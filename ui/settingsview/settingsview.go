@@ -219,12 +219,9 @@ func (v *View) setAccess(to consent.AccessControl) {
 	if v.state.Settings.Enforced || to == before {
 		return
 	}
-	say := func(key string, value consent.AccessControl) string {
-		return v.cat.T(key, assets.Args{"value": viewmodel.Access(v.cat, value)})
-	}
-	c := change{set: ipc.SettingsSet{SessionInsights: to}, said: say("settings.changed", to)}
+	c := change{set: ipc.SettingsSet{SessionInsights: to}, said: viewmodel.ChangedTo(v.cat, "settings.changed", to)}
 	if before != consent.AccessCorrupt {
-		c.undone = &change{set: ipc.SettingsSet{SessionInsights: before}, said: say("settings.undone", before)}
+		c.undone = &change{set: ipc.SettingsSet{SessionInsights: before}, said: viewmodel.ChangedTo(v.cat, "settings.undone", before)}
 	}
 	v.change(c)
 }

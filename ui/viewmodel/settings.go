@@ -111,7 +111,17 @@ func Changed(cat *assets.Catalog, to consent.AccessControl, enforced bool, err e
 	if err != nil {
 		return Unchanged(cat, enforced, err)
 	}
-	return cat.T("settings.changed", assets.Args{"value": Access(cat, to)})
+	return ChangedTo(cat, "settings.changed", to)
+}
+
+// ChangedTo says by key (settings.changed, settings.undone) that a value was set,
+// and from when it counts: Denied ends what is being recorded, the others are for
+// the sessions to come.
+func ChangedTo(cat *assets.Catalog, key string, to consent.AccessControl) string {
+	if to == consent.AccessDenied {
+		key += ".now"
+	}
+	return cat.T(key, assets.Args{"value": Access(cat, to)})
 }
 
 // Unchanged says why a change did not happen.

@@ -197,3 +197,23 @@ func TestSettingsTellOfWayland(t *testing.T) {
 		}
 	}
 }
+
+// TestChangedTo: Denied counts at once and says so, in every language; the other
+// values speak of the sessions to come. Let ChangedTo leave .now away, and it fails.
+func TestChangedTo(t *testing.T) {
+	for _, lang := range assets.Langs() {
+		cat := assets.For(lang)
+		for _, key := range []string{"settings.changed", "settings.undone"} {
+			tail := func(v consent.AccessControl) string {
+				_, after, ok := strings.Cut(ChangedTo(cat, key, v), Access(cat, v))
+				if !ok || after == "" {
+					t.Errorf("%s %s: %q does not name the value", lang, key, ChangedTo(cat, key, v))
+				}
+				return after
+			}
+			if later := tail(consent.AccessAllowed); later != tail(consent.AccessAfterConfirmation) || later == tail(consent.AccessDenied) {
+				t.Errorf("%s %s: %q", lang, key, later)
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -52,6 +53,25 @@ func TestChoose(t *testing.T) {
 		args := strings.Join(Tool{Name: name}.listArgs("--evil", text, "--evil", "--evil", rows), "\x00")
 		if strings.Contains(args, "<b>") || strings.Contains(args, `\n`) {
 			t.Errorf("%s: markup in %q", name, args)
+		}
+	}
+}
+
+// TestNoDisplay: where there is no display nothing was chosen and nothing was told,
+// which is an error and no closed dialog. Leave openScreen out of show, and zenity's
+// status 1 is taken for Cancel.
+func TestNoDisplay(t *testing.T) {
+	tool, err := Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, display := range []string{"", ":9999"} {
+		t.Setenv("DISPLAY", display)
+		if n, err := tool.Choose(t.Context(), "List", "text", "OK", "Close", []Row{{Name: "a"}}); !errors.Is(err, ErrNoWindow) || n != -1 {
+			t.Errorf("display %q: row %d, %v", display, n, err)
+		}
+		if err := tool.Tell(t.Context(), "Title", "text", "OK"); !errors.Is(err, ErrNoWindow) {
+			t.Errorf("display %q: %v", display, err)
 		}
 	}
 }

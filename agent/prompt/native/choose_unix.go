@@ -54,6 +54,12 @@ func (t Tool) Tell(ctx context.Context, title, text, ok string) error {
 }
 
 func (t Tool) show(ctx context.Context, args []string) (launch.Exit, *launch.Output, error) {
+	// Without a display zenity ends as if it had been closed.
+	s, err := openScreen(os.Getenv("DISPLAY"))
+	if err != nil {
+		return launch.Exit{}, nil, fmt.Errorf("show by %s: %w: %w", t.Name, ErrNoWindow, err)
+	}
+	s.Close()
 	var out launch.Output
 	proc, err := launch.Start(ctx, launch.Program{Path: t.Path, Args: args, Foreign: true, Output: &out, Env: environment(os.Getenv)})
 	if err != nil {

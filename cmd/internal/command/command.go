@@ -27,6 +27,44 @@ func Wrong(err error) bool {
 	return false
 }
 
+// AsksJSON tells whether --json stands among the arguments. A call whose words are
+// wrong is told so in the form that it asked for, though its flags were read no
+// further than to the mistake.
+func AsksJSON(args []string) bool {
+	for _, a := range args {
+		switch a {
+		case "--":
+			return false
+		case "--json", "--json=true":
+			return true
+		}
+	}
+	return false
+}
+
+// Topics makes the commands that cobra adds by itself say, like all others, when
+// there is no command of a name: help, which prints the program's help instead,
+// and completion, which prints its own. To be called once all commands are there and
+// it is known where they write.
+func Topics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				found, rest, err := root.Find(args)
+				if err == nil && len(rest) > 0 {
+					err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
+				}
+				return err
+			}
+		case "completion":
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
+}
+
 // Failure is an error as people and programs are told it: what happened and what
 // to do. Code is a word for programs; it may be empty.
 type Failure struct {
