@@ -67,6 +67,7 @@ func TestForgotten(t *testing.T) {
 				w.mine(time.Now().Add(-time.Hour), func() { told++ }, packagers)
 			}
 			time.Sleep(2 * heardOf)
+			synctest.Wait()
 			if (told == 0) != ends || len(w.later) != 0 {
 				t.Errorf("ended: %v, told %d times, %d wait", ends, told, len(w.later))
 			}

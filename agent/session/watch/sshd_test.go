@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 // rules of an operating system with processes that can log in and end.
 type world struct {
+	mu    sync.Mutex // guards what follows: the watcher looks while the test changes it
 	start map[int]uint64
 	tty   map[int]string
 	gone  map[int]chan struct{}
@@ -22,10 +24,17 @@ type world struct {
 
 func (w *world) system() system {
 	return system{
-		procStart: func(pid int) (uint64, bool) { s, ok := w.start[pid]; return s, ok },
+		procStart: func(pid int) (uint64, bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			s, ok := w.start[pid]
+			return s, ok
+		},
 		waitExit: func(ctx context.Context, pid int, start uint64) <-chan struct{} {
 			done := make(chan struct{})
+			w.mu.Lock()
 			gone := w.gone[pid]
+			w.mu.Unlock()
 			go func() {
 				defer close(done)
 				select {
@@ -35,13 +44,26 @@ func (w *world) system() system {
 			}()
 			return done
 		},
-		terminal: func(leader int) (string, uint32, []uint32) { return w.tty[leader], 1000, []uint32{1000, 27} },
-		started:  func(ticks uint64) time.Time { return time.Unix(int64(ticks), 0).UTC() },
+		terminal: func(leader int) (string, uint32, []uint32) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.tty[leader], 1000, []uint32{1000, 27}
+		},
+		started: func(ticks uint64) time.Time { return time.Unix(int64(ticks), 0).UTC() },
 	}
 }
 
 func (w *world) login(pid int, start uint64, tty string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.start[pid], w.tty[pid], w.gone[pid] = start, tty, make(chan struct{})
+}
+
+// opens gives a login its terminal.
+func (w *world) opens(pid int, tty string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tty[pid] = tty
 }
 
 // told notes what a sink is told.
@@ -64,7 +86,7 @@ func scene(t *testing.T, watched func(Found) bool, play func(t *testing.T, s *SS
 	t.Helper()
 	sink := &told{}
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{map[int]uint64{}, map[int]string{}, map[int]chan struct{}{}}
+		w := &world{start: map[int]uint64{}, tty: map[int]string{}, gone: map[int]chan struct{}{}}
 		s := NewSSH(slog.New(slog.DiscardHandler), sink, watched)
 		s.sys = w.system()
 		s.noTerminals = true
@@ -109,7 +131,7 @@ func TestSSH(t *testing.T) {
 			s.post(func() { s.listed([]LogindSession{entry(70)}) })
 			s.PAM(hook("open_session", 70))
 			time.Sleep(30 * time.Millisecond)
-			w.tty[70] = "pts/3"
+			w.opens(70, "pts/3")
 			time.Sleep(5 * time.Second)
 			s.post(func() { s.listed([]LogindSession{entry(70)}) })
 			s.PAM(hook("close_session", 70))
