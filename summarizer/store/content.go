@@ -241,11 +241,17 @@ func (t *Tx) SummaryNews(company, device string, max int) (list []Key, err error
 }
 
 // SummaryTold notes that the device knows a version of its session's summary, 0:
-// that there is none. It stays news where there is another one by now.
-func (t *Tx) SummaryTold(k Key, version uint64) error {
+// that there is none, and how often it was read; nil: it takes no such number. It
+// stays news where there is another one, or another number, by now.
+func (t *Tx) SummaryTold(k Key, version uint64, reads *uint64) error {
+	times := int64(-1)
+	if reads != nil {
+		times = int64(*reads)
+	}
 	_, err := t.exec(`UPDATE streams SET summary_news = 0 WHERE company = $1 AND device = $2 AND session = $3 AND $4 = COALESCE(
-		(SELECT MAX(m.version) FROM summaries m WHERE m.company = $1 AND m.device = $2 AND m.session = $3), 0)`,
-		k.Company, k.Device, k.Session, int64(version))
+		(SELECT MAX(m.version) FROM summaries m WHERE m.company = $1 AND m.device = $2 AND m.session = $3), 0)
+		AND $5 IN (-1, (SELECT COUNT(*) FROM session_reads r WHERE r.company = $1 AND r.ref = streams.ref))`,
+		k.Company, k.Device, k.Session, int64(version), times)
 	return err
 }
 
