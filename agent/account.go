@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"aval/agent/consent"
@@ -225,17 +226,48 @@ func (a *Agent) signedInTo(c *company) (ipc.SignInResult, error) {
 	return ipc.SignInResult{Company: c.CompanyName, User: c.Account.User, Server: c.Server, Device: c.Device}, nil
 }
 
-// signOut ends the account: its recordings end, its key is destroyed. What waits
-// to be sent stays on this computer, sealed, and is not sent.
-func (a *Agent) signOut(p ipc.Peer) error {
+// handleSignOut ends the account and waits a little for its server to know.
+func (a *Agent) handleSignOut(ctx context.Context, p ipc.Peer, params json.RawMessage) (any, error) {
+	if err := ipc.Decode(params, &ipc.Empty{}); err != nil {
+		return nil, err
+	}
+	var out ipc.SignOutResult
+	var told <-chan bool
+	var err error
+	if derr := a.do(ctx, func() { out.Company, told, err = a.signOut(p) }); derr != nil {
+		return nil, derr
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.Told = a.soon(ctx, told)
+	return out, nil
+}
+
+// signOut ends the account: its recordings end, and its server is told, now or when it
+// can be reached; so long its key is kept, for nothing else. What waits to be sent
+// stays on this computer, sealed, and is not sent.
+func (a *Agent) signOut(p ipc.Peer) (name string, told <-chan bool, err error) {
 	c := a.company
 	switch {
 	case c == nil || c.Account == nil:
-		return &ipc.Error{Code: ipc.CodeConflict, Message: "nobody at this computer is signed in to an account"}
+		return "", nil, &ipc.Error{Code: ipc.CodeConflict, Message: "nobody at this computer is signed in to an account"}
 	case p.Role() != ipc.RoleAdmin && p.UID != c.Account.UID:
-		return &ipc.Error{Code: ipc.CodeRefused, Message: "another user of this computer has signed in", Hint: "they, or an administrator, can sign out"}
+		return "", nil, &ipc.Error{Code: ipc.CodeRefused, Message: "another user of this computer has signed in", Hint: "they, or an administrator, can sign out"}
 	}
-	return a.leave(docAccount)
+	// First what is to be told: where Aval ends between the two, the server ends the
+	// account, and that ends it here.
+	l := leftBehind(c)
+	a.left = append(a.left, l)
+	if err := a.keepLeft(); err != nil {
+		a.log.Error("keep what is to be told", "err", err)
+	}
+	if err := a.leave(docAccount); err != nil {
+		a.left = slices.DeleteFunc(a.left, l.is)
+		return "", nil, errors.Join(err, a.keepLeft())
+	}
+	a.log.Info("signed out", "company", c.Company, "device", c.Device)
+	return c.CompanyName, a.tellLeft(l), nil
 }
 
 // turnedAway ends an account that its server does not know any more. It only

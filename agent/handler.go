@@ -72,7 +72,7 @@ func (a *Agent) Handle(ctx context.Context, c *ipc.Conn, m ipc.Method, params js
 	case ipc.MethodSignIn:
 		return a.handleSignIn(ctx, c, params)
 	case ipc.MethodSignOut:
-		return loop(ctx, a, params, func(ipc.Empty) (ipc.Empty, error) { return ipc.Empty{}, a.signOut(c.Peer()) })
+		return a.handleSignOut(ctx, c.Peer(), params)
 	case ipc.MethodDesktopRegister:
 		return loop(ctx, a, params, func(r ipc.DesktopRegister) (ipc.DesktopRegisterResult, error) { return a.register(c, r) })
 	case ipc.MethodDesktopIndicator:

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"crypto"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +16,8 @@ import (
 	"aval/agent/uplink"
 )
 
-// docLeft has the servers that are still to be told that this computer has left.
+// docLeft has the servers that are still to be told that this computer has left, or
+// that somebody here has signed out.
 const docLeft = "left"
 
 const (
@@ -29,12 +32,35 @@ const (
 	leftFor   = 30 * 24 * time.Hour
 )
 
-// left is a company that this computer has left, and whose server does not know it yet.
+// left is a company that this computer has left, or whose account somebody here was
+// signed out of, and whose server does not know it yet.
 type left struct {
 	Server string    `json:"server"`
 	Pin    string    `json:"pin,omitempty"`
 	Device string    `json:"device"`
 	At     time.Time `json:"at"`
+	// Key is the seed of an account's key, kept to say so and for nothing else;
+	// nil: the computer's own says it.
+	Key []byte `json:"key,omitempty"`
+}
+
+// leftBehind is what the server of a company is to be told when it is left.
+func leftBehind(c *company) left {
+	l := left{Server: c.Server, Pin: c.Pin, Device: c.Device, At: time.Now().UTC()}
+	if c.Account != nil {
+		l.Key = c.Account.Key
+	}
+	return l
+}
+
+func (l left) is(o left) bool { return l.Server == o.Server && l.Device == o.Device }
+
+// leaverOf is the key that says that this computer has left.
+func (a *Agent) leaverOf(l left) crypto.Signer {
+	if l.Key != nil {
+		return ed25519.NewKeyFromSeed(l.Key)
+	}
+	return a.key
 }
 
 // handleUnenroll leaves the company. What waits to be sent to it is sent first; what
@@ -72,13 +98,19 @@ func (a *Agent) handleUnenroll(ctx context.Context, params json.RawMessage) (any
 			return nil, ctx.Err()
 		}
 	}
+	out.Told = a.soon(ctx, told)
+	return out, nil
+}
+
+// soon waits for a server's word, for as long as a caller may wait for it.
+func (a *Agent) soon(ctx context.Context, told <-chan bool) (yes bool) {
 	select {
-	case out.Told = <-told:
+	case yes = <-told:
 	case <-time.After(toldWithin):
 	case <-ctx.Done():
 	case <-a.ctx.Done():
 	}
-	return out, nil
+	return yes
 }
 
 // unsent is what waits to be sent to the company.
@@ -155,14 +187,12 @@ func (a *Agent) unenroll(n unsent) (ipc.UnenrollResult, <-chan bool, error) {
 		out.Lost += int(s.Last - s.Acked)
 	}
 	a.log.Info("unenrolled", "company", c.Company, "device", c.Device, "lost_events", out.Lost, "lost_records", n.records)
-	l := left{Server: c.Server, Pin: c.Pin, Device: c.Device, At: time.Now().UTC()}
+	l := leftBehind(c)
 	a.left = append(a.left, l)
 	if err := a.keepLeft(); err != nil { // it is told now, or stays as it was last seen
 		a.log.Error("keep what is to be told", "err", err)
 	}
-	told := make(chan bool, 1)
-	a.tellLeft(l, func(yes bool) { told <- yes })
-	return out, told, nil
+	return out, a.tellLeft(l), nil
 }
 
 func (a *Agent) keepLeft() error {
@@ -188,17 +218,19 @@ func (a *Agent) tellAllLeft() {
 		return
 	}
 	for _, l := range a.left {
-		a.tellLeft(l, func(bool) {})
+		a.tellLeft(l)
 	}
 }
 
-// tellLeft tells a server until it knows. first is called once: whether it knew at
-// the first try.
-func (a *Agent) tellLeft(l left, first func(bool)) {
+// tellLeft tells a server until it knows, and forgets it then, with its key. told says
+// whether it knew at the first try.
+func (a *Agent) tellLeft(l left) (told <-chan bool) {
+	once := make(chan bool, 1)
+	first := func(yes bool) { once <- yes }
 	a.work.Go(func() {
 		for wait := leftFirst; ; wait = min(2*wait, leftMost) {
 			ctx, cancel := context.WithTimeout(a.ctx, redeemWithin)
-			err := uplink.Leave(ctx, l.Server, l.Pin, l.Device, a.key)
+			err := uplink.Leave(ctx, l.Server, l.Pin, l.Device, a.leaverOf(l))
 			cancel()
 			var no *uplink.Refusal
 			known := err == nil || errors.As(err, &no) && no.Code != "server"
@@ -206,7 +238,7 @@ func (a *Agent) tellLeft(l left, first func(bool)) {
 				a.log.Info("server told of leaving", "device", l.Device, "err", err)
 				first(err == nil)
 				a.post(func() {
-					a.left = slices.DeleteFunc(a.left, func(o left) bool { return o == l })
+					a.left = slices.DeleteFunc(a.left, l.is)
 					if err := a.keepLeft(); err != nil {
 						a.log.Error("keep what is to be told", "err", err)
 					}
@@ -222,4 +254,5 @@ func (a *Agent) tellLeft(l left, first func(bool)) {
 			}
 		}
 	})
+	return once
 }

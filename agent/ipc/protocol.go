@@ -267,6 +267,12 @@ type UnenrollResult struct {
 	Lost    int    `json:"lost"` // events that were not sent, and are destroyed
 }
 
+// SignOutResult says what became of an account.
+type SignOutResult struct {
+	Company string `json:"company"`
+	Told    bool   `json:"told"` // its server knows; otherwise it is told later
+}
+
 // PolicyResult is the policy in force and where each value comes from.
 type PolicyResult struct {
 	State   consent.PolicyState `json:"state"`

@@ -99,7 +99,9 @@ const LeavePath = "/leave"
 // EnrollPayload, with the device's id in place of the token.
 const LeaveLabel = "EXPORTER-aval-leave-proof"
 
-// LeaveRequest says that the holder of an enrolled key leaves.
+// LeaveRequest says that the holder of the key of an enrolled computer leaves, or of
+// that of an account signs out. Servers that know only the first answer the second with
+// "device-unknown".
 type LeaveRequest struct {
 	Device    string `json:"device"` // id
 	PublicKey []byte `json:"public_key"`

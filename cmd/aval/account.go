@@ -71,15 +71,26 @@ func (a *app) countDown(ctx context.Context, until time.Time) {
 	}
 }
 
+// signedOut is what sign-out prints with --json.
+type signedOut struct {
+	SignedIn bool   `json:"signed_in"`
+	Company  string `json:"company"`
+	Told     bool   `json:"told"`
+}
+
 func (a *app) signOutCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "sign-out", Short: "Sign out; recordings that rest on it end, unsent events stay sealed on this computer", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.call(cmd.Context(), ipc.MethodSignOut, nil, nil); err != nil {
+			var r ipc.SignOutResult
+			if err := a.call(cmd.Context(), ipc.MethodSignOut, nil, &r); err != nil {
 				return err
 			}
-			return a.print(map[string]bool{"signed_in": false}, func(w io.Writer) {
+			return a.print(signedOut{false, r.Company, r.Told}, func(w io.Writer) {
 				fmt.Fprintln(w, "You are signed out. The company asks for nothing on this computer now.")
+				if !r.Told {
+					fmt.Fprintf(w, "The server of %s could not be told; it is told when it can be reached, while Aval runs here.\n", command.Printable(r.Company))
+				}
 			})
 		},
 	}

@@ -15,7 +15,8 @@ import (
 var errUnknownDevice = refuse(http.StatusForbidden, "device-unknown", "This computer is not known here.")
 
 // Leave answers POST /leave: see wire.LeaveRequest. It only ever takes something
-// away: the device's right to connect and to sign. What it sent stays.
+// away: the device's right to connect and to sign. What it sent stays. Of a computer on
+// which somebody was signed in to an account it says that they have signed out.
 func (h *Host) Leave() http.Handler {
 	return h.proven("leave", wire.LeaveLabel, func(r *http.Request, raw, exported []byte) (any, error) {
 		q, err := DecodeLeave(raw)
@@ -41,8 +42,8 @@ func (h *Host) Leave() http.Handler {
 			switch {
 			case err != nil:
 				return err
-			case d.Code != "" || d.Account != "":
-				return errUnknownDevice // enrolled computers leave
+			case d.Code != "":
+				return errUnknownDevice // the key of one session ends with it
 			case !d.LeftAt.IsZero():
 				return nil
 			}
@@ -50,7 +51,11 @@ func (h *Host) Leave() http.Handler {
 			if err := tx.LeaveDevice(s.id, d.ID, now); err != nil {
 				return err
 			}
-			return tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "device:" + d.ID, Action: "device-left", Subject: d.ID})
+			action := "device-left"
+			if d.Account != "" {
+				action = "device-signed-out"
+			}
+			return tx.AddAudit(store.Audit{Company: s.id, At: now, Actor: "device:" + d.ID, Action: action, Subject: d.ID, Detail: d.Account})
 		})
 		return struct{}{}, err
 	})

@@ -150,7 +150,11 @@ func (c *Console) deviceRow(v visitor, d company.Device) deviceRow {
 		out.Ended = v.cat.T("console.devices.revoked_on", assets.Args{"when": c.when(v.cat, d.RevokedAt)})
 	}
 	if !d.LeftAt.IsZero() {
-		out.Ended = v.cat.T("enrolment.left_on", assets.Args{"when": c.when(v.cat, d.LeftAt)})
+		key := "enrolment.left_on"
+		if d.Account != "" {
+			key = "enrolment.signed_out_on"
+		}
+		out.Ended = v.cat.T(key, assets.Args{"when": c.when(v.cat, d.LeftAt)})
 	}
 	return out
 }

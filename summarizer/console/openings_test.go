@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -130,16 +131,23 @@ func TestEnrolmentPage(t *testing.T) {
 		t.Errorf("%d\n%s", code, page)
 	}
 	at := time.Now()
+	user, err := s.co.CreateUser(t.Context(), company.NewUser{Name: "Bea Lima"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := s.db.Tx(t.Context(), func(tx *store.Tx) error {
 		if err := tx.InsertDevice(store.Device{ID: "gone", Company: s.co.ID(), Name: "gone-01", EnrolledAt: at}, "k", make([]byte, 32)); err != nil {
 			return err
 		}
-		return tx.LeaveDevice(s.co.ID(), "gone", at)
+		if err := tx.InsertDevice(store.Device{ID: "out", Company: s.co.ID(), Name: "out-01", EnrolledAt: at, Account: user.ID}, "k2", make([]byte, 32)); err != nil {
+			return err
+		}
+		return errors.Join(tx.LeaveDevice(s.co.ID(), "gone", at), tx.LeaveDevice(s.co.ID(), "out", at))
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/devices?kind=revoked", "/devices/gone"} {
-		if code, page := b.get(s.url + path); code != 200 || !strings.Contains(page, "Left the company by itself on") || strings.Contains(page, "Revoked on") {
+	for path, says := range map[string]string{"/devices?kind=revoked": "Left the company by itself on", "/devices/gone": "Left the company by itself on", "/devices/out": "Signed out on"} {
+		if code, page := b.get(s.url + path); code != 200 || !strings.Contains(page, says) || strings.Contains(page, "Revoked on") {
 			t.Errorf("%s: %d\n%s", path, code, page)
 		}
 	}

@@ -6,6 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +24,7 @@ import (
 	"aval/agent/uplink"
 	"aval/agent/wire"
 	"aval/summarizer/company"
+	"aval/summarizer/store"
 )
 
 // signsIn begins to sign in and returns the code and what it comes to.
@@ -294,6 +299,131 @@ func TestAccountGrants(t *testing.T) {
 		if row.want != "" {
 			c = welcome(t, s.addr, d)
 		}
+	}
+}
+
+// Signing out is told to the server: the account's key counts no more there, and the
+// company sees when. Without the network it is told later, also after a restart; a
+// server that knows of no signing out is asked once. What is kept for that goes then.
+// Planted: without the account's key in leftBehind the server was told by the
+// computer's, which it does not know; without keepLeft in signOut it was not told after
+// the restart; with the refusal of accounts back in Leave it was never told.
+func TestSignedOut(t *testing.T) {
+	dir := t.TempDir()
+	s, err := listen(dir, "127.0.0.1:0", nil, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := s.addr
+	t.Cleanup(func() { s.close() })
+	user := s.user(t, "Ana Souza", true)
+	d := accountOf(t, s, user)
+	device := func() string {
+		t.Helper()
+		st, err := say[ipc.Status](d, ipc.MethodStatus, nil)
+		if err != nil || st.Device == "" {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		return st.Device
+	}
+	out := func() ipc.SignOutResult {
+		t.Helper()
+		r, err := say[ipc.SignOutResult](d, ipc.MethodSignOut, nil)
+		if st, _ := say[ipc.Status](d, ipc.MethodStatus, nil); err != nil || st.Account != "" || r.Company != "Example Support" {
+			t.Fatalf("%+v, %v; %+v", r, err, st)
+		}
+		return r
+	}
+	left := func(id string) bool {
+		t.Helper()
+		is := false
+		if err := s.db.View(t.Context(), func(tx *store.Tx) error {
+			keys, err := tx.DeviceKeys(s.co.ID(), id)
+			dev, derr := tx.Device(s.co.ID(), id)
+			rows, aerr := tx.Audits(s.co.ID(), store.AuditFilter{Action: "device-signed-out", Subject: id, Max: 10})
+			is = len(keys) == 0 && !dev.LeftAt.IsZero() && len(rows) == 1 && rows[0].Actor == "device:"+id && rows[0].Detail == user
+			return errors.Join(err, derr, aerr)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	forgotten := func() {
+		t.Helper()
+		d.eventually("the key is forgotten", func() bool {
+			d.stop()
+			defer d.start()
+			st, err := astore.Open(filepath.Join(d.dir, "state"), astore.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := st.Doc("left")
+			if err := errors.Join(err, st.Close()); err != nil {
+				t.Fatal(err)
+			}
+			return !strings.Contains(string(raw), "key")
+		})
+	}
+
+	one := device()
+	if left(one) || !out().Told || !left(one) {
+		t.Error("the server was not told")
+	}
+	forgotten()
+
+	signedIn(t, d, s, user)
+	two := device()
+	s.close()
+	if two == one || out().Told {
+		t.Error("told without a server")
+	}
+	d.stop()
+	if s, err = listen(dir, addr, nil, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if left(two) {
+		t.Error("the server knows already")
+	}
+	d.start()
+	d.eventually("the server is told", func() bool { return left(two) })
+	forgotten()
+
+	signedIn(t, d, s, user)
+	three := device()
+	s.close()
+	if out().Told {
+		t.Error("told without a server")
+	}
+	asked := make(chan string, 10)
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := &http.Server{TLSConfig: s.host.TLS(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case asked <- r.URL.Path:
+			default:
+			}
+			w.WriteHeader(http.StatusForbidden)
+			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "device-unknown", Error: "This computer is not known here."})
+		})}
+	go func() { _ = old.ServeTLS(l, "", "") }()
+	select {
+	case path := <-asked:
+		if path != wire.LeavePath {
+			t.Error(path)
+		}
+	case <-time.After(patience):
+		t.Error("a server of before is never asked")
+	}
+	forgotten()
+	_ = old.Close()
+	if s, err = listen(dir, addr, nil, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if left(three) {
+		t.Error("it was asked again")
 	}
 }
 

@@ -3,7 +3,9 @@ package link_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +142,42 @@ func TestRevoked(t *testing.T) {
 	until(t, "the idle one is turned away", func() bool { return idle.status().Link == "refused" })
 	t.Log(idle.status().Err)
 	holds(t, s, 1, 0)
+}
+
+// A device that is heard of no more is let go of, while one that answers pings and
+// says nothing else stays. It takes half a minute, for that is how long an answer may
+// take. Planted: without the look at heard in tick the first stayed; without its being
+// set in next the second went.
+func TestSilent(t *testing.T) {
+	s, err := listen(t.TempDir(), "127.0.0.1:0", nil, 2*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	ended := func(c *rawConn) <-chan error {
+		out := make(chan error, 1)
+		go func() {
+			_ = c.ws.SetReadDeadline(time.Now().Add(3 * patience))
+			for {
+				if _, _, err := c.ws.ReadMessage(); err != nil {
+					out <- err
+					return
+				}
+			}
+		}()
+		return out
+	}
+	silent, there := welcome(t, s.addr, enrol(t, s.dir, nil)), welcome(t, s.addr, enrol(t, s.dir, nil))
+	silent.ws.SetPingHandler(func(string) error { return nil })
+	gone, stays := ended(silent), ended(there)
+	if err := <-gone; errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it was kept: %v", err)
+	}
+	select {
+	case err := <-stays:
+		t.Errorf("one that answers was let go of: %v", err)
+	default:
+	}
 }
 
 // TestBatchRules sends one wrong thing after the other on connections of their
