@@ -174,11 +174,17 @@ func plusHere(s string, _, to int) bool {
 
 // macHere: a hardware address around its first separator.
 func macHere(s string, from, _ int) bool {
-	return macForm(s, from) > 0 || from >= 2 && macForm(s, from-2) > 0
+	if s[from+2] == '.' {
+		return from >= 2 && macForm(s, from-2) > 0
+	}
+	return macForm(s, from) > 0
 }
 
 // colons: so many colons follow that it can be an address written out.
 func colons(s string, from, _ int) bool {
+	if len(s)-from < len("0:0:0:0:0:0:") {
+		return false
+	}
 	n := 0
 	for i := from; i < len(s) && (hexDigit(s[i]) || s[i] == ':' || s[i] == '.'); i++ {
 		if s[i] == ':' {
