@@ -225,6 +225,9 @@ func (r *reading) secretAt(i int) (at int, before bool) {
 	if !strong && (i > 0 && r.is(i-1, isQualifier) || r.qualified(i+1)) {
 		strong = true
 	}
+	if r.lookedUp(i) {
+		return -1, false
+	}
 	if !strong && !promising(r.s[r.word(i).to:]) {
 		return -1, false
 	}
@@ -234,6 +237,26 @@ func (r *reading) secretAt(i int) (at int, before bool) {
 		}
 	}
 	return r.targetBefore(i, strong), true
+}
+
+// lookedUp: a command line names what it looks up, and no secret: "getent passwd
+// maria", "kubectl -n shop get secret db-1".
+func (r *reading) lookedUp(i int) bool {
+	if i == 0 || r.word(i).colon {
+		return false
+	}
+	switch r.text(i - 1) {
+	case "getent":
+		return true
+	case "get", "describe", "delete", "edit":
+		return r.among(i-4, i-1, isCluster)
+	}
+	return false
+}
+
+// command: the word at i is the program passwd, which an account follows.
+func (r *reading) command(i int) bool {
+	return r.text(i) == "passwd" && (i == 0 || i == 1 && (r.text(0) == "sudo" || r.text(0) == "doas"))
 }
 
 // targetReach is how many words behind one target looks at, and some.
@@ -346,7 +369,7 @@ func (r *reading) target(i int, strong bool) int {
 			return -1
 		case assigned && (strong || mixed(r.text(at))):
 			return at
-		case strong && (at == i+1 || r.is(at-1, isQualifier)) && (i <= 1 && !r.has(at+1) || r.among(i-4, i, isCue)) && utf8.RuneCountInString(r.word(at).core) >= 4:
+		case strong && (at == i+1 || r.is(at-1, isQualifier)) && (i <= 1 && !r.has(at+1) && !r.command(i) || r.among(i-4, i, isCue)) && utf8.RuneCountInString(r.word(at).core) >= 4:
 			return at
 		}
 		return -1

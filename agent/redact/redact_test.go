@@ -61,6 +61,23 @@ func TestText(t *testing.T) {
 		{`{"user":"maria","password":"a b"}`, `{"user":"maria","password":[secret]}`},
 		{"https://maria:Gato@example.com/x", "https://[secret]@example.com/x"},
 		{"https://example.com/?api_key=abc&x=1", "https://example.com/?api_key=[secret]&x=1"},
+		// Beside those that only look something up (testdata/negatives.txt). Planted, each
+		// seen to fail here: any word before "get secret", getent anywhere before, the
+		// program passwd anywhere in a line, -file anywhere in an option, a value that is
+		// an option.
+		{"passwd: x", "passwd: [secret]"},
+		{"passwd is hunter2", "passwd is [secret]"},
+		{"passwd is abacaxi", "passwd is [secret]"},
+		{"passwd Gato2024", "passwd [secret]"},
+		{"root passwd abacaxi", "root passwd [secret]"},
+		{"getent passwd root; the password is abacaxi", "getent passwd root; the password is [secret]"},
+		{"kubectl get secret password is Gato2024", "kubectl get secret password is [secret]"},
+		{"kubectl get pods secret Gato2024", "kubectl get pods secret [secret]"},
+		{"get secret Gato2024", "get secret [secret]"},
+		{"tool --password-file x --token abc", "tool --password-file x --token [secret]"},
+		{"tool --password-stdin --token abc", "tool --password-stdin --token [secret]"},
+		{"tool --file-password abc", "tool --file-password [secret]"},
+		{"tool --password -Gato", "tool --password [secret]"},
 		// Tokens and keys.
 		{"ghp_0123456789abcdefghijABCDEFGHIJ012345", "[token]"},
 		{"AKIAIOSFODNN7EXAMPLE", "[token]"},
