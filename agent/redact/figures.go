@@ -57,8 +57,38 @@ func (f *figures) run(i int, found *ruleSet) {
 			found.add(f.sc.ipv4)
 		}
 	}
+	if hexed[before] || hexed[after] {
+		f.networks(i, found)
+	}
 	if f.digits >= fewest && !found.has(f.sc.phones) && phoneBegins(s, i) && phoneAt(s, i) > 0 {
 		found.add(f.sc.phones)
+	}
+}
+
+// hexed are the bytes that can stand beside a digit in an address with hexadecimal
+// letters.
+var hexed = func() (m [256]bool) {
+	for c := range m {
+		m[c] = strings.IndexByte("abcdefABCDEF:-.", byte(c)) >= 0
+	}
+	return m
+}()
+
+// networks looks for hardware and IPv6 addresses whose first digits are at i. Those
+// without any, and IPv6 addresses with two colons together, have triggers.
+func (f *figures) networks(i int, found *ruleSet) {
+	s := f.s
+	from := i
+	for from > 0 && i-from < 40 && hexed[s[from-1]] && s[from-1] != '-' {
+		from--
+	}
+	if !found.has(f.sc.ipv6) && colons(s, from, 0) {
+		found.add(f.sc.ipv6)
+	}
+	for from = i; from >= 0 && i-from <= 16 && (from == i || hexed[s[from]]) && !found.has(f.sc.mac); from-- {
+		if macForm(s, from) > 0 {
+			found.add(f.sc.mac)
+		}
 	}
 }
 
@@ -355,8 +385,7 @@ func endsTaxCode(s string, i, n int) bool {
 
 // company tells whether a CNPJ with letters and without blanks ends with the
 // digits before s[j:], behind which no letter stands: they are the last of fourteen
-// characters. One with blanks
-// is found by the word that names it.
+// characters. One with blanks is found by the word that names it.
 func (f *figures) company(j int) bool {
 	s := f.s
 	k, gap, letters := j, false, false

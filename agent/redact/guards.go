@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // The guards of the triggers: each tells whether its rule could find something
 // where the literal stands.
@@ -51,7 +54,7 @@ func option(s string, from, _ int) bool {
 // assigned: a colon or an equals sign follows the name.
 func assigned(s string, _, to int) bool {
 	for to < len(s) && nameByte(s[to]) {
-		if strings.HasPrefix(s[to:], "→") {
+		if s[to] >= utf8.RuneSelf && strings.HasPrefix(s[to:], "→") {
 			return true
 		}
 		to++

@@ -56,6 +56,9 @@ func chainAt(s string, i int, chain []group) (_ []group, digits, end int) {
 // nextGroup is where the separators end that begin at i, at most maxGap, and
 // whether there are any and a digit stands behind them.
 func nextGroup(s string, i int) (end int, on bool) {
+	if i+1 < len(s) && s[i] < utf8.RuneSelf && mayGap[s[i]] && s[i+1]-'0' <= 9 {
+		return i + 1, true // mostly
+	}
 	gap := 0 // separators since the last digit
 	for ; gap < maxGap && i < len(s) && mayGap[s[i]]; gap++ {
 		n := 1

@@ -6,63 +6,6 @@ import (
 	"sync/atomic"
 )
 
-// trigger is one thing that a text must hold for a rule to be able to find
-// anything: a literal, and what its surroundings must look like. The rules for
-// numbers have none: figures.go looks at each run of digits for them.
-type trigger struct {
-	lit string // lower case ASCII, or bytes of a letter outside it
-	// hexes: a 0 in lit stands for any hexadecimal digit.
-	hexes bool
-	// guard looks at the place of the literal, s[from:to]; nil: always. It must
-	// be true wherever the rule can find something; where it is true for nothing
-	// only time is lost.
-	guard func(s string, from, to int) bool
-	// anywhere: the literal counts for every stretch of the text, not only for
-	// the one between two marks in which it stands.
-	anywhere bool
-}
-
-func lits(words ...string) []trigger { return guarded(nil, words...) }
-
-func guarded(g func(s string, from, to int) bool, words ...string) []trigger {
-	var ts []trigger
-	for _, w := range words {
-		ts = append(ts, trigger{lit: w, guard: g})
-	}
-	return ts
-}
-
-// maxRules bounds the rules that a set of bits can name.
-const maxRules = 320
-
-type ruleSet [maxRules / 64]uint64
-
-func (r *ruleSet) has(i int) bool { return r[i/64]&(1<<(i%64)) != 0 }
-func (r *ruleSet) add(i int)      { r[i/64] |= 1 << (i % 64) }
-func (r *ruleSet) drop(i int)     { r[i/64] &^= 1 << (i % 64) }
-func (r *ruleSet) empty() bool    { return *r == ruleSet{} }
-func (r *ruleSet) join(o ruleSet) {
-	for i := range r {
-		r[i] |= o[i]
-	}
-}
-
-func (r *ruleSet) meet(o ruleSet) {
-	for i := range r {
-		r[i] &= o[i]
-	}
-}
-
-// next is the first rule of the set that is not before i, or -1.
-func (r *ruleSet) next(i int) int {
-	for w := i / 64; w < len(r); w, i = w+1, 0 {
-		if left := r[w] >> (i % 64); left != 0 {
-			return w*64 + i%64 + bits.TrailingZeros64(left)
-		}
-	}
-	return -1
-}
-
 // scanner looks for the triggers of all rules in one pass of eight bytes a step.
 //
 // Bytes are folded to six bits, in which upper and lower case are the same; two
@@ -83,8 +26,8 @@ type scanner struct {
 	partly  uint32 // the buckets that hold any
 	nodes   []node
 	// What figures.go finds is of these rules.
-	lettered, ipv4, numbers, lookalikes, phones int
-	wide                                        ruleSet // rules with a trigger that counts anywhere
+	lettered, ipv4, ipv6, mac, numbers, lookalikes, phones int
+	wide                                                   ruleSet // rules with a trigger that counts anywhere
 }
 
 // The bit of a pair that may hold a digit, a bracket or two blanks, and the bucket of
@@ -115,15 +58,15 @@ func hash(four uint32) uint32 { return four * 0x9E3779B1 >> 22 }
 
 type node struct {
 	lit   string
-	hexes bool
+	class class
 	// Of the first eight bytes of the literal: themselves, which bytes there are, and
 	// the bit that tells the cases of each letter apart.
 	head, mask, cases uint64
 	rules             []guardedRule
 }
 
-func newNode(lit string, hexes bool) node {
-	n := node{lit: lit, hexes: hexes}
+func newNode(lit string, k class) node {
+	n := node{lit: lit, class: k}
 	for i := range min(len(lit), 8) {
 		c := uint64(lit[i])
 		n.head |= c << (8 * i)
@@ -178,7 +121,7 @@ func newScanner(rules []rule) *scanner {
 	sc := &scanner{known: [3]index{{mask: 1<<24 - 1}, {mask: 1<<18 - 1}, {mask: (1<<18 - 1) << 6}}}
 	type form struct {
 		lit   string
-		hexes bool
+		class class
 	}
 	byLit := map[form]int{}
 	for i, r := range rules {
@@ -187,6 +130,10 @@ func newScanner(rules []rule) *scanner {
 			sc.lettered = i
 		case "ipv4":
 			sc.ipv4 = i
+		case "ipv6":
+			sc.ipv6 = i
+		case "mac":
+			sc.mac = i
 		case "numbers":
 			sc.numbers = i
 		case "lookalikes":
@@ -195,12 +142,12 @@ func newScanner(rules []rule) *scanner {
 			sc.phones = i
 		}
 		for _, t := range r.on {
-			key := form{t.lit, t.hexes}
+			key := form{t.lit, t.class}
 			n, ok := byLit[key]
 			if !ok {
 				n = len(sc.nodes)
 				byLit[key] = n
-				sc.nodes = append(sc.nodes, newNode(t.lit, t.hexes))
+				sc.nodes = append(sc.nodes, newNode(t.lit, t.class))
 			}
 			sc.nodes[n].rules = append(sc.nodes[n].rules, guardedRule{t.guard, i})
 			if t.anywhere {
@@ -237,13 +184,9 @@ func (n *node) bytesAt(off int) (some [4][]byte) {
 		if i < 0 || i >= len(n.lit) {
 			continue
 		}
-		if n.hexes && n.lit[i] == '0' {
-			for _, c := range []byte("0123456789abcdef") {
-				some[k] = append(some[k], fold(c))
-			}
-			continue
+		for _, c := range []byte(n.class.values(n.lit[i : i+1])) {
+			some[k] = append(some[k], fold(c))
 		}
-		some[k] = []byte{fold(n.lit[i])}
 	}
 	return some
 }
@@ -360,7 +303,7 @@ func (n *node) stands(s string, i int) bool {
 		return false
 	}
 	k := 0
-	if !n.hexes {
+	if n.class == itself {
 		if (step(s, i)|n.cases)&n.mask != n.head {
 			return false
 		}
@@ -371,7 +314,16 @@ func (n *node) stands(s string, i int) bool {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		if c != w && !(w == '0' && n.hexes && hexDigit(c)) {
+		switch {
+		case n.class == hexDigits && w == '0':
+			if !hexDigit(c) {
+				return false
+			}
+		case n.class == hexLetters && w == 'a':
+			if c < 'a' || c > 'f' {
+				return false
+			}
+		case c != w:
 			return false
 		}
 	}
