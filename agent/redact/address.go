@@ -259,9 +259,7 @@ func ip6(s string) []span {
 	return out
 }
 
-func hexDigit(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
+func hexDigit(c byte) bool { return c-'0' <= 9 || c|0x20-'a' <= 5 }
 
 // macs finds hardware addresses (IEEE 802): six pairs, or three groups of four
 // with dots.
@@ -290,27 +288,34 @@ func macEnd(s string, i int) int {
 
 // macForm is where the form of an address at s[i:] ends, or 0.
 func macForm(s string, i int) int {
-	size, count := 2, 6 // six pairs
-	if i+14 <= len(s) && s[i+4] == '.' {
-		size, count = 4, 3
-	}
-	to := i + count*(size+1) - 1
-	if to > len(s) {
+	if i+14 > len(s) {
 		return 0
 	}
-	sep, letters := s[i+size], false
-	if sep != '.' && size == 4 || size == 2 && sep != ':' && sep != '-' {
-		return 0
-	}
-	for k := range to - i {
-		c := s[i+k]
-		if k%(size+1) == size && c != sep || k%(size+1) < size && !hexDigit(c) {
+	if s[i+4] == '.' { // three groups of four
+		if s[i+9] != '.' {
 			return 0
 		}
-		letters = letters || c > '9'
+		letters := false
+		for k := range 14 {
+			c := s[i+k]
+			if k != 4 && k != 9 && !hexDigit(c) {
+				return 0
+			}
+			letters = letters || c > '9'
+		}
+		if !letters { // three numbers
+			return 0
+		}
+		return i + 14
 	}
-	if sep == '.' && !letters {
-		return 0 // three numbers
+	sep := s[i+2]
+	if sep != ':' && sep != '-' || s[i+5] != sep || s[i+8] != sep || s[i+11] != sep || i+17 > len(s) || s[i+14] != sep {
+		return 0
 	}
-	return to
+	for k := 0; k < 17; k += 3 {
+		if !hexDigit(s[i+k]) || !hexDigit(s[i+k+1]) {
+			return 0
+		}
+	}
+	return i + 17
 }

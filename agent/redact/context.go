@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"math/bits"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -54,20 +55,43 @@ func (r *reading) has(i int) bool {
 		if r.at = from; from == len(s) {
 			return false
 		}
-		to, tells := from, false
-		for ; to < len(s) && s[to] != ' '; to++ {
-			tells = tells || telling[s[to]]
-		}
-		r.at = to
 		if r.n >= len(r.few) {
 			r.more = append(r.more, word{})
 		}
 		r.n++
 		w := r.word(r.n - 1)
+		if k, n := shortWord(s, from); n > 0 {
+			r.at = from + n
+			*w = word{from: int32(from), to: int32(r.at), known: true, core: s[from:r.at], means: lexicon.means(k)}
+			continue
+		}
+		to, tells := from, false
+		for ; to < len(s) && s[to] != ' '; to++ {
+			tells = tells || telling[s[to]]
+		}
+		r.at = to
 		w.set(s, from, to)
 		w.telling = tells
 	}
 	return true
+}
+
+// shortWord spells the word that begins at from, and tells how long it is: 0 if it is
+// longer than eight bytes or holds anything but ASCII letters.
+func shortWord(s string, from int) (k spelling, n int) {
+	x := step(s, from)
+	v := x ^ ' '*ones
+	n = bits.TrailingZeros64((v-ones)&^v&tops) / 8 // of the first blank; 8: there is none
+	n = min(n, len(s)-from)
+	if n == 8 && from+8 < len(s) && s[from+8] != ' ' {
+		return k, 0
+	}
+	only := ^uint64(0) >> (64 - 8*n) // these bytes
+	low := (x | 0x20*ones) &^ tops
+	if letters := (low + (0x80-'a')*ones) &^ (low + (0x80-'z'-1)*ones) &^ x; ^letters&only&tops != 0 {
+		return k, 0
+	}
+	return spelling{a: (x | 0x20*ones) & only}, n
 }
 
 // word is word i, which must have been read.
@@ -201,12 +225,60 @@ func (r *reading) secretAt(i int) (at int, before bool) {
 	if !strong && (i > 0 && r.is(i-1, isQualifier) || r.qualified(i+1)) {
 		strong = true
 	}
+	if r.lookedUp(i) {
+		return -1, false
+	}
+	if !strong && !promising(r.s[r.word(i).to:]) {
+		return -1, false
+	}
 	if !r.word(i).stop {
 		if at = r.target(i, strong); at >= 0 {
 			return at, false
 		}
 	}
 	return r.targetBefore(i, strong), true
+}
+
+// lookedUp: a command line names what it looks up, and no secret: "getent passwd
+// maria", "kubectl -n shop get secret db-1".
+func (r *reading) lookedUp(i int) bool {
+	if i == 0 || r.word(i).colon {
+		return false
+	}
+	switch r.text(i - 1) {
+	case "getent":
+		return true
+	case "get", "describe", "delete", "edit":
+		return r.among(i-4, i-1, isCluster)
+	}
+	return false
+}
+
+// command: the word at i is the program passwd, which an account follows.
+func (r *reading) command(i int) bool {
+	return r.text(i) == "passwd" && (i == 0 || i == 1 && (r.text(0) == "sudo" || r.text(0) == "doas"))
+}
+
+// targetReach is how many words behind one target looks at, and some.
+const targetReach = 16
+
+// promising: one of the next words may look like a secret, or be mixed. After a weak
+// word only such a one goes.
+func promising(s string) bool {
+	words, before := 0, byte(' ')
+	for i := range len(s) {
+		c := s[i]
+		if telling[c] || 'A' <= c && c <= 'Z' && 'a' <= before && before <= 'z' {
+			return true
+		}
+		if c == ' ' {
+			if words++; words > targetReach {
+				return false
+			}
+		}
+		before = c
+	}
+	return false
 }
 
 // contextBefore is how many words before one secretAt looks at.
@@ -297,7 +369,7 @@ func (r *reading) target(i int, strong bool) int {
 			return -1
 		case assigned && (strong || mixed(r.text(at))):
 			return at
-		case strong && (at == i+1 || r.is(at-1, isQualifier)) && (i <= 1 && !r.has(at+1) || r.among(i-4, i, isCue)) && utf8.RuneCountInString(r.word(at).core) >= 4:
+		case strong && (at == i+1 || r.is(at-1, isQualifier)) && (i <= 1 && !r.has(at+1) && !r.command(i) || r.among(i-4, i, isCue)) && utf8.RuneCountInString(r.word(at).core) >= 4:
 			return at
 		}
 		return -1

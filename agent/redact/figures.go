@@ -14,6 +14,7 @@ type figures struct {
 	chain  int  // end of the last chain of groups
 	digits int  // how many it holds
 	open   bool // a letter may stand before it, over what joins the parts of a CNPJ
+	letter bool // one stands behind it, and the digits before are enough for it to be the last
 	alike  bool // letters that pass for digits were looked at
 }
 
@@ -25,38 +26,105 @@ const fewest = 6
 // run looks at the run of digits that begins at i.
 func (f *figures) run(i int, found *ruleSet) {
 	s, j := f.s, i+1
-	for j < len(s) && '0' <= s[j] && s[j] <= '9' {
+	for j < len(s) && s[j]-'0' <= 9 {
 		j++
 	}
+	before, after := byte(0), byte(0) // what touches it
+	if i > 0 {
+		before = s[i-1]
+	}
+	if j < len(s) {
+		after = s[j]
+	}
 	if i >= f.chain {
-		f.open = i > 0 && s[i-1] != ' ' && sorts[s[i-1]] != otherByte
+		f.begin(i, j, before, after, found)
 	}
-	if i >= f.chain && j-i < fewest && (j == len(s) || !mayGap[s[j]] || j+1 < len(s) && alnum(s[j+1]) && !digitAt(s, j+1)) {
-		f.chain, f.digits = j, j-i // the usual case
-	} else if i >= f.chain {
-		var groups [24]group
-		chain, digits, end := chainAt(s, i, groups[:0])
-		f.chain, f.digits = end, digits
-		if digits >= leastDigits && !found.has(f.sc.numbers) && len(inChain(s, chain)) > 0 {
-			found.add(f.sc.numbers)
-		}
+	word := sorts[before] // what stands before it, over one gap
+	if word == gapByte && i > 1 {
+		word = sorts[s[i-2]]
 	}
-	if !found.has(f.sc.lettered) && f.lettered(i, j) {
+	if (word == letterByte || f.letter || f.open && before != ' ') && !found.has(f.sc.lettered) && f.lettered(i, j) {
 		found.add(f.sc.lettered)
 	}
-	if !f.alike && (i > 0 && passesFor(s[i-1]) != 0 || j < len(s) && passesFor(s[j]) != 0) && alikeWord(s, i) {
+	if (passes[before]|passes[after]) != 0 && !f.alike && alikeWord(s, i) {
 		f.alike = true
 		if len(lookalikes(s)) > 0 {
 			found.add(f.sc.lookalikes)
 		}
 	}
-	if j+1 < len(s) && s[j] == '.' && digitAt(s, j+1) && j-i <= 3 && !(i > 1 && s[i-1] == '.' && wordByte(s[i-2])) && !found.has(f.sc.ipv4) {
+	if after == '.' && j-i <= 3 && !(before == '.' && i > 1 && wordByte(s[i-2])) && threeMore(s, j) && !found.has(f.sc.ipv4) {
 		if _, ok := ip4At(s, i); ok {
 			found.add(f.sc.ipv4)
 		}
 	}
+	if hexed[before] || hexed[after] {
+		f.networks(i, found)
+	}
 	if f.digits >= fewest && !found.has(f.sc.phones) && phoneBegins(s, i) && phoneAt(s, i) > 0 {
 		found.add(f.sc.phones)
+	}
+}
+
+// hexed are the bytes that can stand beside a digit in an address with hexadecimal
+// letters.
+var hexed = func() (m [256]bool) {
+	for c := range m {
+		m[c] = strings.IndexByte("abcdefABCDEF:-.", byte(c)) >= 0
+	}
+	return m
+}()
+
+// networks looks for hardware and IPv6 addresses whose first digits are at i. Those
+// without any, and IPv6 addresses with two colons together, have triggers.
+func (f *figures) networks(i int, found *ruleSet) {
+	s := f.s
+	from := i
+	for from > 0 && i-from < 40 && hexed[s[from-1]] && s[from-1] != '-' {
+		from--
+	}
+	if !found.has(f.sc.ipv6) && colons(s, from, 0) {
+		found.add(f.sc.ipv6)
+	}
+	for from = i; from >= 0 && i-from <= 16 && (from == i || hexed[s[from]]) && !found.has(f.sc.mac); from-- {
+		if macForm(s, from) > 0 {
+			found.add(f.sc.mac)
+		}
+	}
+}
+
+// threeMore: three times a dot and up to three digits.
+func threeMore(s string, i int) bool {
+	for range 3 {
+		if i+1 >= len(s) || s[i] != '.' || s[i+1]-'0' > 9 {
+			return false
+		}
+		i += 2
+		for k := 0; k < 2 && i < len(s) && s[i]-'0' <= 9; k++ {
+			i++
+		}
+	}
+	return true
+}
+
+// begin looks at the chain of groups whose first is s[i:j].
+func (f *figures) begin(i, j int, before, after byte, found *ruleSet) {
+	s := f.s
+	f.open = before != ' ' && sorts[before] != otherByte
+	f.chain, f.digits, f.letter = j, j-i, false
+	if f.digits < fewest {
+		if !mayGap[after] {
+			return // the usual case
+		}
+		if _, on := nextGroup(s, j); !on {
+			return
+		}
+	}
+	var groups [24]group
+	var chain []group
+	chain, f.digits, f.chain = chainAt(s, i, groups[:0])
+	f.letter = f.digits >= fewest && f.chain < len(s) && sorts[s[f.chain]] == letterByte
+	if f.digits >= leastDigits && !found.has(f.sc.numbers) && len(inChain(s, chain)) > 0 {
+		found.add(f.sc.numbers)
 	}
 }
 
@@ -102,58 +170,64 @@ func back(s string, i int) int {
 	return i
 }
 
+// letteredFrom tells whether an identifier with letters begins at k.
+func letteredFrom(s string, k int) bool {
+	if letterBefore(s, k) {
+		return false
+	}
+	to, _ := letteredAt(s, k)
+	return to > 0
+}
+
 // lettered tells whether an identifier with letters is one of whose characters
 // are the digits s[i:j]. It begins at a place that the sort of identifier tells:
 // as many characters before its first digits, or before its last.
 func (f *figures) lettered(i, j int) bool {
 	s := f.s
-	at := func(k int) bool {
-		if letterBefore(s, k) {
-			return false
-		}
-		to, _ := letteredAt(s, k)
-		return to > 0
-	}
 	first := back(s, i)
-	if f.digits >= fewest && f.chain < len(s) && sorts[s[f.chain]] == letterByte {
+	if first >= 0 && sorts[s[first]] != letterByte {
+		first = -1
+	}
+	if f.letter {
 		// So many digits, and then a letter, which is the last where last says so:
 		// DNI and China's, NIE, NIR of Corsica, NINO.
 		letter := s[f.chain] | 0x20
 		last := !letterAfter(s, f.chain+1)
 		switch figuresBeforeLetter(s, i) {
 		case 8:
-			if last && at(i) {
+			if last && letteredFrom(s, i) {
 				return true
 			}
 		case 17:
-			if letter == 'x' && at(i) {
+			if letter == 'x' && letteredFrom(s, i) {
 				return true
 			}
 		case 7:
-			if last && first >= 0 && sorts[s[first]] == letterByte && at(first) {
+			if last && first >= 0 && letteredFrom(s, first) {
 				return true
 			}
 		case 6:
-			if (letter == 'a' || letter == 'b') && at(i) {
+			if (letter == 'a' || letter == 'b') && letteredFrom(s, i) {
 				return true
 			}
-			if last && first >= 0 && sorts[s[first]] == letterByte {
-				if second := back(s, first); second >= 0 && at(second) {
+			if last && first >= 0 {
+				if second := back(s, first); second >= 0 && letteredFrom(s, second) {
 					return true
 				}
 			}
 		}
 	}
-	if first >= 0 && sorts[s[first]] == letterByte {
-		second := back(s, first)
-		if second >= 0 && ibanLength(s[second], s[first]) > 0 && at(second) {
-			return true
-		}
-		if second >= 0 && f.taxCode(i, j, at) {
-			return true
+	if first >= 0 {
+		if second := back(s, first); second >= 0 {
+			if ibanLength(s[second], s[first]) > 0 && letteredFrom(s, second) {
+				return true
+			}
+			if j-i < len(firstFigures) && letterSoon(s, j) && f.taxCode(i, j) {
+				return true
+			}
 		}
 	}
-	return f.open && s[i-1] != ' ' && f.company(j, at)
+	return f.open && s[i-1] != ' ' && !letterAfter(s, j) && f.company(j)
 }
 
 // figuresBeforeLetter is how many digits stand from i on, over single gaps,
@@ -183,11 +257,9 @@ func figuresBeforeLetter(s string, i int) int {
 // stand, by how many they are.
 var firstFigures = [...][]int{1: {6, 7, 9, 10, 12, 13, 14}, 2: {6, 9, 12, 13}, 3: {12}}
 
-// taxCode tells whether the digits s[i:j] are the first of a codice fiscale.
-func (f *figures) taxCode(i, j int, at func(int) bool) bool {
-	if j-i >= len(firstFigures) || !letterSoon(f.s, j) {
-		return false
-	}
+// taxCode tells whether the digits s[i:j], at most three and with a letter soon behind
+// them, are the first of a codice fiscale.
+func (f *figures) taxCode(i, j int) bool {
 	s := f.s
 	// Where it may begin: so many letters before, at the beginning of a word.
 	begins, from := uint(0), [15]int32{}
@@ -211,7 +283,7 @@ func (f *figures) taxCode(i, j int, at func(int) bool) bool {
 		}
 	}
 	for _, n := range firstFigures[j-i] {
-		if begins>>n&1 != 0 && endsTaxCode(s, i, n) && at(int(from[n])) {
+		if begins>>n&1 != 0 && endsTaxCode(s, i, n) && letteredFrom(s, int(from[n])) {
 			return true
 		}
 	}
@@ -312,13 +384,10 @@ func endsTaxCode(s string, i, n int) bool {
 }
 
 // company tells whether a CNPJ with letters and without blanks ends with the
-// digits before s[j:]: they are the last of fourteen characters. One with blanks
-// is found by the word that names it.
-func (f *figures) company(j int, at func(int) bool) bool {
+// digits before s[j:], behind which no letter stands: they are the last of fourteen
+// characters. One with blanks is found by the word that names it.
+func (f *figures) company(j int) bool {
 	s := f.s
-	if letterAfter(s, j) {
-		return false
-	}
 	k, gap, letters := j, false, false
 	for n := 0; n < 14; {
 		if k--; k < 0 {
@@ -342,7 +411,7 @@ func (f *figures) company(j int, at func(int) bool) bool {
 			gap = true
 		}
 	}
-	return letters && at(k)
+	return letters && letteredFrom(s, k)
 }
 
 // alikeWord tells whether the word around i counts as digits, as lookalikes does.

@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // The guards of the triggers: each tells whether its rule could find something
 // where the literal stands.
@@ -51,7 +54,7 @@ func option(s string, from, _ int) bool {
 // assigned: a colon or an equals sign follows the name.
 func assigned(s string, _, to int) bool {
 	for to < len(s) && nameByte(s[to]) {
-		if strings.HasPrefix(s[to:], "→") {
+		if s[to] >= utf8.RuneSelf && strings.HasPrefix(s[to:], "→") {
 			return true
 		}
 		to++
@@ -174,11 +177,17 @@ func plusHere(s string, _, to int) bool {
 
 // macHere: a hardware address around its first separator.
 func macHere(s string, from, _ int) bool {
-	return macForm(s, from) > 0 || from >= 2 && macForm(s, from-2) > 0
+	if s[from+2] == '.' {
+		return from >= 2 && macForm(s, from-2) > 0
+	}
+	return macForm(s, from) > 0
 }
 
 // colons: so many colons follow that it can be an address written out.
 func colons(s string, from, _ int) bool {
+	if len(s)-from < len("0:0:0:0:0:0:") {
+		return false
+	}
 	n := 0
 	for i := from; i < len(s) && (hexDigit(s[i]) || s[i] == ':' || s[i] == '.'); i++ {
 		if s[i] == ':' {

@@ -1,6 +1,9 @@
 package redact
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // number is one kind of identifier that is all digits.
 type number struct {
@@ -104,6 +107,7 @@ const maxDigits = 19
 // weighed is the sum of the digits, each times its weight.
 func weighed(d []byte, weights string) int {
 	sum := 0
+	d = d[:len(weights)]
 	for i := range len(weights) {
 		sum += int(d[i]-'0') * int(weights[i]-'0')
 	}
@@ -119,28 +123,22 @@ func validPIS(d []byte) bool {
 // validCNH: the driving licence's register number, weights 9 to 1 and 1 to 9,
 // modulo 11, with the carry that the first digit leaves (Denatran).
 func validCNH(d []byte) bool {
-	if allSame(d) {
-		return false
-	}
-	a, b := 0, 0
-	for i := range 9 {
-		v := int(d[i] - '0')
-		a += v * (9 - i)
-		b += v * (1 + i)
-	}
 	carry := 0
-	first := a % 11
+	first := weighed(d, "987654321") % 11
 	if first >= 10 {
 		first, carry = 0, 2
 	}
-	second := b%11 - carry
+	if d[9] != byte('0'+first) || allSame(d) {
+		return false
+	}
+	second := weighed(d, "123456789")%11 - carry
 	if second < 0 { // two customs are in use
-		return d[9] == byte('0'+first) && (d[10] == byte('0'+second+11) || d[10] == '0')
+		return d[10] == byte('0'+second+11) || d[10] == '0'
 	}
 	if second >= 10 {
 		second = 0
 	}
-	return d[9] == byte('0'+first) && d[10] == byte('0'+second)
+	return d[10] == byte('0'+second)
 }
 
 // validTitulo: the voter's number: eight digits, the state 01 to 28, two check
@@ -311,17 +309,26 @@ func labelled(s string, from, to int, l *labelSet) bool {
 	return l != nil && (l.in(s[max(0, from-48):from]) || l.in(s[to:min(len(s), to+24)]))
 }
 
+// in tells whether one of the labels begins a word in at most 64 bytes.
 func (l *labelSet) in(near string) bool {
-	inside := uint32(0) // the byte before is a part of a word
-	for i := 0; i+1 < len(near); i++ {
-		c := near[i]
-		// No branch: where words begin is not to be guessed.
-		begins := (inside ^ 1 | uint32(c)>>7) & (l.begins[c&31] >> (near[i+1] & 31))
-		inside = uint32(inWords[c])
-		if begins&1 == 0 {
+	// Where words begin, for all of the text first: that is not to be guessed.
+	begins, inside := uint64(0), uint64(0)
+	for p := 0; p < len(near); p += 8 {
+		x := step(near, p)
+		high, low := x&tops, x&^tops
+		folded := low | 0x20*ones
+		letter := (folded + (0x80-'a')*ones) &^ (folded + (0x80-'z'-1)*ones) & tops &^ x
+		digit := (low + (0x80-'0')*ones) &^ (low + (0x80-'9'-1)*ones) & tops &^ x
+		word := letter | digit | high
+		begins |= (letter&^(word<<8|inside) | high) >> 7 * 0x0102040810204080 >> 56 << p
+		inside = word >> 56
+	}
+	for ; begins != 0; begins &= begins - 1 {
+		i := bits.TrailingZeros64(begins)
+		if i+1 >= len(near) || l.begins[near[i]&31]>>(near[i+1]&31)&1 == 0 {
 			continue
 		}
-		for _, w := range l.words[c&31] {
+		for _, w := range l.words[near[i]&31] {
 			if len(near)-i >= len(w) && foldsTo(near[i:i+len(w)], w) {
 				return true
 			}
@@ -329,16 +336,6 @@ func (l *labelSet) in(near string) bool {
 	}
 	return false
 }
-
-// inWords is 1 for the bytes that wordByte takes.
-var inWords = func() (m [256]uint8) {
-	for c := range m {
-		if wordByte(byte(c)) {
-			m[c] = 1
-		}
-	}
-	return m
-}()
 
 // foldsTo tells whether s, which is as long, is low in lower case, of ASCII letters alone.
 func foldsTo(s, low string) bool {

@@ -93,6 +93,14 @@ func rest(s string, p int) uint64 {
 	return x | pad<<n
 }
 
+// step are the eight bytes s[p:], and '!' behind the end.
+func step(s string, p int) uint64 {
+	if p+8 <= len(s) {
+		return load(s, p)
+	}
+	return rest(s, p)
+}
+
 // plain tells whether normal would change nothing: printable ASCII and the
 // letters and signs of everyday Portuguese, Spanish, French, German and Italian
 // that have no other form, without blanks at the ends or doubled.
@@ -104,12 +112,7 @@ func plain(s string) bool {
 	letter := uint64(0)   // the byte before was the first of two of a letter
 	known := 0            // so many bytes are known to be plain
 	for p := 0; p < len(s); p += 8 {
-		var x uint64
-		if p+8 <= len(s) {
-			x = load(s, p)
-		} else {
-			x = rest(s, p)
-		}
+		x := step(s, p)
 		low, high := x&^tops, x&tops
 		control := (^(low + 0x60*ones) | (low + ones)) &^ x & tops // less than a blank, or DEL
 		blanks := ^((low ^ ' '*ones) + 0x7f*ones) &^ x & tops

@@ -39,7 +39,7 @@ func numbers(s string) []span {
 // makes it part of a word; inside a chain it cannot occur, so only the ends are
 // looked at.
 func chainAt(s string, i int, chain []group) (_ []group, digits, end int) {
-	for i < len(s) {
+	for on := i < len(s); on; {
 		from := i
 		for i < len(s) && '0' <= s[i] && s[i] <= '9' {
 			i++
@@ -48,24 +48,31 @@ func chainAt(s string, i int, chain []group) (_ []group, digits, end int) {
 			chain = append(chain, group{from, i})
 			digits += i - from
 		}
-		gap := 0 // separators since the last digit
-		for ; gap < maxGap && i < len(s) && mayGap[s[i]]; gap++ {
-			n := 1
-			if s[i] >= utf8.RuneSelf {
-				var r rune
-				if r, n = utf8.DecodeRuneInString(s[i:]); !separator(r) {
-					break
-				}
-			} else if s[i] == ',' && !digitAt(s, i+1) {
-				break
-			}
-			i += n
-		}
-		if gap == 0 || !digitAt(s, i) {
-			break
-		}
+		i, on = nextGroup(s, i)
 	}
 	return chain, digits, i
+}
+
+// nextGroup is where the separators end that begin at i, at most maxGap, and
+// whether there are any and a digit stands behind them.
+func nextGroup(s string, i int) (end int, on bool) {
+	if i+1 < len(s) && s[i] < utf8.RuneSelf && mayGap[s[i]] && s[i+1]-'0' <= 9 {
+		return i + 1, true // mostly
+	}
+	gap := 0 // separators since the last digit
+	for ; gap < maxGap && i < len(s) && mayGap[s[i]]; gap++ {
+		n := 1
+		if s[i] >= utf8.RuneSelf {
+			var r rune
+			if r, n = utf8.DecodeRuneInString(s[i:]); !separator(r) {
+				break
+			}
+		} else if s[i] == ',' && !digitAt(s, i+1) {
+			break
+		}
+		i += n
+	}
+	return i, gap > 0 && digitAt(s, i)
 }
 
 // leastDigits is the fewest digits of a number that is looked for.
@@ -94,10 +101,18 @@ func inChain(s string, chain []group) []span {
 		}
 		return nil
 	}
-	for i := 0; i < len(chain); i++ {
+	left := 0 // digits
+	for _, g := range chain {
+		left += g.to - g.from
+	}
+	for i := 0; i < len(chain) && left >= leastDigits; i++ {
 		j, mark := longest(s, chain, i, digits)
 		if mark == "" {
+			left -= chain[i].to - chain[i].from
 			continue
+		}
+		for _, g := range chain[i : j+1] {
+			left -= g.to - g.from
 		}
 		if out == nil && failedIBAN(s, chain) {
 			return nil
@@ -145,13 +160,6 @@ func failedIBAN(s string, chain []group) bool {
 // longest finds the longest number that begins with group i; digits is room for
 // them.
 func longest(s string, chain []group, i int, digits []byte) (last int, mark string) {
-	left := 0
-	for k := i; k < len(chain) && left < leastDigits; k++ {
-		left += chain[k].to - chain[k].from
-	}
-	if left < leastDigits {
-		return 0, ""
-	}
 	digits = digits[:0]
 	for j := i; j < len(chain) && len(digits)+chain[j].to-chain[j].from <= maxDigits; j++ {
 		digits = append(digits, s[chain[j].from:chain[j].to]...)
@@ -168,9 +176,8 @@ func longest(s string, chain []group, i int, digits []byte) (last int, mark stri
 // identified is the mark for the number that the groups of a chain make up, or "".
 func identified(s string, chain, groups []group, digits []byte) string {
 	from, to := groups[0].from, groups[len(groups)-1].to
-	shape := shapeOf(groups)
 	if n := len(digits); n >= 13 && luhn(digits) {
-		if branded(digits) && (n == 16 || usual(groups) || issued(digits) && !shape.isOwn()) || shape == in4444 || (n == 16 || n == 19) && labelled(s, from, to, cardLabels) {
+		if shape := shapeOf(groups); branded(digits) && (n == 16 || usual(groups) || issued(digits) && !shape.isOwn()) || shape == in4444 || (n == 16 || n == 19) && labelled(s, from, to, cardLabels) {
 			return MarkCard
 		}
 	}
@@ -182,6 +189,7 @@ func identified(s string, chain, groups []group, digits []byte) string {
 		if glued(s, groups) {
 			continue
 		}
+		shape := shapeOf(groups)
 		if k.mark == MarkCPF && len(groups) == 1 && labelled(s, from, from, foreign) {
 			continue
 		}
@@ -336,31 +344,22 @@ func luhn(d []byte) bool {
 	return d[0] != '0' && sum%10 == 0
 }
 
-// validCPF checks the two digits of a CPF: weights 10 to 2 and 11 to 2, modulo 11.
+// validCPF checks the two digits of a CPF: weights 10 to 2 and 11 to 2, modulo 11 (see checkDigit).
 func validCPF(d []byte) bool {
-	return !allSame(d) && checkDigit(d[:9], 10, 2) == d[9] && checkDigit(d[:10], 11, 2) == d[10]
+	return checkDigit(d, "123456789") == d[9] && checkDigit(d, "0123456789") == d[10] && !allSame(d)
 }
 
 // validCNPJ checks the two digits of a CNPJ, numeric or with letters: since July
 // 2026 the first twelve places may hold A to Z, whose value is the ASCII code
 // less 48 (Receita Federal, Instrução Normativa RFB 2.229/2024).
 func validCNPJ(d []byte) bool {
-	return !allSame(d) && checkDigit(d[:12], 5, 2) == d[12] && checkDigit(d[:13], 6, 2) == d[13]
+	return checkDigit(d, "678923456789") == d[12] && checkDigit(d, "5678923456789") == d[13] && !allSame(d)
 }
 
-// checkDigit weighs the places from first downwards to low and then from 9 again.
-func checkDigit(d []byte, first, low int) byte {
-	sum, w := 0, first
-	for _, c := range d {
-		sum += int(c-'0') * w
-		if w--; w < low {
-			w = 9
-		}
-	}
-	if r := sum % 11; r >= 2 {
-		return byte('0' + 11 - r)
-	}
-	return '0'
+// checkDigit is the remainder modulo 11, 0 where it is 10. The Receita Federal weighs with
+// 11 less each of these weights and takes the remainder from 11, which comes to the same.
+func checkDigit(d []byte, weights string) byte {
+	return '0' + byte(weighed(d, weights)%11%10)
 }
 
 func allSame(d []byte) bool {
@@ -372,22 +371,8 @@ func allSame(d []byte) bool {
 	return true
 }
 
-// passesFor is the digit that an ASCII letter passes for, or 0.
-func passesFor(c byte) byte {
-	switch c {
-	case 'O', 'o', 'Q':
-		return '0'
-	case 'l', 'I', '|', 'i':
-		return '1'
-	case 'Z', 'z':
-		return '2'
-	case 'S', 's':
-		return '5'
-	case 'B':
-		return '8'
-	}
-	return 0
-}
+// passes are the digits that ASCII letters pass for, or 0.
+var passes = [256]byte{'O': '0', 'o': '0', 'Q': '0', 'l': '1', 'I': '1', '|': '1', 'i': '1', 'Z': '2', 'z': '2', 'S': '5', 's': '5', 'B': '8'}
 
 // lookalikes finds numbers in which letters stand for digits: "4111 1111 1111
 // l111", "O12.345.678-9O". A word counts as digits if at least half of it is, or
@@ -395,7 +380,7 @@ func passesFor(c byte) byte {
 func lookalikes(s string) []span {
 	near := false // a digit beside a letter that passes for one
 	for i := 1; i < len(s) && !near; i++ {
-		near = digitAt(s, i) && passesFor(s[i-1]) != 0 || digitAt(s, i-1) && passesFor(s[i]) != 0
+		near = digitAt(s, i) && passes[s[i-1]] != 0 || digitAt(s, i-1) && passes[s[i]] != 0
 	}
 	if !near {
 		return nil
@@ -413,7 +398,7 @@ func lookalikes(s string) []span {
 		}
 		if passesForDigits(s[i:j]) {
 			for k := i; k < j; k++ {
-				if d := passesFor(b[k]); d != 0 {
+				if d := passes[b[k]]; d != 0 {
 					b[k], changed = d, true
 				}
 			}
@@ -432,7 +417,7 @@ func passesForDigits(w string) bool {
 	for i := range len(w) {
 		if '0' <= w[i] && w[i] <= '9' {
 			digits++
-		} else if passesFor(w[i]) == 0 {
+		} else if passes[w[i]] == 0 {
 			return false
 		}
 	}

@@ -143,21 +143,14 @@ func phoneAt(s string, i int) int {
 	}
 	var g [16]group
 	n := groupsAt(s, i, &g)
-	if n == 0 {
-		return 0
-	}
+	var size [len(g) + 4]int // of each group, 0 behind the last
 	total := 0
-	for _, x := range g[:n] {
-		total += x.to - x.from
+	for k := range n {
+		size[k] = g[k].to - g[k].from
+		total += size[k]
 	}
-	if total < 6 {
+	if total < fewest {
 		return 0
-	}
-	size := func(k int) int {
-		if k >= n {
-			return 0
-		}
-		return g[k].to - g[k].from
 	}
 	for k := range min(n, 3) { // 0 or 55 may stand before
 		if k > 0 && !mayLead(s[g[k-1].from:g[k-1].to]) {
@@ -175,22 +168,22 @@ func phoneAt(s string, i int) int {
 			first = s[g[k+1].from]
 		}
 		switch {
-		case size(k+1) == 5 && size(k+2) == 4 && first == '9' && n == k+3,
-			size(k+1) == 4 && size(k+2) == 4 && first >= '2' && n == k+3,
-			size(k+1) == 1 && first == '9' && size(k+2) == 4 && size(k+3) == 4 && n == k+4:
+		case size[k+1] == 5 && size[k+2] == 4 && first == '9' && n == k+3,
+			size[k+1] == 4 && size[k+2] == 4 && first >= '2' && n == k+3,
+			size[k+1] == 1 && first == '9' && size[k+2] == 4 && size[k+3] == 4 && n == k+4:
 			return g[n-1].to
-		case size(k+1) == 9 && first == '9' && n == k+2, size(k+1) == 8 && first >= '2' && n == k+2 && total <= 13:
+		case size[k+1] == 9 && first == '9' && n == k+2, size[k+1] == 8 && first >= '2' && n == k+2 && total <= 13:
 			return g[n-1].to
 		}
 	}
 	switch {
-	case n == 2 && size(0) == 5 && size(1) == 4 && s[g[0].to] == '-': // 91234-5678
+	case n == 2 && size[0] == 5 && size[1] == 4 && s[g[0].to] == '-': // 91234-5678
 		return g[1].to
-	case n == 2 && size(0) == 4 && size(1) == 4 && s[g[0].to] == '-' && s[i] >= '2' && !years(s[i:g[1].to]): // 3003-4000
+	case n == 2 && size[0] == 4 && size[1] == 4 && s[g[0].to] == '-' && s[i] >= '2' && !years(s[i:g[1].to]): // 3003-4000
 		return g[1].to
-	case n == 3 && size(0) == 4 && (s[i:g[0].to] == "0800" || s[i:g[0].to] == "0300" || s[i:g[0].to] == "0900"):
+	case n == 3 && size[0] == 4 && (s[i:g[0].to] == "0800" || s[i:g[0].to] == "0300" || s[i:g[0].to] == "0900"):
 		return g[2].to
-	case n == 3 && size(0) == 3 && size(1) == 3 && size(2) == 4 && s[i] >= '2' && s[g[0].to] == s[g[1].to] && s[g[0].to] != ' ': // 555-123-4567
+	case n == 3 && size[0] == 3 && size[1] == 3 && size[2] == 4 && s[i] >= '2' && s[g[0].to] == s[g[1].to] && s[g[0].to] != ' ': // 555-123-4567
 		return g[2].to
 	}
 	if total >= 7 && total <= 15 && !date(s, g[:n]) && labelled(s, i, g[n-1].to, phoneLabels) {
@@ -226,6 +219,9 @@ func bracketed(s string, i int) int {
 		return 0
 	}
 	for j++; j < len(s) && (s[j] == ' ' || s[j] == '-'); j++ {
+	}
+	if !digitAt(s, j) {
+		return 0
 	}
 	var g [16]group
 	n := groupsAt(s, j, &g)

@@ -138,15 +138,21 @@ func limited(s string, max int, choose chooser, more []rule) (out string, err er
 			out, err = "", ErrUnsettled
 		}
 	}()
-	var end time.Time
-	var set ruleSet
-	scanned := false
-	if sc, ok := choose.(*scanner); ok && len(s) <= min(max, maxInput) {
-		set, scanned = sc.scan(s)
-		if scanned = scanned || plain(s) && strings.IndexByte(s, '[') < 0; scanned && set.empty() && len(more) == 0 {
-			return s, nil // the usual text
-		}
+	sc, ok := choose.(*scanner)
+	if !ok || len(s) > min(max, maxInput) {
+		return settled(s, max, choose, more, ruleSet{}, false)
 	}
+	set, usual := sc.scan(s)
+	if usual = usual || plain(s) && strings.IndexByte(s, '[') < 0; usual && len(more) == 0 && set.empty() {
+		return s, nil // most texts
+	}
+	return settled(s, max, choose, more, set, usual)
+}
+
+// settled does the work of limited. scanned: set was chosen already, and s is in its
+// normal form and holds no mark.
+func settled(s string, max int, choose chooser, more []rule, set ruleSet, scanned bool) (out string, err error) {
+	var end time.Time
 	out = capped(s)
 	for range maxPasses {
 		n := normal(out)

@@ -61,6 +61,23 @@ func TestText(t *testing.T) {
 		{`{"user":"maria","password":"a b"}`, `{"user":"maria","password":[secret]}`},
 		{"https://maria:Gato@example.com/x", "https://[secret]@example.com/x"},
 		{"https://example.com/?api_key=abc&x=1", "https://example.com/?api_key=[secret]&x=1"},
+		// Beside those that only look something up (testdata/negatives.txt). Planted, each
+		// seen to fail here: any word before "get secret", getent anywhere before, the
+		// program passwd anywhere in a line, -file anywhere in an option, a value that is
+		// an option.
+		{"passwd: x", "passwd: [secret]"},
+		{"passwd is hunter2", "passwd is [secret]"},
+		{"passwd is abacaxi", "passwd is [secret]"},
+		{"passwd Gato2024", "passwd [secret]"},
+		{"root passwd abacaxi", "root passwd [secret]"},
+		{"getent passwd root; the password is abacaxi", "getent passwd root; the password is [secret]"},
+		{"kubectl get secret password is Gato2024", "kubectl get secret password is [secret]"},
+		{"kubectl get pods secret Gato2024", "kubectl get pods secret [secret]"},
+		{"get secret Gato2024", "get secret [secret]"},
+		{"tool --password-file x --token abc", "tool --password-file x --token [secret]"},
+		{"tool --password-stdin --token abc", "tool --password-stdin --token [secret]"},
+		{"tool --file-password abc", "tool --file-password [secret]"},
+		{"tool --password -Gato", "tool --password [secret]"},
 		// Tokens and keys.
 		{"ghp_0123456789abcdefghijABCDEFGHIJ012345", "[token]"},
 		{"AKIAIOSFODNN7EXAMPLE", "[token]"},
@@ -290,6 +307,17 @@ func FuzzText(f *testing.F) {
 			t.Fatalf("card in %q", once)
 		}
 	})
+}
+
+// TestOrdinaryAllocatesNothing: most texts hold nothing, and cost no memory. (Planted: a
+// list of groups on the heap in phoneAt.)
+func TestOrdinaryAllocatesNothing(t *testing.T) {
+	for _, s := range []string{"Relatório de vendas - terceiro trimestre.xlsx - LibreOffice Calc", "2026-11-22 14:30:55 INFO serviço iniciado em 1.2 s",
+		"Nota fiscal 000.123.456 emitida para o cliente", "Esqueci minha senha - Portal do Colaborador", "Error code: 1603 while installing the package"} {
+		if n := testing.AllocsPerRun(100, func() { redact.Text(s) }); n > 0 {
+			t.Errorf("%q costs %v allocations", s, n)
+		}
+	}
 }
 
 func BenchmarkTitle(b *testing.B) {

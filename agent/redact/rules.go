@@ -37,6 +37,8 @@ const (
 	value = `("[^"]*"?|'[^']*'?|\S+)`
 	// plainValue ends at the separators of queries, lists and JSON.
 	plainValue = `("[^"]*"?|'[^']*'?|[^\s"'&;,]+)`
+	// optionValue is no option by itself, which would follow one without a value.
+	optionValue = `("[^"]*"?|'[^']*'?|[^\s"'-]\S*|-[^\s-]\S+)`
 	// words that end the name of a secret setting.
 	secretName = `(?:passw(?:or)?d|passwd|passphrase|passcode|pwd|senha|contrase(?:ñ|n)a|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|account[_-]?key|shared[_-]?key)`
 )
@@ -72,8 +74,8 @@ var ownRules = []rule{
 	// Options of programs, each with the program that gives it that meaning:
 	// -p alone is also a port, a parent folder or a process.
 	{name: "long-option", mark: MarkSecret, on: guarded(option, secretWords...),
-		re:   dashed(`(?i)(?:^|[\s"'])--?[a-z0-9_-]*` + secretName + `(?:[_-][a-z0-9_-]+)?(?:\s*=\s*|\s+)` + value),
-		keep: func(_, part string) bool { return strings.HasPrefix(part, "--") }},
+		re:   dashed(`(?i)(?:^|[\s"'])--?[a-z0-9_-]*` + secretName + `(?:[_-][a-z0-9_-]+)?(?:\s*=\s*|\s+)` + optionValue),
+		keep: func(whole, _ string) bool { return saysWhere(whole) }},
 	{name: "slash-option", mark: MarkSecret, on: lits("/p:", "/pw:", "/pass:", "/password:", "/pwd:"),
 		re: lazy(`(?i)(?:^|\s)/(?:p|pw|pass|password|pwd):` + value)},
 	{name: "glued-p", mark: MarkSecret, on: guarded(later("-p"), "mysql", "mariadb", "sshpass", "7z", "rar"),
@@ -111,13 +113,33 @@ var ownRules = []rule{
 	{name: "e-mail", mark: MarkEmail, on: lits("@"), find: emails},
 	{name: "spoken-e-mail", mark: MarkEmail, on: guarded(dotLater, "(at)", "[at]", "{at}", " at ", "arroba"), re: spokenEmails},
 	{name: "lettered", on: lits("cnpj", "ausweis", "perso", "identity card", "id card"), find: lettered},
-	{name: "mac", mark: MarkMAC, on: []trigger{{lit: "00:00", hexes: true, guard: macHere}, {lit: "00-00", hexes: true, guard: macHere}, {lit: "00.00", hexes: true, guard: macHere}}, find: macs},
-	{name: "ipv6", mark: MarkIP, on: []trigger{{lit: "0:0", hexes: true, guard: colons}, {lit: "::"}}, find: ip6},
+	{name: "mac", mark: MarkMAC, on: []trigger{{lit: "aa:aa", class: hexLetters, guard: macHere}, {lit: "aa-aa", class: hexLetters, guard: macHere}, {lit: "aa.aa", class: hexLetters, guard: macHere}}, find: macs},
+	{name: "ipv6", mark: MarkIP, on: []trigger{{lit: "a:a", class: hexLetters, guard: colons}, {lit: "::"}}, find: ip6},
 	{name: "ipv4", mark: MarkIP, find: ip4},
 	{name: "international", mark: MarkPhone, on: guarded(plusHere, "+"), find: international},
 	{name: "numbers", find: numbers},
 	{name: "lookalikes", find: lookalikes},
 	{name: "phones", on: guarded(bracketHere, "("), find: phones},
+}
+
+// saysWhere: an option that says where a secret is read from (--password-stdin,
+// --password-file), that there is none (--no-password), or whose (--list-secret-keys).
+func saysWhere(option string) bool {
+	name := strings.TrimLeft(strings.ToLower(option), " \"'")
+	if i := strings.IndexAny(name, "= \t"); i >= 0 {
+		name = name[:i]
+	}
+	for _, end := range []string{"-stdin", "-file", "_file"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	for _, begin := range []string{"--no-", "--list-", "--export-", "--delete-"} {
+		if strings.HasPrefix(name, begin) {
+			return true
+		}
+	}
+	return false
 }
 
 // schemes of an Authorization header; the word alone is no secret.

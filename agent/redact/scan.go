@@ -6,86 +6,36 @@ import (
 	"sync/atomic"
 )
 
-// trigger is one thing that a text must hold for a rule to be able to find
-// anything: a literal, and what its surroundings must look like. The rules for
-// numbers have none: figures.go looks at each run of digits for them.
-type trigger struct {
-	lit string // lower case ASCII, or bytes of a letter outside it
-	// hexes: a 0 in lit stands for any hexadecimal digit.
-	hexes bool
-	// guard looks at the place of the literal, s[from:to]; nil: always. It must
-	// be true wherever the rule can find something; where it is true for nothing
-	// only time is lost.
-	guard func(s string, from, to int) bool
-	// anywhere: the literal counts for every stretch of the text, not only for
-	// the one between two marks in which it stands.
-	anywhere bool
-}
-
-func lits(words ...string) []trigger { return guarded(nil, words...) }
-
-func guarded(g func(s string, from, to int) bool, words ...string) []trigger {
-	var ts []trigger
-	for _, w := range words {
-		ts = append(ts, trigger{lit: w, guard: g})
-	}
-	return ts
-}
-
-// maxRules bounds the rules that a set of bits can name.
-const maxRules = 320
-
-type ruleSet [maxRules / 64]uint64
-
-func (r *ruleSet) has(i int) bool { return r[i/64]&(1<<(i%64)) != 0 }
-func (r *ruleSet) add(i int)      { r[i/64] |= 1 << (i % 64) }
-func (r *ruleSet) drop(i int)     { r[i/64] &^= 1 << (i % 64) }
-func (r *ruleSet) empty() bool    { return *r == ruleSet{} }
-func (r *ruleSet) join(o ruleSet) {
-	for i := range r {
-		r[i] |= o[i]
-	}
-}
-
-func (r *ruleSet) meet(o ruleSet) {
-	for i := range r {
-		r[i] &= o[i]
-	}
-}
-
-// next is the first rule of the set that is not before i, or -1.
-func (r *ruleSet) next(i int) int {
-	for w := i / 64; w < len(r); w, i = w+1, 0 {
-		if left := r[w] >> (i % 64); left != 0 {
-			return w*64 + i%64 + bits.TrailingZeros64(left)
-		}
-	}
-	return -1
-}
-
 // scanner looks for the triggers of all rules in one pass of eight bytes a step.
 //
 // Bytes are folded to six bits, in which upper and lower case are the same; two
 // of them are a pair, and pairs begin at even places. Each literal is looked up
 // by two pairs that follow each other: four of its bytes, or fewer and any. The
-// patterns are dealt out to 32 buckets, and a table says for each pair in which
-// buckets it is the first of two (low half) and in which the second (high half).
+// patterns are dealt out to 30 buckets, and a table says for each pair in which
+// buckets it is the first of two (low half) and in which the second (high half); two
+// bits more tell of digits and of what is not usual.
 // So one and of two look-ups tells whether anything can stand in four bytes.
 // What passes is compared with the literals whose four bytes these are, and then
 // the guard is asked.
 type scanner struct {
 	pairs [1 << 12]uint64
-	// Literals of whose four bytes all are known are found by these, the others in
-	// their bucket.
-	first   [1 << 10]uint16 // by a hash of the four bytes, counted from 1; 0: none
-	whole   []pattern
-	buckets [32][]pattern
+	// Literals of whose four bytes three or all are known are found by these, the
+	// others in their bucket.
+	known   [3]index
+	buckets [30][]pattern
 	partly  uint32 // the buckets that hold any
 	nodes   []node
 	// What figures.go finds is of these rules.
-	lettered, ipv4, numbers, lookalikes, phones int
-	wide                                        ruleSet // rules with a trigger that counts anywhere
+	lettered, ipv4, ipv6, mac, numbers, lookalikes, phones int
+	wide                                                   ruleSet // rules with a trigger that counts anywhere
 }
+
+// The bit of a pair that may hold a digit, a bracket or two blanks, and the bucket of
+// two blanks in two pairs.
+const (
+	special = 1 << 31
+	blanks  = 30
+)
 
 // pattern is where in the text a literal is looked up: by the four bytes that
 // stand off behind its beginning.
@@ -96,12 +46,36 @@ type pattern struct {
 	off        int8
 }
 
+// index finds patterns of which the same bytes are known.
+type index struct {
+	mask    uint32          // these
+	in      uint32          // the buckets of its patterns
+	first   [1 << 10]uint16 // by a hash of the bytes, counted from 1; 0: none
+	pattern []pattern
+}
+
 func hash(four uint32) uint32 { return four * 0x9E3779B1 >> 22 }
 
 type node struct {
 	lit   string
-	hexes bool
-	rules []guardedRule
+	class class
+	// Of the first eight bytes of the literal: themselves, which bytes there are, and
+	// the bit that tells the cases of each letter apart.
+	head, mask, cases uint64
+	rules             []guardedRule
+}
+
+func newNode(lit string, k class) node {
+	n := node{lit: lit, class: k}
+	for i := range min(len(lit), 8) {
+		c := uint64(lit[i])
+		n.head |= c << (8 * i)
+		n.mask |= 0xff << (8 * i)
+		if 'a' <= c && c <= 'z' {
+			n.cases |= 0x20 << (8 * i)
+		}
+	}
+	return n
 }
 
 type guardedRule struct {
@@ -144,10 +118,10 @@ var commonness = func() (f [64]float64) {
 }()
 
 func newScanner(rules []rule) *scanner {
-	sc := &scanner{}
+	sc := &scanner{known: [3]index{{mask: 1<<24 - 1}, {mask: 1<<18 - 1}, {mask: (1<<18 - 1) << 6}}}
 	type form struct {
 		lit   string
-		hexes bool
+		class class
 	}
 	byLit := map[form]int{}
 	for i, r := range rules {
@@ -156,6 +130,10 @@ func newScanner(rules []rule) *scanner {
 			sc.lettered = i
 		case "ipv4":
 			sc.ipv4 = i
+		case "ipv6":
+			sc.ipv6 = i
+		case "mac":
+			sc.mac = i
 		case "numbers":
 			sc.numbers = i
 		case "lookalikes":
@@ -164,17 +142,29 @@ func newScanner(rules []rule) *scanner {
 			sc.phones = i
 		}
 		for _, t := range r.on {
-			key := form{t.lit, t.hexes}
+			key := form{t.lit, t.class}
 			n, ok := byLit[key]
 			if !ok {
 				n = len(sc.nodes)
 				byLit[key] = n
-				sc.nodes = append(sc.nodes, node{lit: t.lit, hexes: t.hexes})
+				sc.nodes = append(sc.nodes, newNode(t.lit, t.class))
 			}
 			sc.nodes[n].rules = append(sc.nodes[n].rules, guardedRule{t.guard, i})
 			if t.anywhere {
 				sc.wide.add(i)
 			}
+		}
+	}
+	for i := range sc.pairs {
+		a, b := byte(i&0x3f), byte(i>>6)
+		if a == 0 && b == 0 || a == fold('[') || b == fold('[') || '0'&0x1f <= a && a <= '9'&0x1f || '0'&0x1f <= b && b <= '9'&0x1f {
+			sc.pairs[i] = special
+		}
+		if b == 0 { // a blank
+			sc.pairs[i] |= 1 << blanks
+		}
+		if a == 0 {
+			sc.pairs[i] |= 1 << (32 + blanks)
 		}
 	}
 	d := dealer{sc: sc}
@@ -194,13 +184,9 @@ func (n *node) bytesAt(off int) (some [4][]byte) {
 		if i < 0 || i >= len(n.lit) {
 			continue
 		}
-		if n.hexes && n.lit[i] == '0' {
-			for _, c := range []byte("0123456789abcdef") {
-				some[k] = append(some[k], fold(c))
-			}
-			continue
+		for _, c := range []byte(n.class.values(n.lit[i : i+1])) {
+			some[k] = append(some[k], fold(c))
 		}
-		some[k] = []byte{fold(n.lit[i])}
 	}
 	return some
 }
@@ -237,7 +223,7 @@ func (n *node) rarest(parity int) int {
 // dealer deals patterns out to buckets, so that few pairs of ordinary text pass.
 type dealer struct {
 	sc            *scanner
-	first, second [32]float64 // how often a pair of ordinary text is in the bucket
+	first, second [30]float64 // how often a pair of ordinary text is in the bucket
 }
 
 func (d *dealer) deal(n, off int) {
@@ -264,12 +250,15 @@ func (d *dealer) deal(n, off int) {
 	for _, i := range b {
 		d.sc.pairs[i] |= 1 << (32 + best)
 	}
-	if p.mask == 1<<24-1 {
-		h := hash(p.want)
-		p.next = d.sc.first[h]
-		d.sc.whole = append(d.sc.whole, p)
-		d.sc.first[h] = uint16(len(d.sc.whole))
-		return
+	for i := range d.sc.known {
+		if x := &d.sc.known[i]; x.mask == p.mask {
+			h := hash(p.want)
+			p.next = x.first[h]
+			x.pattern = append(x.pattern, p)
+			x.first[h] = uint16(len(x.pattern))
+			x.in |= 1 << best
+			return
+		}
 	}
 	d.sc.buckets[best] = append(d.sc.buckets[best], p)
 	d.sc.partly |= 1 << best
@@ -313,12 +302,28 @@ func (n *node) stands(s string, i int) bool {
 	if i < 0 || len(s)-i < len(n.lit) {
 		return false
 	}
-	for k := range len(n.lit) {
+	k := 0
+	if n.class == itself {
+		if (step(s, i)|n.cases)&n.mask != n.head {
+			return false
+		}
+		k = 8
+	}
+	for ; k < len(n.lit); k++ {
 		c, w := s[i+k], n.lit[k]
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		if c != w && !(w == '0' && n.hexes && hexDigit(c)) {
+		switch {
+		case n.class == hexDigits && w == '0':
+			if !hexDigit(c) {
+				return false
+			}
+		case n.class == hexLetters && w == 'a':
+			if c < 'a' || c > 'f' {
+				return false
+			}
+		case c != w:
 			return false
 		}
 	}
@@ -330,62 +335,123 @@ func (n *node) stands(s string, i int) bool {
 // knows less than plain does.
 func (sc *scanner) scan(s string) (found ruleSet, usual bool) {
 	var (
-		odd       uint64                         // what is not usual
-		blank     uint64                  = 0x80 // the byte before was a blank, or there was none
-		letter    uint64                         // the byte before was the first of two of a letter
-		prev      uint64                         // the last look-up of the step before
-		last      uint32                         // its pair
-		lastDigit uint64                         // the byte before was a digit
-		fig       = figures{sc: sc, s: s}        // what the runs of digits so far were
+		c    = carried{good: tops}
+		fig  = figures{sc: sc, s: s} // what the runs of digits so far were
+		tail = rest(s, len(s)&^7)
+		x    uint64
+		hit  bool
 	)
-	for p := 0; p <= len(s)+1; p += 8 { // one step more where a pair could begin at the end
-		var x uint64
-		if p+8 <= len(s) {
-			x = load(s, p)
-		} else {
-			x = rest(s, p)
+	for p := 0; ; p += 8 {
+		if p, x, hit, c = sc.pass(s, p, tail, c); p >= len(s) {
+			break
 		}
-		low, high := x&^tops, x&tops
-		blanks := ^((low ^ ' '*ones) + 0x7f*ones) &^ x & tops
-		// Less than a blank, DEL, a bracket, or a second blank.
-		odd |= (^(low+0x60*ones)|(low+ones)|^((low^'['*ones)+0x7f*ones))&^x | blanks&(blanks<<8|blank)
-		blank = blanks >> 56
-		if high|letter != 0 {
-			second := high &^ (x << 1)                       // 0x80 to 0xBF
-			first := ^((low ^ 0x43*ones) + 0x7f*ones) & high // 0xC3: with a second, U+00C0 to U+00FF
-			odd |= (second ^ (first<<8 | letter)) | (high ^ (first | second))
-			letter = first >> 56
+		low := x &^ tops
+		blank := ^((low ^ ' '*ones) + 0x7f*ones) &^ x & tops
+		c.odd |= blank&(blank<<8) | ^((low^'['*ones)+0x7f*ones)&^x
+		if p > 0 && s[p-1] == ' ' {
+			c.odd |= blank & 0x80
 		}
 		digit := ^((low ^ '0'*ones) + (0x80-10)*ones) &^ x & tops
-		begins := digit &^ (digit<<8 | lastDigit)
-		lastDigit = digit >> 56
+		begins := digit &^ (digit << 8)
+		if digitAt(s, p-1) {
+			begins &^= 0x80
+		}
 		for ; begins != 0; begins &= begins - 1 {
 			fig.run(p+bits.TrailingZeros64(begins)/8, &found)
 		}
-
-		six := x&(0x1f*ones) | x>>1&(0x20*ones)
-		two := six&0x003f003f003f003f | six>>2&0x0fc00fc00fc00fc0
-		t0, t1, t2, t3 := sc.pairs[two&0xfff], sc.pairs[two>>16&0xfff], sc.pairs[two>>32&0xfff], sc.pairs[two>>48&0xfff]
-		if prev<<32&t0|t0<<32&t1|t1<<32&t2|t2<<32&t3 != 0 {
-			i := [5]uint32{last, uint32(two & 0xfff), uint32(two >> 16 & 0xfff), uint32(two >> 32 & 0xfff), uint32(two >> 48 & 0xfff)}
-			t := [5]uint64{prev, t0, t1, t2, t3}
-			for k := range 4 {
-				if h := uint32(t[k]) & uint32(t[k+1]>>32); h != 0 {
-					sc.look(s, p+2*k-2, i[k]|i[k+1]<<12, h, &found)
-				}
-			}
+		if hit {
+			sc.look(s, p, x, &found)
 		}
-		prev, last = t3, uint32(two>>48&0xfff)
 	}
-	return found, odd&tops|letter == 0 && (s == "" || s[len(s)-1] != ' ')
+	if c.prev<<32&sc.pairs[pairs('!'*ones)&0xfff] != 0 { // of the last pair
+		sc.look(s, (len(s)+7)&^7, '!'*ones, &found)
+	}
+	usual = c.good&tops == tops && c.odd&tops|c.letter == 0 && (s == "" || s[0] != ' ' && s[len(s)-1] != ' ')
+	return found, usual
 }
 
-// look compares the literals of the buckets with the text around s[p:], whose
+// carried is what the pass takes from one step to the next.
+type carried struct {
+	good   uint64 // the highest bit of each byte, as long as none is less than a blank
+	odd    uint64 // what is not usual
+	letter uint64 // the byte before was the first of two of a letter
+	prev   uint64 // the last look-up
+}
+
+// pass goes on from p to the next step that holds a digit or in which something can
+// stand: x are its bytes, tail those of the last. It calls nothing, so that all it needs
+// stays in registers.
+func (sc *scanner) pass(s string, p int, tail uint64, c carried) (at int, x uint64, hit bool, _ carried) {
+	for ; p < len(s); p += 8 {
+		x = tail
+		if p+8 <= len(s) {
+			x = load(s, p)
+		}
+		if x&tops|c.letter == 0 { // less than a blank, or DEL
+			c.good &= x + 0x60*ones
+			c.odd |= x + ones
+		} else {
+			low, high := x&^tops, x&tops
+			c.good &= low + 0x60*ones | x
+			c.odd |= (low + ones) &^ x
+			second := high &^ (x << 1)                       // 0x80 to 0xBF
+			first := ^((low ^ 0x43*ones) + 0x7f*ones) & high // 0xC3: with a second, U+00C0 to U+00FF
+			c.odd |= (second ^ (first<<8 | c.letter)) | (high ^ (first | second))
+			c.letter = first >> 56
+		}
+		two := pairs(x)
+		t0, t1, t2, t3 := sc.pairs[two&0xfff], sc.pairs[two>>16&0xfff], sc.pairs[two>>32&0xfff], sc.pairs[two>>48&0xfff]
+		stands := c.prev<<32&t0 | t0<<32&t1 | t1<<32&t2 | t2<<32&t3
+		c.prev = t3
+		if stands|(t0|t1|t2|t3)&special != 0 {
+			return p, x, stands != 0, c
+		}
+	}
+	return p, x, false, c
+}
+
+// pairs are the four pairs of eight bytes, each folded to six bits, sixteen bits for
+// a pair.
+func pairs(x uint64) uint64 {
+	six := x&(0x1f*ones) | x>>1&(0x20*ones)
+	return six&0x003f003f003f003f | six>>2&0x0fc00fc00fc00fc0
+}
+
+// look compares literals with the four bytes that begin with each pair of the step
+// at p but its last, and with the pair before. x are its bytes.
+func (sc *scanner) look(s string, p int, x uint64, found *ruleSet) {
+	two, last := pairs(x), uint64(0)
+	if p > 0 {
+		last = pairs(step(s, p-8)) >> 48
+	}
+	i := [4]uint64{two & 0xfff, two >> 16 & 0xfff, two >> 32 & 0xfff, two >> 48}
+	t := [4]uint64{sc.pairs[i[0]], sc.pairs[i[1]], sc.pairs[i[2]], sc.pairs[i[3]&0xfff]}
+	if in := uint32(sc.pairs[last&0xfff]) & uint32(t[0]>>32); in != 0 && p > 0 {
+		sc.compare(s, p-2, uint32(last|i[0]<<12), in, found)
+	}
+	if in := uint32(t[0]) & uint32(t[1]>>32); in != 0 {
+		sc.compare(s, p, uint32(i[0]|i[1]<<12), in, found)
+	}
+	if in := uint32(t[1]) & uint32(t[2]>>32); in != 0 {
+		sc.compare(s, p+2, uint32(i[1]|i[2]<<12), in, found)
+	}
+	if in := uint32(t[2]) & uint32(t[3]>>32); in != 0 {
+		sc.compare(s, p+4, uint32(i[2]|i[3]<<12), in, found)
+	}
+}
+
+// compare compares the literals of the buckets with the text around s[p:], whose
 // four bytes are folded in four.
-func (sc *scanner) look(s string, p int, four uint32, buckets uint32, found *ruleSet) {
-	for i := sc.first[hash(four)]; i != 0; i = sc.whole[i-1].next {
-		if pt := &sc.whole[i-1]; pt.want == four {
-			sc.ask(s, p, pt, found)
+func (sc *scanner) compare(s string, p int, four uint32, buckets uint32, found *ruleSet) {
+	for k := range sc.known {
+		x := &sc.known[k]
+		if buckets&x.in == 0 {
+			continue
+		}
+		for i := x.first[hash(four&x.mask)]; i != 0; i = x.pattern[i-1].next {
+			if pt := &x.pattern[i-1]; pt.want == four&x.mask {
+				sc.ask(s, p, pt, found)
+			}
 		}
 	}
 	for buckets &= sc.partly; buckets != 0; buckets &= buckets - 1 {

@@ -176,6 +176,72 @@ func TestScanMissesNothing(t *testing.T) {
 	}
 }
 
+// TestEveryPlace: the pass sees each literal, and what makes a text unusual, wherever
+// among its steps they stand, at the end too. (Planted, each seen to fail: without the
+// look behind the last step; without the blank before a step.)
+func TestEveryPlace(t *testing.T) {
+	all := theScanner().nodes
+	for part := range slices.Chunk(all, maxRules-1) {
+		var rules []rule
+		for _, n := range part {
+			rules = append(rules, rule{on: []trigger{{lit: n.lit, class: n.class}}})
+		}
+		sc := newScanner(rules)
+		for i, n := range part {
+			for before := range 17 {
+				for _, after := range []string{"", "y", "yyyyyyyyy"} {
+					text := strings.Repeat("x", before) + n.lit + after
+					if found, _ := sc.scan(text); !found.has(i) {
+						t.Fatalf("%q: %q is not seen", text, n.lit)
+					}
+				}
+			}
+		}
+	}
+	for _, odd := range []string{"  ", "[", "\t", "\x7f", "\xc3", "\xa0", "\u00ad", " \n"} {
+		for before := range 25 {
+			for after := range 10 {
+				text := strings.Repeat("x", before) + odd + strings.Repeat("y", after)
+				if _, usual := theScanner().scan(text); usual {
+					t.Fatalf("%q is taken for usual", text)
+				}
+			}
+		}
+	}
+}
+
+// TestNetworks: hardware and IPv6 addresses of digits, of letters and of both, beside
+// what looks like more of them. (Planted, each seen to fail: without the look around
+// digits; without the triggers of letters.)
+func TestNetworks(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	found := 0
+	for range 600 {
+		hex := []string{"0123456789", "abcdefABCDEF", "0123456789abcdef", "abcdef5"}[r.IntN(4)]
+		some := func(n int) string {
+			var b strings.Builder
+			for range n {
+				b.WriteByte(hex[r.IntN(len(hex))])
+			}
+			return b.String()
+		}
+		var parts []string
+		sep, most := []string{":", "-", ".", ":"}[r.IntN(4)], r.IntN(3)
+		for range []int{6, 3, 8}[most] {
+			parts = append(parts, some([]int{2, 4, 1 + r.IntN(4)}[most]))
+		}
+		around := []string{"", " ", "-", ".", ":", "x", "e-", "1 ", "a.", "em ", "("}
+		text := around[r.IntN(len(around))] + strings.Join(parts, sep) + around[r.IntN(len(around))]
+		same(t, text)
+		if s := Text(text); strings.Contains(s, MarkMAC) || strings.Contains(s, MarkIP) {
+			found++
+		}
+	}
+	if found < 100 {
+		t.Fatalf("only %d addresses", found)
+	}
+}
+
 // TestWordsStandInside: what a rule of gitleaks finds holds one of its words, so
 // that the word is looked for in each stretch between marks by itself, unless
 // the rule is known as one whose word stands elsewhere. (Without

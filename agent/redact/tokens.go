@@ -38,7 +38,7 @@ func gitleaks() []rule {
 			case w == "curl":
 				t.guard = later("-u", "-U", "-H", "--")
 			case w == "sk": // and 32 hexadecimal digits
-				t.lit, t.hexes, t.guard = "sk000", true, hexRun(29)
+				t.lit, t.class, t.guard = "sk000", hexDigits, hexRun(29)
 			case w == "s.":
 				t.guard = run(24)
 			case len(w) <= 5 && w != "_mmk" && w != "sgp_": // one stands at the end, the other anywhere

@@ -19,6 +19,7 @@ const (
 	isAsk      // of somebody who wants a secret told
 	isAnnounce // may follow the keyword in a line that announces
 	isAck      // answers without being a secret
+	isCluster  // a program that looks up and names what it calls secrets
 )
 
 // vocabulary says what each word is, in lower case.
@@ -52,6 +53,7 @@ var vocabulary = func() map[string]uint16 {
 			"dame dime pásame pasame envíame enviame mándame mandame escribe need preciso precisa necesito want quero can could pode poderia puedes puede",
 		isAnnounce: "aí ai abaixo below esta está this following siguiente seguinte agora now ahora ok então entonces vai va segue sigue vou mandar te passar passo please por favor pf pls sistema system " +
 			"computador pc servidor server site banco router roteador modem notebook vpn windows dele dela vocês vc você ustedes e and",
+		isCluster: "kubectl oc",
 		isAck: "pera peraí ok okay sim não nao no yes si sí claro certo beleza blz perfeito perfecto perfect obrigado obrigada gracias thanks thank valeu espera espere wait momento minuto minute segundo um só so just " +
 			"one uno pronto listo done feito oi olá ola hello hi entendi entiendo understood deu funcionou works funciona aqui here já ya vou ver peraí perai calma pode puede segundos já-já tá ta bom bueno good great " +
 			"errada errado wrong incorreta incorrecta mal de novo otra vez again mandei enviei sent chegou entrou logou conectou conectado connected",
