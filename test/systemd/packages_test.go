@@ -98,7 +98,7 @@ func TestRPM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inside(t, guest{script: "rpm.sh", files: []string{folder + ":/packages", scripts + ":/scripts"}, least: 30})
+	inside(t, guest{script: "rpm.sh", files: []string{folder + ":/packages", scripts + ":/scripts"}, least: 50})
 }
 
 // TestImage boots an image in which the package is already, and then does to it
