@@ -90,7 +90,8 @@ func TestPackages(t *testing.T) {
 
 // TestRPM does the same with the rpm packages, by rpm.sh, with bash as /bin/sh. It
 // is a Debian all the same: what needs is met by other names there, so rpm is told
-// not to look for it. (To see it fail: take the preset out of post, or try-restart.)
+// not to look for it. Planted once: the preset left out of post (the service is not
+// enabled, and the computer not enrolled).
 func TestRPM(t *testing.T) {
 	needContainer(t)
 	packagesOf(t, "*.rpm")
