@@ -113,8 +113,7 @@ func TestImage(t *testing.T) {
 }
 
 // TestDeviceManagement rolls the package out by Ansible and by Puppet, with the
-// playbook and the manifest of their pages, by mdm.sh. (To see it fail: name another
-// folder for token files on a page, or leave out the condition of its token.)
+// playbook and the manifest of their pages, by mdm.sh.
 func TestDeviceManagement(t *testing.T) {
 	needContainer(t)
 	packagesOf(t, "*.deb")
