@@ -44,6 +44,7 @@ var places = map[string][]Place{
 		{"/etc/aval/policies/recommended/*.json", "values that count until the person chooses"},
 		{"/etc/aval/enroll.d/*.json", "token files, mode 0600; each is removed once it has been used"},
 		{"/var/lib/aval", "the service's state, root's alone; never to be copied to another computer"},
+		{"/var/lib/aval/purge-with", "after a removal: with the word `purge` it deletes the state, as `dpkg -P` does, but for events that wait (`--unsent` loses them)"},
 		{"/run/aval/agent.sock", "the local API; `aval status --json` and `aval doctor --json` ask there"},
 		{"/usr/share/aval/files", "sum, mode and group of each file as packed, for `aval doctor`"},
 	},

@@ -80,14 +80,36 @@ check "an older version is refused" test $? -ne 0
 check "and says so" said "newer than"
 check "nothing was changed" is "$(rpm -q --qf '%{VERSION}' aval)" "$next"
 check "the service runs on" connected
+systemctl stop aval-summarizer
+aval session begin --tool demo --id 3 --supporter Ana --json >/root/begun
+id=$(jq -r .session /root/begun)
+note() { aval session event --id 3 --kind note --text "$1" 2>/dev/null; noted "$1"; }
+until_ "a session is recorded while the server is away" 20 note unsent
 check "erase" rpm_ -e aval
+check "it says how much waits to be sent" said 'wait to be sent: [1-9]'
 check "nothing runs" bash -c '! pgrep -x aval'
 check "no program and no unit is left" bash -c '! ls -d /usr/bin/aval /usr/bin/aval-desktop /usr/bin/aval-ui /usr/lib/systemd/system/aval.service /etc/systemd/system/multi-user.target.wants/aval.service 2>/dev/null | grep .'
 check "state and policies stay" test -s /var/lib/aval/store.db -a -s /etc/aval/policies/managed/company.json
-check "and it says how to delete them" said "rm -r /var/lib/aval"
+check "and it says how to delete them" said "/var/lib/aval/purge-with purge"
+/var/lib/aval/purge-with purge >/root/said 2>&1
+check "which keeps what waits" is "$?" 3
+check "and says why" said 'events wait to be sent'
+check "so it is still there" test -s /var/lib/aval/store.db
 check "installed again" rpm_ -i /packages/next/aval-[0-9]*.rpm
-until_ "it is connected, enrolled as before" 40 connected
+systemctl start aval-summarizer
+until_ "it is connected, enrolled as before" 60 connected
 check "as the same device" is "$(status .device)" "$device"
+key=$(status .key_id)
+until_ "and what waited has left" 40 bash -c 'aval status --json | jq -e ".waiting == 0" >/dev/null'
+check "erase, with nothing that waits" rpm_ -e aval
+check "and purge" /var/lib/aval/purge-with purge
+check "leave no state" test ! -e /var/lib/aval
+check "installed once more" rpm_ -i /packages/next/aval-[0-9]*.rpm
+until_ "it is another computer now" 20 bash -c "now=\$(aval status --json | jq -r .key_id) && [ \"\$now\" != $key ]"
+check "purge before the erasure: stop" aval stop
+check "purge" aval purge
+check "erase" rpm_ -e aval
+check "leaves no state and says nothing of any" bash -c '! test -e /var/lib/aval && ! grep -q /var/lib/aval /root/said'
 check "erase of the server's package" rpm_ -e aval-summarizer
 check "keeps its data" test -d /var/lib/aval-summarizer
 if [ $failed != 0 ]; then

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -277,7 +278,8 @@ func (m *machine) key() string {
 // conditions of the components left out of installer/build (an empty value makes the
 // policy unreadable); the older version removed where wixl has it removed, last (a
 // downgrade is taken); the change notice left out of agent/policy/source (the question
-// outlives the policy).
+// outlives the policy). Not planted, but seen: the copy that draws by software was not there in
+// time, the dialog asked, and the test said so.
 func TestPackage(t *testing.T) {
 	m := newMachine(t)
 	summarizer, err := m.StartSummarizer("summarizer", "en")
@@ -367,12 +369,22 @@ func TestPackage(t *testing.T) {
 
 	// Without the package's library the copy is drawn by Wine's own, which plays Mesa.
 	m.must(os.Remove(m.disk(programs + "softgl/opengl32.dll")))
-	m.aval("session", "begin", "--tool", "test", "--id", "4", "--supporter", "Ana Souza")
-	m.window("Allow a summary", "software")
-	if got := m.windows(); len(got) != 1 || !strings.Contains(got[0], `\softgl\aval-ui.exe`) {
-		t.Errorf("the question is shown by %q", got)
+	// What is not there within 5 s gives way to the dialog, so on a busy computer it is
+	// asked again.
+	var shown []string
+	for id := 4; id < 8; id++ {
+		m.aval("session", "begin", "--tool", "test", "--id", strconv.Itoa(id), "--supporter", "Ana Souza")
+		m.window("Allow a summary", "software")
+		shown = m.windows()
+		m.aval("session", "end", "--id", strconv.Itoa(id))
+		m.must(m.screen.WaitNoWindow("the question of a session that has ended", within, rig.Titled("Allow a summary")))
+		if len(shown) > 0 {
+			break
+		}
 	}
-	m.aval("session", "end", "--id", "4")
+	if len(shown) != 1 || !strings.Contains(shown[0], `\softgl\aval-ui.exe`) {
+		t.Errorf("the question is shown by %q", shown)
+	}
 	m.must(os.Remove(m.disk(programs + "opengl32.dll")))
 
 	// A repair, which any user may start, takes nothing from whoever starts it, and
