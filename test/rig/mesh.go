@@ -228,7 +228,7 @@ func (m *Mesh) install(users []string) error {
 // StartAgent starts the agent (again) and waits until the server has it.
 func (m *Mesh) StartAgent(d *Display) error {
 	if m.Agent != nil { // the server may take a moment to see that the one before is gone
-		if err := m.r.Wait("the mesh agent to be gone", 60*time.Second, func() (bool, error) {
+		if err := m.r.Wait("the mesh agent to be gone", 3*time.Minute, func() (bool, error) {
 			node, err := m.connected()
 			return node == "" && err == nil, err
 		}); err != nil {

@@ -47,7 +47,7 @@ func (r *Rig) WaitQuestion(d *Display, limit time.Duration) (*Question, error) {
 	}
 	q := &Question{Window: win, d: d, r: r}
 	var still time.Time // since when it has stood where it stands
-	err = r.Wait("the buttons of the question", 10*time.Second, func() (bool, error) {
+	err = r.Wait("the buttons of the question", 30*time.Second, func() (bool, error) {
 		// It may still be moved or resized, by itself or by the window manager.
 		rect, err := d.rect(win.ID)
 		if err != nil {

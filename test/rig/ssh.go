@@ -123,7 +123,7 @@ func (sh *Shell) Said() string {
 }
 
 func (sh *Shell) ready(n int) error {
-	return sh.r.Wait("the shell's prompt", 60*time.Second, func() (bool, error) {
+	return sh.r.Wait("the shell's prompt", 5*time.Minute, func() (bool, error) {
 		said := sh.Said()
 		return strings.Count(said, shellPrompt) >= n, fmt.Errorf("it said %.300q", said[max(0, len(said)-300):])
 	})

@@ -147,7 +147,7 @@ func (s *Supporter) OpenTerminal() error {
 	}
 	// The menu has neither name nor class: it shows as a change of the picture.
 	around := image.Rectangle{Min: free, Max: free.Add(image.Pt(40, 20))}
-	if err := s.r.Wait("the desktop's menu", 10*time.Second, func() (bool, error) {
+	if err := s.r.Wait("the desktop's menu", 30*time.Second, func() (bool, error) {
 		img, err := s.remote.Part(around)
 		return err == nil && Colours(img, 3) > 2, err
 	}); err != nil {
@@ -162,7 +162,7 @@ func (s *Supporter) OpenTerminal() error {
 	}
 	// Behind a prompt of two characters or more, the cursor or another character.
 	third := image.Rect(14, 3, 22, 14).Add(win.Rect.Min)
-	return s.r.Wait("the prompt", 10*time.Second, func() (bool, error) {
+	return s.r.Wait("the prompt", 30*time.Second, func() (bool, error) {
 		img, err := s.remote.Part(third)
 		return err == nil && Colours(img, 2) == 2, err
 	})
