@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"aval/summarizer/company"
 )
 
 // TestPolicyInTwoWindows: of two people who change a policy at once, the second is
@@ -49,5 +51,42 @@ func TestPolicyInTwoWindows(t *testing.T) {
 	}
 	if got := strings.Join(settings(), " "); got != "QuestionSeconds" {
 		t.Errorf("after saving again: %s", got)
+	}
+}
+
+// TestUserInTwoWindows: a form changes of a person only what was changed in it; a role
+// that somebody else has taken away meanwhile does not come back with a new name. To
+// see it fail, have kept answer false.
+func TestUserInTwoWindows(t *testing.T) {
+	s := start(t)
+	u, err := s.co.CreateUser(t.Context(), company.NewUser{Name: "Ana", Login: "ana@example.com", Role: company.Administrator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.signedIn("en")
+	path := "/users/" + u.ID
+	_, page := b.get(path)
+	form := url.Values{"name": {"Ana Souza"}, "login": {"ana@example.com"}, "team": {""}, "role": {string(company.Administrator)}, "log": {"on"}}
+	for _, f := range []string{"was_name", "was_login", "was_team", "was_role", "was_log"} {
+		form.Set(f, field(t, page, f))
+	}
+	same := url.Values{}
+	for f, v := range form {
+		same[f] = v
+	}
+	same.Set("name", form.Get("was_name"))
+	if res, _ := b.submit(path, same); res.StatusCode != http.StatusOK || res.Request.URL.Query().Get("saved") == "" {
+		t.Errorf("nothing changed: %d %s", res.StatusCode, res.Request.URL)
+	}
+	role, off := company.Viewer, false
+	if _, err := s.co.ChangeUser(t.Context(), u.ID, company.UserChange{Role: &role, LogSessions: &off}); err != nil {
+		t.Fatal(err)
+	}
+	if res, _ := b.submit(path, form); res.StatusCode != http.StatusOK {
+		t.Fatal(res.StatusCode)
+	}
+	got, err := s.co.User(t.Context(), u.ID)
+	if err != nil || got.Name != "Ana Souza" || got.Role != company.Viewer || got.LogSessions {
+		t.Errorf("%+v %v", got, err)
 	}
 }
