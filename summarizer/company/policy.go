@@ -2,6 +2,8 @@ package company
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -186,9 +188,21 @@ func (s *Service) SetPolicy(ctx context.Context, name string, set []policy.Setti
 	return nil
 }
 
+// DraftSum names the values of a draft: whoever changes it says from which they began.
+func DraftSum(settings []policy.Setting) string {
+	raw, err := json.Marshal(settings)
+	if err != nil { // values that were read as JSON always encode
+		panic(err)
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
+}
+
 // ReplacePolicy gives a policy's draft exactly these values. It is done wholly or,
-// with *Invalid, not at all.
-func (s *Service) ReplacePolicy(ctx context.Context, name string, settings []policy.Setting) error {
+// with *Invalid, not at all. base is the DraftSum of the values that they were made
+// from, and ErrChanged says that others stand there by now; empty: whatever stands
+// there.
+func (s *Service) ReplacePolicy(ctx context.Context, name, base string, settings []policy.Setting) error {
 	err := s.db.Tx(ctx, func(tx *store.Tx) error {
 		p, err := s.named(tx, name)
 		if err != nil {
@@ -196,6 +210,13 @@ func (s *Service) ReplacePolicy(ctx context.Context, name string, settings []pol
 		}
 		if _, problems := policy.ParseSettings(p.Name, settings); len(problems) > 0 {
 			return &Invalid{problems}
+		}
+		draft, err := decodeDraft(p.Draft)
+		if err != nil {
+			return err
+		}
+		if base != "" && base != DraftSum(draft) {
+			return ErrChanged
 		}
 		return s.redraft(tx, p, settings)
 	})

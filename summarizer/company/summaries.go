@@ -14,8 +14,8 @@ import (
 // Errors that callers tell apart.
 var (
 	ErrNoSummary = errors.New("there is no such summary")
-	// ErrChanged: somebody else has changed the summary since it was read.
-	ErrChanged = errors.New("somebody else has changed this summary meanwhile")
+	// ErrChanged: somebody else has changed the summary, or the policy, since it was read.
+	ErrChanged = errors.New("somebody else has changed this meanwhile")
 	// ErrNotEnded: the session is still going on.
 	ErrNotEnded = errors.New("the session has not ended yet")
 )

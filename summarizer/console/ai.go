@@ -46,7 +46,9 @@ type aiPage struct {
 	Low, Waiting        string
 	Tier, Monthly, Next string
 	Term, Zone          string
-	Starts, Renews      string // of the form
+	Starts, Renews      string // of the form, as the next
+	FormZone            string
+	Entered             bool // the licence's form was sent, and cannot be taken as it is
 	Tiers               []option
 	Warn                int64
 	Offers              []offerRow
@@ -77,6 +79,12 @@ func (c *Console) showAI(w http.ResponseWriter, r *http.Request, v visitor, stat
 		return
 	}
 	p.Done, p.Wrong, p.Back = done, wrong, "/ai"
+	if f := r.PostForm; wrong != "" && f.Has("starts") { // what was entered is still there
+		p.Entered, p.Starts, p.Renews, p.FormZone = true, f.Get("starts"), f.Get("renews"), f.Get("zone")
+		for i := range p.Tiers {
+			p.Tiers[i].Selected = p.Tiers[i].Value == f.Get("tier")
+		}
+	}
 	c.show(w, r, status, "ai", p)
 }
 
@@ -105,6 +113,7 @@ func (c *Console) aiPage(r *http.Request, v visitor) (p aiPage, err error) {
 		p.Waiting = v.cat.N("console.waiting_for_credits", int(a.Waiting), nil)
 	}
 	p.Tier, p.Monthly, p.Next, p.Zone, p.Warn = a.Tier, strconv.FormatInt(a.Monthly, 10), at(a.Next), a.Zone, a.Warn
+	p.FormZone = a.Zone
 	p.Term = v.cat.T("console.ai.noterm", nil)
 	if a.Starts != "" {
 		p.Term = v.cat.T("console.ai.term", assets.Args{"from": day(a.Starts), "to": day(a.Renews)})

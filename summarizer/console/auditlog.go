@@ -120,8 +120,19 @@ func (c *Console) showAudit(w http.ResponseWriter, r *http.Request, v visitor, r
 // actorNames are the names of those actors who are users.
 func (c *Console) actorNames(r *http.Request, v visitor, actors iter.Seq[string]) (map[string]string, error) {
 	names := map[string]string{}
+	var tokens map[string]string // read where one is met
 	for actor := range actors {
 		kind, id, _ := strings.Cut(actor, ":")
+		if kind == string(company.KindToken) {
+			if tokens == nil {
+				var err error
+				if tokens, err = c.tokenNames(r, v); err != nil {
+					return nil, err
+				}
+			}
+			names[actor] = tokens[id]
+			continue
+		}
 		if _, known := names[actor]; known || kind != string(company.KindUser) {
 			continue
 		}

@@ -179,10 +179,11 @@ func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter,
 		switch {
 		case errors.Is(err, company.ErrSignedOut):
 			if r.Method == http.MethodGet {
+				remember(w, r)
 				http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 				return
 			}
-			c.fail(w, r, http.StatusForbidden, "console.error.signed_out")
+			c.signedOut(w, r)
 		case err != nil:
 			c.broken(w, r, err)
 		case !v.may(needs) && r.Method == http.MethodGet && r.URL.Path == "/" && c.first(r, v) != "":

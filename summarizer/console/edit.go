@@ -154,10 +154,29 @@ func (c *Console) save(w http.ResponseWriter, r *http.Request, v visitor) {
 // gone answers for a session or summary that is not there (any more).
 func (c *Console) gone(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, company.ErrNoSummary) {
+		if c.erased(r) {
+			c.fail(w, r, http.StatusGone, "console.error.deleted")
+			return
+		}
 		c.fail(w, r, http.StatusNotFound, "console.error.not_found")
 		return
 	}
 	c.broken(w, r, err)
+}
+
+// erased tells whether the session of the address was there, and has been deleted.
+func (c *Console) erased(r *http.Request) bool {
+	v, err := c.who(r)
+	if err != nil {
+		return false
+	}
+	was := false
+	err = c.db.View(r.Context(), func(t *store.Tx) error {
+		s, err := t.StreamByRef(v.company.ID, r.PathValue("ref"))
+		was = err == nil && !s.ErasedAt.IsZero()
+		return err
+	})
+	return err == nil && was
 }
 
 // onSession does something with the session of the address and goes back to it.

@@ -65,9 +65,25 @@ func (c *Console) history(w http.ResponseWriter, r *http.Request, v visitor) {
 	c.show(w, r, http.StatusOK, "history", p)
 }
 
-// names are the names of a company's people and groups by their ids.
-func (c *Console) names(r *http.Request, v visitor) (map[string]string, error) {
+// tokensNamed is how many API tokens are called by their names.
+const tokensNamed = 1000
+
+// tokenNames are the names of the company's API tokens by their ids, as actors.
+func (c *Console) tokenNames(r *http.Request, v visitor) (map[string]string, error) {
 	names := map[string]string{}
+	list, err := v.co.APITokens(r.Context(), time.Time{}, tokensNamed)
+	for _, k := range list {
+		names[k.ID] = v.cat.T("console.actor.token", nil) + ": " + summary.Clean(k.Name, 60)
+	}
+	return names, err
+}
+
+// names are the names of a company's people, groups and API tokens by their ids.
+func (c *Console) names(r *http.Request, v visitor) (map[string]string, error) {
+	names, err := c.tokenNames(r, v)
+	if err != nil {
+		return nil, err
+	}
 	users, err := v.co.Users(r.Context(), company.UserFilter{})
 	if err != nil {
 		return nil, err

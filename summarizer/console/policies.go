@@ -85,6 +85,7 @@ type policyPage struct {
 	told
 	MayWrite bool
 	P        policyRow
+	Base     string // the values that the form is made from, see company.DraftSum
 	// Insights is the setting with the two switches of reporting.
 	Insights    insightsField
 	Fields      []policyField
@@ -176,7 +177,7 @@ func (c *Console) showPolicy(w http.ResponseWriter, r *http.Request, v visitor, 
 
 func (c *Console) policyPage(r *http.Request, v visitor, pol company.Policy, values []policy.Setting, wrong []policy.Problem) (policyPage, error) {
 	p := policyPage{frame: c.frameOf(r, v, summary.Clean(pol.Name, company.MaxTitle)), told: v.told(r), MayWrite: v.may(company.SettingsWrite), P: c.policyRow(v, pol),
-		Insights: insightsIn(values), Published: pol.Version > 0, All: pol.All, Quoted: shellWord(pol.Name)}
+		Insights: insightsIn(values), Published: pol.Version > 0, All: pol.All, Quoted: shellWord(pol.Name), Base: company.DraftSum(pol.Settings)}
 	p.Back = "/policies/" + pol.ID
 	bad := map[string]bool{}
 	for _, w := range wrong {
@@ -365,12 +366,28 @@ func (c *Console) savePolicy(w http.ResponseWriter, r *http.Request, v visitor) 
 	}
 	values := formSettings(r, pol.Settings)
 	var bad *company.Invalid
-	err := v.co.ReplacePolicy(r.Context(), pol.ID, values)
-	if errors.As(err, &bad) {
+	err := v.co.ReplacePolicy(r.Context(), pol.ID, r.PostFormValue("base"), values)
+	switch {
+	case errors.As(err, &bad):
 		c.showPolicy(w, r, v, pol, values, bad.Problems)
+		return
+	case errors.Is(err, company.ErrChanged):
+		c.policyMeanwhile(w, r, v, pol, values)
 		return
 	}
 	c.settle(w, r, "/policies/"+pol.ID, "saved", err)
+}
+
+// policyMeanwhile shows what was entered when somebody else has changed the policy
+// since its page was opened: saved again, it takes the place of theirs.
+func (c *Console) policyMeanwhile(w http.ResponseWriter, r *http.Request, v visitor, pol company.Policy, values []policy.Setting) {
+	p, err := c.policyPage(r, v, pol, values, nil)
+	if err != nil {
+		c.broken(w, r, err)
+		return
+	}
+	p.Wrong = v.cat.T("console.policies.meanwhile", nil)
+	c.show(w, r, http.StatusConflict, "policy", p)
 }
 
 // formSettings are the values that a form says; those of keys that have no place

@@ -39,7 +39,7 @@ func (c *Console) fromProvider(w http.ResponseWriter, r *http.Request) {
 	}
 	setSession(w, secret)
 	setCompany(w, co.ID())
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	onward(w, r)
 }
 
 func (c *Console) providerFailed(w http.ResponseWriter, r *http.Request, err error) bool {

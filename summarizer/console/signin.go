@@ -145,7 +145,7 @@ func (c *Console) signInPassword(w http.ResponseWriter, r *http.Request) {
 	default:
 		setSession(w, secret)
 		setCompany(w, co.ID())
-		http.Redirect(w, r, "/", http.StatusSeeOther)
+		onward(w, r)
 	}
 }
 

@@ -143,12 +143,12 @@ func TestEditing(t *testing.T) {
 		t.Errorf("delete: %d", res.StatusCode)
 	}
 	for _, p := range []string{"/edit", "/delete", "/export/json"} {
-		if code, _ := b.get(page + p); code != http.StatusNotFound {
+		if code, _ := b.get(page + p); code != http.StatusGone {
 			t.Errorf("%s of a deleted session: %d", p, code)
 		}
 	}
 	for _, p := range []string{"/edit", "/restore", "/regenerate"} {
-		if res, _ := b.submit(page+p, url.Values{"version": {"1"}, "base": {"1"}, "name": {"x"}}); res.StatusCode != http.StatusNotFound {
+		if res, _ := b.submit(page+p, url.Values{"version": {"1"}, "base": {"1"}, "name": {"x"}}); res.StatusCode != http.StatusGone {
 			t.Errorf("%s of a deleted session: %d", p, res.StatusCode)
 		}
 	}

@@ -244,6 +244,25 @@ func (c *Console) changeUser(w http.ResponseWriter, r *http.Request, v visitor) 
 	if role := company.Role(r.PostFormValue("role")); role != "" {
 		ch.Role = &role
 	}
+	// What this form leaves as its page showed it, somebody else may have changed since.
+	kept := func(field, now string) bool {
+		return r.PostForm.Has("was_"+field) && r.PostForm.Get("was_"+field) == now
+	}
+	if kept("name", name) {
+		ch.Name = nil
+	}
+	if kept("login", login) {
+		ch.Login = nil
+	}
+	if kept("team", team) {
+		ch.Team = nil
+	}
+	if kept("log", r.PostFormValue("log")) {
+		ch.LogSessions = nil
+	}
+	if ch.Role != nil && kept("role", string(*ch.Role)) {
+		ch.Role = nil
+	}
 	_, err := v.co.ChangeUser(r.Context(), r.PathValue("id"), ch)
 	c.changedUser(w, r, v, err)
 }

@@ -47,7 +47,7 @@ func TestLicense(t *testing.T) {
 		status     int
 	}{
 		{`{"type":"premium","starts":"2024-02-29","zone":"America/Sao_Paulo"}`, `"zone":"America/Sao_Paulo"`, 200},
-		{`{"type":"gold","starts":"2024-02-29"}`, "nknown licence tier", 400},
+		{`{"type":"gold","starts":"2024-02-29"}`, `"Unknown licence tier`, 400},
 		{`{"type":"premium","starts":"2024-02-30"}`, "2024-02-30", 400},
 		{`{"type":"premium","starts":"2024-02-29","renews":"2024-02-29"}`, "", 400},
 		{`{"type":"premium","starts":"2024-02-29","zone":"Mars/Base"}`, "nknown time zone", 400},

@@ -464,9 +464,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(wrong.Error())}
 	case errors.Is(err, company.ErrRelease):
 		p = problem{http.StatusConflict, "release_needed", "Publishing needs the company's release key: aval-summarizer policy draft, sign and publish."}
-	case errors.Is(err, credit.ErrPack), errors.Is(err, credit.ErrTerm), errors.Is(err, credit.ErrTier), errors.Is(err, credit.ErrZone), errors.Is(err, credit.ErrInput),
-		errors.Is(err, company.ErrEngine):
+	case errors.Is(err, company.ErrEngine):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
+	case ofCredit(err) != "":
+		p = problem{http.StatusBadRequest, "invalid_request", sentence(ofCredit(err))}
 	case errors.As(err, &invalid):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(invalid.Error())}
 	case errors.Is(err, integration.ErrWrong), errors.Is(err, integration.ErrNoSummary), errors.Is(err, company.ErrCodeFor), errors.Is(err, company.ErrOwnName), errors.Is(err, company.ErrCursor):
@@ -491,6 +492,17 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{http.StatusInternalServerError, "internal_error", "Something went wrong here; the request id finds it in the server's log."}
 	}
 	s.refuse(w, r, p)
+}
+
+// ofCredit is what is wrong with what was asked of the account, without what was
+// being done; empty: it is no such error.
+func ofCredit(err error) string {
+	for _, is := range []error{credit.ErrPack, credit.ErrTerm, credit.ErrTier, credit.ErrZone, credit.ErrInput} {
+		if errors.Is(err, is) {
+			return err.Error()[max(0, strings.Index(err.Error(), is.Error())):]
+		}
+	}
+	return ""
 }
 
 func sentence(s string) string {
