@@ -216,6 +216,20 @@ func (c *Catalog) N(key string, n int, args Args) string {
 	return c.text(key, plural.Cardinal.MatchPlural(c.tag, n, 0, 0, 0, 0), all)
 }
 
+// List is the parts one after the other, with between them what the language puts
+// between parts that may have commas themselves.
+func (c *Catalog) List(parts ...string) string {
+	all := ""
+	for i, part := range parts {
+		if i == 0 {
+			all = part
+			continue
+		}
+		all = c.T("consent.list", Args{"a": all, "b": part})
+	}
+	return all
+}
+
 func (c *Catalog) text(key string, form plural.Form, args Args) string {
 	m, ok := c.texts[key]
 	if !ok {

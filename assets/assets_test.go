@@ -224,6 +224,21 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestList: what stands between the parts is the language's own.
+func TestList(t *testing.T) {
+	for lang, want := range map[string]string{"pt-BR": "a, b; c; d", "fr": "a, b\u00a0; c\u00a0; d", "ja": "a, b；c；d"} {
+		if got := For(lang).List("a, b", "c", "d"); got != want {
+			t.Errorf("%s: %q", lang, got)
+		}
+	}
+	if got := For("en").List("{b}", "{a}"); got != "{b}; {a}" { // a part is never looked at again
+		t.Errorf("%q", got)
+	}
+	if For("en").List() != "" || For("en").List("a") != "a" {
+		t.Error("a list of none or one")
+	}
+}
+
 func TestIcons(t *testing.T) {
 	for _, size := range IconSizes {
 		img, err := png.Decode(bytes.NewReader(Icon(size)))

@@ -271,7 +271,7 @@ func groupList(c *assets.Catalog, groups []event.Group) string {
 	for _, g := range groups {
 		out = append(out, known(c, "consent.group.", string(g)))
 	}
-	return strings.Join(out, ", ")
+	return c.List(out...)
 }
 
 // maxPlain is the longest text from outside on a page, in characters.

@@ -23,7 +23,7 @@ func TestFurtherSession(t *testing.T) {
 	middle := q.Rect.Min.Add(q.Rect.Max).Div(2)
 	w.must(d.HandScroll(middle, 12)) // the tick is the last of what is above the buttons
 	w.picture(d.Display, "scrolled")
-	w.must(d.HandClick(image.Pt(q.Rect.Min.X+36, q.No.Y-142)))
+	w.must(d.HandClick(image.Pt(q.Rect.Min.X+36, q.No.Y-138)))
 	w.picture(d.Display, "ticked")
 	w.must(q.WaitReady())
 	w.must(q.Answer(true))

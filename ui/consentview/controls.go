@@ -110,8 +110,8 @@ func (t *tick) CreateRenderer() fyne.WidgetRenderer {
 		return fyne.NewSize(t.width, max(control.MinTarget, label.MinSize().Height+6))
 	}
 	d.Place = func(size fyne.Size) {
-		ring.Move(fyne.NewPos(-4, 0))
-		ring.Resize(fyne.NewSize(size.Width+4, size.Height))
+		ring.Move(fyne.NewPos(-6, 0)) // in the margin, clear of the box
+		ring.Resize(fyne.NewSize(size.Width+6, size.Height))
 		y := (size.Height - tickBox) / 2
 		box.Move(fyne.NewPos(0, y))
 		box.Resize(fyne.NewSize(tickBox, tickBox))

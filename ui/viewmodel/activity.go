@@ -125,7 +125,7 @@ func newActivity(e ipc.ConsentEntry, live ipc.SessionInfo, cat *assets.Catalog, 
 		}
 	}
 	if len(groups) > 0 {
-		fact("activity.fact.groups", "groups", strings.Join(groups, "; "))
+		fact("activity.fact.groups", "groups", cat.List(groups...))
 	}
 	switch {
 	case a.Closed || live.Session == "":

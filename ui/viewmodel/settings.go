@@ -229,7 +229,7 @@ func (w settingsWords) groups(v *Settings) {
 		}
 	}
 	if len(gone) > 0 {
-		said := w.cat.T("settings.record.wayland", assets.Args{"groups": strings.Join(gone, "; ")})
+		said := w.cat.T("settings.record.wayland", assets.Args{"groups": w.cat.List(gone...)})
 		v.GroupsNote = strings.TrimSpace(v.GroupsNote + "\n" + said)
 	}
 }

@@ -186,7 +186,7 @@ func TestSettingsTellOfWayland(t *testing.T) {
 		cat := assets.For(lang)
 		in := SettingsState{Settings: ipc.SettingsResult{Origin: "enforced-policy", Groups: []ipc.GroupSetting{{Group: event.Windows}}, Gone: []event.Group{event.Windows, event.Commands}}}
 		note := NewSettings(in, cat, time.UTC).GroupsNote
-		for _, want := range []string{cat.T("settings.record.enforced", nil), "Wayland", cat.T(groupKeys[event.Windows], nil) + "; " + cat.T(groupKeys[event.Commands], nil)} {
+		for _, want := range []string{cat.T("settings.record.enforced", nil), "Wayland", cat.List(cat.T(groupKeys[event.Windows], nil), cat.T(groupKeys[event.Commands], nil))} {
 			if !strings.Contains(note, want) {
 				t.Errorf("%s: no %q in %q", lang, want, note)
 			}

@@ -242,10 +242,10 @@ func (a *Ask) guest(q ipc.Question, c ipc.QuestionCompany, cat *assets.Catalog) 
 	}
 	a.Vouch = cat.T(key, assets.Args{"company": given})
 	if c.Pinned {
-		a.Vouch += "; " + cat.T(pinned, assets.Args{"host": companyName(c, cat)})
+		a.Vouch = cat.List(a.Vouch, cat.T(pinned, assets.Args{"host": companyName(c, cat)}))
 	}
 	if !q.SupporterVerified {
-		a.Vouch += "; " + cat.T(unverified, nil)
+		a.Vouch = cat.List(a.Vouch, cat.T(unverified, nil))
 	}
 }
 
@@ -323,11 +323,11 @@ func (a *Ask) lists(q ipc.Question, cat *assets.Catalog) {
 			items = append(items, cat.T(key, nil))
 		}
 	}
-	a.recorded = cat.T("consent.native.recorded", assets.Args{"items": strings.Join(items, "; ")})
+	a.recorded = cat.T("consent.native.recorded", assets.Args{"items": cat.List(items...)})
 	for _, key := range []string{"consent.not.typed", "consent.not.screen", "consent.not.contents", "consent.not.secrets"} {
 		a.NotRecorded = append(a.NotRecorded, cat.T(key, nil))
 	}
-	a.notRecorded = cat.T("consent.native.notrecorded", assets.Args{"items": strings.Join(a.NotRecorded, "; ")})
+	a.notRecorded = cat.T("consent.native.notrecorded", assets.Args{"items": cat.List(a.NotRecorded...)})
 }
 
 func purpose(cat *assets.Catalog, engine, company string) string {
