@@ -14,6 +14,7 @@ import (
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/ipc"
+	"aval/agent/record"
 	"aval/agent/store"
 	"aval/agent/wire"
 )
@@ -461,12 +462,21 @@ func TestSummary(t *testing.T) {
 	r.stop()
 	st, err := store.Open(filepath.Join(r.dir, "state"), store.Options{})
 	must(t, err)
-	raw, err := proto.Marshal(&wire.Summary{Session: "test/1", Version: 2, Name: "Printer", Steps: []*wire.Step{{Application: "lp"}}})
+	raw, err := proto.Marshal(&wire.Summary{Session: "test/1", Version: 2, Name: "Printer", Steps: []*wire.Step{{Application: "lp"}},
+		Reads: &wire.Reads{Times: 3, People: 2, LastUnixNano: time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC).UnixNano()}})
 	must(t, err)
 	must(t, st.PutSummary(store.Stream{Company: "c1", Session: "test/1"}, raw))
 	must(t, st.Close())
 	r.start()
 	show(2, "Printer")
+	rec, err := call[ipc.Receipt](r, r.dial(), ipc.MethodConsentReceipt, ipc.ReceiptOf{ID: "test/1", Language: "en"})
+	must(t, err)
+	if page := strings.Join(strings.Fields(rec.Page), " "); !strings.Contains(page, "were read 3 times by 2 people, last on 2026-11-20 09:30:00 UTC.") {
+		t.Errorf("the receipt says nothing of readers: %s", page)
+	}
+	if _, err := record.OpenReceipt(rec.JSON, nil); err != nil {
+		t.Errorf("the receipt with readers: %v", err)
+	}
 	_, err = call[ipc.WithdrawResult](r, r.dial(), ipc.MethodConsentWithdraw, ipc.Withdraw{ID: "test/1", Delete: true})
 	must(t, err)
 	show(0, "")

@@ -27,6 +27,11 @@ func (a *Agent) receipt(p ipc.Peer, r ipc.ReceiptOf) (ipc.Receipt, error) {
 	if err != nil {
 		return ipc.Receipt{}, fmt.Errorf("make receipt: %w", err)
 	}
+	// What the company's server says of readers is no part of the records: without
+	// it the receipt is whole.
+	if sum, err := a.summary(p, r.ID); err == nil {
+		made = made.WithReads((*record.Reads)(sum.Reads))
+	}
 	raw, err := made.JSON()
 	if err != nil {
 		return ipc.Receipt{}, fmt.Errorf("make receipt: %w", err)

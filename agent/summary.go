@@ -41,7 +41,15 @@ func (a *Agent) summary(p ipc.Peer, id string) (ipc.Summary, error) {
 	}
 	out.Version, out.Name, out.Text, out.IssueTypes, out.Applications = w.GetVersion(), w.GetName(), w.GetText(), w.GetIssueTypes(), w.GetApplications()
 	out.FollowUps, out.Language, out.Engine, out.Edited, out.Cut = w.GetFollowUps(), w.GetLanguage(), w.GetEngine(), w.GetEdited(), w.GetCut()
-	out.At = time.Unix(0, w.GetAtUnixNano()).UTC()
+	if w.GetVersion() > 0 {
+		out.At = time.Unix(0, w.GetAtUnixNano()).UTC()
+	}
+	if r := w.GetReads(); r != nil {
+		out.Reads = &ipc.Reads{Times: r.GetTimes(), People: r.GetPeople(), Programs: r.GetPrograms()}
+		if r.GetLastUnixNano() > 0 {
+			out.Reads.Last = time.Unix(0, r.GetLastUnixNano()).UTC()
+		}
+	}
 	for _, s := range w.GetSteps() {
 		out.Steps = append(out.Steps, ipc.SummaryStep{Application: s.GetApplication(), Action: s.GetAction(), Commands: s.GetCommands()})
 	}

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
@@ -30,9 +31,18 @@ var locales embed.FS
 // one object of key → text, or key → {"one": …, "other": …} for plurals (CLDR
 // categories); {name} in a text is replaced by the argument of that name.
 type Catalog struct {
-	Lang  string
+	Lang string
+	// Zone is the reader's time zone; nil: not told.
+	Zone  *time.Location
 	tag   language.Tag
 	texts map[string]message
+}
+
+// In is the catalogue of a reader in a time zone.
+func (c *Catalog) In(zone *time.Location) *Catalog {
+	out := *c
+	out.Zone = zone
+	return &out
 }
 
 type message map[plural.Form]string

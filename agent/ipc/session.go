@@ -240,6 +240,18 @@ type Summary struct {
 	At           time.Time     `json:"at,omitzero"`
 	// Cut: the end is missing, because the whole is too long to be sent back.
 	Cut bool `json:"cut,omitempty"`
+	// Reads is how often the company has read what it has of the session, as its
+	// server says; nil: it does not say. It may be there without a summary.
+	Reads *Reads `json:"reads,omitempty"`
+}
+
+// Reads is how often people and programs have read something: a reader's looks
+// within one hour count as one. It names nobody.
+type Reads struct {
+	Times    uint64    `json:"times"`
+	People   uint64    `json:"people"`
+	Programs uint64    `json:"programs"`
+	Last     time.Time `json:"last,omitzero"`
 }
 
 // SummaryStep is what was done with one application.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ func (r Receipt) Page(c *assets.Catalog) string {
 	}
 	if r.grant != nil {
 		r.pageLater(p)
+		r.pageReads(p)
 	}
 	p.gap()
 	p.text(c.T("receipt.proof", nil))
@@ -179,6 +181,28 @@ func (r Receipt) pageLater(p *page) {
 	}
 	p.text(c.T("receipt.withdraw", assets.Args{"id": plain(r.head.ID)}))
 	p.text(c.T("receipt.change", nil))
+}
+
+// pageReads says how often the company has read what it has, if its server does.
+func (r Receipt) pageReads(p *page) {
+	reads := r.reads
+	if reads == nil {
+		return
+	}
+	p.gap()
+	if reads.Times == 0 {
+		p.text(p.c.T("receipt.reads.none", nil))
+		return
+	}
+	var who []string
+	count := func(n uint64) int { return int(min(n, math.MaxInt32)) }
+	if reads.People > 0 {
+		who = append(who, p.c.N("receipt.reads.people", count(reads.People), nil))
+	}
+	if reads.Programs > 0 {
+		who = append(who, p.c.N("receipt.reads.programs", count(reads.Programs), nil))
+	}
+	p.text(p.c.N("receipt.reads", count(reads.Times), assets.Args{"who": strings.Join(who, ", "), "time": moment(reads.Last)}))
 }
 
 // hand says who withdrew or objected, where the record says it.

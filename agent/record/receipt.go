@@ -40,6 +40,22 @@ type Receipt struct {
 	decided *Decided // nil where the first record is no decision
 	grant   *Grant   // set where the first record is a grant
 	records []opened
+	reads   *Reads
+}
+
+// Reads is how often people and programs of the company have read what it has of
+// a session, as its server says: a reader's looks within one hour count as one.
+type Reads struct {
+	Times, People, Programs uint64
+	Last                    time.Time // zero: never
+}
+
+// WithReads is the receipt with what the company's server says of readers; nil: it
+// says nothing. It stands on the page alone: no record holds it and nobody signed
+// it, so that it is no part of what can be verified.
+func (r Receipt) WithReads(reads *Reads) Receipt {
+	r.reads = reads
+	return r
 }
 
 // opened is one verified record.
@@ -340,7 +356,8 @@ func OpenReceipt(raw []byte, key ed25519.PublicKey) (Receipt, error) {
 	return r, nil
 }
 
-// asked are the groups that a question offered and the ones not allowed.
+// refusedGroups are those that the question of a grant offered and that the person
+// left out.
 func (r Receipt) refusedGroups() []event.Group {
 	if r.grant == nil || r.grant.Basis != consent.BasisConsent || r.grant.Asked == nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -381,6 +382,39 @@ func TestReceiptsThatAreRefused(t *testing.T) {
 	}
 	if _, err := record.OpenReceipt(bytes.Repeat([]byte(" "), record.MaxReceipt+1), nil); !errors.Is(err, record.ErrMalformed) {
 		t.Errorf("too long: %v", err)
+	}
+}
+
+// TestPageReads: what the company's server says of readers stands on the page of a
+// grant, and nowhere in what can be verified. To see it fail, have linked take it in.
+func TestPageReads(t *testing.T) {
+	r, err := record.NewReceipt(fixedPub, fixed(t, record.TypeGrant, grantOf(asks(), consent.BasisConsent)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := r.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)
+	for _, x := range []struct {
+		reads *record.Reads
+		want  string
+	}{
+		{nil, ""},
+		{&record.Reads{}, "nobody has read this session's summary or events."},
+		{&record.Reads{Times: 1, People: 1, Last: at}, "were read once, by 1 person, on 2026-11-20 09:30:00 UTC."},
+		{&record.Reads{Times: 7, People: 2, Programs: 1, Last: at}, "were read 7 times by 2 people, 1 program, last on 2026-11-20 09:30:00 UTC."},
+		{&record.Reads{Times: math.MaxUint64, Programs: 3, Last: at}, "by 3 programs, last on"},
+	} {
+		r := r.WithReads(x.reads)
+		page := strings.Join(strings.Fields(r.Page(assets.For("en"))), " ")
+		if x.want == "" && strings.Contains(page, "The company's server says") || !strings.Contains(page, x.want) {
+			t.Errorf("%+v: %s", x.reads, page)
+		}
+		if raw, err := r.JSON(); err != nil || !bytes.Equal(raw, plain) {
+			t.Errorf("%+v: the JSON-LD differs, %v", x.reads, err)
+		}
 	}
 }
 

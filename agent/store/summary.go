@@ -11,8 +11,8 @@ import (
 )
 
 // PutSummary keeps the summary of a stream's session, sealed with the session's
-// key, in the place of the one before; an empty one: there is none any more. It
-// is durable on return. ErrNoStream and ErrErased: there is nothing to keep it with.
+// key, in the place of the one before; an empty one: there is none any more. A
+// shorter one leaves nothing of the longer one in the file. It is durable on return. ErrNoStream and ErrErased: there is nothing to keep it with.
 func (s *Store) PutSummary(name Stream, raw []byte) error {
 	err := s.do(context.Background(), &op{run: func(t *txn) error {
 		st := t.find(name)
@@ -23,12 +23,14 @@ func (s *Store) PutSummary(name Stream, raw []byte) error {
 		if err != nil {
 			return err
 		}
-		no := numKey(st.row.No)
+		no, sums := numKey(st.row.No), t.bucket(bSums)
 		if len(raw) == 0 {
 			t.scrub = true
-			return t.bucket(bSums).Delete(no)
+			return sums.Delete(no)
 		}
-		return t.bucket(bSums).Put(no, key.SealBeside(outbox.Name(name), "summary", raw))
+		sealed := key.SealBeside(outbox.Name(name), "summary", raw)
+		t.scrub = t.scrub || len(sealed) < len(sums.Get(no))
+		return sums.Put(no, sealed)
 	}})
 	if err != nil {
 		return fmt.Errorf("keep summary: %w", err)

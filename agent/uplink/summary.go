@@ -19,7 +19,7 @@ func (c *conn) onSummary(s *wire.Summary) error {
 		return nil
 	}
 	var raw []byte
-	if s.GetVersion() > 0 {
+	if s.GetVersion() > 0 || s.GetReads().GetTimes() > 0 {
 		var err error
 		if raw, err = proto.Marshal(s); err != nil {
 			return fmt.Errorf("encode summary: %w", err)
@@ -35,5 +35,9 @@ func (c *conn) onSummary(s *wire.Summary) error {
 	default:
 		c.l.cfg.OnSummary(s.GetSession())
 	}
-	return c.write(&wire.Frame{Body: &wire.Frame_SummaryAck{SummaryAck: &wire.SummaryAck{Session: s.GetSession(), Version: s.GetVersion()}}})
+	ack := &wire.SummaryAck{Session: s.GetSession(), Version: s.GetVersion()}
+	if s.GetReads() != nil {
+		ack.Reads = proto.Uint64(s.GetReads().GetTimes())
+	}
+	return c.write(&wire.Frame{Body: &wire.Frame_SummaryAck{SummaryAck: ack}})
 }

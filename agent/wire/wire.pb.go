@@ -123,7 +123,7 @@ func (x Hint_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Hint_State.Descriptor instead.
 func (Hint_State) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22, 0}
+	return file_wire_proto_rawDescGZIP(), []int{23, 0}
 }
 
 type Frame struct {
@@ -1405,7 +1405,8 @@ type Summary struct {
 	Engine        string                 `protobuf:"bytes,10,opt,name=engine,proto3" json:"engine,omitempty"`  // rules, or the name of a model
 	Edited        bool                   `protobuf:"varint,11,opt,name=edited,proto3" json:"edited,omitempty"` // a person at the company has changed it
 	AtUnixNano    int64                  `protobuf:"varint,12,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
-	Cut           bool                   `protobuf:"varint,13,opt,name=cut,proto3" json:"cut,omitempty"` // the end is missing: it is longer than MaxSummary
+	Cut           bool                   `protobuf:"varint,13,opt,name=cut,proto3" json:"cut,omitempty"`    // the end is missing: it is longer than MaxSummary
+	Reads         *Reads                 `protobuf:"bytes,14,opt,name=reads,proto3" json:"reads,omitempty"` // missing: the server does not count them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1531,6 +1532,84 @@ func (x *Summary) GetCut() bool {
 	return false
 }
 
+func (x *Summary) GetReads() *Reads {
+	if x != nil {
+		return x.Reads
+	}
+	return nil
+}
+
+// Reads is how often people and programs of the company have read what it has of
+// a session, by its audit: a reader's looks within one hour count as one. It names
+// nobody.
+type Reads struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Times         uint64                 `protobuf:"varint,1,opt,name=times,proto3" json:"times,omitempty"`
+	People        uint64                 `protobuf:"varint,2,opt,name=people,proto3" json:"people,omitempty"`
+	Programs      uint64                 `protobuf:"varint,3,opt,name=programs,proto3" json:"programs,omitempty"`
+	LastUnixNano  int64                  `protobuf:"varint,4,opt,name=last_unix_nano,json=lastUnixNano,proto3" json:"last_unix_nano,omitempty"` // 0: never
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reads) Reset() {
+	*x = Reads{}
+	mi := &file_wire_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reads) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reads) ProtoMessage() {}
+
+func (x *Reads) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reads.ProtoReflect.Descriptor instead.
+func (*Reads) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Reads) GetTimes() uint64 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+func (x *Reads) GetPeople() uint64 {
+	if x != nil {
+		return x.People
+	}
+	return 0
+}
+
+func (x *Reads) GetPrograms() uint64 {
+	if x != nil {
+		return x.Programs
+	}
+	return 0
+}
+
+func (x *Reads) GetLastUnixNano() int64 {
+	if x != nil {
+		return x.LastUnixNano
+	}
+	return 0
+}
+
 type Step struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Application   string                 `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
@@ -1542,7 +1621,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1633,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +1646,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Step) GetApplication() string {
@@ -1603,7 +1682,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1694,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1707,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Request) GetId() string {
@@ -1655,7 +1734,7 @@ type RequestAck struct {
 
 func (x *RequestAck) Reset() {
 	*x = RequestAck{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1746,7 @@ func (x *RequestAck) String() string {
 func (*RequestAck) ProtoMessage() {}
 
 func (x *RequestAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1759,7 @@ func (x *RequestAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestAck.ProtoReflect.Descriptor instead.
 func (*RequestAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RequestAck) GetId() string {
@@ -1696,13 +1775,14 @@ type SummaryAck struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
 	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Reads         *uint64                `protobuf:"varint,3,opt,name=reads,proto3,oneof" json:"reads,omitempty"` // their times, as told; missing: none were, or the device knows of none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SummaryAck) Reset() {
 	*x = SummaryAck{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1714,7 +1794,7 @@ func (x *SummaryAck) String() string {
 func (*SummaryAck) ProtoMessage() {}
 
 func (x *SummaryAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1727,7 +1807,7 @@ func (x *SummaryAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummaryAck.ProtoReflect.Descriptor instead.
 func (*SummaryAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SummaryAck) GetSession() string {
@@ -1740,6 +1820,13 @@ func (x *SummaryAck) GetSession() string {
 func (x *SummaryAck) GetVersion() uint64 {
 	if x != nil {
 		return x.Version
+	}
+	return 0
+}
+
+func (x *SummaryAck) GetReads() uint64 {
+	if x != nil && x.Reads != nil {
+		return *x.Reads
 	}
 	return 0
 }
@@ -1760,7 +1847,7 @@ type Reach struct {
 
 func (x *Reach) Reset() {
 	*x = Reach{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +1859,7 @@ func (x *Reach) String() string {
 func (*Reach) ProtoMessage() {}
 
 func (x *Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +1872,7 @@ func (x *Reach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reach.ProtoReflect.Descriptor instead.
 func (*Reach) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Reach) GetState() string {
@@ -1840,7 +1927,7 @@ type Hint struct {
 
 func (x *Hint) Reset() {
 	*x = Hint{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1852,7 +1939,7 @@ func (x *Hint) String() string {
 func (*Hint) ProtoMessage() {}
 
 func (x *Hint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1865,7 +1952,7 @@ func (x *Hint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hint.ProtoReflect.Descriptor instead.
 func (*Hint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Hint) GetTool() string {
@@ -2002,7 +2089,7 @@ const file_wire_proto_rawDesc = "" +
 	"\tRecordAck\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"%\n" +
 	"\aOptions\x12\x1a\n" +
-	"\benvelope\x18\x01 \x01(\fR\benvelope\"\xf3\x02\n" +
+	"\benvelope\x18\x01 \x01(\fR\benvelope\"\x9e\x03\n" +
 	"\aSummary\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -2020,7 +2107,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x06edited\x18\v \x01(\bR\x06edited\x12 \n" +
 	"\fat_unix_nano\x18\f \x01(\x03R\n" +
 	"atUnixNano\x12\x10\n" +
-	"\x03cut\x18\r \x01(\bR\x03cut\"\\\n" +
+	"\x03cut\x18\r \x01(\bR\x03cut\x12)\n" +
+	"\x05reads\x18\x0e \x01(\v2\x13.aval.wire.v1.ReadsR\x05reads\"w\n" +
+	"\x05Reads\x12\x14\n" +
+	"\x05times\x18\x01 \x01(\x04R\x05times\x12\x16\n" +
+	"\x06people\x18\x02 \x01(\x04R\x06people\x12\x1a\n" +
+	"\bprograms\x18\x03 \x01(\x04R\bprograms\x12$\n" +
+	"\x0elast_unix_nano\x18\x04 \x01(\x03R\flastUnixNano\"\\\n" +
 	"\x04Step\x12 \n" +
 	"\vapplication\x18\x01 \x01(\tR\vapplication\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x1a\n" +
@@ -2030,11 +2123,13 @@ const file_wire_proto_rawDesc = "" +
 	"\benvelope\x18\x02 \x01(\fR\benvelope\"\x1c\n" +
 	"\n" +
 	"RequestAck\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"@\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"e\n" +
 	"\n" +
 	"SummaryAck\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion\"\x8b\x01\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x19\n" +
+	"\x05reads\x18\x03 \x01(\x04H\x00R\x05reads\x88\x01\x01B\b\n" +
+	"\x06_reads\"\x8b\x01\n" +
 	"\x05Reach\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x16\n" +
 	"\x06window\x18\x02 \x01(\bR\x06window\x12\x16\n" +
@@ -2074,7 +2169,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_wire_proto_goTypes = []any{
 	(Compression)(0),    // 0: aval.wire.v1.Compression
 	(Hint_State)(0),     // 1: aval.wire.v1.Hint.State
@@ -2095,12 +2190,13 @@ var file_wire_proto_goTypes = []any{
 	(*RecordAck)(nil),   // 16: aval.wire.v1.RecordAck
 	(*Options)(nil),     // 17: aval.wire.v1.Options
 	(*Summary)(nil),     // 18: aval.wire.v1.Summary
-	(*Step)(nil),        // 19: aval.wire.v1.Step
-	(*Request)(nil),     // 20: aval.wire.v1.Request
-	(*RequestAck)(nil),  // 21: aval.wire.v1.RequestAck
-	(*SummaryAck)(nil),  // 22: aval.wire.v1.SummaryAck
-	(*Reach)(nil),       // 23: aval.wire.v1.Reach
-	(*Hint)(nil),        // 24: aval.wire.v1.Hint
+	(*Reads)(nil),       // 19: aval.wire.v1.Reads
+	(*Step)(nil),        // 20: aval.wire.v1.Step
+	(*Request)(nil),     // 21: aval.wire.v1.Request
+	(*RequestAck)(nil),  // 22: aval.wire.v1.RequestAck
+	(*SummaryAck)(nil),  // 23: aval.wire.v1.SummaryAck
+	(*Reach)(nil),       // 24: aval.wire.v1.Reach
+	(*Hint)(nil),        // 25: aval.wire.v1.Hint
 }
 var file_wire_proto_depIdxs = []int32{
 	3,  // 0: aval.wire.v1.Frame.challenge:type_name -> aval.wire.v1.Challenge
@@ -2116,21 +2212,22 @@ var file_wire_proto_depIdxs = []int32{
 	16, // 10: aval.wire.v1.Frame.record_ack:type_name -> aval.wire.v1.RecordAck
 	17, // 11: aval.wire.v1.Frame.options:type_name -> aval.wire.v1.Options
 	18, // 12: aval.wire.v1.Frame.summary:type_name -> aval.wire.v1.Summary
-	22, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
-	24, // 14: aval.wire.v1.Frame.hint:type_name -> aval.wire.v1.Hint
-	20, // 15: aval.wire.v1.Frame.request:type_name -> aval.wire.v1.Request
-	21, // 16: aval.wire.v1.Frame.request_ack:type_name -> aval.wire.v1.RequestAck
-	23, // 17: aval.wire.v1.Frame.reach:type_name -> aval.wire.v1.Reach
+	23, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
+	25, // 14: aval.wire.v1.Frame.hint:type_name -> aval.wire.v1.Hint
+	21, // 15: aval.wire.v1.Frame.request:type_name -> aval.wire.v1.Request
+	22, // 16: aval.wire.v1.Frame.request_ack:type_name -> aval.wire.v1.RequestAck
+	24, // 17: aval.wire.v1.Frame.reach:type_name -> aval.wire.v1.Reach
 	10, // 18: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
 	11, // 19: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
 	0,  // 20: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
-	19, // 21: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
-	1,  // 22: aval.wire.v1.Hint.state:type_name -> aval.wire.v1.Hint.State
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	20, // 21: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
+	19, // 22: aval.wire.v1.Summary.reads:type_name -> aval.wire.v1.Reads
+	1,  // 23: aval.wire.v1.Hint.state:type_name -> aval.wire.v1.Hint.State
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -2158,13 +2255,14 @@ func file_wire_proto_init() {
 		(*Frame_RequestAck)(nil),
 		(*Frame_Reach)(nil),
 	}
+	file_wire_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

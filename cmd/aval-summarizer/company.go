@@ -24,7 +24,7 @@ as incoming first, and recorded once.
 
 Connected devices have it within seconds.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.companyCreate(), a.companyList(), a.companyShow(), a.companySet(), a.companyActivate(), a.companyDeactivate(), a.companyHistory(), a.companyUndo(), a.companyRustDesk())
+	cmd.AddCommand(a.companyCreate(), a.companyList(), a.companyShow(), a.companySet(), a.companyActivate(), a.companyDeactivate(), a.companyEngine(), a.companyHistory(), a.companyUndo(), a.companyRustDesk())
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -34,7 +35,7 @@ folder replaces the rules that are compiled in ('credits rules' prints them).`,
 func (a *app) creditsShow() *cobra.Command {
 	cmd := a.companyStep("show --data DIR", "Show the balance, its lots, and the orders", "", cobra.NoArgs,
 		func(ctx context.Context, co *company.Service, _ []string) error { return a.account(ctx, co) })
-	a.orFar(cmd, func(ctx context.Context, client *v1.ClientWithResponses) error {
+	a.orFar(cmd, func(ctx context.Context, client *v1.ClientWithResponses, _ []string) error {
 		acc, err := farAccount(ctx, client)
 		if err != nil {
 			return err
@@ -45,7 +46,7 @@ func (a *app) creditsShow() *cobra.Command {
 }
 
 // orFar has a command work by the API where it is given a server elsewhere.
-func (a *app) orFar(cmd *cobra.Command, do func(context.Context, *v1.ClientWithResponses) error) {
+func (a *app) orFar(cmd *cobra.Command, do func(context.Context, *v1.ClientWithResponses, []string) error) {
 	far, beside := a.remoteFlags(cmd), cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := far.client()
@@ -55,7 +56,7 @@ func (a *app) orFar(cmd *cobra.Command, do func(context.Context, *v1.ClientWithR
 			}
 			return err
 		}
-		return do(cmd.Context(), client)
+		return do(cmd.Context(), client, args)
 	}
 }
 
@@ -148,7 +149,7 @@ can be ordered and what it costs today. With --token the same token orders once.
 			}
 			return a.account(ctx, co)
 		})
-	a.orFar(cmd, func(ctx context.Context, client *v1.ClientWithResponses) error {
+	a.orFar(cmd, func(ctx context.Context, client *v1.ClientWithResponses, _ []string) error {
 		if pack == "" {
 			acc, err := farAccount(ctx, client)
 			if err != nil {
@@ -214,37 +215,83 @@ func (a *app) printOffers(all []credit.Offer) error {
 }
 
 func (a *app) creditsCancel() *cobra.Command {
-	return a.companyStep("cancel ORDER --data DIR", "Cancel an order: its credits stay until the renewal, and none follow", "", cobra.ExactArgs(1),
+	cmd := a.companyStep("cancel ORDER (--data DIR | --server URL --token-file F)", "Cancel an order: its credits stay until the renewal, and none follow", "", cobra.ExactArgs(1),
 		func(ctx context.Context, co *company.Service, args []string) error {
 			if err := co.CancelOrder(ctx, args[0]); err != nil {
 				return err
 			}
 			return a.account(ctx, co)
 		})
+	a.orFar(cmd, func(ctx context.Context, client *v1.ClientWithResponses, args []string) error {
+		res, err := client.CancelOrderWithResponse(ctx, args[0])
+		if err != nil {
+			return reached(err)
+		}
+		if res.StatusCode() == http.StatusNotFound {
+			return company.ErrNoOrder
+		}
+		if err := answered(res.StatusCode(), res.Body); err != nil {
+			return err
+		}
+		acc, err := farAccount(ctx, client)
+		if err != nil {
+			return err
+		}
+		return a.printAccount(acc)
+	})
+	return cmd
 }
 
 func (a *app) creditsLicence() *cobra.Command {
 	var tier, starts, renews, zone string
-	cmd := a.companyStep("licence [--tier TIER --starts DATE] --data DIR", "Show or set the licence's tier and days, and the company's time zone",
+	together := func() error {
+		if (starts == "") != (tier == "") || renews != "" && starts == "" {
+			return usageError{errors.New("--tier and --starts go together, and --renews with them")}
+		}
+		return nil
+	}
+	cmd := a.companyStep("licence [--tier TIER --starts DATE] (--data DIR | --server URL --token-file F)", "Show or set the licence's tier and days, and the company's time zone",
 		`A month begins at midnight in the company's zone (--zone, such as
 America/Sao_Paulo), and the days of the licence are days there. A higher tier
 counts from the next month on.`,
 		cobra.NoArgs, func(ctx context.Context, co *company.Service, _ []string) error {
-			if (starts == "") != (tier == "") || renews != "" && starts == "" {
-				return usageError{errors.New("--tier and --starts go together, and --renews with them")}
+			if err := together(); err != nil {
+				return err
 			}
-			if zone != "" {
-				if err := co.SetZone(ctx, zone); err != nil {
-					return err
-				}
+			var err error
+			switch {
+			case starts != "":
+				err = co.SetLicence(ctx, tier, starts, renews, maybe(zone))
+			case zone != "":
+				err = co.SetZone(ctx, zone)
 			}
-			if starts != "" {
-				if err := co.SetLicence(ctx, tier, starts, renews); err != nil {
-					return explainCredit(err)
-				}
+			if err != nil {
+				return explainCredit(err)
 			}
 			return a.account(ctx, co)
 		})
+	a.orFar(cmd, func(ctx context.Context, client *v1.ClientWithResponses, _ []string) error {
+		if err := together(); err != nil {
+			return err
+		}
+		if zone != "" && starts == "" {
+			return usageError{errors.New("from another computer --zone goes with --tier and --starts")}
+		}
+		if starts != "" {
+			res, err := client.SetLicenseWithResponse(ctx, v1.NewLicense{Type: tier, Starts: starts, Renews: renews, Zone: zone})
+			if err != nil {
+				return reached(err)
+			}
+			if err := answered(res.StatusCode(), res.Body); err != nil {
+				return err
+			}
+		}
+		acc, err := farAccount(ctx, client)
+		if err != nil {
+			return err
+		}
+		return a.printAccount(acc)
+	})
 	cmd.Flags().StringVar(&tier, "tier", "", "tier of the licence")
 	cmd.Flags().StringVar(&starts, "starts", "", "first day, YYYY-MM-DD")
 	cmd.Flags().StringVar(&renews, "renews", "", "first renewal, YYYY-MM-DD (default: a year after the start)")

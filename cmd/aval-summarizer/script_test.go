@@ -24,6 +24,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"aval/summarizer/company"
+	"aval/summarizer/credit"
 	"aval/summarizer/store"
 	"aval/summarizer/summary/llm/far"
 	"aval/summarizer/summary/runner"
@@ -52,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"accept": accept, "code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "model": model, "recorded": recorded, "summaries": summaries, "releasekey": releaseKey, "term": term, "tamper": tamper, "userid": userID, "pin": pin, "samejson": sameJSON, "slowclients": slowClients,
+			"accept": accept, "code": code, "waitready": waitReady, "fetch": fetch, "fill": fill, "json": readJSON, "mode": mode, "model": model, "recorded": recorded, "summaries": summaries, "releasekey": releaseKey, "term": term, "tamper": tamper, "userid": userID, "orderid": orderID, "pin": pin, "samejson": sameJSON, "slowclients": slowClients,
 		},
 	})
 }
@@ -255,6 +256,13 @@ func userID(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &u))
 	ts.Setenv("USER", u.ID)
+}
+
+// orderid FILE: the first order of an account becomes $ORDER.
+func orderID(ts *testscript.TestScript, _ bool, args []string) {
+	var acc credit.Account
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &acc))
+	ts.Setenv("ORDER", acc.Orders[0].ID)
 }
 
 // pin FILE: the pin in a token file becomes $PIN.

@@ -88,7 +88,10 @@ func (a *app) consentShow() *cobra.Command {
 			whole := struct {
 				ipc.ConsentShow
 				Summary *ipc.Summary `json:"summary"` // null: the company has none
-			}{ConsentShow: r}
+				// Reads is how often the company has read what it has, as its server says.
+				Reads *ipc.Reads `json:"reads,omitempty"`
+			}{ConsentShow: r, Reads: sum.Reads}
+			sum.Reads = nil
 			if sum.Version > 0 {
 				whole.Summary = &sum
 			}

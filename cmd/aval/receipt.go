@@ -90,7 +90,11 @@ func (a *app) receiptOf(cmd *cobra.Command, id string) (record.Receipt, error) {
 	if err != nil {
 		return r, fmt.Errorf("make receipt of %s: %w", s.ID, err)
 	}
-	return r, nil
+	var sum ipc.Summary
+	if err := c.Call(cmd.Context(), ipc.MethodConsentSummary, ipc.ByID{ID: s.ID}, &sum); err != nil {
+		return r, nil // who has read it is no part of the records
+	}
+	return r.WithReads((*record.Reads)(sum.Reads)), nil
 }
 
 // writeNew writes a new file that its owner alone may read: receipts name people.

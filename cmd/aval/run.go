@@ -79,7 +79,7 @@ func knownTools(tools []string) error {
 }
 
 func (a *app) serve(ctx context.Context, f runFlags, changes func() <-chan struct{}) error {
-	log := slog.New(service.SystemLog(slog.NewTextHandler(a.errOut, nil)))
+	log := slog.New(service.SystemLog(a.errOut))
 	if f.group == "" && f.stateDir == defaultStateDir {
 		f.group = service.Group
 	}

@@ -54,5 +54,9 @@ func Receipt(t *store.Tx, st store.Stream, grant string) (record.Receipt, error)
 	if err != nil {
 		return out, fmt.Errorf("make receipt of %s: %w", of.ID, err)
 	}
-	return out, nil
+	reads, err := t.CountReads(st.Company, st.Ref)
+	if err != nil {
+		return out, err
+	}
+	return out.WithReads(&record.Reads{Times: uint64(reads.Times), People: uint64(reads.People), Programs: uint64(reads.Programs), Last: reads.Last}), nil
 }

@@ -58,8 +58,9 @@ func (s *Service) onAccount(ctx context.Context, what string, f func(*store.Tx, 
 
 // SetLicence changes the tier and the days of the licence, YYYY-MM-DD in the
 // company's zone: its first day, and its first renewal; an empty renewal is a
-// year after the start.
-func (s *Service) SetLicence(ctx context.Context, tier, starts, renews string) error {
+// year after the start. zone is the company's time zone from now on; nil: it
+// stays. All is done, or nothing.
+func (s *Service) SetLicence(ctx context.Context, tier, starts, renews string, zone *string) error {
 	var l credit.Licence
 	var err error
 	if l.Starts, err = credit.ParseDay(starts); err != nil {
@@ -71,6 +72,15 @@ func (s *Service) SetLicence(ctx context.Context, tier, starts, renews string) e
 		}
 	}
 	return s.onAccount(ctx, "set licence", func(tx *store.Tx, c store.Company, now time.Time) error {
+		if zone != nil {
+			if err := credit.SetZone(tx, c, s.actor.String(), *zone, now); err != nil {
+				return err
+			}
+			var err error
+			if c, err = tx.Company(s.id); err != nil {
+				return err
+			}
+		}
 		return credit.SetLicence(tx, c, s.actor.String(), tier, l, now)
 	})
 }

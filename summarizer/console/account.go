@@ -90,7 +90,7 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, v visitor) {
 	case said != "":
 		p.Code, p.Done = "", v.cat.T(said, assets.Args{"computer": found.Name})
 	default:
-		p.Waiting, p.Since = &found, found.CreatedAt.In(c.o.Zone).Format("15:04")
+		p.Waiting, p.Since = &found, found.CreatedAt.In(c.zone(v.cat)).Format("15:04")
 	}
 	c.show(w, r, status, "account", p)
 }

@@ -229,13 +229,11 @@ func (c *Console) cancelOrder(w http.ResponseWriter, r *http.Request, v visitor)
 // licence changes tier, days and zone.
 func (c *Console) licence(w http.ResponseWriter, r *http.Request, v visitor) {
 	c.onCredits(w, r, v, "licence", func() error {
-		if err := v.co.SetZone(r.Context(), strings.TrimSpace(r.PostForm.Get("zone"))); err != nil {
-			return err
-		}
+		zone := strings.TrimSpace(r.PostForm.Get("zone"))
 		if r.PostForm.Get("starts") == "" {
-			return nil
+			return v.co.SetZone(r.Context(), zone)
 		}
-		return v.co.SetLicence(r.Context(), r.PostForm.Get("tier"), r.PostForm.Get("starts"), r.PostForm.Get("renews"))
+		return v.co.SetLicence(r.Context(), r.PostForm.Get("tier"), r.PostForm.Get("starts"), r.PostForm.Get("renews"), &zone)
 	})
 }
 

@@ -37,13 +37,13 @@ type auditRow struct {
 	Detail, Before, After                            string
 }
 
-// auditFilter reads the filter out of an address; days are in the console's zone.
-func (c *Console) auditFilter(q url.Values) (f store.AuditFilter) {
+// auditFilter reads the filter out of an address; days are in the page's zone.
+func (c *Console) auditFilter(v visitor, q url.Values) (f store.AuditFilter) {
 	f = store.AuditFilter{Actor: strings.TrimSpace(q.Get("actor")), Action: strings.TrimSpace(q.Get("action")), Subject: strings.TrimSpace(q.Get("subject"))}
-	if d, err := time.ParseInLocation(time.DateOnly, q.Get("from"), c.o.Zone); err == nil {
+	if d, err := time.ParseInLocation(time.DateOnly, q.Get("from"), c.zone(v.cat)); err == nil {
 		f.From = d
 	}
-	if d, err := time.ParseInLocation(time.DateOnly, q.Get("to"), c.o.Zone); err == nil {
+	if d, err := time.ParseInLocation(time.DateOnly, q.Get("to"), c.zone(v.cat)); err == nil {
 		f.To = d.AddDate(0, 0, 1)
 	}
 	return f
@@ -76,7 +76,7 @@ func (c *Console) showAudit(w http.ResponseWriter, r *http.Request, v visitor, r
 			p.ReportText = v.cat.T("console.audit.broken", nil)
 		}
 	}
-	f := c.auditFilter(q)
+	f := c.auditFilter(v, q)
 	f.Before, f.Max = int64(atoi(q.Get("before"))), auditListed+1
 	p.Newer = f.Before > 0
 	list, err := v.co.Audits(r.Context(), f)
@@ -148,7 +148,7 @@ func (c *Console) auditExport(w http.ResponseWriter, r *http.Request, v visitor)
 	h := w.Header()
 	h.Set("Content-Type", "application/x-ndjson")
 	h.Set("Content-Disposition", `attachment; filename="aval-audit.jsonl"`)
-	if err := v.co.ExportAudit(r.Context(), w, c.auditFilter(r.URL.Query())); err != nil && r.Context().Err() == nil {
+	if err := v.co.ExportAudit(r.Context(), w, c.auditFilter(v, r.URL.Query())); err != nil && r.Context().Err() == nil {
 		// The status is gone already: the missing head in the last line tells.
 		c.o.Log.Error("export audit log", "err", err)
 	}

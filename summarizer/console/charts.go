@@ -88,13 +88,14 @@ const (
 	creditsDays = 60
 )
 
-// days are the first instants of the last n days in the console's zone, today's
-// the last, and the one after it.
-func (c *Console) days(n int) []time.Time {
-	y, m, d := c.o.Now().In(c.o.Zone).Date()
+// days are the first instants of the last n days in the page's zone, today's the
+// last, and the one after it.
+func (c *Console) days(cat *assets.Catalog, n int) []time.Time {
+	zone := c.zone(cat)
+	y, m, d := c.o.Now().In(zone).Date()
 	out := make([]time.Time, n+1)
 	for i := range out {
-		out[i] = time.Date(y, m, d-n+1+i, 0, 0, 0, 0, c.o.Zone)
+		out[i] = time.Date(y, m, d-n+1+i, 0, 0, 0, 0, zone)
 	}
 	return out
 }
@@ -116,7 +117,7 @@ type overviewPage struct {
 // overview shows how many sessions there were, and what allowed them.
 func (c *Console) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 	p := overviewPage{frame: c.frameOf(r, v, v.cat.T("console.overview", nil))}
-	days := c.days(daysShown)
+	days := c.days(v.cat, daysShown)
 	err := c.db.View(r.Context(), func(t *store.Tx) error {
 		var cols []column
 		var total int64
@@ -163,8 +164,12 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 
 // creditChart is what was left at the end of each day.
 func (c *Console) creditChart(t *store.Tx, v visitor) (chart, error) {
-	days := c.days(creditsDays)
+	days := c.days(v.cat, creditsDays)
 	lots, err := t.LotsSince(v.company.ID, days[0])
+	if err != nil {
+		return chart{}, err
+	}
+	each, err := t.UsedDays(v.company.ID, days)
 	if err != nil {
 		return chart{}, err
 	}
@@ -186,11 +191,7 @@ func (c *Console) creditChart(t *store.Tx, v visitor) (chart, error) {
 			}
 		}
 		// What this day used was there at its beginning.
-		day, err := t.UsedFrom(v.company.ID, days[i], days[i+1])
-		if err != nil {
-			return chart{}, err
-		}
-		for lot, n := range day {
+		for lot, n := range each[i] {
 			left[lot] += n
 			used += n
 		}

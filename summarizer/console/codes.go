@@ -83,7 +83,7 @@ func (c *Console) announce(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	p.Device = ""
-	p.Announced = v.cat.T("console.announce.done", assets.Args{"supporter": a.Supporter, "time": a.ExpiresAt.In(c.o.Zone).Format("15:04")})
+	p.Announced = v.cat.T("console.announce.done", assets.Args{"supporter": a.Supporter, "time": a.ExpiresAt.In(c.zone(v.cat)).Format("15:04")})
 	c.show(w, r, http.StatusOK, "codes", p)
 }
 
@@ -116,7 +116,7 @@ func (c *Console) newCode(w http.ResponseWriter, r *http.Request, v visitor) {
 	}
 	p.Made = &madeCode{Code: made.Code, Link: made.Link, Pinned: made.Pinned,
 		For:   v.cat.T("console.codes.for", assets.Args{"supporter": made.Supporter}),
-		Until: v.cat.T("console.codes.until", assets.Args{"time": made.ExpiresAt.In(c.o.Zone).Format("15:04")})}
+		Until: v.cat.T("console.codes.until", assets.Args{"time": made.ExpiresAt.In(c.zone(v.cat)).Format("15:04")})}
 	c.show(w, r, http.StatusOK, "codes", p)
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"aval/assets"
 	"aval/summarizer/company"
+	"aval/summarizer/credit"
 	"aval/summarizer/integration"
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
@@ -53,7 +54,8 @@ type Options struct {
 	Models *llm.Pool
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger     // nil: slog.Default
-	// Zone is the time zone of all times shown; nil: the server's own.
+	// Zone is the time zone of times shown where a company has none of its own; nil:
+	// the server's own.
 	Zone *time.Location
 }
 
@@ -169,6 +171,10 @@ func (c *Console) signedIn(needs company.Permission, f func(http.ResponseWriter,
 		v, err := c.who(r)
 		if err == nil {
 			v.cat = c.catalog(r, v.company.Lang)
+			// UTC is also what stands there before anybody has said where the company is.
+			if zone, err := credit.ZoneOf(v.company); err == nil && (v.in.SetUp || zone != time.UTC) {
+				v.cat = v.cat.In(zone)
+			}
 		}
 		switch {
 		case errors.Is(err, company.ErrSignedOut):
@@ -270,7 +276,7 @@ func (c *Console) frame(r *http.Request, cat *assets.Catalog, title string) fram
 		}
 		f.Langs = append(f.Langs, choice{l, name, l == cat.Lang})
 	}
-	f.Zone = cat.T("console.zone", assets.Args{"zone": "UTC" + strings.Replace(c.o.Now().In(c.o.Zone).Format("-07:00"), "-", "−", 1)})
+	f.Zone = cat.T("console.zone", assets.Args{"zone": c.offset(cat, c.o.Now())})
 	return f
 }
 

@@ -327,7 +327,7 @@ func (d *detail) events(c *Console, cat *assets.Catalog, all []event.Event, page
 	to := min(from+eventsShown, len(all))
 	layout := cat.T("console.time.clock", nil)
 	for _, e := range all[from:to] {
-		row := eventRow{Seq: strconv.FormatUint(e.Seq, 10), At: e.At.In(c.o.Zone).Format(layout), AtISO: e.At.UTC().Format(time.RFC3339Nano), Mark: e.Kind.Mark()}
+		row := eventRow{Seq: strconv.FormatUint(e.Seq, 10), At: e.At.In(c.zone(cat)).Format(layout), AtISO: e.At.UTC().Format(time.RFC3339Nano), Mark: e.Kind.Mark()}
 		row.Kind, row.Who, row.Text, row.Code = eventWords(cat, e)
 		d.Events = append(d.Events, row)
 	}

@@ -105,9 +105,9 @@ func (c *Console) doc(cat *assets.Catalog, s store.Stream, in summary.Session, v
 	if row.Unverified != "" {
 		who += " (" + row.Unverified + ")"
 	}
-	d = sheet.Doc{Title: view.Title, Foot: view.By}
+	d = sheet.Doc{Title: view.Title, Foot: view.By, Missing: cat.T("console.export.missing", nil)}
 	for _, f := range []struct{ key, value string }{
-		{"console.col.started", row.When}, {"console.col.duration", row.Duration}, {"console.col.supporter", who}, {"console.col.device", row.Device},
+		{"console.col.started", row.When + " (" + c.offset(cat, s.StartedAt) + ")"}, {"console.col.duration", row.Duration}, {"console.col.supporter", who}, {"console.col.device", row.Device},
 		{"console.col.tool", row.Tool}, {"console.fact.allowed", row.Basis}, {"console.labels", strings.Join(view.Labels, ", ")},
 	} {
 		if f.value != "" {
@@ -163,7 +163,7 @@ const (
 func (c *Console) exportList(w http.ResponseWriter, r *http.Request, v visitor) {
 	f := c.filters(r, v)
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="aval-`+c.o.Now().In(c.o.Zone).Format(time.DateOnly)+`.csv"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="aval-`+c.o.Now().In(c.zone(v.cat)).Format(time.DateOnly)+`.csv"`)
 	err := sheet.CSV(w, func(row func(...string) error) error {
 		var head []string
 		for _, name := range []string{"session", "started", "duration", "supporter", "verified", "device", "tool", "basis", "state", "title", "summary", "labels", "outcome"} {
@@ -235,6 +235,6 @@ func (c *Console) listRow(cat *assets.Catalog, s store.Stream, sum summary.Summa
 	if sum.Outcome.State != "" {
 		outcome = cat.T("console.list.outcome."+string(sum.Outcome.State), nil)
 	}
-	return []string{summary.Clean(s.Session, 200), s.StartedAt.In(c.o.Zone).Format(time.RFC3339), seconds, row.Supporter, yes, row.Device, row.Tool, row.Basis,
+	return []string{summary.Clean(s.Session, 200), s.StartedAt.In(c.zone(cat)).Format(time.RFC3339), seconds, row.Supporter, yes, row.Device, row.Tool, row.Basis,
 		row.State.Text, row.Name, sum.Text, strings.Join(sum.IssueTypeLabels, ", "), outcome}
 }

@@ -63,7 +63,7 @@ func (c *Console) filters(r *http.Request, v visitor) (f filters) {
 	f.query = store.Query{Text: f.Q, Supporter: f.Supporter, Device: f.Device, Tool: get("tool"), Basis: get("basis"), Label: get("label"), Outcome: get("outcome")}
 	day := func(name string, plus int) (string, time.Time) {
 		s := get(name)
-		at, err := time.ParseInLocation(time.DateOnly, s, c.o.Zone)
+		at, err := time.ParseInLocation(time.DateOnly, s, c.zone(v.cat))
 		if err != nil || at.Year() < 1970 || at.Year() > 2200 {
 			return "", time.Time{}
 		}

@@ -66,12 +66,12 @@ func (c *Console) modulesPage(r *http.Request, v visitor) (modulesPage, error) {
 	return p, err
 }
 
-// day writes the day of a time in the console's zone.
+// day writes the day of a time in the page's zone.
 func (c *Console) day(cat *assets.Catalog, t time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
-	return t.In(c.o.Zone).Format(cat.T("console.day.layout", nil))
+	return t.In(c.zone(cat)).Format(cat.T("console.day.layout", nil))
 }
 
 type modulePage struct {

@@ -35,7 +35,7 @@ func (c *Console) waiting(r *http.Request, v visitor, users []company.User) (p w
 	}
 	list, err := v.co.Openings(r.Context())
 	for _, o := range list {
-		p.Rows = append(p.Rows, waitingRow{o.ID, o.Number[:3] + " " + o.Number[3:], summary.Clean(o.Module, 60), o.CreatedAt.In(c.o.Zone).Format("15:04")})
+		p.Rows = append(p.Rows, waitingRow{o.ID, o.Number[:3] + " " + o.Number[3:], summary.Clean(o.Module, 60), o.CreatedAt.In(c.zone(v.cat)).Format("15:04")})
 	}
 	p.Live = "/codes/waiting?stand=" + url.QueryEscape(p.stand())
 	return p, err

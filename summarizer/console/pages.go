@@ -177,7 +177,21 @@ func latest(a, b time.Time) time.Time {
 }
 
 // when writes a time in the console's zone.
-func (c *Console) when(cat *assets.Catalog, t time.Time) string { return whenIn(cat, t, c.o.Zone) }
+func (c *Console) when(cat *assets.Catalog, t time.Time) string { return whenIn(cat, t, c.zone(cat)) }
+
+// zone is the time zone of the page: the company's, once somebody has set it, else
+// the server's.
+func (c *Console) zone(cat *assets.Catalog) *time.Location {
+	if cat.Zone != nil {
+		return cat.Zone
+	}
+	return c.o.Zone
+}
+
+// offset is how far the page's time zone was from UTC at an instant.
+func (c *Console) offset(cat *assets.Catalog, t time.Time) string {
+	return "UTC" + strings.Replace(t.In(c.zone(cat)).Format("-07:00"), "-", "−", 1)
+}
 
 func whenIn(cat *assets.Catalog, t time.Time, zone *time.Location) string {
 	if t.IsZero() {

@@ -39,11 +39,8 @@ func (c *conn) tell() {
 	defer cancel()
 	var frames []*wire.Summary
 	err := c.s.db.View(ctx, func(tx *store.Tx) error {
-		news, err := tx.SummaryNews(c.device, newsAtOnce)
+		news, err := tx.SummaryNews(c.company, c.device, newsAtOnce)
 		for _, k := range news {
-			if k.Company != c.company {
-				continue
-			}
 			w := &wire.Summary{Session: k.Session}
 			sum, err := tx.Summary(k)
 			if err == nil {
@@ -51,6 +48,14 @@ func (c *conn) tell() {
 			}
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
+			}
+			n, err := tx.CountReads(k.Company, k.Ref())
+			if err != nil {
+				return err
+			}
+			w.Reads = &wire.Reads{Times: uint64(n.Times), People: uint64(n.People), Programs: uint64(n.Programs)}
+			if !n.Last.IsZero() {
+				w.Reads.LastUnixNano = n.Last.UnixNano()
 			}
 			frames = append(frames, w)
 		}
@@ -106,7 +111,7 @@ func forDevice(stored store.Summary) (*wire.Summary, error) {
 // onSummaryAck notes what the device knows now.
 func (c *conn) onSummaryAck(a *wire.SummaryAck) error {
 	_, err := c.inTx(func(tx *store.Tx) error {
-		return tx.SummaryTold(store.Key{Company: c.company, Device: c.device, Session: a.GetSession()}, a.GetVersion())
+		return tx.SummaryTold(store.Key{Company: c.company, Device: c.device, Session: a.GetSession()}, a.GetVersion(), a.Reads)
 	})
 	if err != nil {
 		c.s.o.Log.Error("note summary", "device", c.device, "err", err) // it is told again

@@ -224,10 +224,12 @@ func (t *Tx) summaryNews(k Key) error {
 }
 
 // SummaryNews lists the sessions of a device, at most max, whose summary it has
-// not been told of as it is now.
-func (t *Tx) SummaryNews(device string, max int) (list []Key, err error) {
-	err = t.each(`SELECT company, device, session FROM streams WHERE device = $1 AND summary_news = 1 ORDER BY updated_at LIMIT $2`,
-		[]any{device, int64(max)}, func(scan func(...any) error) error {
+// not been told of as it is now. Not by an index over companies: without statistics
+// the embedded database takes one for better than that of the news, and walks through
+// all sessions of the device.
+func (t *Tx) SummaryNews(company, device string, max int) (list []Key, err error) {
+	err = t.each(`SELECT company, device, session FROM streams WHERE company || '' = $1 AND device = $2 AND summary_news = 1 ORDER BY updated_at LIMIT $3`,
+		[]any{company, device, int64(max)}, func(scan func(...any) error) error {
 			var k Key
 			if err := scan(&k.Company, &k.Device, &k.Session); err != nil {
 				return err
@@ -239,11 +241,17 @@ func (t *Tx) SummaryNews(device string, max int) (list []Key, err error) {
 }
 
 // SummaryTold notes that the device knows a version of its session's summary, 0:
-// that there is none. It stays news where there is another one by now.
-func (t *Tx) SummaryTold(k Key, version uint64) error {
+// that there is none, and how often it was read; nil: it takes no such number. It
+// stays news where there is another one, or another number, by now.
+func (t *Tx) SummaryTold(k Key, version uint64, reads *uint64) error {
+	times := int64(-1)
+	if reads != nil {
+		times = int64(*reads)
+	}
 	_, err := t.exec(`UPDATE streams SET summary_news = 0 WHERE company = $1 AND device = $2 AND session = $3 AND $4 = COALESCE(
-		(SELECT MAX(m.version) FROM summaries m WHERE m.company = $1 AND m.device = $2 AND m.session = $3), 0)`,
-		k.Company, k.Device, k.Session, int64(version))
+		(SELECT MAX(m.version) FROM summaries m WHERE m.company = $1 AND m.device = $2 AND m.session = $3), 0)
+		AND $5 IN (-1, (SELECT COUNT(*) FROM session_reads r WHERE r.company = $1 AND r.ref = streams.ref))`,
+		k.Company, k.Device, k.Session, int64(version), times)
 	return err
 }
 

@@ -189,7 +189,7 @@ func (s *site) fill(ctx context.Context) error {
 		}
 	}
 	admin := co.As(company.Actor{Kind: company.KindUser, ID: "u2", Name: "Bia Rocha", Role: company.Administrator})
-	if err := admin.SetLicence(ctx, "business", time.Now().AddDate(0, -4, 0).Format(time.DateOnly), ""); err != nil {
+	if err := admin.SetLicence(ctx, "business", time.Now().AddDate(0, -4, 0).Format(time.DateOnly), "", nil); err != nil {
 		return err
 	}
 	if _, err := admin.OrderCredits(ctx, "ai-100", "sample"); err != nil {

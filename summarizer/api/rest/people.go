@@ -9,7 +9,6 @@ import (
 
 	v1 "aval/summarizer/api/v1"
 	"aval/summarizer/company"
-	"aval/summarizer/credit"
 )
 
 func (o *operations) Ping(ctx context.Context, _ v1.PingRequestObject) (v1.PingResponseObject, error) {
@@ -51,12 +50,31 @@ func (o *operations) GetCompany(ctx context.Context, _ v1.GetCompanyRequestObjec
 }
 
 func (o *operations) GetLicense(ctx context.Context, _ v1.GetLicenseRequestObject) (v1.GetLicenseResponseObject, error) {
-	c, err := from(ctx).co.Company(ctx)
-	if err != nil {
+	l, err := license(ctx)
+	return v1.GetLicense200JSONResponse(l), err
+}
+
+// license is the caller's company's, as it is now.
+func license(ctx context.Context) (v1.License, error) {
+	a, err := from(ctx).co.Credits(ctx)
+	l := v1.License{Type: a.Tier, MonthlyCredits: a.Monthly, Starts: a.Starts, Renews: a.Renews, Zone: a.Zone}
+	if a.Starts == "" && a.Licence != nil {
+		l.Starts, l.Renews = a.Licence.Starts, a.Licence.Renews
+	}
+	return l, err
+}
+
+func (o *operations) SetLicense(ctx context.Context, r v1.SetLicenseRequestObject) (v1.SetLicenseResponseObject, error) {
+	b, co := r.Body, from(ctx).co
+	var zone *string
+	if b.Zone != "" {
+		zone = &b.Zone
+	}
+	if err := co.SetLicence(ctx, b.Type, b.Starts, b.Renews, zone); err != nil {
 		return nil, err
 	}
-	r, err := credit.RuleOf(c.Tier)
-	return v1.GetLicense200JSONResponse{Type: c.Tier, MonthlyCredits: r.Monthly}, err
+	l, err := license(ctx)
+	return v1.SetLicense200JSONResponse(l), err
 }
 
 func user(u company.User) v1.User {
@@ -115,6 +133,9 @@ func (o *operations) UpdateUser(ctx context.Context, r v1.UpdateUserRequestObjec
 	if b.Role != nil {
 		role := company.Role(*b.Role)
 		ch.Role = &role
+	}
+	if !u.DisabledAt.IsZero() && ch != (company.UserChange{}) && !(b.Active != nil && *b.Active) {
+		return nil, problem{409, "disabled", "This person is switched off: what is to be changed goes with active=true."}
 	}
 	if ch != (company.UserChange{}) {
 		if _, err := co.ChangeUser(ctx, id, ch); err != nil {

@@ -241,6 +241,17 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, rt route) error {
 	if err != nil {
 		return problem{http.StatusBadRequest, "invalid_request", "The query cannot be read."}
 	}
+	// Arrays in the way of .NET and PHP; unknown, the name would be passed over and
+	// nothing filtered.
+	for name, values := range query {
+		if bare, ok := strings.CutSuffix(name, "[]"); ok && rt.in.Operation.Parameters.GetByInAndName("query", bare) != nil {
+			delete(query, name)
+			query[bare] = append(query[bare], values...)
+			u := *r.URL
+			u.RawQuery = query.Encode()
+			r.URL = &u
+		}
+	}
 	texts := []string{r.URL.Path, r.Header.Get("Idempotency-Key"), r.Header.Get("If-Match")}
 	for name, values := range query {
 		texts = append(append(texts, name), values...)
@@ -290,7 +301,18 @@ func said(err error) string {
 			where = "The body"
 		}
 	}
+	var pe *openapi3filter.ParseError
+	if errors.As(err, &pe) && re != nil && re.Parameter != nil && re.Parameter.Schema != nil {
+		for typ, needs := range map[string]string{"integer": "a whole number", "boolean": "true or false"} {
+			if re.Parameter.Schema.Value.Type.Is(typ) {
+				return where + " is " + needs + "."
+			}
+		}
+	}
 	if errors.As(err, &se) {
+		if se.Schema != nil && se.Schema.Format == "date-time" || strings.Contains(se.Reason, "not valid date-time") {
+			return where + " is a time with its zone, such as 2026-11-22T00:00:00Z."
+		}
 		if p := se.JSONPointer(); len(p) > 0 {
 			where += " at " + strings.Join(p, ".")
 		}
@@ -442,7 +464,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(wrong.Error())}
 	case errors.Is(err, company.ErrRelease):
 		p = problem{http.StatusConflict, "release_needed", "Publishing needs the company's release key: aval-summarizer policy draft, sign and publish."}
-	case errors.Is(err, credit.ErrPack), errors.Is(err, credit.ErrTerm):
+	case errors.Is(err, credit.ErrPack), errors.Is(err, credit.ErrTerm), errors.Is(err, credit.ErrTier), errors.Is(err, credit.ErrZone), errors.Is(err, credit.ErrInput),
+		errors.Is(err, company.ErrEngine):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(err.Error())}
 	case errors.As(err, &invalid):
 		p = problem{http.StatusBadRequest, "invalid_request", sentence(invalid.Error())}

@@ -59,7 +59,7 @@ func TestRoleRouteTenant(t *testing.T) {
 	bodies := map[string]string{"updateConnection": "{}", "createUser": "{}", "updateUser": "{}", "assignPolicy": `{"policy_id":"` + policy.ID + `"}`, "createPolicy": "{}", "updatePolicy": "{}",
 		"createModule": "{}", "switchModule": `{"enabled":true}`, "createCode": "{}", "announce": "{}", "orderCredits": "{}", "createWebhook": "{}", "createIntegration": "{}",
 		"updateWebhook": `{"name":"stolen","url":"https://evil.example.com","events":["objection"]}`, "updateIntegration": `{"kind":"servicenow","name":"x","config":{"url":"https://a.example.com"}}`,
-		"createEnrolmentToken": "{}", "listAuditEvents": "{}", "editSummary": `{"Name":"stolen"}`}
+		"createEnrolmentToken": "{}", "listAuditEvents": "{}", "setLicense": "{}", "setEngine": "{}", "editSummary": `{"Name":"stolen"}`}
 	strangers := map[company.Role]string{}
 	own := map[company.Role]string{}
 	for _, role := range company.Roles() {

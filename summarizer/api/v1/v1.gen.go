@@ -87,6 +87,30 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for EngineChoice.
+const (
+	Default EngineChoice = "default"
+	Own     EngineChoice = "own"
+	Rules   EngineChoice = "rules"
+	Server  EngineChoice = "server"
+)
+
+// Valid indicates whether the value is a known member of the EngineChoice enum.
+func (e EngineChoice) Valid() bool {
+	switch e {
+	case Default:
+		return true
+	case Own:
+		return true
+	case Rules:
+		return true
+	case Server:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventType.
 const (
 	CreditsLow     EventType = "credits.low"
@@ -664,6 +688,10 @@ type DeviceReportPage struct {
 	RecordsRemaining int64          `json:"records_remaining"`
 }
 
+// EngineChoice server: the language model that whoever runs the server has set up; rules: none; own: one that the company names.
+// default: the server's model for the company that the server was set up for, the rules for every other one.
+type EngineChoice string
+
 // EnrolmentToken defines model for EnrolmentToken.
 type EnrolmentToken struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -788,8 +816,17 @@ type IntegrationPage struct {
 type License struct {
 	MonthlyCredits int64 `json:"monthly_credits"`
 
+	// Renews Day on which the next term begins
+	Renews string `json:"renews,omitempty,omitzero"`
+
+	// Starts First day of the term that runs, YYYY-MM-DD in the company's zone
+	Starts string `json:"starts,omitempty,omitzero"`
+
 	// Type The tier, as the credit rules name it
 	Type string `json:"type"`
+
+	// Zone The company's time zone, a name of the IANA database
+	Zone string `json:"zone,omitempty,omitzero"`
 }
 
 // MadeEnrolmentToken defines model for MadeEnrolmentToken.
@@ -868,6 +905,21 @@ type NewIntegration struct {
 // NewIntegrationKind defines model for NewIntegration.Kind.
 type NewIntegrationKind string
 
+// NewLicense defines model for NewLicense.
+type NewLicense struct {
+	// Renews First renewal; left out: a year after the start
+	Renews string `json:"renews,omitempty,omitzero"`
+
+	// Starts First day, YYYY-MM-DD in the company's zone
+	Starts string `json:"starts"`
+
+	// Type The tier, as the credit rules name it
+	Type string `json:"type"`
+
+	// Zone Left out: it stays
+	Zone string `json:"zone,omitempty,omitzero"`
+}
+
 // NewModule defines model for NewModule.
 type NewModule struct {
 	Days    int    `json:"days,omitempty,omitzero"`
@@ -881,13 +933,43 @@ type NewPolicy struct {
 	Settings []PolicySetting `json:"settings,omitempty,omitzero"`
 }
 
+// NewSummaryEngine defines model for NewSummaryEngine.
+type NewSummaryEngine struct {
+	// Choice server: the language model that whoever runs the server has set up; rules: none; own: one that the company names.
+	// default: the server's model for the company that the server was set up for, the rules for every other one.
+	Choice EngineChoice `json:"choice"`
+
+	// Key With own: the model's key; left out: the one that is kept, if it is for the same host
+	Key string `json:"key,omitempty,omitzero"`
+
+	// KeyHeader The header that carries the key; left out: Authorization, as a bearer token
+	KeyHeader string `json:"key_header,omitempty,omitzero"`
+
+	// Model With own: the model's name there
+	Model string `json:"model,omitempty,omitzero"`
+
+	// Url With own: the base address, https://HOST/v1, of a server of the chat completions protocol
+	Url string `json:"url,omitempty,omitzero"`
+}
+
 // NewUser defines model for NewUser.
 type NewUser struct {
-	Email       string      `json:"email,omitempty,omitzero"`
-	Group       string      `json:"group,omitempty,omitzero"`
-	LogSessions *bool       `json:"log_sessions,omitempty"`
-	Name        string      `json:"name"`
+	// CustomQuicksupportId TeamViewer's, without effect
+	CustomQuicksupportId string `json:"custom_quicksupport_id,omitempty,omitzero"`
+	Email                string `json:"email,omitempty,omitzero"`
+	Group                string `json:"group,omitempty,omitzero"`
+
+	// Language TeamViewer's, without effect: each browser has its own language
+	Language    string `json:"language,omitempty,omitzero"`
+	LogSessions *bool  `json:"log_sessions,omitempty"`
+	Name        string `json:"name"`
+
+	// Permissions TeamViewer's, without effect: the role says what somebody may do
+	Permissions string      `json:"permissions,omitempty,omitzero"`
 	Role        NewUserRole `json:"role,omitempty,omitzero"`
+
+	// ShowCommentWindow TeamViewer's, without effect
+	ShowCommentWindow bool `json:"show_comment_window,omitempty,omitzero"`
 }
 
 // NewUserRole defines model for NewUser.Role.
@@ -945,7 +1027,7 @@ type PolicyPage struct {
 
 // PolicySetting defines model for PolicySetting.
 type PolicySetting struct {
-	Enforce bool   `json:"enforce,omitempty,omitzero"`
+	Enforce bool   `json:"enforce"`
 	Key     string `json:"key"`
 
 	// Value A text, a number, true or false, as the setting has it
@@ -1067,6 +1149,30 @@ type SummaryEdit struct {
 	Steps     []StepEdit `json:"Steps,omitempty,omitzero"`
 }
 
+// SummaryEngine defines model for SummaryEngine.
+type SummaryEngine struct {
+	// Applies Whether default means the server's model
+	Applies bool `json:"applies"`
+
+	// Choice server: the language model that whoever runs the server has set up; rules: none; own: one that the company names.
+	// default: the server's model for the company that the server was set up for, the rules for every other one.
+	Choice EngineChoice `json:"choice"`
+
+	// Engine What it comes to, as computers are told: rules, or MODEL@HOST
+	Engine string `json:"engine"`
+
+	// HasKey Whether a key is kept; it is never shown
+	HasKey    bool   `json:"has_key"`
+	KeyHeader string `json:"key_header,omitempty,omitzero"`
+	Model     string `json:"model,omitempty,omitzero"`
+
+	// Server The server's model; left out: it has none
+	Server string `json:"server,omitempty,omitzero"`
+
+	// Url Of the company's own model, as the next two
+	Url string `json:"url,omitempty,omitzero"`
+}
+
 // SummaryVersion defines model for SummaryVersion.
 type SummaryVersion struct {
 	// Author Who edited it; empty: the engine
@@ -1141,12 +1247,24 @@ type UserPage struct {
 
 // UserUpdate defines model for UserUpdate.
 type UserUpdate struct {
-	Active      *bool           `json:"active,omitempty"`
-	Email       *string         `json:"email,omitempty"`
-	Group       *string         `json:"group,omitempty"`
-	LogSessions *bool           `json:"log_sessions,omitempty"`
-	Name        *string         `json:"name,omitempty"`
+	Active *bool `json:"active,omitempty"`
+
+	// CustomQuicksupportId Likewise
+	CustomQuicksupportId string  `json:"custom_quicksupport_id,omitempty,omitzero"`
+	Email                *string `json:"email,omitempty"`
+	Group                *string `json:"group,omitempty"`
+
+	// Language As for a new person: TeamViewer's, without effect
+	Language    string  `json:"language,omitempty,omitzero"`
+	LogSessions *bool   `json:"log_sessions,omitempty"`
+	Name        *string `json:"name,omitempty"`
+
+	// Permissions Likewise
+	Permissions string          `json:"permissions,omitempty,omitzero"`
 	Role        *UserUpdateRole `json:"role,omitempty"`
+
+	// ShowCommentWindow Likewise
+	ShowCommentWindow bool `json:"show_comment_window,omitempty,omitzero"`
 }
 
 // UserUpdateRole defines model for UserUpdate.Role.
@@ -1505,6 +1623,12 @@ type ListAuditEventsJSONRequestBody = AuditQuery
 
 // AnnounceJSONRequestBody defines body for Announce for application/json ContentType.
 type AnnounceJSONRequestBody = NewAnnouncement
+
+// SetLicenseJSONRequestBody defines body for SetLicense for application/json ContentType.
+type SetLicenseJSONRequestBody = NewLicense
+
+// SetEngineJSONRequestBody defines body for SetEngine for application/json ContentType.
+type SetEngineJSONRequestBody = NewSummaryEngine
 
 // OrderCreditsJSONRequestBody defines body for OrderCredits for application/json ContentType.
 type OrderCreditsJSONRequestBody = NewCreditOrder
@@ -1985,6 +2109,39 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /company/license (the `GetLicense` operationId).
 	GetLicense(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetLicenseWithBody Set the licence's tier and days; a higher tier counts from the next month on
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /company/license (the `SetLicense` operationId).
+	SetLicenseWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetLicense Set the licence's tier and days; a higher tier counts from the next month on
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /company/license (the `SetLicense` operationId).
+	SetLicense(ctx context.Context, body SetLicenseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetEngine Who writes the company's summaries
+	//
+	// Corresponds with GET /company/summary-engine (the `GetEngine` operationId).
+	GetEngine(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetEngineWithBody Choose who writes the company's summaries; computers are told within seconds
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /company/summary-engine (the `SetEngine` operationId).
+	SetEngineWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetEngine Choose who writes the company's summaries; computers are told within seconds
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /company/summary-engine (the `SetEngine` operationId).
+	SetEngine(ctx context.Context, body SetEngineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetCredits AI credits and the lots that they come from, soonest expiry first
 	//
@@ -2605,6 +2762,89 @@ func (c *Client) GetCompany(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Corresponds with GET /company/license (the `GetLicense` operationId).
 func (c *Client) GetLicense(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetLicenseRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetLicenseWithBody Set the licence's tier and days; a higher tier counts from the next month on
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /company/license (the `SetLicense` operationId).
+func (c *Client) SetLicenseWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetLicenseRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetLicense Set the licence's tier and days; a higher tier counts from the next month on
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /company/license (the `SetLicense` operationId).
+func (c *Client) SetLicense(ctx context.Context, body SetLicenseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetLicenseRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetEngine Who writes the company's summaries
+//
+// Corresponds with GET /company/summary-engine (the `GetEngine` operationId).
+func (c *Client) GetEngine(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetEngineRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetEngineWithBody Choose who writes the company's summaries; computers are told within seconds
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /company/summary-engine (the `SetEngine` operationId).
+func (c *Client) SetEngineWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetEngineRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetEngine Choose who writes the company's summaries; computers are told within seconds
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /company/summary-engine (the `SetEngine` operationId).
+func (c *Client) SetEngine(ctx context.Context, body SetEngineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetEngineRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4181,6 +4421,113 @@ func NewGetLicenseRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewSetLicenseRequest calls the generic SetLicense builder with application/json body
+func NewSetLicenseRequest(server string, body SetLicenseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetLicenseRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetLicenseRequestWithBody constructs an http.Request for the SetLicense method, with any body, and a specified content type
+func NewSetLicenseRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/company/license")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetEngineRequest constructs an http.Request for the GetEngine method
+func NewGetEngineRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/company/summary-engine")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetEngineRequest calls the generic SetEngine builder with application/json body
+func NewSetEngineRequest(server string, body SetEngineJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetEngineRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetEngineRequestWithBody constructs an http.Request for the SetEngine method, with any body, and a specified content type
+func NewSetEngineRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/company/summary-engine")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -7647,6 +7994,41 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /company/license (the `GetLicense` operationId).
 	GetLicenseWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLicenseResponse, error)
 
+	// SetLicenseWithBodyWithResponse Set the licence's tier and days; a higher tier counts from the next month on
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /company/license (the `SetLicense` operationId).
+	SetLicenseWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetLicenseResponse, error)
+
+	// SetLicenseWithResponse Set the licence's tier and days; a higher tier counts from the next month on
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /company/license (the `SetLicense` operationId).
+	SetLicenseWithResponse(ctx context.Context, body SetLicenseJSONRequestBody, reqEditors ...RequestEditorFn) (*SetLicenseResponse, error)
+
+	// GetEngineWithResponse Who writes the company's summaries
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /company/summary-engine (the `GetEngine` operationId).
+	GetEngineWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetEngineResponse, error)
+
+	// SetEngineWithBodyWithResponse Choose who writes the company's summaries; computers are told within seconds
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /company/summary-engine (the `SetEngine` operationId).
+	SetEngineWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetEngineResponse, error)
+
+	// SetEngineWithResponse Choose who writes the company's summaries; computers are told within seconds
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /company/summary-engine (the `SetEngine` operationId).
+	SetEngineWithResponse(ctx context.Context, body SetEngineJSONRequestBody, reqEditors ...RequestEditorFn) (*SetEngineResponse, error)
+
 	// GetCreditsWithResponse AI credits and the lots that they come from, soonest expiry first
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8538,6 +8920,150 @@ func (r GetLicenseResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetLicenseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetLicenseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *License
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetLicenseResponse) GetJSON200() *License {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r SetLicenseResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetLicenseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetLicenseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetLicenseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetLicenseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetEngineResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SummaryEngine
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetEngineResponse) GetJSON200() *SummaryEngine {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetEngineResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetEngineResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetEngineResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetEngineResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetEngineResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetEngineResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SummaryEngine
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetEngineResponse) GetJSON200() *SummaryEngine {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r SetEngineResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetEngineResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetEngineResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetEngineResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetEngineResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11917,6 +12443,71 @@ func (c *ClientWithResponses) GetLicenseWithResponse(ctx context.Context, reqEdi
 	return ParseGetLicenseResponse(rsp)
 }
 
+// SetLicenseWithBodyWithResponse Set the licence's tier and days; a higher tier counts from the next month on
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /company/license (the `SetLicense` operationId).
+func (c *ClientWithResponses) SetLicenseWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetLicenseResponse, error) {
+	rsp, err := c.SetLicenseWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetLicenseResponse(rsp)
+}
+
+// SetLicenseWithResponse Set the licence's tier and days; a higher tier counts from the next month on
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /company/license (the `SetLicense` operationId).
+func (c *ClientWithResponses) SetLicenseWithResponse(ctx context.Context, body SetLicenseJSONRequestBody, reqEditors ...RequestEditorFn) (*SetLicenseResponse, error) {
+	rsp, err := c.SetLicense(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetLicenseResponse(rsp)
+}
+
+// GetEngineWithResponse Who writes the company's summaries
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /company/summary-engine (the `GetEngine` operationId).
+func (c *ClientWithResponses) GetEngineWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetEngineResponse, error) {
+	rsp, err := c.GetEngine(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetEngineResponse(rsp)
+}
+
+// SetEngineWithBodyWithResponse Choose who writes the company's summaries; computers are told within seconds
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /company/summary-engine (the `SetEngine` operationId).
+func (c *ClientWithResponses) SetEngineWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetEngineResponse, error) {
+	rsp, err := c.SetEngineWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetEngineResponse(rsp)
+}
+
+// SetEngineWithResponse Choose who writes the company's summaries; computers are told within seconds
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /company/summary-engine (the `SetEngine` operationId).
+func (c *ClientWithResponses) SetEngineWithResponse(ctx context.Context, body SetEngineJSONRequestBody, reqEditors ...RequestEditorFn) (*SetEngineResponse, error) {
+	rsp, err := c.SetEngine(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetEngineResponse(rsp)
+}
+
 // GetCreditsWithResponse AI credits and the lots that they come from, soonest expiry first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -13222,6 +13813,105 @@ func ParseGetLicenseResponse(rsp *http.Response) (*GetLicenseResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest License
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetLicenseResponse parses an HTTP response from a SetLicenseWithResponse call
+func ParseSetLicenseResponse(rsp *http.Response) (*SetLicenseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetLicenseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest License
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetEngineResponse parses an HTTP response from a GetEngineWithResponse call
+func ParseGetEngineResponse(rsp *http.Response) (*GetEngineResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetEngineResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SummaryEngine
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetEngineResponse parses an HTTP response from a SetEngineWithResponse call
+func ParseSetEngineResponse(rsp *http.Response) (*SetEngineResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetEngineResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SummaryEngine
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -15586,6 +16276,15 @@ type ServerInterface interface {
 	// GetLicense The company's licence
 	// (GET /company/license)
 	GetLicense(w http.ResponseWriter, r *http.Request)
+	// SetLicense Set the licence's tier and days; a higher tier counts from the next month on
+	// (PUT /company/license)
+	SetLicense(w http.ResponseWriter, r *http.Request)
+	// GetEngine Who writes the company's summaries
+	// (GET /company/summary-engine)
+	GetEngine(w http.ResponseWriter, r *http.Request)
+	// SetEngine Choose who writes the company's summaries; computers are told within seconds
+	// (PUT /company/summary-engine)
+	SetEngine(w http.ResponseWriter, r *http.Request)
 	// GetCredits AI credits and the lots that they come from, soonest expiry first
 	// (GET /credits)
 	GetCredits(w http.ResponseWriter, r *http.Request)
@@ -15921,6 +16620,48 @@ func (siw *ServerInterfaceWrapper) GetLicense(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetLicense(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetLicense operation middleware
+func (siw *ServerInterfaceWrapper) SetLicense(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetLicense(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetEngine operation middleware
+func (siw *ServerInterfaceWrapper) GetEngine(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetEngine(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetEngine operation middleware
+func (siw *ServerInterfaceWrapper) SetEngine(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetEngine(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -18602,6 +19343,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/token", wrapper.GetToken)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/company", wrapper.GetCompany)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/company/license", wrapper.GetLicense)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/company/license", wrapper.SetLicense)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/company/summary-engine", wrapper.GetEngine)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/company/summary-engine", wrapper.SetEngine)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/reports/connections", wrapper.ListConnections)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/reports/connections/{id}", wrapper.DeleteConnection)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/reports/connections/{id}", wrapper.GetConnection)
@@ -18927,6 +19671,122 @@ type GetLicensedefaultJSONResponse struct {
 }
 
 func (response GetLicensedefaultJSONResponse) VisitGetLicenseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLicenseRequestObject struct {
+	Body *SetLicenseJSONRequestBody
+}
+
+type SetLicenseResponseObject interface {
+	VisitSetLicenseResponse(w http.ResponseWriter) error
+}
+
+type SetLicense200JSONResponse License
+
+func (response SetLicense200JSONResponse) VisitSetLicenseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLicensedefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response SetLicensedefaultJSONResponse) VisitSetLicenseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEngineRequestObject struct {
+}
+
+type GetEngineResponseObject interface {
+	VisitGetEngineResponse(w http.ResponseWriter) error
+}
+
+type GetEngine200JSONResponse SummaryEngine
+
+func (response GetEngine200JSONResponse) VisitGetEngineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEnginedefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetEnginedefaultJSONResponse) VisitGetEngineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetEngineRequestObject struct {
+	Body *SetEngineJSONRequestBody
+}
+
+type SetEngineResponseObject interface {
+	VisitSetEngineResponse(w http.ResponseWriter) error
+}
+
+type SetEngine200JSONResponse SummaryEngine
+
+func (response SetEngine200JSONResponse) VisitSetEngineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetEnginedefaultJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response SetEnginedefaultJSONResponse) VisitSetEngineResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -21591,6 +22451,15 @@ type StrictServerInterface interface {
 	// GetLicense The company's licence
 	// (GET /company/license)
 	GetLicense(ctx context.Context, request GetLicenseRequestObject) (GetLicenseResponseObject, error)
+	// SetLicense Set the licence's tier and days; a higher tier counts from the next month on
+	// (PUT /company/license)
+	SetLicense(ctx context.Context, request SetLicenseRequestObject) (SetLicenseResponseObject, error)
+	// GetEngine Who writes the company's summaries
+	// (GET /company/summary-engine)
+	GetEngine(ctx context.Context, request GetEngineRequestObject) (GetEngineResponseObject, error)
+	// SetEngine Choose who writes the company's summaries; computers are told within seconds
+	// (PUT /company/summary-engine)
+	SetEngine(ctx context.Context, request SetEngineRequestObject) (SetEngineResponseObject, error)
 	// GetCredits AI credits and the lots that they come from, soonest expiry first
 	// (GET /credits)
 	GetCredits(ctx context.Context, request GetCreditsRequestObject) (GetCreditsResponseObject, error)
@@ -21997,6 +22866,92 @@ func (sh *strictHandler) GetLicense(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetLicenseResponseObject); ok {
 		if err := validResponse.VisitGetLicenseResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetLicense operation middleware
+func (sh *strictHandler) SetLicense(w http.ResponseWriter, r *http.Request) {
+	var request SetLicenseRequestObject
+
+	var body SetLicenseJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetLicense(ctx, request.(SetLicenseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetLicense")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetLicenseResponseObject); ok {
+		if err := validResponse.VisitSetLicenseResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetEngine operation middleware
+func (sh *strictHandler) GetEngine(w http.ResponseWriter, r *http.Request) {
+	var request GetEngineRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetEngine(ctx, request.(GetEngineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetEngine")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetEngineResponseObject); ok {
+		if err := validResponse.VisitGetEngineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetEngine operation middleware
+func (sh *strictHandler) SetEngine(w http.ResponseWriter, r *http.Request) {
+	var request SetEngineRequestObject
+
+	var body SetEngineJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetEngine(ctx, request.(SetEngineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetEngine")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetEngineResponseObject); ok {
+		if err := validResponse.VisitSetEngineResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

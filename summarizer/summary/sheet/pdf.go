@@ -30,12 +30,13 @@ type paper struct {
 
 // PDF writes an A4 document. Its fonts are those of the Go project, embedded:
 // Latin with all accents, Greek, Cyrillic; of other scripts each sign is shown by
-// a question mark.
+// a question mark, and d.Missing says so at the end.
 func PDF(d Doc) ([]byte, error) {
-	p := &paper{}
+	p, missing := &paper{}, false
+	unknown := func(rune) rune { missing = true; return '?' }
 	p.pdf.Start(gopdf.Config{PageSize: *gopdf.PageSizeA4})
 	for name, ttf := range map[string][]byte{"text": goregular.TTF, "bold": gobold.TTF, "code": gomono.TTF} {
-		if err := p.pdf.AddTTFFontDataWithOption(name, ttf, gopdf.TtfOption{OnGlyphNotFoundSubstitute: func(rune) rune { return '?' }}); err != nil {
+		if err := p.pdf.AddTTFFontDataWithOption(name, ttf, gopdf.TtfOption{OnGlyphNotFoundSubstitute: unknown}); err != nil {
 			return nil, fmt.Errorf("write pdf: %w", err)
 		}
 	}
@@ -63,6 +64,9 @@ func PDF(d Doc) ([]byte, error) {
 	}
 	p.y += 14
 	p.write("text", 9, 13, 0, d.Foot)
+	if missing {
+		p.write("text", 9, 13, 0, d.Missing)
+	}
 	if p.err != nil {
 		return nil, fmt.Errorf("write pdf: %w", p.err)
 	}

@@ -18,6 +18,8 @@ type Doc struct {
 	Facts []Fact // who, when, by what
 	Parts []Part
 	Foot  string // who wrote it
+	// Missing is what a format says that cannot show every sign.
+	Missing string
 }
 
 // Fact is a name and a value.

@@ -88,6 +88,31 @@ func TestPDF(t *testing.T) {
 	}
 }
 
+// TestPDFMissing: a file that cannot show every sign says so, and no other does. To
+// see it fail, leave missing out of PDF.
+func TestPDFMissing(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		says bool
+	}{{"Ação, Ελλάδα, Київ", false}, {"請求書", true}, {"أحمد", true}} {
+		raw, err := sheet.PDF(sheet.Doc{Title: "T", Facts: []sheet.Fact{{Name: "Who", Value: c.text}}, Foot: "foot", Missing: "signs are missing"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "x.pdf")
+		if err := os.WriteFile(file, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("pdftotext", "-layout", file, "-").CombinedOutput()
+		if err != nil {
+			t.Fatalf("pdftotext: %v: %s", err, out)
+		}
+		if strings.Contains(string(out), "signs are missing") != c.says {
+			t.Errorf("%s: %s", c.text, out)
+		}
+	}
+}
+
 func TestText(t *testing.T) {
 	if got := string(sheet.Text(doc)); !strings.Contains(got, "- =HYPERLINK") || !strings.Contains(got, "    $ | rm -rf /") {
 		t.Errorf("%s", got)
