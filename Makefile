@@ -10,7 +10,7 @@ OUT     := out
 export GOFLAGS += -buildvcs=false -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages macos release release-check demo test unit e2e torture bench redaction lint screenshots third-party clean deps-build deps-test deps-e2e
+.PHONY: help build packages macos release release-check demo test unit e2e torture bench redaction lint screenshots third-party clean deps-build deps-release deps-test deps-e2e
 
 help: ## show what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,9 @@ deps-build:
 	@test/deps.sh build
 deps-test: deps-build
 	@test/deps.sh test
-deps-e2e: deps-test
+deps-release: deps-build
+	@test/deps.sh release
+deps-e2e: deps-test deps-release
 	@test/deps.sh e2e
 
 build: deps-build ## the four programs, into bin/
@@ -31,11 +33,11 @@ packages: deps-build ## deb and rpm packages of the agent and of the server, int
 macos: ## the package for macOS, of what needs no Mac to be built, into out/macos
 	@go run $(FLAGS) ./installer/build -macos $(OUT)/macos
 
-release: deps-build ## the packages with sums, bill of materials and provenance, into out/release (KEY=FILE signs the sums, PGPKEY=FILE the packages)
+release: deps-release ## the packages for Linux, Windows and macOS with sums, bill of materials and provenance, into out/release (KEY=FILE signs the sums, PGPKEY=FILE those for Linux, CERT=FILE with CERTKEY=FILE those for Windows; MESA=FOLDER goes with them)
 	@rm -rf $(OUT)/release
-	@go run $(FLAGS) ./installer/build -out bin -packages $(OUT)/release -release $(if $(KEY),-release-key $(KEY)) $(if $(PGPKEY),-pgp-key $(abspath $(PGPKEY)))
+	@go run $(FLAGS) ./installer/build -out bin -packages $(OUT)/release -release $(if $(KEY),-release-key $(KEY)) $(if $(PGPKEY),-pgp-key $(abspath $(PGPKEY))) $(if $(CERT),-cert $(CERT) -key $(CERTKEY)) $(if $(MESA),-mesa $(MESA))
 
-release-check: deps-build ## the release of the last commit, made twice in two folders, compared byte by byte (COLD=1: with empty caches)
+release-check: deps-release ## the release of the last commit, made twice in two folders, compared byte by byte (COLD=1: with empty caches)
 	@test/releasecheck.sh
 
 demo: deps-test build ## a real session, from the connection to the summary (AUTO=1: answers by itself)

@@ -6,18 +6,25 @@
 // record, only then capture. What is doubtful ends in no recording, and the
 // remote session itself is never refused.
 //
-// Files: agent.go starts and stops it and has the loop; handler.go is the local
-// API; desktops.go the helpers; signedin.go who can be asked; ssh.go terminal logins, found.go what
-// watchers find; decide.go the inputs
-// of a decision; sessions.go a session's life; ask.go a question; remember.go
-// answers for further sessions; recording.go what a grant starts, writer.go its
-// way to the disk; withdraw.go what ends it early; company.go the enrolment and
-// the uplink, tokens.go token files that device management lays down, feed.go what each connection sees of the store, bundle.go what it
-// brings; guest.go companies that ask for one session by a code, announce.go sessions that
-// the company announced; policy.go what is in force and what a
-// change of it ends; queries.go what people look up; settings.go what they
-// choose; watch.go tells open windows of changes, reach.go the company whether anybody can be asked;
-// troubles.go keeps the last warnings.
+// Files: agent.go starts and stops it and has the loop; handler.go is the local API.
+//
+//   - A session: found.go what watchers find, ssh.go terminal logins, logs.go the logs
+//     of tools, running.go what went on before the service did, announce.go what the
+//     company announced; sessions.go its life.
+//   - Its decision: policy.go what is in force and what a change of it ends, decide.go
+//     the inputs, desktops.go the helpers, signedin.go who can be asked, ask.go the
+//     question, evidence.go whose hand answered, remember.go answers for further
+//     sessions, notice.go what a policy's person is told.
+//   - Its recording: recording.go what a grant starts, writer.go its way to the disk,
+//     withdraw.go what ends it early, leave.go the question after the supporter left.
+//   - Its company: company.go enrolment and uplink, tokens.go token files that device
+//     management lays down, unenroll.go leaving, account.go a user's own account,
+//     guest.go companies that ask for one session by a code, opening.go a module
+//     without one, feed.go what each connection sees of the store, bundle.go what it
+//     brings, reach.go whether anybody here can be asked.
+//   - Its people: queries.go what they look up, receipt.go and summary.go what they are
+//     given, settings.go what they choose, watch.go tells open windows of changes,
+//     troubles.go keeps the last warnings.
 package agent
 
 import (

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -151,18 +152,15 @@ func (a *Agent) supporterFor(g record.Grant) bool {
 // supporter was there: the person is asked once they have left.
 func (a *Agent) askToDelete(s stopped, by hand) (ipc.WithdrawResult, error) {
 	out := ipc.WithdrawResult{Outcome: consent.OutcomeWithdrawn, Held: true}
-	last, err := a.lastOf(s.stream)
-	if err != nil {
-		return out, err
-	}
 	a.log.Warn("a deletion that is asked about again", "session", s.grant.Session, "provenance", string(by.Provenance))
-	a.over(s, out, last)
-	a.overThere(s.grant.Session)
-	if err := a.withdrawFurther(s.grant.ID, by); err != nil {
-		return out, err
+	last, err := a.lastOf(s.stream)
+	if err == nil {
+		a.over(s, out, last)
+		a.overThere(s.grant.Session)
 	}
+	err = errors.Join(err, a.withdrawFurther(s.grant.ID, by))
 	a.askHeld()
-	return out, nil
+	return out, err
 }
 
 // freeDesktop is a desktop of the person whom a grant is about, at which they

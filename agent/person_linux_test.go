@@ -1,10 +1,13 @@
 package agent_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/godbus/dbus/v5"
 
 	"aval/agent/consent"
 	"aval/agent/event"
@@ -292,5 +295,35 @@ func TestAskedAfterRestart(t *testing.T) {
 		if e.Fields["text"] == "canary" || e.Session != "test/1" {
 			t.Errorf("from before the answer: %+v", e)
 		}
+	}
+}
+
+// TestSilentLoginManager: while the login manager answers nobody, a recording still
+// stops with its bar, and the service still answers. Fault planted once: the list
+// is asked for in the loop; the bar's report was never taken.
+func TestSilentLoginManager(t *testing.T) {
+	m := logindtest.Start(t)
+	m.Serve(t)
+	m.Set(t, "2", seatOf(":77", "seat0"))
+	r := newRig(t, nil)
+	c := r.dial()
+	p := r.sit(":77", says(true))
+	r.begin(c, ipc.SessionBegin{ID: "1", Hold: true})
+	r.eventually("recorded", func() bool { s, _ := r.session(c, "test/1"); return s.Recording })
+	asked, answer := m.Silence()
+	defer answer()
+	m.Changed(t, "2", map[string]dbus.Variant{"Active": dbus.MakeVariant(true)})
+	select {
+	case <-asked:
+	case <-time.After(patience):
+		t.Fatal("the list is not asked for")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.c.Call(ctx, ipc.MethodDesktopIndicator, ipc.DesktopIndicator{Revision: 1}, nil); err != nil {
+		t.Fatalf("the bar's report: %v", err)
+	}
+	if res := r.note(c, "1", "canary"); res.Recorded || res.Reason != "indicator-lost" {
+		t.Errorf("note: %+v", res)
 	}
 }

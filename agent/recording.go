@@ -18,7 +18,8 @@ import (
 )
 
 // recording is what a grant starts. Only the loop touches it; its writer is a
-// goroutine of its own, so that the loop never waits for the disk.
+// goroutine of its own, so that the loop does not wait for the disk with each event:
+// only for records, and when the recording ends.
 type recording struct {
 	grant  record.Verified
 	stream store.Stream

@@ -68,8 +68,9 @@ type answer struct {
 
 // loadRecords reads what the records of before say to what comes: the names that
 // sessions had, the newest time, and the answers that still hold. An answer is
-// over with its own withdrawal, and with that of any session that rested on it;
-// and where one of these was to be deleted, whatever was said of that afterwards.
+// over with its own withdrawal, and with that of any session that rested on it,
+// of which the mark of its stream is enough: the record may not have been written.
+// So it is where one of these was to be deleted, whatever was said of that afterwards.
 func (a *Agent) loadRecords() error {
 	now := time.Now()
 	revoked := map[string]bool{}
@@ -78,7 +79,7 @@ func (a *Agent) loadRecords() error {
 		return err
 	}
 	for _, s := range streams {
-		revoked[s.GrantID] = s.DeleteAsked
+		revoked[s.GrantID] = s.DeleteAsked || s.Withdrawn
 	}
 	return a.store.Records(func(e store.Entry) bool { // newest first
 		a.used[e.Session] = true

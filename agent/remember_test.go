@@ -153,11 +153,23 @@ func (r *rig) deleteAsked(c *ipc.Client, id string) *person {
 	return p
 }
 
+// marked leaves a stream as a service does that ends in the midst of a withdrawal:
+// it bears the mark, and no record says so yet.
+func (r *rig) marked(session string) {
+	r.t.Helper()
+	r.stop()
+	st, err := store.Open(filepath.Join(r.dir, "state"), store.Options{})
+	must(r.t, err)
+	must(r.t, st.Withdraw(store.Stream{Company: "c1", Session: session}))
+	must(r.t, st.Close())
+	r.start()
+}
+
 // TestFurtherSessionAsks changes one thing at a time: each time the person is
 // asked. Faults planted once: Remember without its look at Party, at Withdrawn
 // and at the time; grants that keep their minutes under P0; and, for what was only
 // asked to be deleted, stopStream without revoke and loadRecords without its look at
-// DeleteAsked, or at confirmations. Each was seen.
+// DeleteAsked, at Withdrawn, or at confirmations. Each was seen.
 func TestFurtherSessionAsks(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -193,6 +205,13 @@ func TestFurtherSessionAsks(t *testing.T) {
 			b := r.begin(c, ipc.SessionBegin{ID: "stopped", Hold: true})
 			_, err := call[ipc.WithdrawResult](r, c, ipc.MethodRecordingControl, ipc.RecordingControl{Session: b.Session, Action: "stop"})
 			must(r.t, err)
+		}},
+		{name: "its withdrawal was cut off before its record", before: func(r *rig, c *ipc.Client, g record.Grant) {
+			r.marked(g.Session)
+		}},
+		{name: "a session on it was, too", before: func(r *rig, c *ipc.Client, _ record.Grant) {
+			r.sit(":77", nil)
+			r.marked(r.begin(c, ipc.SessionBegin{ID: "cut", Hold: true}).Session)
 		}},
 		{name: "it was asked to be deleted", before: func(r *rig, c *ipc.Client, g record.Grant) {
 			r.deleteAsked(c, g.ID)

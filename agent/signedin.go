@@ -25,7 +25,13 @@ func (a *Agent) watchLogind() {
 	a.logind = l
 	a.refreshLogind()
 	a.work.Go(func() {
-		if err := l.Watch(a.ctx, func() { a.post(a.refreshLogind) }); err != nil && a.ctx.Err() == nil {
+		// Asked beside the loop: a login manager that does not answer must not keep a
+		// recording from stopping with its bar.
+		changed := func() {
+			all, err := l.Sessions(a.ctx)
+			a.post(func() { a.takeListed(all, err) })
+		}
+		if err := l.Watch(a.ctx, changed); err != nil && a.ctx.Err() == nil {
 			a.log.Error("follow session list", "err", err)
 			a.post(func() { a.logindFailed = true })
 		}
@@ -33,8 +39,10 @@ func (a *Agent) watchLogind() {
 }
 
 // refreshLogind reads the session list anew.
-func (a *Agent) refreshLogind() {
-	all, err := a.logind.Sessions(a.ctx)
+func (a *Agent) refreshLogind() { a.takeListed(a.logind.Sessions(a.ctx)) }
+
+// takeListed goes by the session list as it was read; one that could not be is none.
+func (a *Agent) takeListed(all []watch.LogindSession, err error) {
 	if err != nil {
 		a.log.Warn("read session list", "err", err)
 		a.listed, a.graphical = nil, nil

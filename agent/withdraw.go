@@ -165,8 +165,14 @@ func (a *Agent) stopStream(g record.Grant, del bool) (stopped, error) {
 }
 
 // conclude records the withdrawal of a stream that was stopped, and what else it
-// asks for: to delete, the key first.
+// asks for: to delete, the key first. What rests on the same answer is stopped too,
+// also where the record could not be written.
 func (a *Agent) conclude(s stopped, del bool, by hand) (ipc.WithdrawResult, error) {
+	out, err := a.concludeOne(s, del, by)
+	return out, errors.Join(err, a.withdrawFurther(s.grant.ID, by))
+}
+
+func (a *Agent) concludeOne(s stopped, del bool, by hand) (ipc.WithdrawResult, error) {
 	none := ipc.WithdrawResult{}
 	if del {
 		if err := a.store.Withdraw(s.stream); err != nil && !errors.Is(err, store.ErrErased) {
@@ -191,7 +197,7 @@ func (a *Agent) conclude(s stopped, del bool, by hand) (ipc.WithdrawResult, erro
 	}
 	a.log.Info("withdrawn", "session", s.grant.Session, "deleted", del, "provenance", string(by.Provenance))
 	a.over(s, out, last)
-	return out, a.withdrawFurther(s.grant.ID, by)
+	return out, nil
 }
 
 // over tells what became of a recording to whom it was shown.
@@ -224,21 +230,21 @@ func (a *Agent) overThere(session string) {
 	}
 }
 
-// withdrawFurther stops the sessions that rest on an answer that was taken back.
+// withdrawFurther stops the sessions that rest on an answer that was taken back;
+// that one cannot be stopped as it should keeps none of the others going.
 func (a *Agent) withdrawFurther(answer string, by hand) error {
+	var all error
 	for _, l := range a.sessions {
 		if l.rec == nil || l.rec.grant.Grant().Answer != answer {
 			continue
 		}
 		s, err := a.stopStream(l.rec.grant.Grant(), false)
 		if err == nil {
-			_, err = a.conclude(s, false, by)
+			_, err = a.concludeOne(s, false, by)
 		}
-		if err != nil {
-			return err
-		}
+		all = errors.Join(all, err)
 	}
-	return nil
+	return all
 }
 
 // headAfter begins a record that follows a grant.

@@ -1,6 +1,8 @@
 package assets
 
 import (
+	"regexp"
+	"sort"
 	"strings"
 	"unicode"
 
@@ -11,39 +13,38 @@ import (
 // spaces, and between the characters of scripts that are written without
 // (Unicode Standard Annex 14, classes ID, CL, OP and NS). What stands alone and
 // is wider is broken anywhere; nothing is lost but the spaces where a line ends.
-// A space that does not break (U+00A0) does not. An empty text is no line.
-func Lines(text string, width float64, measure func(string) float64) []string {
+// A space that does not break (U+00A0) does not, and what matches whole is not
+// torn as long as it fits a line. An empty text is no line.
+func Lines(text string, width float64, measure func(string) float64, whole ...*regexp.Regexp) []string {
+	var spans [][]int
+	for _, re := range whole {
+		spans = append(spans, re.FindAllStringIndex(text, -1)...)
+	}
 	var lines []string
 	line := ""
-	for word := range strings.FieldsFuncSeq(text, breakingSpace) {
-		gap := ""
+	for _, a := range atoms(text, spans) {
+		if line == "" {
+			a.gap = ""
+		}
+		if measure(line+a.gap+a.text) <= width {
+			line += a.gap + a.text
+			continue
+		}
 		if line != "" {
-			gap = " "
+			lines = append(lines, line)
 		}
-		for _, piece := range pieces(word) {
-			if measure(line+gap+piece) <= width {
-				line += gap + piece
-				gap = ""
-				continue
+		for measure(a.text) > width {
+			cut := a.fitting(width, measure)
+			if s := around(spans, a.at+cut); s != nil && s[0] > a.at {
+				cut = s[0] - a.at
 			}
-			if line != "" {
-				lines = append(lines, line)
+			if cut == len(a.text) {
+				break // one character wider than the line: it stands alone
 			}
-			gap = ""
-			for measure(piece) > width {
-				runes := []rune(piece)
-				n := len(runes) - 1
-				for n > 1 && measure(string(runes[:n])) > width {
-					n--
-				}
-				if n < 1 {
-					break // one character wider than the line: it stands alone
-				}
-				lines = append(lines, string(runes[:n]))
-				piece = string(runes[n:])
-			}
-			line = piece
+			lines = append(lines, a.text[:cut])
+			a.text, a.at = a.text[cut:], a.at+cut
 		}
+		line = a.text
 	}
 	if line != "" {
 		lines = append(lines, line)
@@ -51,23 +52,76 @@ func Lines(text string, width float64, measure func(string) float64) []string {
 	return lines
 }
 
+// atom is a part of a text before which a line may end.
+type atom struct {
+	gap  string // the spaces before it, where it stands in a line
+	text string
+	at   int // where it begins
+}
+
+// fitting is how many bytes of it fit a line: one character at least.
+func (a atom) fitting(width float64, measure func(string) float64) int {
+	runes := []rune(a.text)
+	n := max(1, sort.Search(len(runes), func(i int) bool { return measure(string(runes[:i+1])) > width }))
+	return len(string(runes[:n]))
+}
+
+// around is the span that has at within it, not at an end; nil: none.
+func around(spans [][]int, at int) []int {
+	for _, s := range spans {
+		if s[0] < at && at < s[1] {
+			return s
+		}
+	}
+	return nil
+}
+
+func atoms(text string, spans [][]int) []atom {
+	var out []atom
+	gap, from := "", -1 // from: where a word has begun
+	word := func(to int) {
+		if from < 0 {
+			return
+		}
+		start := from
+		for _, end := range ends(text[start:to]) {
+			if end += start; end == to || around(spans, end) == nil {
+				out = append(out, atom{gap, text[from:end], from})
+				gap, from = "", end
+			}
+		}
+		from = -1
+	}
+	for i, r := range text {
+		switch {
+		case !breakingSpace(r) || around(spans, i) != nil:
+			if from < 0 {
+				from = i
+			}
+		default:
+			word(i)
+			gap += " "
+		}
+	}
+	word(len(text))
+	return out
+}
+
 func breakingSpace(r rune) bool {
 	return unicode.IsSpace(r) && r != '\u00A0' && r != '\u202F'
 }
 
-// pieces are the parts of a word between which a line may end.
-func pieces(word string) []string {
-	var out []string
-	runes := []rune(word)
-	from := 0
-	for i := 1; i < len(runes); i++ {
-		before, after := runes[i-1], runes[i]
-		if (unspaced(before) || unspaced(after)) && !strings.ContainsRune(opening, before) && !strings.ContainsRune(closing, after) {
-			out = append(out, string(runes[from:i]))
-			from = i
+// ends are the places in a word where a line may end, its own end among them.
+func ends(word string) []int {
+	var out []int
+	var before rune
+	for i, after := range word {
+		if i > 0 && (unspaced(before) || unspaced(after)) && !strings.ContainsRune(opening, before) && !strings.ContainsRune(closing, after) {
+			out = append(out, i)
 		}
+		before = after
 	}
-	return append(out, string(runes[from:]))
+	return append(out, len(word))
 }
 
 // Unspaced tells whether a text has characters of the scripts that are written

@@ -1,6 +1,7 @@
 package assets
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,8 @@ func TestLines(t *testing.T) {
 		"Aval の記録":                {"Aval の", "記録"},
 		"Avalの記録":                 {"Avalの記", "録"},
 		"保存 90 天。":                {"保存 90", "天。"},
+		"a  b   c":                {"a  b   c"},
+		"a\nb\t c":                {"a b  c"},
 	} {
 		if got := Lines(in, 8, columns); !slices.Equal(got, want) {
 			t.Errorf("%q is broken into %q, want %q", in, got, want)
@@ -57,6 +60,45 @@ func TestLinesKeep(t *testing.T) {
 			if Columns(l) > width && len([]rune(l)) > 1 || l == "" {
 				t.Fatalf("width %d: %q", width, l)
 			}
+		}
+	})
+}
+
+// TestLinesWhole: what is to stay whole is broken only where it is wider than a
+// line, whatever stands around it. Planted: around that finds nothing.
+func TestLinesWhole(t *testing.T) {
+	mark := regexp.MustCompile(`\[e-mail\]|\[before the answer\]`)
+	columns := func(s string) float64 { return float64(Columns(s)) }
+	for in, want := range map[string][]string{
+		"aaa bbb [before the answer] cc": {"aaa bbb", "[before the answer]", "cc"},
+		"abcdefghijklmnop[e-mail]x":      {"abcdefghijklmnop", "[e-mail]x"},
+		"[e-mail][e-mail][e-mail]":       {"[e-mail][e-mail]", "[e-mail]"},
+		"[before the answer] too":        {"[before the answer]", "too"},
+	} {
+		if got := Lines(in, 19, columns, mark); !slices.Equal(got, want) {
+			t.Errorf("%q is broken into %q, want %q", in, got, want)
+		}
+	}
+	if got := Lines("[e-mail]", 5, columns, mark); !slices.Equal(got, []string{"[e-ma", "il]"}) {
+		t.Errorf("wider than a line: %q", got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.RuneFrom([]rune("ab é日[]-mail ")), 0, 120, -1).Draw(t, "text") + rapid.SampledFrom([]string{"", "[e-mail]", " [e-mail] x"}).Draw(t, "end")
+		width := rapid.IntRange(8, 40).Draw(t, "width")
+		lines := Lines(text, float64(width), columns, mark)
+		bare := func(s string) string { return strings.ReplaceAll(s, " ", "") }
+		if got := strings.Join(lines, ""); bare(got) != bare(text) {
+			t.Fatalf("%q is no longer %q", got, text)
+		}
+		n := 0
+		for _, l := range lines {
+			if Columns(l) > width {
+				t.Fatalf("%q is wider than %d", l, width)
+			}
+			n += len(mark.FindAllString(l, -1))
+		}
+		if want := len(mark.FindAllString(text, -1)); n != want {
+			t.Fatalf("%d of %d marks are whole: %q", n, want, lines)
 		}
 	})
 }

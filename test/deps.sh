@@ -1,7 +1,7 @@
 #!/bin/sh
 # Says which Debian packages are missing for a group and installs them.
 #
-#   test/deps.sh build|test|e2e
+#   test/deps.sh build|release|test|e2e
 #
 # A package counts as there when what is needed of it is there: a command, a
 # pkg-config module or a file. Nothing is done, and nothing asked, when all is.
@@ -32,6 +32,12 @@ build)
 	want libxi-dev pc xi
 	want libxxf86vm-dev pc xxf86vm
 	want ca-certificates file /etc/ssl/certs/ca-certificates.crt
+	;;
+release)
+	want gcc-mingw-w64-x86-64 cmd x86_64-w64-mingw32-gcc
+	want wixl cmd wixl
+	want msitools cmd msibuild
+	want osslsigncode cmd osslsigncode
 	;;
 test)
 	want systemd file /lib/systemd/systemd-journald
@@ -89,12 +95,8 @@ e2e)
 	want picom cmd picom
 	want nodejs cmd node
 	want npm cmd npm
-	want gcc-mingw-w64-x86-64 cmd x86_64-w64-mingw32-gcc
 	want wine cmd wine
 	want wine64 file /usr/lib/wine/wine64
-	want wixl cmd wixl
-	want msitools cmd msibuild
-	want osslsigncode cmd osslsigncode
 	want openssl cmd openssl
 	want libxtst6 file '/usr/lib/*/libXtst.so.6'
 	want chromium cmd chromium
@@ -105,7 +107,7 @@ e2e)
 	}
 	;;
 *)
-	echo "usage: test/deps.sh build|test|e2e" >&2
+	echo "usage: test/deps.sh build|release|test|e2e" >&2
 	exit 2
 	;;
 esac

@@ -1,5 +1,6 @@
 // Package capture takes events out of the operating system: which window is in
-// front, which programs are started.
+// front, which programs and commands run, and what they change of the computer:
+// files, packages, services, settings, devices; errors that appear meanwhile.
 //
 // The one rule that must not be broken: capture starts only with a verified
 // grant in hand, and each event is checked against the grants once more at its

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 
@@ -25,16 +24,12 @@ const restartAsked = 1074
 // runErrors tells of the errors in the event log, and that the computer is told to
 // restart. What Aval itself writes is left out.
 func runErrors(ctx context.Context, g *gate, _ *work) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var mu sync.Mutex
 	l := newErrorLog(g)
-	var all sync.WaitGroup
-	defer all.Wait()
-	lost := make(chan error, len(errorQueries))
+	var followers []func(context.Context) error
 	for _, q := range errorQueries {
-		all.Go(func() {
-			lost <- watch.FollowEvents(ctx, q, func(raw string) {
+		followers = append(followers, func(ctx context.Context) error {
+			return watch.FollowEvents(ctx, q, func(raw string) {
 				e, err := watch.DecodeEvent(raw)
 				if err != nil {
 					return
@@ -49,13 +44,5 @@ func runErrors(ctx context.Context, g *gate, _ *work) error {
 			})
 		})
 	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-lost:
-		if err == nil && ctx.Err() == nil {
-			err = errors.New("follow the event log: it ended")
-		}
-		return err
-	}
+	return together(ctx, followers...)
 }

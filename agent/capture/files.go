@@ -89,10 +89,11 @@ func runFiles(ctx context.Context, g *gate, w *work) error {
 				due = nil
 			}
 			f.changed(e, time.Now())
-		case _, ok := <-fw.Errors: // notices were lost
+		case _, ok := <-fw.Errors: // notices were lost (inotify(7), IN_Q_OVERFLOW)
 			if !ok {
 				return errors.New("watch files: the system stopped telling")
 			}
+			g.missed(0)
 		case now := <-due:
 			due = nil
 			f.tell(g, now)

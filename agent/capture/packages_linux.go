@@ -2,11 +2,9 @@ package capture
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 
 	"aval/agent/session/watch"
 )
@@ -43,31 +41,19 @@ func followPackages(logs []packageLog) (sourceRun, error) {
 		tails = append(tails, tail)
 	}
 	return func(ctx context.Context, g *gate, w *work) error {
-		ctx, cancel := context.WithCancel(ctx)
-		var all sync.WaitGroup
-		lost := make(chan error, len(logs))
+		var followers []func(context.Context) error
 		for i, l := range logs {
 			parse := l.parse()
-			all.Go(func() {
+			followers = append(followers, func(ctx context.Context) error {
 				defer tails[i].Close()
-				lost <- tails[i].Run(ctx, func(line string, _ watch.Position) {
+				return tails[i].Run(ctx, func(line string, _ watch.Position) {
 					if c, ok := parse(line); ok {
 						g.packages(w, c)
 					}
 				})
 			})
 		}
-		defer all.Wait()
-		defer cancel()
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-lost:
-			if err == nil {
-				err = errors.New("follow packages: the log is no longer followed")
-			}
-			return err
-		}
+		return together(ctx, followers...)
 	}, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -108,11 +107,7 @@ func runPackages(ctx context.Context, g *gate, w *work) error {
 }
 
 func followInstalled(ctx context.Context, lists []uninstallList, g *gate, w *work) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var all sync.WaitGroup
-	defer all.Wait()
-	lost := make(chan error, len(lists))
+	var followers []func(context.Context) error
 	for _, l := range lists {
 		before, err := l.read()
 		if errors.Is(err, registry.ErrNotExist) {
@@ -122,8 +117,8 @@ func followInstalled(ctx context.Context, lists []uninstallList, g *gate, w *wor
 		if err != nil {
 			return err
 		}
-		all.Go(func() {
-			lost <- winreg.Watch(ctx, l.root, l.path, l.view, packageSettle, func() {
+		followers = append(followers, func(ctx context.Context) error {
+			return winreg.Watch(ctx, l.root, l.path, l.view, packageSettle, func() {
 				now, err := l.read()
 				if err != nil {
 					return
@@ -134,15 +129,7 @@ func followInstalled(ctx context.Context, lists []uninstallList, g *gate, w *wor
 			})
 		})
 	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-lost:
-		if err == nil && ctx.Err() == nil {
-			err = errors.New("follow packages: the registry is no longer followed")
-		}
-		return err
-	}
+	return together(ctx, followers...)
 }
 
 // installer tells of a program that installs or removes others: one of those that

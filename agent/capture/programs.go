@@ -52,7 +52,7 @@ func (g *gate) kindOf(scope Scope, desktop, login event.Kind, at time.Time) even
 }
 
 // missed tells of programs that were gone before they could be read; 0: the
-// kernel had to drop announcements, of how many is not known.
+// kernel had to drop announcements, of programs or of files, of how many is not known.
 func (g *gate) missed(n int) {
 	f := map[string]string{"reason": "too-short", "count": strconv.Itoa(n)}
 	if n == 0 {

@@ -59,10 +59,11 @@ func runSettings(ctx context.Context, g *gate, _ *work) error {
 			if e.Op != fsnotify.Chmod && settingOf(e.Name) != "" && !ignoredFile(e.Name) && len(waits) < maxWaits {
 				waits[e.Name] = time.Now()
 			}
-		case _, ok := <-w.Errors:
+		case _, ok := <-w.Errors: // notices were lost (inotify(7), IN_Q_OVERFLOW)
 			if !ok {
 				return errors.New("watch settings: the system stopped telling")
 			}
+			g.missed(0)
 		case now := <-due:
 			due = nil
 			// One event of a setting, however many of its files were written.

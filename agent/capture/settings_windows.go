@@ -104,11 +104,7 @@ func runRegistry(ctx context.Context, g *gate, _ *work) error {
 }
 
 func followSettings(ctx context.Context, root registry.Key, keys []settingKey, g *gate) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var all sync.WaitGroup
-	defer all.Wait()
-	lost := make(chan error, len(keys))
+	var followers []func(context.Context) error
 	var mu sync.Mutex // one tells at a time
 	var saidAt time.Time
 	said := map[string]bool{}
@@ -119,8 +115,8 @@ func followSettings(ctx context.Context, root registry.Key, keys []settingKey, g
 			k.Close()
 		}
 		before := s.of(root)
-		all.Go(func() {
-			lost <- winreg.Watch(ctx, root, s.path, registry.WOW64_64KEY, settingSettle, func() {
+		followers = append(followers, func(ctx context.Context) error {
+			return winreg.Watch(ctx, root, s.path, registry.WOW64_64KEY, settingSettle, func() {
 				now := s.of(root)
 				changes := settingChanges(before, now)
 				before = now
@@ -138,15 +134,7 @@ func followSettings(ctx context.Context, root registry.Key, keys []settingKey, g
 			})
 		})
 	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-lost:
-		if err == nil && ctx.Err() == nil {
-			err = fmt.Errorf("follow settings: the registry is no longer followed")
-		}
-		return err
-	}
+	return together(ctx, followers...)
 }
 
 // runAccounts tells that accounts or groups of this computer are changed: that,

@@ -117,6 +117,7 @@ func Start(ctx context.Context, scope Scope, emit Emit, grants ...record.Verifie
 		used = append(used, s)
 	}
 	return g.start(ctx, func(ctx context.Context, g *gate) error {
+		defer shared.forget()
 		var all sync.WaitGroup
 		defer all.Wait()
 		for _, s := range used {
@@ -137,6 +138,26 @@ func (g *gate) follow(ctx context.Context, s source, w *work) {
 	}
 	slog.Warn("a source of events was lost", "source", s.name, "err", err)
 	g.pass(event.Gap, time.Now(), map[string]string{"reason": "source-lost"})
+}
+
+// together runs the followers of one source, each of one log or list, until ctx
+// ends. The first that ends by itself ends the others, and with them the source:
+// that one of its lists is no longer followed is a gap as well.
+func together(ctx context.Context, followers ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	ended := make(chan error, len(followers))
+	for _, f := range followers {
+		all.Go(func() { ended <- f(ctx) })
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-ended:
+		return err
+	}
 }
 
 // may tells whether a grant covers kind at the time at.

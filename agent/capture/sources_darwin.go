@@ -85,6 +85,7 @@ func runPackages(ctx context.Context, g *gate, w *work) error {
 			if !ok {
 				return errors.New("follow packages: the system stopped telling")
 			}
+			// Notices were lost: what they told of is found by the next one.
 		}
 	}
 }

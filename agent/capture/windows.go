@@ -108,6 +108,15 @@ func (p *pace) noticed(now time.Time, window uint32, titleOnly bool) {
 	}
 }
 
+// arm sets the timer to when something is to be looked at; it rests where nothing waits.
+func (p *pace) arm(t *time.Timer) {
+	if p.due.IsZero() {
+		t.Stop()
+	} else {
+		t.Reset(time.Until(p.due))
+	}
+}
+
 // look ends the waiting: the caller reads window now. It returns the time of the change.
 func (p *pace) look(now time.Time, window uint32) time.Time {
 	at := p.at

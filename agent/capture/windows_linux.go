@@ -175,11 +175,7 @@ func (x *xwindows) run(ctx context.Context, g *gate) error {
 	due := time.NewTimer(time.Hour)
 	defer due.Stop()
 	for {
-		if x.pace.due.IsZero() {
-			due.Stop()
-		} else {
-			due.Reset(time.Until(x.pace.due))
-		}
+		x.pace.arm(due)
 		select {
 		case <-ctx.Done():
 			return nil

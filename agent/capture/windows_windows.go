@@ -190,11 +190,7 @@ func (x *desktopWindows) run(ctx context.Context, g *gate) error {
 	defer due.Stop()
 	defer copies.Stop()
 	for {
-		if x.pace.due.IsZero() {
-			due.Stop()
-		} else {
-			due.Reset(time.Until(x.pace.due))
-		}
+		x.pace.arm(due)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -51,9 +51,10 @@ type work struct {
 	places chan place
 	scope  Scope // set before anything starts
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards what follows
 	tools map[int]runningTool
-	ended map[string]toolRun // by sort, the last
+	ended map[string]toolRun     // by sort, the last
+	later map[*time.Timer]func() // what is told if its tool is heard of; nil: nothing is any more
 }
 
 type runningTool struct {
@@ -62,7 +63,7 @@ type runningTool struct {
 }
 
 func newWork() *work {
-	return &work{places: make(chan place, 256), tools: map[int]runningTool{}, ended: map[string]toolRun{}}
+	return &work{places: make(chan place, 256), tools: map[int]runningTool{}, ended: map[string]toolRun{}, later: map[*time.Timer]func(){}}
 }
 
 // looked notes a program of the session.
@@ -124,11 +125,29 @@ func (w *work) mine(at time.Time, tell func(), sorts ...string) {
 		tell()
 		return
 	}
-	time.AfterFunc(heardOf, func() {
-		if w.did(at, sorts...) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.later == nil {
+		return
+	}
+	var t *time.Timer
+	t = time.AfterFunc(heardOf, func() {
+		w.mu.Lock() // t is set
+		tell := w.later[t]
+		delete(w.later, t)
+		w.mu.Unlock()
+		if tell != nil && w.did(at, sorts...) {
 			tell()
 		}
 	})
+	w.later[t] = tell
+}
+
+// forget drops what waits for its tool to be heard of.
+func (w *work) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.later = nil
 }
 
 // packages tells of packages that the session changed.

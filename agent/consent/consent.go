@@ -93,21 +93,30 @@ const (
 
 // Input is everything that Decide reads. The JSON names are a contract.
 type Input struct {
-	Direction             Direction      `json:"direction"`
-	LogSessions           bool           `json:"log_sessions"`
-	Outgoing              OutgoingOption `json:"outgoing"`
-	ModuleEnabled         bool           `json:"module_enabled"`
-	Incoming              IncomingOption `json:"incoming"`
-	IncomingEnforced      bool           `json:"incoming_enforced"`
-	ManagedByRequester    bool           `json:"managed_by_requester"`
-	PolicyState           PolicyState    `json:"policy_state"`
-	Reporting             Switch         `json:"reporting"`
-	Insights              Switch         `json:"insights"`
-	InsightsEnforced      bool           `json:"insights_enforced"`
-	AccessControl         AccessControl  `json:"access_control"`
-	AccessControlEnforced bool           `json:"access_control_enforced"`
-	Local                 AccessControl  `json:"local"`
-	Desktop               Desktop        `json:"desktop"`
+	Direction Direction `json:"direction"`
+	// LogSessions is the supporter's own switch; it counts for outgoing alone.
+	LogSessions bool `json:"log_sessions"`
+	// Outgoing is the option of the company whose user connects, ModuleEnabled the
+	// switch of the module that the session goes through; false: through none.
+	Outgoing      OutgoingOption `json:"outgoing"`
+	ModuleEnabled bool           `json:"module_enabled"`
+	// Incoming is the option of the company that asks as the device's manager, and
+	// ManagedByRequester that it is. IncomingEnforced: people may not refuse under all.
+	Incoming           IncomingOption `json:"incoming"`
+	IncomingEnforced   bool           `json:"incoming_enforced"`
+	ManagedByRequester bool           `json:"managed_by_requester"`
+	// The values of the policy in force, each with its enforce flag; they count only
+	// where PolicyState is fresh or stale.
+	PolicyState           PolicyState   `json:"policy_state"`
+	Reporting             Switch        `json:"reporting"`
+	Insights              Switch        `json:"insights"`
+	InsightsEnforced      bool          `json:"insights_enforced"`
+	AccessControl         AccessControl `json:"access_control"`
+	AccessControlEnforced bool          `json:"access_control_enforced"`
+	// Local is the setting of the person whose desktop is viewed; of several who may
+	// be, the Strictest.
+	Local   AccessControl `json:"local"`
+	Desktop Desktop       `json:"desktop"`
 }
 
 // Verdict is what a decision comes to.

@@ -90,7 +90,7 @@ func (a Answered) answers(w Wish) (Yes, bool) {
 	switch {
 	case a.Withdrawn, a.Record == "", a.At.IsZero(), a.Party != w.Party, a.Terms != w.Terms, w.At.Before(a.At), a.Elapsed < 0:
 		return Yes{}, false
-	case a.Provenance != P1 && a.Provenance != P2 && a.Provenance != P3:
+	case !a.Provenance.Proven():
 		return Yes{}, false
 	}
 	// Whichever clock says that more time has passed is believed.

@@ -75,7 +75,7 @@ func TestDocument(t *testing.T) {
 	if !ok1 || !ok2 {
 		t.Fatalf("%s has no place for the table", path)
 	}
-	want := head + from + event.Table() + to + tail
+	want := head + from + table() + to + tail
 	if string(raw) == want {
 		return
 	}

@@ -2,7 +2,6 @@ package ipc
 
 import (
 	"errors"
-	"fmt"
 	"net"
 
 	"golang.org/x/sys/unix"
@@ -12,25 +11,17 @@ import (
 // it connected (LOCAL_PEERCRED), and its process (LOCAL_PEERPID; unix(4),
 // sys/un.h). The first group of an xucred is the effective one.
 func peerOf(conn net.Conn) (Peer, error) {
-	uc, ok := conn.(*net.UnixConn)
-	if !ok {
-		return Peer{}, fmt.Errorf("peer: %T has no credentials", conn)
-	}
-	raw, err := uc.SyscallConn()
-	if err != nil {
-		return Peer{}, fmt.Errorf("peer: %w", err)
-	}
 	var cred *unix.Xucred
 	var pid int
-	var credErr, pidErr error
-	if err := raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
-		pid, pidErr = unix.GetsockoptInt(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERPID)
-	}); err != nil {
-		return Peer{}, fmt.Errorf("peer: %w", err)
-	}
-	if err := errors.Join(credErr, pidErr); err != nil {
-		return Peer{}, fmt.Errorf("peer: %w", err)
+	err := ofSocket(conn, func(fd int) (err error) {
+		if cred, err = unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED); err != nil {
+			return err
+		}
+		pid, err = unix.GetsockoptInt(fd, unix.SOL_LOCAL, unix.LOCAL_PEERPID)
+		return err
+	})
+	if err != nil {
+		return Peer{}, err
 	}
 	const version = 0 // XUCRED_VERSION of sys/ucred.h
 	if cred.Version != version || cred.Ngroups < 1 || pid <= 0 {

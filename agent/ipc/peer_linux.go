@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -17,31 +18,27 @@ const soPeerPidfd = 0x4d
 // SO_PEERPIDFD the process id is checked against the pidfd, so that a recycled
 // id is never taken for the peer.
 func peerOf(conn net.Conn) (Peer, error) {
-	uc, ok := conn.(*net.UnixConn)
-	if !ok {
-		return Peer{}, fmt.Errorf("peer: %T has no credentials", conn)
-	}
-	raw, err := uc.SyscallConn()
-	if err != nil {
-		return Peer{}, fmt.Errorf("peer: %w", err)
-	}
 	var cred *unix.Ucred
 	pidfd := -1
-	var credErr error
-	if err := raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-		if n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, soPeerPidfd); err == nil {
+	err := ofSocket(conn, func(fd int) (err error) {
+		n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, soPeerPidfd)
+		switch {
+		case err == nil:
 			pidfd = n
+		case !errors.Is(err, unix.ENOPROTOOPT): // before Linux 6.16: the process has ended
+			return err
 		}
-	}); err != nil {
-		return Peer{}, fmt.Errorf("peer: %w", err)
+		cred, err = unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+		return err
+	})
+	if pidfd >= 0 {
+		defer unix.Close(pidfd)
 	}
-	if credErr != nil {
-		return Peer{}, fmt.Errorf("peer: %w", credErr)
+	if err != nil {
+		return Peer{}, err
 	}
 	p := Peer{valid: true, UID: cred.Uid, GID: cred.Gid, PID: int(cred.Pid)}
 	if pidfd >= 0 {
-		defer unix.Close(pidfd)
 		if n := pidOf(pidfd); n != p.PID {
 			return Peer{}, fmt.Errorf("peer: process %d has ended", p.PID)
 		}

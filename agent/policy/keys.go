@@ -186,27 +186,3 @@ func (d Definition) Allowed() string {
 	}
 	return "a list of " + what
 }
-
-// Table is the table of keys as Markdown, for docs/policy.md.
-func Table() string {
-	var b strings.Builder
-	b.WriteString("| key | type | allowed | default | can allow without a question | what it does |\n|---|---|---|---|---|---|\n")
-	for _, d := range definitions {
-		byDefault := d.Default
-		if byDefault == "" {
-			byDefault = "empty"
-		}
-		allows := strings.Join(d.Allows, ", ")
-		switch allows {
-		case "":
-			allows = "no"
-		case "*":
-			allows = "any entry"
-			if d.Type == Number {
-				allows = "any but 0"
-			}
-		}
-		b.WriteString("| `" + string(d.Name) + "` | " + string(d.Type) + " | " + d.Allowed() + " | " + byDefault + " | " + allows + " | " + d.Doc + " |\n")
-	}
-	return b.String()
-}

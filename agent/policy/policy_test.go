@@ -416,7 +416,7 @@ func TestKeysPage(t *testing.T) {
 	if !ok || !ok2 {
 		t.Fatal("the page has no marks for the table")
 	}
-	want := head + from + policy.Table() + to + tail
+	want := head + from + table() + to + tail
 	if want == string(raw) {
 		return
 	}

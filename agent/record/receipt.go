@@ -356,7 +356,8 @@ func OpenReceipt(raw []byte, key ed25519.PublicKey) (Receipt, error) {
 	return r, nil
 }
 
-// asked are the groups that a question offered and the ones not allowed.
+// refusedGroups are those that the question of a grant offered and that the person
+// left out.
 func (r Receipt) refusedGroups() []event.Group {
 	if r.grant == nil || r.grant.Basis != consent.BasisConsent || r.grant.Asked == nil {
 		return nil

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"io"
 	"log/slog"
 
 	"golang.org/x/sys/windows/svc/eventlog"
@@ -15,10 +16,11 @@ const eventSource = "Aval"
 // text for each number from 1 to 1000, and it is what is given to it.
 const eventID = 1
 
-// SystemLog returns a logger that also writes what is wrong into the system's event
-// log, where an administrator looks first. The log as such goes on to next; a log
-// that cannot be opened leaves it at that.
-func SystemLog(next slog.Handler) slog.Handler {
+// SystemLog returns the logger of the service, which writes to w, and what is wrong also
+// into the system's event log, where an administrator looks first. A log that cannot be
+// opened leaves it at w.
+func SystemLog(w io.Writer) slog.Handler {
+	next := slog.NewTextHandler(w, nil)
 	if interactive() {
 		return next
 	}

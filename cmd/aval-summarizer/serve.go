@@ -115,8 +115,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	defer stopWork()
 	s.workers.Go(func() { _ = a.newRunner(s).Run(work) }) // ends with its context, without an error
 	s.workers.Go(func() { _ = s.hub.Run(work) })
+	s.workers.Go(func() { s.co.Retain(work) })
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.ServeTLS(s.listen, "", "") }()
+	go func() { failed <- s.http.ServeTLS(ingest.Listen(s.listen), "", "") }()
 
 	select {
 	case err = <-failed:

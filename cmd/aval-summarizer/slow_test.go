@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -12,14 +14,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/protobuf/proto"
 
+	"aval/agent/record"
 	"aval/agent/wire"
+	"aval/summarizer/store"
 )
 
 // slowWithin bounds how long a slow client may be put up with: the longest of the
-// server's limits is a minute.
-const slowWithin = 100 * time.Second
+// server's limits is a minute and a half.
+const slowWithin = 150 * time.Second
 
 // A slow is one way to keep a server waiting. It returns when it was let go of, and
 // fails with a deadline where it never was.
@@ -44,6 +50,10 @@ var slows = []slow{
 	{"a request of the API that does not come", 10, stall("POST /api/v1/sessioncodes HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")},
 	{"an agent that says nothing", 20, stall(upgrade)},
 	{"an agent whose frame does not end", 10, stall(upgrade + "\x82\xfe")},
+	{"a greeted agent whose message does not end", 10, drip(time.Second, fragment(true), fragment(false))},
+	{"a greeted agent whose message does not end, with pongs between", 10, drip(3*time.Second, fragment(true), fragment(false), pong)},
+	{"a greeted agent that sends pongs for ever", 10, drip(20*time.Millisecond, pong)},
+	{"a greeted agent that sends pings for ever", 10, drip(20*time.Millisecond, ping)},
 	{"a body without an end", 5, func(address string) error {
 		conn, err := dial(address)
 		if err != nil {
@@ -93,6 +103,117 @@ var slows = []slow{
 	}},
 }
 
+// Frames of a client (RFC 6455, section 5.2): masked with nothing but zeros.
+var (
+	ping = []byte{0x89, 0x80, 0, 0, 0, 0}
+	pong = []byte{0x8a, 0x80, 0, 0, 0, 0}
+)
+
+// fragment is one byte of a message that goes on after it.
+func fragment(first bool) []byte {
+	b := []byte{0x00, 0x81, 0, 0, 0, 0, 'x'}
+	if first {
+		b[0] = 0x02
+	}
+	return b
+}
+
+// drip is a computer of the company's, greeted as it should be, that then sends first
+// once and the others for ever.
+func drip(every time.Duration, first []byte, others ...[]byte) func(string) error {
+	if len(others) == 0 {
+		others = [][]byte{first}
+	}
+	return func(address string) error {
+		d := websocket.Dialer{TLSClientConfig: anybody("http/1.1")}
+		ws, _, err := d.Dial("wss://"+address+wire.AgentPath, nil)
+		if err != nil {
+			return err
+		}
+		defer ws.Close()
+		if err := slowDevice.hello(ws); err != nil {
+			return err
+		}
+		conn := ws.NetConn()
+		closed := make(chan error, 1)
+		go func() { closed <- untilClosed(conn) }()
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		_, _ = conn.Write(first) // that it failed is seen by reading
+		for i := 0; ; i++ {
+			select {
+			case err := <-closed:
+				return err
+			case <-tick.C:
+				_, _ = conn.Write(others[i%len(others)])
+			}
+		}
+	}
+}
+
+// slowDevice is a computer that is known to the server.
+var slowDevice slowComputer
+
+type slowComputer struct {
+	company, id string
+	key         ed25519.PrivateKey
+}
+
+// enrol makes the computer known to the server of a data folder.
+func (d *slowComputer) enrol(ts *testscript.TestScript, dir string) {
+	ctx := context.Background()
+	db, err := store.OpenBeside(ctx, ts.MkAbs(dir))
+	ts.Check(err)
+	defer db.Close()
+	pub, key, err := ed25519.GenerateKey(nil)
+	ts.Check(err)
+	d.id, d.key = "slow", key
+	ts.Check(db.Tx(ctx, func(t *store.Tx) error {
+		all, err := t.Companies()
+		if err != nil {
+			return err
+		}
+		d.company = all[0].ID
+		return t.InsertDevice(store.Device{ID: d.id, Company: d.company, Name: d.id, AgentVersion: "test", EnrolledAt: time.Now()}, record.KeyID(pub), pub)
+	}))
+}
+
+// hello proves the computer's key and reads until it is greeted.
+func (d *slowComputer) hello(ws *websocket.Conn) error {
+	_ = ws.SetReadDeadline(time.Now().Add(slowWithin))
+	for {
+		_, raw, err := ws.ReadMessage()
+		if err != nil {
+			return err
+		}
+		f := &wire.Frame{}
+		if err := proto.Unmarshal(raw, f); err != nil {
+			return err
+		}
+		if f.GetWelcome() != nil {
+			return nil
+		}
+		nonce := f.GetChallenge().GetNonce()
+		cs := ws.NetConn().(*tls.Conn).ConnectionState()
+		exported, err := cs.ExportKeyingMaterial(wire.ProofLabel, nonce, 32)
+		if err != nil {
+			return err
+		}
+		proof, err := record.SignBytes(d.key, record.TypeProof, wire.ProofPayload(nonce, exported, d.id, d.company))
+		if err != nil {
+			return err
+		}
+		raw, err = proto.Marshal(&wire.Frame{Body: &wire.Frame_Hello{Hello: &wire.Hello{Version: wire.Version, Company: d.company, Device: d.id,
+			Proof: proof, KeyId: record.KeyID(d.key.Public().(ed25519.PublicKey)), ClockUnixNano: time.Now().UnixNano()}}})
+		if err != nil {
+			return err
+		}
+		if err := ws.WriteMessage(websocket.BinaryMessage, raw); err != nil {
+			return err
+		}
+	}
+}
+
 // upgrade asks for an agent's connection.
 const upgrade = "GET " + wire.AgentPath + " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -139,13 +260,15 @@ func untilClosed(conn net.Conn) error {
 	return nil
 }
 
-// slowclients: clients of every kind that keep the server waiting, all at once, are
+// slowclients DIR: clients of every kind that keep the server waiting, all at once, are
 // cut off by its limits, while others are answered; and when they are gone, so is
 // everything that was kept for them. Planted, one after the other: without ReadTimeout
 // the forms, without WriteTimeout the pages, and with an hour for a greeting the agents
-// were never cut off.
-func slowClients(ts *testscript.TestScript, _ bool, _ []string) {
+// were never cut off; without until in next the greeted ones whose message does not
+// end, without the count of pong those that send pongs and pings.
+func slowClients(ts *testscript.TestScript, _ bool, args []string) {
 	address := ts.Getenv("ADDR")
+	slowDevice.enrol(ts, args[0])
 	before := goroutines(ts)
 	type end struct {
 		name string

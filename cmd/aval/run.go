@@ -71,7 +71,7 @@ func (a *app) serve(ctx context.Context, f runFlags, changes func() <-chan struc
 			return fmt.Errorf("there is no tool %q to follow: it knows %s", t, strings.Join(watch.ToolNames, ", "))
 		}
 	}
-	log := slog.New(service.SystemLog(slog.NewTextHandler(a.errOut, nil)))
+	log := slog.New(service.SystemLog(a.errOut))
 	if f.group == "" && f.stateDir == defaultStateDir {
 		f.group = service.Group
 	}

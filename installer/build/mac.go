@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,8 @@ type macOptions struct {
 	version string // instead of that of toml
 	out     string // folder of the package
 	// programs is the folder of programs that are there already, each for both kinds
-	// of processor; empty: they are built, into out/macos.
-	programs string
+	// of processor; empty: they are built, into the folder macos in bin, or else in out.
+	programs, bin string
 	// team is that of the certificate by which the programs are signed; with it the
 	// profile of rights names the programs by their signature.
 	team string
@@ -50,7 +51,7 @@ func mac(ctx context.Context, o macOptions) (string, error) {
 	}
 	programs := o.programs
 	if programs == "" {
-		programs = filepath.Join(o.out, "macos")
+		programs = filepath.Join(cmp.Or(o.bin, o.out), "macos")
 		if err := buildMac(ctx, version, programs); err != nil {
 			return "", err
 		}

@@ -40,16 +40,16 @@ func main() {
 	flag.StringVar(&packages.pgp, "pgp-key", "", "with -packages: OpenPGP key that signs them; its passphrase, if any, is in NFPM_PASSPHRASE")
 	flag.BoolVar(&packages.quick, "quick", false, "with -packages: larger ones, sooner, for tests")
 	given := flag.String("version", "", "build as this version instead of the file's, to try an upgrade out")
-	described := flag.Bool("release", false, "with -packages: also sums, bill of materials and provenance")
+	described := flag.Bool("release", false, "with -packages: also those for Windows and macOS, sums, bill of materials and provenance")
 	releaseKey := flag.String("release-key", "", "with -release: Ed25519 key that signs the sums, PEM")
 	win := msiOptions{}
-	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows; nothing else is made then")
+	flag.StringVar(&win.out, "msi", "", "folder for the package for Windows alone; nothing else is made then")
 	flag.StringVar(&win.programs, "programs", "", "with -msi or -macos: folder with the programs for that system, instead of building them")
 	flag.BoolVar(&win.wine, "wine", false, "with -msi: a package for tests under Wine, not for computers")
-	flag.StringVar(&win.cert, "cert", "", "with -msi: certificate that signs, PEM")
-	flag.StringVar(&win.key, "key", "", "with -msi: its key, PEM")
+	flag.StringVar(&win.cert, "cert", "", "with -msi or -release: certificate that signs what is for Windows, PEM")
+	flag.StringVar(&win.key, "key", "", "with -msi or -release: its key, PEM")
 	flag.StringVar(&win.arch, "arch", "amd64", "with -msi: amd64 or arm64")
-	flag.StringVar(&win.mesa, "mesa", "", "with -msi: folder with Mesa's opengl32.dll and libgallium_wgl.dll, for computers without OpenGL")
+	flag.StringVar(&win.mesa, "mesa", "", "with -msi or -release: folder with Mesa's opengl32.dll and libgallium_wgl.dll, for computers without OpenGL")
 	apple := macOptions{}
 	flag.StringVar(&apple.out, "macos", "", "folder for the package for macOS; nothing else is made then")
 	flag.StringVar(&apple.team, "team", "", "with -macos: team of the certificate that signs the programs, for the profile of rights")
@@ -77,6 +77,9 @@ func main() {
 	err = build(ctx, *toml, *out, *only, *given)
 	if err == nil && packages.out != "" {
 		err = pack(ctx, *toml, *out, *given, packages)
+	}
+	if err == nil && *described {
+		err = forOthers(ctx, win, apple, *out, packages.out)
 	}
 	if err == nil && *described {
 		err = release(ctx, *toml, *out, packages.out, *given, *releaseKey)

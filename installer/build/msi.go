@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -38,9 +39,9 @@ type msiOptions struct {
 	toml string // the file with name and version
 	out  string // folder of the package
 	// programs is the folder of programs that are there already; empty: they are
-	// built, into out/windows.
-	programs string
-	version  string // instead of that of toml
+	// built, into the folder windows, or windows-arm64, in bin, or else in out.
+	programs, bin string
+	version       string // instead of that of toml
 	// cert and key sign the programs and the package, in PEM; empty: nothing is signed.
 	cert, key string
 	// wine makes a package for tests under Wine alone: its service knows itself as one
@@ -58,6 +59,15 @@ type msiOptions struct {
 // Summary property") and in its file's name.
 var architectures = map[string]struct{ template, name string }{"amd64": {"x64", "x64"}, "arm64": {"Arm64", "arm64"}}
 
+// built is the folder into which the programs are built.
+func (o msiOptions) built() string {
+	name := "windows"
+	if o.arch != "amd64" {
+		name += "-" + o.arch
+	}
+	return filepath.Join(cmp.Or(o.bin, o.out), name)
+}
+
 // msi makes out/aval-VERSION-x64.msi, or -arm64.msi, and returns its path.
 func msi(ctx context.Context, o msiOptions) (string, error) {
 	version, err := versionOf(o.toml, o.version)
@@ -69,15 +79,16 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 		return "", fmt.Errorf("there is no Windows for %q: amd64 or arm64", o.arch)
 	}
 	number, _, _ := strings.Cut(version, "-") // Windows Installer compares three numbers
+	at, err := sourceTime(ctx)
+	if err != nil {
+		return "", err
+	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return "", err
 	}
 	programs := o.programs
 	if programs == "" {
-		programs = filepath.Join(o.out, "windows")
-		if o.arch != "amd64" {
-			programs += "-" + o.arch
-		}
+		programs = o.built()
 		if err := buildWindows(ctx, version, programs, o.arch, o.wine); err != nil {
 			return "", err
 		}
@@ -113,7 +124,14 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 			return "", err
 		}
 	}
-	if err := tool(ctx, stage, "wixl", "-a", "x64", "-D", "Version="+number, "-o", "aval.msi", "aval.wxs"); err != nil {
+	product, code, err := codes(number, o.arch, o.wine, stage)
+	if err != nil {
+		return "", err
+	}
+	if err := aged(stage, at); err != nil {
+		return "", err
+	}
+	if err := tool(ctx, stage, "wixl", "-a", "x64", "-D", "Version="+number, "-D", "ProductCode="+product, "-o", "aval.msi", "aval.wxs"); err != nil {
 		return "", err
 	}
 	queries := append(fixes(), strings.Split(recovery, "\n")...)
@@ -129,8 +147,21 @@ func msi(ctx context.Context, o msiOptions) (string, error) {
 		}
 	}
 	// wixl knows no name for arm64; msibuild makes the whole summary anew.
-	if err := tool(ctx, stage, "msibuild", "aval.msi", "-s", "Consent for summaries of remote support", "Aval", arch.template+";1033"); err != nil {
+	if err := tool(ctx, stage, "msibuild", "aval.msi", "-s", "Consent for summaries of remote support", "Aval", arch.template+";1033", "{"+code+"}"); err != nil {
 		return "", err
+	}
+	made, err := os.ReadFile(filepath.Join(stage, "aval.msi"))
+	if err == nil {
+		err = setTimes(made, at)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(stage, "aval.msi"), made, 0o644)
+	}
+	if err != nil {
+		return "", err
+	}
+	if o.cert == "" {
+		fmt.Fprintln(os.Stderr, "not signed, neither the package for Windows "+arch.name+" nor the programs in it: no -cert was given")
 	}
 	if err := sign(ctx, o, filepath.Join(stage, "aval.msi")); err != nil {
 		return "", err
@@ -156,43 +187,40 @@ func properties() string {
 	return strings.Join(names, ";")
 }
 
+// remembered are the properties that a later installation keeps, with their component.
+var remembered = []struct{ property, component string }{
+	{"SERVERURL", "Server"}, {"TOKENFILE", "Token"}, {"SETTINGSFILE", "Settings"}, {"ACCESSCONTROL", "Access"}, {"LANGUAGE", "Language"},
+}
+
 // fixes put in what wixl ignores: which properties are passed on, when something is
 // done, and under which condition a component is installed.
 //
 // The older version is removed first (1501, right after InstallInitialize): wixl has
 // it removed last, which would take what the new one has just written. Its data is
-// removed after its service (2000) and before its files (3500).
+// removed after its service (2000) and before its files (3500), and only when the whole
+// of it is removed by somebody. An upgrade is told from that in two ways, either of
+// which is enough: Windows sets UPGRADINGPRODUCTCODE (Microsoft Learn,
+// "UPGRADINGPRODUCTCODE property"), and the older version is removed by the name of its
+// one feature, not by ALL ("Upgrade table", column Remove). Wine has the second alone;
+// Windows makes ALL of it at InstallValidate ("REMOVE property").
 func fixes() []string {
 	out := []string{
 		"UPDATE InstallExecuteSequence SET Sequence=1501 WHERE Action='RemoveExistingProducts'",
 		"UPDATE InstallExecuteSequence SET Sequence=2050 WHERE Action='Purge'",
+		"UPDATE Upgrade SET Remove='Aval' WHERE ActionProperty='WIX_UPGRADE_DETECTED'",
 		// Else it is looked for in the part that runs as the user, and forgotten.
 		"DELETE FROM InstallUISequence WHERE Action='AppSearch'",
 		"UPDATE Property SET Value='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;" + properties() + "' WHERE Property='SecureCustomProperties'",
 	}
-	for component, condition := range map[string]string{
-		"ServerNow": "SERVERURL", "ServerKept": "OLDSERVERURL AND NOT SERVERURL",
-		// What the service could not use is still there at the removal.
-		"Token": `TOKENFILE OR REMOVE="ALL"`, "Settings": `SETTINGSFILE OR REMOVE="ALL"`,
-		"AccessNow": "ACCESSCONTROL", "AccessKept": "OLDACCESSCONTROL AND NOT ACCESSCONTROL",
-		"LanguageNow": "LANGUAGE", "LanguageKept": "OLDLANGUAGE AND NOT LANGUAGE",
-	} {
-		out = append(out, fmt.Sprintf("UPDATE Component SET Condition='%s' WHERE Component='%s'", condition, component))
-	}
-	return append(out, held()...)
-}
-
-// held has a repair, which any user may start and give properties, change nothing of
-// what was given at the installation: it is put back, right after it was looked for (50),
-// and no file is read or removed for somebody whom nobody has asked (type 51, to set a
-// property; Microsoft Learn, "Custom Action Type 51").
-func held() (out []string) {
-	for i, p := range []struct{ action, property, value string }{
-		{"HoldServer", "SERVERURL", "'[OLDSERVERURL]'"}, {"HoldAccess", "ACCESSCONTROL", "'[OLDACCESSCONTROL]'"}, {"HoldLanguage", "LANGUAGE", "'[OLDLANGUAGE]'"},
-		{"HoldToken", "TOKENFILE", "''"}, {"HoldSettings", "SETTINGSFILE", "''"},
-	} {
-		out = append(out, fmt.Sprintf("INSERT INTO CustomAction (Action, Type, Source, Target) VALUES ('%s', 51, '%s', %s)", p.action, p.property, p.value),
-			fmt.Sprintf("INSERT INTO InstallExecuteSequence (Action, Condition, Sequence) VALUES ('%s', 'Installed', %d)", p.action, 60+i))
+	for i, r := range remembered {
+		// Removed it is whatever was given: what the service could not use is still there.
+		out = append(out, fmt.Sprintf("UPDATE Component SET Condition='%s OR REMOVE' WHERE Component='%s'", r.property, r.component))
+		// What is not given is what the installation before was given. A repair, which any
+		// user may start and give properties, changes nothing of that: it is put back, right
+		// after it was looked for (50), and no file is read for somebody whom nobody has
+		// asked (type 51, to set a property; Microsoft Learn, "Custom Action Type 51").
+		out = append(out, fmt.Sprintf("INSERT INTO CustomAction (Action, Type, Source, Target) VALUES ('Keep%s', 51, '%s', '[OLD%s]')", r.component, r.property, r.property),
+			fmt.Sprintf("INSERT INTO InstallExecuteSequence (Action, Condition, Sequence) VALUES ('Keep%s', 'Installed OR NOT %s', %d)", r.component, r.property, 60+i))
 	}
 	return out
 }

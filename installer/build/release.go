@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -37,6 +38,56 @@ const (
 // statementType is that of in-toto statements in an envelope (in-toto Attestation
 // Framework, spec/v1/envelope.md).
 const statementType record.Type = "application/vnd.in-toto+json"
+
+// forOthers makes the packages for Windows, on both kinds of processor, and for macOS
+// into dir, of programs that are built into folders of bin.
+func forOthers(ctx context.Context, win msiOptions, apple macOptions, bin, dir string) error {
+	apple.out, apple.bin = dir, bin
+	made, err := mac(ctx, apple)
+	if err != nil {
+		return err
+	}
+	all := []string{made}
+	for _, arch := range []string{"amd64", "arm64"} {
+		win.out, win.bin, win.arch = dir, bin, arch
+		if made, err = msi(ctx, win); err != nil {
+			return err
+		}
+		all = append(all, made)
+	}
+	for _, path := range all {
+		fi, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("made %s (%.1f MB)\n", path, float64(fi.Size())/1e6)
+	}
+	return nil
+}
+
+// program is one that is in a package of a release.
+type program struct {
+	name   string
+	system string // where it runs, and the folder of bin; empty: this system, bin itself
+	path   string
+}
+
+// released are the programs of a release that was built into bin.
+func released(bin string) (out []program) {
+	for _, p := range programs {
+		out = append(out, program{p.name, "", filepath.Join(bin, p.name)})
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		dir := msiOptions{arch: arch, bin: bin}.built()
+		for _, p := range forWindows {
+			out = append(out, program{p.name + ".exe", filepath.Base(dir), filepath.Join(dir, p.name+".exe")})
+		}
+	}
+	for _, name := range forMac {
+		out = append(out, program{name, "macos", filepath.Join(bin, "macos", name)})
+	}
+	return out
+}
 
 // release writes, beside the packages in dir, what each is made of (CycloneDX
 // 1.6), how they were made (in-toto statement with SLSA provenance 1.0), and
@@ -139,11 +190,11 @@ func releaseKey(file string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// tools are those beside Go whose version decides the bytes: the C compiler of
-// aval-ui, and what packages are compressed by.
+// tools are those beside Go whose version decides the bytes: the C compilers of
+// aval-ui, what packages are compressed by, and what makes those for Windows.
 func tools(ctx context.Context) (object, error) {
 	out := object{}
-	for _, name := range []string{"gcc", "xz"} {
+	for _, name := range []string{"gcc", "xz", "x86_64-w64-mingw32-gcc", "wixl"} {
 		said, err := exec.CommandContext(ctx, name, "--version").Output()
 		if err != nil {
 			return nil, fmt.Errorf("ask %s for its version: %w", name, err)
@@ -209,17 +260,16 @@ func components(bin, version string, at time.Time) (object, error) {
 	modules := map[string]*debug.Module{}
 	var list, deps []object
 	var names []string
-	for _, p := range programs {
-		path := filepath.Join(bin, p.name)
-		info, err := buildinfo.ReadFile(path)
+	for _, p := range released(bin) {
+		info, err := buildinfo.ReadFile(p.path)
 		if err != nil {
-			return nil, fmt.Errorf("read what %s is made of: %w", path, err)
+			return nil, fmt.Errorf("read what %s is made of: %w", p.path, err)
 		}
-		sum, err := sumOf(path)
+		sum, err := sumOf(p.path)
 		if err != nil {
 			return nil, err
 		}
-		ref := "program:" + p.name
+		ref := "program:" + path.Join(p.system, p.name)
 		names = append(names, ref)
 		list = append(list, object{"type": "application", "bom-ref": ref, "name": p.name, "version": version,
 			"hashes":     []object{{"alg": "SHA-256", "content": sum}},
@@ -284,7 +334,7 @@ func provenance(ctx context.Context, subjects []subject, version string, at time
 			"buildDefinition": object{
 				"buildType":            "https://slsa.dev/provenance/v1#go-build",
 				"externalParameters":   object{"version": version, "command": "make release"},
-				"internalParameters":   object{"flags": Flags, "compiler": runtime.Version(), "target": runtime.GOOS + "/" + runtime.GOARCH, "tools": others, "epoch": at.Unix()},
+				"internalParameters":   object{"flags": object{"linux": Flags, "windows": WindowsFlags, "darwin": MacFlags}, "compiler": runtime.Version(), "target": runtime.GOOS + "/" + runtime.GOARCH, "tools": others, "epoch": at.Unix()},
 				"resolvedDependencies": []object{source},
 			},
 			"runDetails": object{"builder": object{"id": "installer/build"}},

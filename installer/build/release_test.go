@@ -30,8 +30,11 @@ func TestRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range programs { // any program of ours will do for the others
-		if err := os.WriteFile(filepath.Join(bin, p.name), raw, 0o755); err != nil {
+	for _, p := range released(bin) { // any program of ours will do for the others
+		if err := os.MkdirAll(filepath.Dir(p.path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p.path, raw, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,7 +98,7 @@ func TestRelease(t *testing.T) {
 	for _, c := range bom.Components {
 		found[c.Type+" "+c.Name] = c.Version != ""
 	}
-	for _, want := range []string{"application aval", "application aval-ui", "library go.etcd.io/bbolt", "library github.com/spf13/cobra"} {
+	for _, want := range []string{"application aval", "application aval-ui", "application aval-ui.exe", "library go.etcd.io/bbolt", "library github.com/spf13/cobra"} {
 		if !found[want] {
 			t.Errorf("%s is not in it", want)
 		}

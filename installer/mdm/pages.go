@@ -60,31 +60,35 @@ var places = map[string][]Place{
 		{"/etc/aval/policies/managed/*.json", "enforced values as files; `recommended` beside it likewise"},
 		{"/etc/aval/enroll.d/*.json", "token files; each is removed once it has been used"},
 		{"/var/db/aval", "the service's state, root's alone; never to be copied to another computer"},
-		{"/Library/Logs/Aval/aval.log", "what the service says"},
+		{"/Library/Logs/Aval/aval.log", "what the service says; it begins a new one after 5 MB and keeps four older ones"},
 		{"/opt/aval", "the programs; `bin/aval status --json` and `bin/aval doctor --json` say how they are, `uninstall` takes them away"},
 	},
 }
 
+// table is a list in Markdown.
+func table(head string, list []Place) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | what becomes of it |\n|---|---|\n", head)
+	for _, p := range list {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", p.Name, p.Doc)
+	}
+	return b.String()
+}
+
+// PropertyTable is what the pages say of the public properties, in Markdown.
+func PropertyTable() string { return table("property of the package", Properties) }
+
 // Reference is what a page says of every key, property and file, in Markdown.
 func Reference(system string) string {
 	var b strings.Builder
-	table := func(head string, list []Place) {
-		fmt.Fprintf(&b, "\n| %s | what becomes of it |\n|---|---|\n", head)
-		for _, p := range list {
-			fmt.Fprintf(&b, "| `%s` | %s |\n", p.Name, p.Doc)
-		}
-	}
-	b.WriteString("## Every key, property and file\n")
+	b.WriteString("## Every key, property and file\n\n")
 	switch system {
 	case "windows":
-		table("property of the package", Properties)
-		table("place", places[system])
+		b.WriteString(PropertyTable() + "\n")
 	case "linux":
-		table("variable of the environment", Variables)
-		table("place", places[system])
-	default:
-		table("place", places[system])
+		b.WriteString(table("variable of the environment", Variables) + "\n")
 	}
+	b.WriteString(table("place", places[system]))
 	fmt.Fprintf(&b, "\nWhat a key does, and which values can allow something without a question: [policy.md](../policy.md).\n\n| key | written as | allowed | without it |\n|---|---|---|---|\n")
 	for _, d := range offered() {
 		byDefault := d.Default

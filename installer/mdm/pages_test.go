@@ -13,36 +13,41 @@ import (
 
 const pages = "../../docs/mdm"
 
-// TestPages: each page for administrators ends with every key, property and file,
-// as the code knows them. AVAL_UPDATE=1 writes them. A page that the table does not
-// know fails too.
+// TestPages: each page for administrators ends with every key, property and file, and
+// the page of Windows has the properties, as the code knows them. AVAL_UPDATE=1 writes
+// them. A page that the table does not know fails too. Planted once: another word in the
+// page of Windows' own table.
 func TestPages(t *testing.T) {
-	const from, to = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 	all, err := filepath.Glob(filepath.Join(pages, "*.md"))
 	if err != nil || len(all) != len(mdm.Pages) {
 		t.Errorf("pages: %v, %v; the table has %d", all, err, len(mdm.Pages))
 	}
-	for name, system := range mdm.Pages {
-		path := filepath.Join(pages, name)
+	check := func(path, what, text string) {
+		t.Helper()
 		raw, err := os.ReadFile(path)
 		if err != nil {
 			t.Error(err)
-			continue
+			return
 		}
+		from, to := "<!-- "+what+": begin -->\n", "<!-- "+what+": end -->\n"
 		head, rest, _ := strings.Cut(string(raw), from)
 		_, tail, _ := strings.Cut(rest, to)
-		want := strings.TrimRight(head, "\n") + "\n\n" + from + mdm.Reference(system) + to + tail
+		want := strings.TrimRight(head, "\n") + "\n\n" + from + text + to + tail
 		if want == string(raw) {
-			continue
+			return
 		}
 		if os.Getenv("AVAL_UPDATE") == "" {
-			t.Errorf("%s does not say of keys, properties and files what the code does: run with AVAL_UPDATE=1", path)
-			continue
+			t.Errorf("%s does not say of %s what the code does: run with AVAL_UPDATE=1", path, what)
+			return
 		}
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for name, system := range mdm.Pages {
+		check(filepath.Join(pages, name), "reference", mdm.Reference(system))
+	}
+	check("../../docs/windows.md", "properties", mdm.PropertyTable())
 }
 
 // TestPagesNameAll reads the pages by themselves: every key that is offered, every
@@ -62,9 +67,7 @@ func TestPagesNameAll(t *testing.T) {
 	need := map[string][]string{}
 	wxs := read("../windows/aval.wxs")
 	for _, m := range regexp.MustCompile(`Value="\[([A-Z]+)\]"`).FindAllStringSubmatch(wxs, -1) {
-		if !strings.HasPrefix(m[1], "OLD") { // those are kept of an earlier installation
-			need["windows"] = append(need["windows"], m[1])
-		}
+		need["windows"] = append(need["windows"], m[1])
 	}
 	scripts, err := filepath.Glob("../linux/*/p*")
 	if err != nil || len(scripts) < 8 {

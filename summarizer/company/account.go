@@ -3,10 +3,8 @@ package company
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -186,49 +184,6 @@ func (s *Service) signedIn(tx *store.Tx, w store.SignIn, q wire.AccountRequest, 
 	}
 	reply.Options, err = s.OptionsIn(tx, w.Device)
 	return reply, err
-}
-
-var errProof = refuse(http.StatusForbidden, "proof",
-	"The request cannot be read, or the computer's key was not proved on this connection: something between computer and server opens the TLS connection.")
-
-func proved(key []byte, code string, exported, proof []byte) bool {
-	return len(key) == ed25519.PublicKeySize && len(proof) == ed25519.SignatureSize &&
-		record.VerifyBytes(key, record.TypeProof, wire.EnrollPayload(exported, key, code), proof)
-}
-
-// proven answers one step of what, in which a key is proved on the connection: a
-// POST over a direct TLS connection, whose exporter has label.
-func (h *Host) proven(what, label string, f func(r *http.Request, raw, exported []byte) (any, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, err := func() (any, error) {
-			if r.Method != http.MethodPost || r.TLS == nil {
-				return nil, refuse(http.StatusMethodNotAllowed, "method", "This is a POST over a direct TLS connection.")
-			}
-			raw, err := io.ReadAll(io.LimitReader(r.Body, maxEnroll+1))
-			if err != nil || len(raw) > maxEnroll {
-				return nil, refuse(http.StatusBadRequest, "malformed", "The request is too long or was cut off.")
-			}
-			exported, err := r.TLS.ExportKeyingMaterial(label, nil, 32)
-			if err != nil {
-				return nil, refuse(http.StatusForbidden, "no-exporter", "This needs TLS 1.3.")
-			}
-			return f(r, raw, exported)
-		}()
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		var no *refusal
-		switch {
-		case errors.As(err, &no):
-			w.WriteHeader(no.status)
-			_ = json.NewEncoder(w).Encode(no.EnrollError)
-		case err != nil:
-			h.log.Error("answer a computer", "step", what, "err", err)
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not do this now; try again in a minute."})
-		default:
-			_ = json.NewEncoder(w).Encode(v)
-		}
-	})
 }
 
 // SignInOf shows which computer waits with a code. from is the address from

@@ -99,7 +99,7 @@ func (h *Host) SignedIn(ctx context.Context, secret string) (*Service, SignedIn,
 		if last := c.CreatedAt.Add(SignInLongest); expires.After(last) {
 			expires = last
 		}
-		err := h.db.Tx(ctx, func(tx *store.Tx) error { return tx.TouchConsoleSession(c.Hash, now, expires) })
+		err := h.db.Tx(ctx, func(tx *store.Tx) error { return tx.TouchConsoleSession(c.Company, c.Hash, now, expires) })
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, SignedIn{}, fmt.Errorf("note use of sign-in: %w", err)
 		}

@@ -5,10 +5,8 @@ import (
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -124,46 +122,22 @@ func keyed(key ed25519.PrivateKey, what, value string) []byte {
 
 // Redeem answers POST /redeem: see wire.RedeemRequest.
 func (h *Host) Redeem() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, err := h.redeem(r)
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		var no *refusal
-		switch {
-		case errors.As(err, &no):
-			h.log.Info("session code refused", "code", no.Code)
-			w.WriteHeader(no.status)
-			_ = json.NewEncoder(w).Encode(no.EnrollError)
-		case err != nil:
-			h.log.Error("redeem session code", "err", err)
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not look at the code now; try again in a minute."})
-		default:
-			h.log.Info("session code redeemed", "device", reply.Device)
-			_ = json.NewEncoder(w).Encode(reply)
+	return h.proven("redeem session code", wire.RedeemLabel, func(r *http.Request, raw, exported []byte) (any, error) {
+		reply, err := h.redeem(r.Context(), r.RemoteAddr, raw, exported)
+		if err != nil {
+			return nil, err
 		}
+		h.log.Info("session code redeemed", "device", reply.Device)
+		return reply, nil
 	})
 }
 
-func (h *Host) redeem(r *http.Request) (wire.RedeemReply, error) {
+// redeem takes a code from the network address from.
+func (h *Host) redeem(ctx context.Context, from string, raw, exported []byte) (wire.RedeemReply, error) {
 	none := wire.RedeemReply{}
-	switch {
-	case r.Method != http.MethodPost:
-		return none, refuse(http.StatusMethodNotAllowed, "method", "A code is redeemed by a POST.")
-	case r.TLS == nil:
-		return none, refuse(http.StatusForbidden, "no-tls", "A code is redeemed over a direct TLS connection to this server.")
-	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, maxEnroll+1))
-	if err != nil || len(raw) > maxEnroll {
-		return none, refuse(http.StatusBadRequest, "malformed", "The request is too long or was cut off.")
-	}
 	req, err := DecodeRedeem(raw)
 	if err != nil {
-		return none, refuse(http.StatusBadRequest, "malformed", "The request cannot be read; is the agent of this version?")
-	}
-	exported, err := r.TLS.ExportKeyingMaterial(wire.RedeemLabel, nil, 32)
-	if err != nil {
-		return none, refuse(http.StatusForbidden, "no-exporter", "A code is redeemed over TLS 1.3.")
+		return none, errMalformed
 	}
 	if !record.VerifyBytes(req.PublicKey, record.TypeProof, wire.EnrollPayload(exported, req.PublicKey, req.Code), req.Proof) {
 		return none, refuse(http.StatusForbidden, "proof",
@@ -172,13 +146,13 @@ func (h *Host) redeem(r *http.Request) (wire.RedeemReply, error) {
 	// Counted and committed before the code is looked at: tries at the same time
 	// do not overtake their number.
 	now := h.now()
-	home, err := h.Home(r.Context())
+	home, err := h.Home(ctx)
 	if err != nil {
 		return none, err
 	}
-	address := home.keyed("address", tryAddress(r.RemoteAddr))
+	address := home.keyed("address", tryAddress(from))
 	var tries int64
-	err = h.db.Tx(r.Context(), func(tx *store.Tx) (err error) {
+	err = h.db.Tx(ctx, func(tx *store.Tx) (err error) {
 		tries, err = tx.CodeTry(address, now.Add(-TryWindow), now)
 		return err
 	})
@@ -189,12 +163,12 @@ func (h *Host) redeem(r *http.Request) (wire.RedeemReply, error) {
 		return none, refuse(http.StatusTooManyRequests, "too-many",
 			"Too many codes that are not right came from this address. Wait ten minutes, and ask the support for a new code.")
 	}
-	s, err := h.codeOf(r.Context(), req.Code)
+	s, err := h.codeOf(ctx, req.Code)
 	if err != nil {
 		return none, err
 	}
 	var reply wire.RedeemReply
-	err = h.db.Tx(r.Context(), func(tx *store.Tx) error {
+	err = h.db.Tx(ctx, func(tx *store.Tx) error {
 		reply = wire.RedeemReply{Company: s.id, ServerKey: s.PublicKey(), Device: store.NewID(now)}
 		if req.Module != "" {
 			if _, err := s.standing(tx, req.Module, now); err != nil {

@@ -1,11 +1,10 @@
 package company
 
 import (
+	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -17,73 +16,33 @@ import (
 	"aval/summarizer/store"
 )
 
-// maxEnroll is the longest request to enrol, in bytes.
-const maxEnroll = 16 << 10
-
 // maxTry is the longest name of a try, in bytes.
 const maxTry = 64
 
-// refusal is why an enrolment was refused, for the person who tries it.
-type refusal struct {
-	status int
-	wire.EnrollError
-}
-
-func (r *refusal) Error() string { return r.EnrollError.Error }
-
-func refuse(status int, code, sentence string) error {
-	return &refusal{status, wire.EnrollError{Code: code, Error: sentence}}
-}
-
 // Enroll answers POST /enroll: see wire.EnrollRequest.
 func (h *Host) Enroll() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, err := h.enroll(r)
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		var no *refusal
-		switch {
-		case errors.As(err, &no):
-			h.log.Info("enrolment refused", "code", no.Code)
-			w.WriteHeader(no.status)
-			_ = json.NewEncoder(w).Encode(no.EnrollError)
-		case err != nil:
-			h.log.Error("enrol", "err", err)
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not enrol this computer now; try again in a few minutes."})
-		default:
-			h.log.Info("device enrolled", "device", reply.Device)
-			_ = json.NewEncoder(w).Encode(reply)
+	return h.proven("enrol", wire.EnrollLabel, func(r *http.Request, raw, exported []byte) (any, error) {
+		reply, err := h.enroll(r.Context(), raw, exported)
+		if err != nil {
+			return nil, err
 		}
+		h.log.Info("device enrolled", "device", reply.Device)
+		return reply, nil
 	})
 }
 
-func (h *Host) enroll(r *http.Request) (wire.EnrollReply, error) {
+func (h *Host) enroll(ctx context.Context, raw, exported []byte) (wire.EnrollReply, error) {
 	none := wire.EnrollReply{}
-	if r.Method != http.MethodPost {
-		return none, refuse(http.StatusMethodNotAllowed, "method", "Enrolment is a POST.")
-	}
-	if r.TLS == nil {
-		return none, refuse(http.StatusForbidden, "no-tls", "Enrolment needs a direct TLS connection to this server.")
-	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, maxEnroll+1))
-	if err != nil || len(raw) > maxEnroll {
-		return none, refuse(http.StatusBadRequest, "malformed", "The request to enrol is too long or was cut off.")
-	}
 	req, err := DecodeEnroll(raw)
 	if err != nil {
-		return none, refuse(http.StatusBadRequest, "malformed", "The request to enrol cannot be read; is the agent of this version?")
-	}
-	exported, err := r.TLS.ExportKeyingMaterial(wire.EnrollLabel, nil, 32)
-	if err != nil {
-		return none, refuse(http.StatusForbidden, "no-exporter", "Enrolment needs TLS 1.3.")
+		return none, errMalformed
 	}
 	if !record.VerifyBytes(req.DevicePublicKey, record.TypeProof, wire.EnrollPayload(exported, req.DevicePublicKey, req.Token), req.Proof) {
 		return none, refuse(http.StatusForbidden, "proof",
 			"The device's key was not proved on this connection: something between computer and server opens the TLS connection. Let this address through unopened.")
 	}
 	now := h.now()
-	s, err := h.belongs(r.Context(), func(tx *store.Tx) (string, error) { t, err := tx.EnrolToken(Hash(req.Token)); return t.Company, err })
+	s, err := h.belongs(ctx, func(tx *store.Tx) (string, error) { t, err := tx.EnrolToken(Hash(req.Token)); return t.Company, err })
 	if errors.Is(err, store.ErrNotFound) {
 		return none, refuse(http.StatusForbidden, "token-unknown", "This enrolment token is not known here; ask the administrator for a new one.")
 	}
@@ -91,7 +50,7 @@ func (h *Host) enroll(r *http.Request) (wire.EnrollReply, error) {
 		return none, err
 	}
 	reply := wire.EnrollReply{Company: s.id, ServerKey: s.PublicKey()}
-	err = s.db.Tx(r.Context(), func(tx *store.Tx) error {
+	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		c, err := tx.Company(s.id)
 		if err != nil {
 			return err

@@ -2,10 +2,8 @@ package company
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -266,43 +264,23 @@ func (s *Service) moduleFor(tx *store.Tx, which string, now time.Time) (store.Mo
 // Module answers POST /module: see wire.ModuleQuery. What it says is no secret,
 // and it changes nothing.
 func (h *Host) Module() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, err := h.moduleReply(r)
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		var no *refusal
-		switch {
-		case errors.As(err, &no):
-			w.WriteHeader(no.status)
-			_ = json.NewEncoder(w).Encode(no.EnrollError)
-		case err != nil:
-			h.log.Error("look up module", "err", err)
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_ = json.NewEncoder(w).Encode(wire.EnrollError{Code: "server", Error: "The server could not look at the module now; try again in a minute."})
-		default:
-			_ = json.NewEncoder(w).Encode(reply)
-		}
-	})
+	return h.answers("look up module", func(r *http.Request, raw []byte) (any, error) { return h.moduleReply(r.Context(), raw) })
 }
 
-func (h *Host) moduleReply(r *http.Request) (wire.ModuleReply, error) {
+func (h *Host) moduleReply(ctx context.Context, raw []byte) (wire.ModuleReply, error) {
 	var reply wire.ModuleReply
-	if r.Method != http.MethodPost {
-		return reply, refuse(http.StatusMethodNotAllowed, "method", "A module is asked about by a POST.")
-	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, maxEnroll+1))
 	var q wire.ModuleQuery
-	if err != nil || len(raw) > maxEnroll || strict.Decode(raw, &q) != nil || len(q.ID) > maxModuleID {
-		return reply, refuse(http.StatusBadRequest, "malformed", "The request cannot be read; is the agent of this version?")
+	if strict.Decode(raw, &q) != nil || len(q.ID) > maxModuleID {
+		return reply, errMalformed
 	}
-	s, err := h.belongs(r.Context(), func(tx *store.Tx) (string, error) { return tx.CompanyOfModule(q.ID) })
+	s, err := h.belongs(ctx, func(tx *store.Tx) (string, error) { return tx.CompanyOfModule(q.ID) })
 	if errors.Is(err, store.ErrNotFound) {
 		return reply, errNoSuchModule
 	}
 	if err != nil {
 		return reply, err
 	}
-	err = s.db.View(r.Context(), func(tx *store.Tx) error {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
 		m, err := s.standing(tx, q.ID, s.now())
 		if err != nil {
 			return err

@@ -199,7 +199,7 @@ func (s *Service) Choices(ctx context.Context) (out Choices, err error) {
 			if p.Version == 0 || !slices.Contains(used, p.ID) {
 				continue
 			}
-			v, err := tx.PolicyVersion(p.ID, p.Version)
+			v, err := tx.PolicyVersion(s.id, p.ID, p.Version)
 			if err != nil {
 				return err
 			}
@@ -330,7 +330,7 @@ func (s *Service) latest(tx *store.Tx, device string) (c store.Company, last sto
 	if c, err = tx.Company(s.id); err != nil {
 		return c, last, false, err
 	}
-	last, err = tx.LatestOptions(device)
+	last, err = tx.LatestOptions(s.id, device)
 	if errors.Is(err, store.ErrNotFound) {
 		return c, store.DeviceOptions{}, false, nil
 	}
@@ -389,7 +389,7 @@ func (s *Service) OptionsIn(tx *store.Tx, device string) ([]byte, error) {
 	if body.Policy != nil {
 		given = *body.Policy
 	}
-	if err := tx.GivenOptions(device, given.ID, given.Version, c.SettingsVersion, now); err != nil {
+	if err := tx.GivenOptions(s.id, device, given.ID, given.Version, c.SettingsVersion, now); err != nil {
 		return nil, err
 	}
 	return env, tx.InsertOptions(store.DeviceOptions{Device: device, Version: body.Version, SettingsVersion: c.SettingsVersion,

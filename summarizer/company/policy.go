@@ -119,7 +119,7 @@ func describe(tx *store.Tx, p store.Policy, assigned map[string]string, groups [
 	if p.Version == 0 {
 		return out, nil
 	}
-	v, err := tx.PolicyVersion(p.ID, p.Version)
+	v, err := tx.PolicyVersion(p.Company, p.ID, p.Version)
 	if err != nil {
 		return out, err
 	}
@@ -242,7 +242,7 @@ func (s *Service) draft(tx *store.Tx, p store.Policy, draft string, undoes int64
 	if draft == p.Draft {
 		return nil
 	}
-	if err := tx.DraftPolicy(p.ID, draft, s.now()); err != nil {
+	if err := tx.DraftPolicy(s.id, p.ID, draft, s.now()); err != nil {
 		return err
 	}
 	return s.note(tx, entry{ChangeDraft, "policy-changed", p.ID, p.Name, json.RawMessage(p.Draft), json.RawMessage(draft), undoes})

@@ -105,14 +105,14 @@ func (s *Service) publish(tx *store.Tx, p store.Policy, release []byte, undoes i
 	}
 	var before *published
 	if p.Version > 0 {
-		v, err := tx.PolicyVersion(p.ID, p.Version)
+		v, err := tx.PolicyVersion(s.id, p.ID, p.Version)
 		if err != nil {
 			return 0, err
 		}
 		before = &published{v.Version, json.RawMessage(v.Settings)}
 	}
 	v := store.PolicyVersion{Policy: p.ID, Version: version, Settings: p.Draft, Release: release, PublishedAt: s.now()}
-	if err := tx.PublishPolicy(v); err != nil {
+	if err := tx.PublishPolicy(s.id, v); err != nil {
 		return 0, err
 	}
 	if err := s.note(tx, entry{ChangePublished, "policy-published", p.ID, p.Name, before, published{version, json.RawMessage(p.Draft)}, undoes}); err != nil {

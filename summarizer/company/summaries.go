@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"aval/summarizer/store"
 	"aval/summarizer/summary"
@@ -134,29 +135,33 @@ func (s *Service) RegenerateSummary(ctx context.Context, k store.Key) error {
 // stays used. The person's computer is told that the company's copy is gone.
 func (s *Service) DeleteSession(ctx context.Context, k store.Key) error {
 	k.Company = s.id
-	err := s.db.Tx(ctx, func(tx *store.Tx) error {
+	if err := s.erase(ctx, k, "session-deleted"); err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	flush(ctx, s.db, s.log)
+	return nil
+}
+
+// flush takes what was deleted out of the write-ahead log as well. A busy database
+// does it with its next checkpoint.
+func flush(ctx context.Context, db *store.DB, log *slog.Logger) {
+	if err := db.Flush(ctx); err != nil && !errors.Is(err, store.ErrBusy) {
+		log.Warn("flush after deleting", "err", err)
+	}
+}
+
+// erase deletes a session of this company, with an audit row that names why; one
+// that is erased stays so.
+func (s *Service) erase(ctx context.Context, k store.Key, action string) error {
+	return s.db.Tx(ctx, func(tx *store.Tx) error {
 		st, err := tx.Stream(k)
-		if err != nil {
+		if err != nil || !st.ErasedAt.IsZero() {
 			return err
-		}
-		if !st.ErasedAt.IsZero() {
-			return nil
 		}
 		events, err := tx.EraseStream(k, s.now())
 		if err != nil {
 			return err
 		}
-		return s.audit(tx, "session-deleted", st.Ref, fmt.Sprintf("events=%d versions=%d", events, st.SummaryVersion))
+		return s.audit(tx, action, st.Ref, fmt.Sprintf("events=%d versions=%d", events, st.SummaryVersion))
 	})
-	if err == nil {
-		// Out of the write-ahead log as well. A busy database does it with its next
-		// checkpoint.
-		if err := s.db.Flush(ctx); err != nil && !errors.Is(err, store.ErrBusy) {
-			s.log.Warn("flush after deleting", "err", err)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("delete session: %w", err)
-	}
-	return nil
 }

@@ -169,6 +169,10 @@ func (c *Console) creditChart(t *store.Tx, v visitor) (chart, error) {
 	if err != nil {
 		return chart{}, err
 	}
+	each, err := t.UsedDays(v.company.ID, days)
+	if err != nil {
+		return chart{}, err
+	}
 	left := map[string]int64{}
 	for _, l := range lots {
 		left[l.ID] = l.Remaining
@@ -187,11 +191,7 @@ func (c *Console) creditChart(t *store.Tx, v visitor) (chart, error) {
 			}
 		}
 		// What this day used was there at its beginning.
-		day, err := t.UsedFrom(v.company.ID, days[i], days[i+1])
-		if err != nil {
-			return chart{}, err
-		}
-		for lot, n := range day {
+		for lot, n := range each[i] {
 			left[lot] += n
 			used += n
 		}

@@ -29,10 +29,11 @@ func audit(t *store.Tx, company string) (l ledger, err error) {
 	if err != nil {
 		return l, err
 	}
-	used, err := t.UsedFrom(company, time.Unix(0, 1), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC))
+	days, err := t.UsedDays(company, []time.Time{time.Unix(0, 0), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)})
 	if err != nil {
 		return l, err
 	}
+	used := days[0]
 	known := map[string]bool{}
 	periods := map[string]bool{}
 	for _, lot := range lots {

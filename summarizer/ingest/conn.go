@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -23,19 +24,20 @@ const (
 	writeWithin = 30 * time.Second
 	// storeWithin bounds one transaction.
 	storeWithin = 30 * time.Second
-	// never is when a timer fires that has not been set yet.
-	never = 100 * 365 * 24 * time.Hour
 	// maxGrants of one connection are remembered; more need a new connection.
 	maxGrants = 4096
 )
 
 // conn is one device's connection. One goroutine at a time owns it: the one that
-// greets, then the loop, and while a frame is handled that of the frame. Pings come
-// from a timer, so that an idle connection has one goroutine.
+// greets, then by turns idle and serve. Pings come from the server's rounds, so that
+// an idle connection has one goroutine and no timer.
 type conn struct {
-	s   *Server
-	ws  *websocket.Conn
-	tls *tls.ConnectionState
+	s    *Server
+	ws   *websocket.Conn
+	sock *socket       // below ws and TLS
+	br   *bufio.Reader // of ws
+	buf  *bufio.Reader // whose buffer br has; nil while the device is idle
+	tls  *tls.ConnectionState
 
 	co      *company.Service
 	company string // co's id
@@ -44,27 +46,24 @@ type conn struct {
 	code    *store.SessionCode // what certified the key, where it is one session's; nil: a computer
 	account bool               // somebody there is signed in to an account: no computer of the company's
 	grants  map[string]*grant
-	reach   store.Reach // what the device said last on this connection, without its time
+	reach   uint64 // a hash of what the device said last on this connection, without its time
 
 	frame context.Context // of the frame that is being handled, with its span; nil: none is
 
-	leaving atomic.Bool
-	greeted atomic.Bool                // device and company stand
-	write   sync.Mutex                 // data frames: the owner's and the options of the timer
-	timer   atomic.Pointer[time.Timer] // of watch, once it runs
+	leaving  atomic.Bool
+	greeted  atomic.Bool   // device and company stand
+	heard    atomic.Int64  // when the device was last heard of, in ns since the server's beginning
+	controls atomic.Int32  // pings and pongs of the device since the last ping
+	write    sync.Mutex    // data frames: the owner's and the options of the timer
+	due      time.Duration // when rounds comes by next, as age; guarded by s.mu once greeted
 }
 
-// nudge has the device's options looked at soon. Any goroutine may call it.
-func (c *conn) nudge(in time.Duration) {
-	if t := c.timer.Load(); t != nil {
-		t.Reset(in)
-	}
-}
-
-// begin greets the device and leaves it to loop. What a handshake needs of a stack
-// is not kept for the days that follow.
+// begin greets the device and serves it until it is idle. What a handshake needs of
+// a stack is not kept for the days that follow.
 func (c *conn) begin() {
 	c.ws.SetReadLimit(wire.MaxFrame)
+	c.ws.SetPingHandler(c.ping)
+	c.ws.SetPongHandler(c.pong)
 	changes := c.s.changes.Load()
 	if !c.greet() {
 		c.end()
@@ -72,40 +71,15 @@ func (c *conn) begin() {
 	}
 	c.tls = nil // the proof is made; what it was made of need not be kept for days
 	c.s.o.Log.Info("device connected", "device", c.device, "clock_skew", c.skew.Round(time.Second))
-	c.watch()
+	c.heard.Store(int64(c.s.age()))
+	c.due = c.s.age() + c.s.o.Ping
 	c.greeted.Store(true)
 	if c.s.changes.Load() != changes { // changed while the device was greeted
-		c.nudge(0)
+		c.tick()
 	}
 	c.tell()
 	c.tellRequests()
-	go c.loop()
-}
-
-// loop serves the device until the connection ends. It waits on a small stack, and
-// what is done with a frame is done on one of its own: a stack that has grown once
-// stays so, for it is never used little enough to be halved.
-func (c *conn) loop() {
-	var done chan error // made for the first frame: most connections have none for days
-	for !c.leaving.Load() {
-		typ, raw, err := c.ws.ReadMessage()
-		if err != nil {
-			break
-		}
-		if done == nil {
-			done = make(chan error)
-		}
-		go func() { done <- c.take(typ, raw) }()
-		if err := <-done; err != nil {
-			break
-		}
-	}
-	if c.leaving.Load() {
-		c.bye(websocket.CloseServiceRestart, "it is being restarted")
-	}
-	c.timer.Load().Stop()
-	c.s.o.Log.Info("device gone", "device", c.device)
-	c.end()
+	c.serve() // with its first words may have come others
 }
 
 func (c *conn) end() {
@@ -124,7 +98,6 @@ func (c *conn) take(typ int, raw []byte) error {
 
 // frameOf decodes a message, or ends the connection of who sends another.
 func (c *conn) frameOf(typ int, raw []byte) (*wire.Frame, error) {
-	c.extend()
 	if typ != websocket.BinaryMessage {
 		c.refuse(CodeProtocol)
 		return nil, errGone
@@ -140,15 +113,6 @@ func (c *conn) frameOf(typ int, raw []byte) (*wire.Frame, error) {
 func decodeFrame(raw []byte) (*wire.Frame, error) {
 	f := &wire.Frame{}
 	return f, proto.Unmarshal(raw, f)
-}
-
-// extend allows for two lost pings. Once the server is stopping, the deadline
-// that goAway has set stays.
-func (c *conn) extend() {
-	_ = c.ws.SetReadDeadline(time.Now().Add(2*c.s.o.Ping + writeWithin))
-	if c.leaving.Load() { // after, so that neither order of the two leaves the later one
-		_ = c.ws.SetReadDeadline(time.Unix(1, 0))
-	}
 }
 
 // send writes one frame.
@@ -182,7 +146,7 @@ func (c *conn) goAway() {
 
 // greet challenges the device and checks its proof; only then it has a name.
 func (c *conn) greet() bool {
-	_ = c.ws.SetReadDeadline(time.Now().Add(greetWithin))
+	c.until(greetWithin)
 	nonce := make([]byte, 32)
 	_, _ = rand.Read(nonce) // never fails, see crypto/rand
 	if c.send(&wire.Frame{Body: &wire.Frame_Challenge{Challenge: &wire.Challenge{Nonce: nonce, ServerVersion: c.s.o.Build}}}) != nil {
@@ -235,10 +199,10 @@ func (c *conn) greet() bool {
 		if !record.VerifyBytes(key, record.TypeProof, wire.ProofPayload(nonce, exported, h.GetDevice(), h.GetCompany()), h.GetProof()) {
 			return no(CodeProof)
 		}
-		if err := tx.SeenDevice(h.GetDevice(), printable(h.GetAgentVersion(), 64), now, skew); err != nil {
+		if err := tx.SeenDevice(h.GetCompany(), h.GetDevice(), printable(h.GetAgentVersion(), 64), now, skew); err != nil {
 			return err
 		}
-		code, err := tx.CodeOf(h.GetDevice())
+		code, err := tx.CodeOf(h.GetCompany(), h.GetDevice())
 		switch {
 		case err == nil:
 			c.code = &code // it has its request, and is given no options
@@ -262,7 +226,6 @@ func (c *conn) greet() bool {
 		return false
 	}
 	c.co, c.company, c.device, c.skew = co, h.GetCompany(), h.GetDevice(), skew
-	c.extend()
 	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{ClockUnixNano: now.UnixNano(),
 		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents, Reach: c.reaches()}}}) == nil &&
 		(c.code != nil || c.send(optionsFrame(options)) == nil)
@@ -272,20 +235,17 @@ func optionsFrame(env []byte) *wire.Frame {
 	return &wire.Frame{Body: &wire.Frame_Options{Options: &wire.Options{Envelope: env}}}
 }
 
-// watch pings the device, ends the connection of one that was revoked, and sends
-// options that have changed or grown old.
-func (c *conn) watch() {
-	c.ws.SetPongHandler(func(string) error { c.extend(); return nil })
-	t := time.AfterFunc(never, c.tick)
-	c.timer.Store(t)
-	t.Reset(c.s.o.Ping)
-}
-
-// tick is what the timer does each time.
+// tick pings the device, ends the connection of one that was revoked or is heard of no
+// more, and sends options that have changed or grown old.
 func (c *conn) tick() {
 	if c.leaving.Load() {
 		return
 	}
+	if c.s.age()-time.Duration(c.heard.Load()) > 2*c.s.o.Ping+writeWithin { // two pings are lost
+		_ = c.ws.Close()
+		return
+	}
+	c.controls.Store(0)
 	if err := c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWithin)); err != nil {
 		_ = c.ws.Close()
 		return
@@ -321,7 +281,6 @@ func (c *conn) tick() {
 		}
 	}
 	c.tell()
-	c.timer.Load().Reset(c.s.o.Ping)
 }
 
 // context is the frame's, where one is being handled, else the server's. Only the

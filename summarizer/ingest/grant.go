@@ -160,7 +160,7 @@ func (c *conn) checkPolicy(tx *store.Tx, g record.Grant) error {
 		}
 		return nil
 	}
-	envelope, err := tx.OptionsOf(c.device, g.PolicyVersion)
+	envelope, err := tx.OptionsOf(c.company, c.device, g.PolicyVersion)
 	if errors.Is(err, store.ErrNotFound) {
 		return no(CodeUnknownPolicy)
 	}

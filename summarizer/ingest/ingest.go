@@ -53,8 +53,9 @@ type Server struct {
 	up  websocket.Upgrader
 	dec *zstd.Decoder
 
-	ctx  context.Context
-	stop context.CancelFunc
+	began time.Time
+	ctx   context.Context
+	stop  context.CancelFunc
 
 	changes atomic.Int64 // how often settings were seen to have changed
 	first   sync.Once    // the first device starts the looking
@@ -87,7 +88,7 @@ func New(db *store.DB, co *company.Host, o Options) *Server {
 	if err != nil {
 		panic(err) // only for options that do not exist
 	}
-	s := &Server{db: db, co: co, o: o, dec: dec, conns: map[*conn]struct{}{}}
+	s := &Server{db: db, co: co, o: o, dec: dec, began: time.Now(), conns: map[*conn]struct{}{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if o.Look <= 0 {
 		s.o.Look = 2 * time.Second
@@ -95,9 +96,9 @@ func New(db *store.DB, co *company.Host, o Options) *Server {
 	if db != nil { // without one, frames are only decoded
 		go s.spread()
 	}
-	// Small buffers, and none for writing while idle: thousands of devices are
-	// connected and say nothing.
-	s.up = websocket.Upgrader{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 256, WriteBufferSize: 4096,
+	// No buffer for writing while idle, and that for reading is takeover's: thousands
+	// of devices are connected and say nothing.
+	s.up = websocket.Upgrader{HandshakeTimeout: 10 * time.Second, WriteBufferSize: 4096,
 		WriteBufferPool: &sync.Pool{}, CheckOrigin: noBrowser}
 	return s
 }
@@ -106,7 +107,7 @@ func New(db *store.DB, co *company.Host, o Options) *Server {
 func noBrowser(r *http.Request) bool { return r.Header.Get("Origin") == "" }
 
 // ServeHTTP takes one device's connection and returns at once: the handler's own
-// buffers are freed, and only the loop's small ones stay.
+// buffers are freed. The server must listen by Listen.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.TLS == nil {
 		http.Error(w, "the channel of agents needs a direct TLS connection", http.StatusForbidden)
@@ -121,8 +122,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.work.Add(1)
 	s.mu.Unlock()
-	s.first.Do(func() { s.looking.Go(s.look) })
-	ws, err := s.up.Upgrade(w, r, nil)
+	s.first.Do(func() { s.looking.Go(s.look); s.looking.Go(s.rounds) })
+	ws, err := s.up.Upgrade(takeover{w, c}, r, nil)
 	if err != nil { // Upgrade has answered
 		s.work.Done()
 		return
@@ -175,7 +176,7 @@ func (s *Server) look() {
 			s.mu.Lock()
 			for c := range s.conns { // not all in one instant
 				if c.greeted.Load() && seen[c.company] != versions[c.company] {
-					c.nudge(rand.N(time.Duration(len(s.conns)) * time.Millisecond))
+					time.AfterFunc(rand.N(time.Duration(len(s.conns))*time.Millisecond), c.tick)
 				}
 			}
 			s.mu.Unlock()
@@ -186,6 +187,28 @@ func (s *Server) look() {
 		case <-s.ctx.Done():
 			return
 		}
+	}
+}
+
+// rounds comes by each connection when its time has come. One goroutine for all: a
+// timer for each would be kept for days.
+func (s *Server) rounds() {
+	tick := time.NewTicker(max(s.o.Ping/64, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			return
+		}
+		s.mu.Lock()
+		for c := range s.conns {
+			if c.greeted.Load() && c.due <= s.age() {
+				c.due = s.age() + s.o.Ping
+				go c.tick()
+			}
+		}
+		s.mu.Unlock()
 	}
 }
 
@@ -229,5 +252,8 @@ func (s *Server) Close() error {
 	s.dec.Close()
 	return nil
 }
+
+// age is the time since New, by a clock that nobody sets.
+func (s *Server) age() time.Duration { return time.Since(s.began) }
 
 var errGone = errors.New("the connection has ended")

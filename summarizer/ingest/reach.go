@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"hash/maphash"
 	"slices"
 
 	"aval/agent/wire"
@@ -24,6 +25,9 @@ func reachOf(r *wire.Reach) (store.Reach, bool) {
 	return out, slices.Contains(wire.Reaches(), out.State)
 }
 
+// seed keeps what devices say apart: of that a connection keeps a hash.
+var seed = maphash.MakeSeed()
+
 // onReach notes what a device says. It is for people to read: nothing is decided
 // by it. What is said twice is written once; a word that this server does not know
 // is a newer agent's.
@@ -33,10 +37,11 @@ func (c *conn) onReach(r *wire.Reach) error {
 		c.refuse(CodeProtocol)
 		return errGone
 	}
-	if !ok || said == c.reach {
+	hash := maphash.Comparable(seed, said)
+	if !ok || hash == c.reach {
 		return nil
 	}
-	c.reach = said
+	c.reach = hash
 	said.At = c.s.o.Now()
 	if _, err := c.inTx(func(tx *store.Tx) error { return tx.SetReach(c.company, c.device, said) }); err != nil {
 		c.s.o.Log.Error("note reach", "device", c.device, "err", err)

@@ -39,11 +39,8 @@ func (c *conn) tell() {
 	defer cancel()
 	var frames []*wire.Summary
 	err := c.s.db.View(ctx, func(tx *store.Tx) error {
-		news, err := tx.SummaryNews(c.device, newsAtOnce)
+		news, err := tx.SummaryNews(c.company, c.device, newsAtOnce)
 		for _, k := range news {
-			if k.Company != c.company {
-				continue
-			}
 			w := &wire.Summary{Session: k.Session}
 			sum, err := tx.Summary(k)
 			if err == nil {

@@ -64,18 +64,19 @@ func (h *Hub) do(req *http.Request) (answer, error) {
 	}
 	if err != nil {
 		// The error of net/http repeats the address, which may carry a secret.
-		return answer{}, fmt.Errorf("no answer: %w", bare(err))
+		return answer{}, fmt.Errorf("no answer: %w", Bare(err))
 	}
 	defer res.Body.Close()
 	a := answer{status: res.StatusCode, header: res.Header}
 	if a.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer)); err != nil {
-		return a, fmt.Errorf("the answer was cut off: %w", bare(err))
+		return a, fmt.Errorf("the answer was cut off: %w", Bare(err))
 	}
 	return a, nil
 }
 
-// bare takes the address off an error of net/http.
-func bare(err error) error {
+// Bare takes the address off an error of net/http: it may hold what nobody is to
+// read, as a log or a page would let them.
+func Bare(err error) error {
 	var u interface{ Timeout() bool }
 	if errors.As(err, &u) && u.Timeout() {
 		return errors.New("timed out")

@@ -64,7 +64,7 @@ func TestBackup(t *testing.T) {
 		if _, err := tx.Stream(store.Key{Company: "c1", Device: "d1", Session: "x/2"}); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("what came later: %v", err)
 		}
-		o, err := tx.LatestOptions("d1")
+		o, err := tx.LatestOptions("c1", "d1")
 		if err != nil || o.Version <= 1000 {
 			t.Errorf("options %d, %v", o.Version, err)
 		}

@@ -50,8 +50,8 @@ func (t *Tx) ConsoleSessions(company, owner string, at time.Time) (list []Consol
 }
 
 // TouchConsoleSession notes a use and sets a new expiry.
-func (t *Tx) TouchConsoleSession(hash []byte, at, expires time.Time) error {
-	n, err := t.exec(`UPDATE console_sessions SET last_used_at = $2, expires_at = $3 WHERE hash = $1`, hash, ns(at), ns(expires))
+func (t *Tx) TouchConsoleSession(company string, hash []byte, at, expires time.Time) error {
+	n, err := t.exec(`UPDATE console_sessions SET last_used_at = $3, expires_at = $4 WHERE company = $1 AND hash = $2`, company, hash, ns(at), ns(expires))
 	return found(n, err)
 }
 

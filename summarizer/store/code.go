@@ -65,8 +65,8 @@ func (t *Tx) CodeBy(company, id string) (c SessionCode, err error) {
 
 // CodeOf returns the code that certified a device's key; ErrNotFound for an
 // enrolled computer.
-func (t *Tx) CodeOf(device string) (c SessionCode, err error) {
-	err = t.one(`SELECT `+codeColumns+` FROM session_codes WHERE device = $1 AND used_at > 0`, []any{device}, c.into()...)
+func (t *Tx) CodeOf(company, device string) (c SessionCode, err error) {
+	err = t.one(`SELECT `+codeColumns+` FROM session_codes WHERE company = $1 AND device = $2 AND used_at > 0`, []any{company, device}, c.into()...)
 	return c, err
 }
 

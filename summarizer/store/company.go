@@ -168,9 +168,9 @@ func (t *Tx) DeviceKeys(company, device string) (map[string]ed25519.PublicKey, e
 }
 
 // SeenDevice notes a connection.
-func (t *Tx) SeenDevice(id, agentVersion string, at time.Time, skew time.Duration) error {
-	n, err := t.exec(`UPDATE devices SET last_seen_at = $2, agent_version = $3, clock_skew = $4 WHERE id = $1`,
-		id, ns(at), agentVersion, int64(skew))
+func (t *Tx) SeenDevice(company, id, agentVersion string, at time.Time, skew time.Duration) error {
+	n, err := t.exec(`UPDATE devices SET last_seen_at = $3, agent_version = $4, clock_skew = $5 WHERE company = $1 AND id = $2`,
+		company, id, ns(at), agentVersion, int64(skew))
 	return found(n, err)
 }
 
@@ -192,17 +192,18 @@ type DeviceOptions struct {
 }
 
 // LatestOptions returns the bundle last signed for a device, or ErrNotFound.
-func (t *Tx) LatestOptions(device string) (o DeviceOptions, err error) {
-	err = t.one(`SELECT device, version, settings_version, signed_at, expires_at, envelope FROM device_options
-		WHERE device = $1 ORDER BY version DESC LIMIT 1`,
-		[]any{device}, &o.Device, &o.Version, &o.SettingsVersion, stamp{&o.SignedAt}, stamp{&o.ExpiresAt}, &o.Envelope)
+func (t *Tx) LatestOptions(company, device string) (o DeviceOptions, err error) {
+	err = t.one(`SELECT o.device, o.version, o.settings_version, o.signed_at, o.expires_at, o.envelope FROM device_options o
+		JOIN devices d ON d.id = o.device WHERE d.company = $1 AND o.device = $2 ORDER BY o.version DESC LIMIT 1`,
+		[]any{company, device}, &o.Device, &o.Version, &o.SettingsVersion, stamp{&o.SignedAt}, stamp{&o.ExpiresAt}, &o.Envelope)
 	return o, err
 }
 
 // OptionsOf returns the bundle of this version that was signed for a device, or
 // ErrNotFound.
-func (t *Tx) OptionsOf(device string, version int64) (envelope []byte, err error) {
-	err = t.one(`SELECT envelope FROM device_options WHERE device = $1 AND version = $2`, []any{device, version}, &envelope)
+func (t *Tx) OptionsOf(company, device string, version int64) (envelope []byte, err error) {
+	err = t.one(`SELECT o.envelope FROM device_options o JOIN devices d ON d.id = o.device WHERE d.company = $1 AND o.device = $2 AND o.version = $3`,
+		[]any{company, device, version}, &envelope)
 	return envelope, err
 }
 

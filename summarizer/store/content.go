@@ -224,10 +224,12 @@ func (t *Tx) summaryNews(k Key) error {
 }
 
 // SummaryNews lists the sessions of a device, at most max, whose summary it has
-// not been told of as it is now.
-func (t *Tx) SummaryNews(device string, max int) (list []Key, err error) {
-	err = t.each(`SELECT company, device, session FROM streams WHERE device = $1 AND summary_news = 1 ORDER BY updated_at LIMIT $2`,
-		[]any{device, int64(max)}, func(scan func(...any) error) error {
+// not been told of as it is now. Not by an index over companies: without statistics
+// the embedded database takes one for better than that of the news, and walks through
+// all sessions of the device.
+func (t *Tx) SummaryNews(company, device string, max int) (list []Key, err error) {
+	err = t.each(`SELECT company, device, session FROM streams WHERE company || '' = $1 AND device = $2 AND summary_news = 1 ORDER BY updated_at LIMIT $3`,
+		[]any{company, device, int64(max)}, func(scan func(...any) error) error {
 			var k Key
 			if err := scan(&k.Company, &k.Device, &k.Session); err != nil {
 				return err

@@ -129,7 +129,7 @@ func (t *Tx) UseCredit(k Key, amount int64, now time.Time) (CreditUse, error) {
 // empty that lot between the look and the change: then the next lot is tried.
 func (t *Tx) debit(company string, amount int64, now time.Time) (lot string, err error) {
 	for {
-		err = t.one(`UPDATE credit_lots SET remaining = remaining - $3 WHERE remaining >= $3 AND id = (
+		err = t.one(`UPDATE credit_lots SET remaining = remaining - $3 WHERE company = $1 AND remaining >= $3 AND id = (
 			SELECT id FROM credit_lots WHERE company = $1 AND remaining >= $3 AND`+lotValid+`
 			ORDER BY CASE WHEN expires_at = 0 THEN 1 ELSE 0 END, expires_at, id LIMIT 1) RETURNING id`,
 			[]any{company, ns(now), amount}, &lot)
@@ -173,23 +173,6 @@ func (t *Tx) CreditUses(company string, before CreditUse, max int) (list []Credi
 		return nil
 	})
 	return list, err
-}
-
-// UsedFrom is how much each lot of a company was used from one time (including)
-// to another (excluding).
-func (t *Tx) UsedFrom(company string, from, to time.Time) (used map[string]int64, err error) {
-	used = map[string]int64{}
-	err = t.each(`SELECT lot, SUM(amount) FROM credit_uses WHERE company = $1 AND at >= $2 AND at < $3 AND amount > 0 GROUP BY lot`,
-		[]any{company, ns(from), ns(to)}, func(scan func(...any) error) error {
-			var lot string
-			var n int64
-			if err := scan(&lot, &n); err != nil {
-				return err
-			}
-			used[lot] = n
-			return nil
-		})
-	return used, err
 }
 
 // Licence is the days of a company's licence, YYYY-MM-DD in its zone.

@@ -9,11 +9,11 @@ import (
 )
 
 // GivenOptions notes on a device what the bundle that was just signed for it says.
-func (t *Tx) GivenOptions(device, policy string, policyVersion, settingsVersion int64, at time.Time) error {
+func (t *Tx) GivenOptions(company, device, policy string, policyVersion, settingsVersion int64, at time.Time) error {
 	n, err := t.exec(`UPDATE devices SET
-			policy_since = CASE WHEN policy = $2 AND policy_version = $3 AND policy_since > 0 THEN policy_since ELSE $5 END,
-			policy = $2, policy_version = $3, settings_version = $4
-		WHERE id = $1`, device, policy, policyVersion, settingsVersion, ns(at))
+			policy_since = CASE WHEN policy = $3 AND policy_version = $4 AND policy_since > 0 THEN policy_since ELSE $6 END,
+			policy = $3, policy_version = $4, settings_version = $5
+		WHERE company = $1 AND id = $2`, company, device, policy, policyVersion, settingsVersion, ns(at))
 	return found(n, err)
 }
 

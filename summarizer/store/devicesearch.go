@@ -49,7 +49,8 @@ func firstRunes(s string, n int) string {
 
 // suffix writes what a device is found by, in the transaction that changed it.
 func (t *Tx) suffix(company, device, search string, enrolled time.Time) error {
-	if _, err := t.exec(`DELETE FROM device_suffixes WHERE device = $1`, device); err != nil {
+	// Not by the key, which begins with the company: see DevicePage.
+	if _, err := t.exec(`DELETE FROM device_suffixes WHERE company || '' = $1 AND device = $2`, company, device); err != nil {
 		return err
 	}
 	for chunk := range slices.Chunk(suffixes(search), 100) {

@@ -211,7 +211,8 @@ type Delivery struct {
 
 const deliveryColumns = `SELECT d.id, d.company, d.device, d.session, d.endpoint, d.event, d.type, d.revision, d.at, d.data, d.status, d.remote, d.skipped,
 	d.created_at, e.name, e.kind, j.state, j.attempts, j.run_at, j.last_error, j.done_at
-	FROM deliveries d JOIN endpoints e ON e.id = d.endpoint JOIN jobs j ON j.kind = 'delivery' AND j.ref = d.id`
+	FROM deliveries d JOIN endpoints e ON e.company = d.company AND e.id = d.endpoint
+	JOIN jobs j ON j.company = d.company AND j.kind = 'delivery' AND j.ref = d.id`
 
 func (d *Delivery) into() []any {
 	return []any{&d.ID, &d.Company, &d.Device, &d.Session, &d.Endpoint, &d.Event, &d.Type, &d.Revision, stamp{&d.At}, &d.Data, &d.Status, &d.Remote, &d.Skipped,
@@ -288,7 +289,7 @@ func (t *Tx) SkipDelivery(company, id string, now time.Time) error {
 // of the same session.
 func (t *Tx) EarlierDelivery(d Delivery) (bool, error) {
 	var n int64
-	err := t.one(`SELECT COUNT(*) FROM deliveries d JOIN jobs j ON j.kind = 'delivery' AND j.ref = d.id
+	err := t.one(`SELECT COUNT(*) FROM deliveries d JOIN jobs j ON j.company = d.company AND j.kind = 'delivery' AND j.ref = d.id
 		WHERE d.endpoint = $1 AND d.company = $2 AND d.device = $3 AND d.session = $4 AND d.id < $5 AND j.state IN ('ready', 'leased')`,
 		[]any{d.Endpoint, d.Company, d.Device, d.Session, d.ID}, &n)
 	return n > 0, err
@@ -296,14 +297,14 @@ func (t *Tx) EarlierDelivery(d Delivery) (bool, error) {
 
 // DropDeliveries forgets what was made or given up before a time, at most max.
 func (t *Tx) DropDeliveries(before time.Time, max int) (int64, error) {
-	const old = `SELECT d.id FROM deliveries d JOIN jobs j ON j.kind = 'delivery' AND j.ref = d.id
+	const old = `SELECT d.id FROM deliveries d JOIN jobs j ON j.company = d.company AND j.kind = 'delivery' AND j.ref = d.id
 		WHERE j.state IN ('done', 'failed') AND j.done_at > 0 AND j.done_at < $1 ORDER BY d.id LIMIT $2`
 	n, err := t.exec(`DELETE FROM deliveries WHERE id IN (`+old+`)`, ns(before), int64(max))
 	if err != nil || n == 0 {
 		return n, err
 	}
 	_, err = t.exec(`DELETE FROM jobs WHERE kind = 'delivery' AND state IN ('done', 'failed') AND done_at > 0 AND done_at < $1
-		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = jobs.ref)`, ns(before))
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.company = jobs.company AND d.id = jobs.ref)`, ns(before))
 	return n, err
 }
 

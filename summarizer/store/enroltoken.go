@@ -102,7 +102,8 @@ func (t *Tx) LeaveDevice(company, id string, at time.Time) error {
 	if err = found(n, err); err != nil {
 		return err
 	}
-	_, err = t.exec(`UPDATE device_keys SET revoked_at = $2 WHERE device = $1 AND revoked_at = 0`, id, ns(at))
+	_, err = t.exec(`UPDATE device_keys SET revoked_at = $3 WHERE device = $2 AND revoked_at = 0
+		AND EXISTS (SELECT 1 FROM devices d WHERE d.company = $1 AND d.id = $2)`, company, id, ns(at))
 	return err
 }
 

@@ -91,15 +91,15 @@ func (t *Tx) RestorePolicy(company, id, name string, at time.Time) error {
 }
 
 // DraftPolicy changes a policy's draft.
-func (t *Tx) DraftPolicy(id, draft string, at time.Time) error {
-	n, err := t.exec(`UPDATE policies SET draft = $2, updated_at = $3 WHERE id = $1`, id, draft, ns(at))
+func (t *Tx) DraftPolicy(company, id, draft string, at time.Time) error {
+	n, err := t.exec(`UPDATE policies SET draft = $3, updated_at = $4 WHERE company = $1 AND id = $2`, company, id, draft, ns(at))
 	return found(n, err)
 }
 
-// PublishPolicy adds the next version of a policy: v.Version must be one more
+// PublishPolicy adds the next version of a company's policy: v.Version must be one more
 // than the last. ErrExists where it is not.
-func (t *Tx) PublishPolicy(v PolicyVersion) error {
-	n, err := t.exec(`UPDATE policies SET version = $2 WHERE id = $1 AND version = $2 - 1`, v.Policy, v.Version)
+func (t *Tx) PublishPolicy(company string, v PolicyVersion) error {
+	n, err := t.exec(`UPDATE policies SET version = $3 WHERE company = $1 AND id = $2 AND version = $3 - 1`, company, v.Policy, v.Version)
 	if err != nil {
 		return err
 	}
@@ -115,9 +115,9 @@ func (t *Tx) PublishPolicy(v PolicyVersion) error {
 }
 
 // PolicyVersion returns one published version, or ErrNotFound.
-func (t *Tx) PolicyVersion(policy string, version int64) (v PolicyVersion, err error) {
-	err = t.one(`SELECT policy, version, settings, release, published_at FROM policy_versions WHERE policy = $1 AND version = $2`,
-		[]any{policy, version}, &v.Policy, &v.Version, &v.Settings, &v.Release, stamp{&v.PublishedAt})
+func (t *Tx) PolicyVersion(company, policy string, version int64) (v PolicyVersion, err error) {
+	err = t.one(`SELECT v.policy, v.version, v.settings, v.release, v.published_at FROM policy_versions v JOIN policies p ON p.id = v.policy
+		WHERE p.company = $1 AND v.policy = $2 AND v.version = $3`, []any{company, policy, version}, &v.Policy, &v.Version, &v.Settings, &v.Release, stamp{&v.PublishedAt})
 	return v, err
 }
 
@@ -167,7 +167,7 @@ func (t *Tx) PolicyOf(company, device string) (p Policy, v PolicyVersion, from s
 	if p, err = t.Policy(company, id); err != nil {
 		return Policy{}, PolicyVersion{}, "", err
 	}
-	v, err = t.PolicyVersion(p.ID, p.Version)
+	v, err = t.PolicyVersion(company, p.ID, p.Version)
 	return p, v, from, err
 }
 

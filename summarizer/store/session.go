@@ -66,10 +66,10 @@ type Stream struct {
 const streamColumns = `SELECT s.company, s.device, s.session, s.ref, s.tool, s.supporter, s.supporter_verified, s.direction, s.basis,
 	s.provenance, s.groups, s.started_at, s.opened_at, s.updated_at, s.acked, s.acked_hash, s.last_event_at, s.ended_at,
 	s.end_reason, s.withdrawn_at, s.objected_at, s.erased_at,
-	COALESCE((SELECT j.state FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
-	COALESCE((SELECT j.last_error FROM jobs j WHERE j.kind = 'summary' AND j.ref = s.ref), ''),
+	COALESCE((SELECT j.state FROM jobs j WHERE j.company = s.company AND j.kind = 'summary' AND j.ref = s.ref), ''),
+	COALESCE((SELECT j.last_error FROM jobs j WHERE j.company = s.company AND j.kind = 'summary' AND j.ref = s.ref), ''),
 	COALESCE((SELECT MAX(m.version) FROM summaries m WHERE m.company = s.company AND m.device = s.device AND m.session = s.session), 0),
-	COALESCE((SELECT d.name FROM devices d WHERE d.id = s.device), ''), s.title, s.owner
+	COALESCE((SELECT d.name FROM devices d WHERE d.company = s.company AND d.id = s.device), ''), s.title, s.owner
 	FROM streams s`
 
 func (s *Stream) scan(scan func(...any) error) error {

@@ -75,9 +75,9 @@ func (t *Tx) ClaimJob(kind JobKind, now time.Time, lease time.Duration) (j Job, 
 
 // leave ends a lease; ErrLeaseLost where another worker has the job by now.
 func (t *Tx) leave(j Job, state JobState, runAt, doneAt time.Time, why string) error {
-	n, err := t.exec(`UPDATE jobs SET state = $3, run_at = $4, done_at = $5, last_error = $6, lease_until = 0
-		WHERE id = $1 AND state = 'leased' AND lease_until = $2`,
-		j.ID, ns(j.LeaseUntil), string(state), ns(runAt), ns(doneAt), why)
+	n, err := t.exec(`UPDATE jobs SET state = $4, run_at = $5, done_at = $6, last_error = $7, lease_until = 0
+		WHERE company = $1 AND id = $2 AND state = 'leased' AND lease_until = $3`,
+		j.Company, j.ID, ns(j.LeaseUntil), string(state), ns(runAt), ns(doneAt), why)
 	if err == nil && n == 0 {
 		return ErrLeaseLost
 	}
@@ -103,7 +103,7 @@ func (t *Tx) PutOffJob(j Job, runAt time.Time) error {
 	if err := t.leave(j, JobReady, runAt, time.Time{}, j.LastError); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE jobs SET attempts = attempts - 1 WHERE id = $1`, j.ID)
+	_, err := t.exec(`UPDATE jobs SET attempts = attempts - 1 WHERE company = $1 AND id = $2`, j.Company, j.ID)
 	return err
 }
 
@@ -112,7 +112,7 @@ func (t *Tx) HoldJob(j Job, why string) error {
 	if err := t.leave(j, JobWaiting, j.RunAt, time.Time{}, why); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE jobs SET attempts = attempts - 1 WHERE id = $1`, j.ID)
+	_, err := t.exec(`UPDATE jobs SET attempts = attempts - 1 WHERE company = $1 AND id = $2`, j.Company, j.ID)
 	return err
 }
 
@@ -138,15 +138,15 @@ func (t *Tx) JobsWaiting(company string) (n int64, err error) {
 
 // RestartJob makes a failed or done job of a session ready again.
 func (t *Tx) RestartJob(kind JobKind, k Key, now time.Time) error {
-	n, err := t.exec(`UPDATE jobs SET state = 'ready', run_at = $3, attempts = 0, last_error = '', done_at = 0
-		WHERE kind = $1 AND ref = $2 AND state IN ('failed', 'done')`, string(kind), k.Ref(), ns(now))
+	n, err := t.exec(`UPDATE jobs SET state = 'ready', run_at = $4, attempts = 0, last_error = '', done_at = 0
+		WHERE company = $1 AND kind = $2 AND ref = $3 AND state IN ('failed', 'done')`, k.Company, string(kind), k.Ref(), ns(now))
 	t.jobs = t.jobs || n > 0
 	return found(n, err)
 }
 
 // Job returns the job of kind for k, or ErrNotFound.
 func (t *Tx) Job(kind JobKind, k Key) (j Job, err error) {
-	err = t.one(`SELECT `+jobColumns+` FROM jobs WHERE kind = $1 AND ref = $2`, []any{string(kind), k.Ref()}, j.into()...)
+	err = t.one(`SELECT `+jobColumns+` FROM jobs WHERE company = $1 AND kind = $2 AND ref = $3`, []any{k.Company, string(kind), k.Ref()}, j.into()...)
 	return j, err
 }
 

@@ -157,6 +157,35 @@ func windows(t *testing.T, lang string, supporter, company string) []window {
 			}})
 		list = append(list, window{name: "settings, companies, " + name, content: v.Content(), size: v.Size(), load: v.Refresh})
 	}
+	for _, seldom := range []ipc.SettingsResult{
+		{SessionInsights: consent.AccessCorrupt, Effective: consent.AccessDenied, Origin: "setting-corrupt"},
+		{Effective: consent.AccessDenied, Origin: "policy-unreadable", Enforced: true},
+		{Effective: consent.AccessAllowed, Origin: "enforced-policy", Enforced: true},
+		{Effective: consent.AccessDenied, Origin: "a word of another version"},
+	} {
+		v := settingsview.New(settingsview.Config{Catalog: cat, Zone: time.UTC, Locale: lang, Page: settingsview.PageInsights, Back: func() {}, Language: func(string) {},
+			Call: func(ctx context.Context, m ipc.Method, params, result any) error {
+				switch r := result.(type) {
+				case *ipc.SettingsResult:
+					*r = seldom
+				case *ipc.PolicyResult:
+					*r = ipc.PolicyResult{State: consent.PolicyStale, GoodAt: at, Problem: longSupporter + " " + longCompany}
+				default:
+					return account(ctx, m, params, result)
+				}
+				return nil
+			}})
+		list = append(list, window{name: "settings, " + seldom.Origin, content: v.Content(), size: v.Size(), load: v.Refresh})
+	}
+	none := mainview.New(mainview.Config{Catalog: cat, Version: "1.2.3", Zone: time.UTC, Settings: func() {}, Activity: func() {},
+		Ask: func(context.Context) (mainview.Now, error) {
+			return mainview.Now{Status: ipc.Status{Build: "1", Link: "none", Notes: []string{longSupporter}}}, nil
+		}})
+	list = append(list, window{name: "main, nobody", content: none.Content(), size: fyne.NewSize(560, 560), load: none.Refresh})
+	empty := activityview.New(activityview.Config{Catalog: cat, Now: func() time.Time { return at }, Dial: func(context.Context) (activityview.Service, error) {
+		return service(func(context.Context, ipc.Method, any, any) error { return nil }), nil
+	}})
+	list = append(list, window{name: "activity, empty", content: empty.Content(), size: empty.Size(), load: empty.Refresh})
 	for name, o := range map[string]*ipc.Opening{"without a code": nil, "that waits": {Number: "482913", Until: at}, "that nobody took": {Why: ipc.WhyExpired}} {
 		main := mainview.New(mainview.Config{Catalog: cat, Version: "1.2.3", Zone: time.UTC, Settings: func() {}, Activity: func() {},
 			Ask: func(context.Context) (mainview.Now, error) {

@@ -156,7 +156,7 @@ func listenLook(dir, addr string, o company.Options, ping, look time.Duration) (
 	mux.Handle(wire.OpenedPath, s.host.Opened())
 	s.http = &http.Server{Handler: mux, TLSConfig: s.host.TLS(), ReadHeaderTimeout: 10 * time.Second}
 	s.http.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
-	go func() { _ = s.http.ServeTLS(l, "", "") }()
+	go func() { _ = s.http.ServeTLS(ingest.Listen(l), "", "") }()
 	return s, nil
 }
 

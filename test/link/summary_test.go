@@ -60,7 +60,7 @@ func (s *server) writes(t *testing.T, k store.Key, author string, sum summary.Su
 func (s *server) news(t *testing.T, device string) (n int) {
 	t.Helper()
 	err := s.db.View(t.Context(), func(tx *store.Tx) error {
-		list, err := tx.SummaryNews(device, 1000)
+		list, err := tx.SummaryNews(s.co.ID(), device, 1000)
 		n = len(list)
 		return err
 	})
@@ -279,14 +279,14 @@ func TestSummaryReads(t *testing.T) {
 		if err := tx.SummaryTold(k, 1, &before); err != nil {
 			return err
 		}
-		list, err := tx.SummaryNews(c.enr.Device, 10)
+		list, err := tx.SummaryNews(k.Company, c.enr.Device, 10)
 		if len(list) != 1 {
 			t.Errorf("what came meanwhile is taken for told: %v", list)
 		}
 		if err := tx.SummaryTold(k, 1, nil); err != nil {
 			return err
 		}
-		if list, err = tx.SummaryNews(c.enr.Device, 10); len(list) != 0 {
+		if list, err = tx.SummaryNews(k.Company, c.enr.Device, 10); len(list) != 0 {
 			t.Errorf("who takes no numbers is told again: %v", list)
 		}
 		return err

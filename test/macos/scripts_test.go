@@ -251,11 +251,12 @@ func TestHostileFolders(t *testing.T) {
 		}},
 		"daemons of others":   {"/Library/LaunchDaemons", func(s *system, p string) { s.must(os.Chmod(p, 0o757)) }},
 		"the data leads away": {"/private/var/db/aval", func(s *system, p string) { s.must(os.Remove(p)); s.must(os.Symlink("/Users/Shared", p)) }},
+		"logs of others":      {"/Library/Logs/Aval", func(s *system, p string) { s.must(os.Chown(p, 501, 20)) }},
 		"policies of others":  {"/private/etc/aval", func(s *system, p string) { s.must(os.Chown(p, 501, 20)) }},
 	} {
 		t.Run(why, func(t *testing.T) {
 			s := newSystem(t)
-			for _, d := range []string{"opt/aval/bin", "private/var/db/aval", "private/etc/aval"} {
+			for _, d := range []string{"opt/aval/bin", "private/var/db/aval", "private/etc/aval", "Library/Logs/Aval"} {
 				s.must(os.MkdirAll(s.path(d), 0o755))
 			}
 			before, _, _ := s.open("1.2.3")

@@ -142,7 +142,7 @@ func serve(b *testing.B, dir, address string) (*sender, *channel) {
 	}
 	in := ingest.New(db, host, ingest.Options{})
 	srv := &http.Server{Handler: in, TLSConfig: host.TLS(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
-	go func() { _ = srv.ServeTLS(l, "", "") }()
+	go func() { _ = srv.ServeTLS(ingest.Listen(l), "", "") }()
 	b.Cleanup(func() { _, _, _ = srv.Close(), in.Close(), db.Close() })
 	a := &Agent{Company: home.ID(), Device: "d00000", Key: newKey("d00000"), Address: l.Addr().String()}
 	pub := a.Key.Public().(ed25519.PublicKey)

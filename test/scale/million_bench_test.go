@@ -124,6 +124,10 @@ func BenchmarkMillion(b *testing.B) {
 						left, err = tx.CountNew(10_000)
 					}
 					left += n
+					if err == nil {
+						n, err = tx.CountUses(10_000)
+					}
+					left += n
 					return err
 				}); err != nil {
 					b.Fatal(err)
@@ -209,13 +213,13 @@ func charts(tx *store.Tx, company string) error {
 
 // credits asks for what the chart of credits shows of sixty days.
 func credits(tx *store.Tx, company string) error {
+	each, err := tx.UsedDays(company, days(60))
 	var all int64
-	for d := days(60); len(d) > 1; d = d[1:] {
-		used, err := tx.UsedFrom(company, d[0], d[1])
-		if err != nil {
-			return err
-		}
+	for _, used := range each {
 		all += used["L"]
+	}
+	if err != nil {
+		return err
 	}
 	if all == 0 {
 		return fmt.Errorf("nothing was used")

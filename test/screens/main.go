@@ -35,6 +35,8 @@ type shot struct {
 	width, height  int // of the screen
 	question       ipc.Question
 	mainWindow     bool
+	activity       bool // the window of what was decided
+	withoutWM      bool // no window manager
 	settings       *settings
 	withoutService bool
 	early          bool     // while the buttons do not count yet
@@ -136,6 +138,7 @@ func shots() []shot {
 	more("ask-languages", "light", shot{question: stage.Question(30), keys: tabs(1, "space")})
 	more("ask-other-language", "light", shot{question: stage.Question(30), keys: tabs(1, "space", "Down", "space")})
 	more("ask-focus-allow", "light", shot{question: stage.Question(30), keys: tabs(9)})
+	more("ask-without-wm", "light", shot{question: stage.Question(30), withoutWM: true})
 	more("main-without-service", "light", shot{mainWindow: true, withoutService: true})
 	for _, look := range []struct{ locale, variant string }{{"pt_BR.UTF-8", "light"}, {"en", "dark"}, {"de_DE.UTF-8", "light"}, {"ja_JP.UTF-8", "dark"}} {
 		add := func(what string, set settings, keys ...string) {
@@ -146,6 +149,9 @@ func shots() []shot {
 		add("enforced", settings{managed: `{"AccessControl": "allowed"}`, recommended: `{"AccessControl": "denied"}`}, tabs(2, "space")...)
 		add("unreadable", settings{managed: `{"NoSuchKey": 1}`}, tabs(2, "space")...)
 		add("supporter", settings{supporter: true}, tabs(3, "space")...)
+		add("stale", settings{managed: `{"AccessControl": "allowed"}`, then: `{"NoSuchKey": 1}`}, tabs(2, "space")...)
+		more("activity-empty-"+look.locale[:2]+"-"+look.variant, look.variant, shot{locale: look.locale, activity: true, settings: &settings{}})
+		more("activity-many-"+look.locale[:2]+"-"+look.variant, look.variant, shot{locale: look.locale, activity: true, settings: &settings{commands: many(40)}})
 		add("recommended", settings{recommended: `{"AccessControl": "denied"}`}, tabs(4)...)
 	}
 	for _, locale := range []string{"pt_BR.UTF-8", "en", "de_DE.UTF-8", "ja_JP.UTF-8"} {
@@ -176,6 +182,7 @@ func twice(do func() error) error {
 // settings is a real service, set up in one way.
 type settings struct {
 	managed, recommended string     // policies
+	then                 string     // comes into the place of managed when that was in force
 	commands             [][]string // of aval
 	supporter            bool       // one is connected
 }
@@ -202,6 +209,18 @@ func (s settings) serve(r *rig.Rig, d *rig.Display) (string, error) {
 			return "", err
 		}
 	}
+	if s.then != "" {
+		if err := agent.SetPolicy("managed", "example.json", s.then); err != nil {
+			return "", err
+		}
+		err := r.Wait("the policy that cannot be read", 10*time.Second, func() (bool, error) {
+			res, err := agent.CLI("policy", "show")
+			return err == nil && strings.HasPrefix(res.Stdout, "policy: stale"), err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
 	commands := s.commands
 	if s.supporter {
 		if _, err := agent.StartDesktop(d); err != nil {
@@ -219,6 +238,16 @@ func (s settings) serve(r *rig.Rig, d *rig.Display) (string, error) {
 		}
 	}
 	return agent.Socket, nil
+}
+
+// many are sessions that nobody was asked about, one after the other.
+func many(n int) (commands [][]string) {
+	for i := range n {
+		id := fmt.Sprint(i + 1)
+		commands = append(commands, []string{"session", "begin", "--tool", "x11vnc", "--id", id, "--supporter", "Ana Souza", "--company", "Example Support"},
+			[]string{"session", "end", "--id", "x11vnc/" + id})
+	}
+	return commands
 }
 
 func tabs(n int, more ...string) []string { return append(slices.Repeat([]string{"Tab"}, n), more...) }
@@ -299,8 +328,10 @@ func (s shot) take(bin, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := r.StartWM(d); err != nil {
-		return err
+	if !s.withoutWM {
+		if _, err := r.StartWM(d); err != nil {
+			return err
+		}
 	}
 	if err := d.Background(0x5B6B73); err != nil {
 		return err
@@ -321,6 +352,8 @@ func (s shot) take(bin, path string) (err error) {
 	c := rig.Cmd{Name: "aval-ui", Path: r.Program("aval-ui"), Args: []string{"--socket", socket},
 		Env: r.Env("DISPLAY="+d.Name, "LC_ALL="+s.locale, "FYNE_THEME="+s.variant, "FYNE_SCALE="+s.scale)}
 	switch {
+	case s.activity:
+		c.Args = append([]string{"activity"}, c.Args...)
 	case s.settings != nil && !s.mainWindow:
 		c.Args = append([]string{"settings"}, c.Args...)
 	case !s.mainWindow:
@@ -364,7 +397,7 @@ func (s shot) take(bin, path string) (err error) {
 
 // wait returns when the picture can be taken.
 func (s shot) wait(r *rig.Rig, d *rig.Display, st *stage.Stage) error {
-	if s.settings != nil && !s.withoutService && !s.mainWindow {
+	if s.settings != nil && !s.withoutService && !s.mainWindow && !s.activity {
 		return s.waitChoices(r, d)
 	}
 	if s.mainWindow || s.settings != nil {

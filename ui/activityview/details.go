@@ -110,14 +110,12 @@ func (v *View) compose() {
 	if width < 40 {
 		return
 	}
-	plainly := func(s string) float32 { return measure(s, plain) }
-	boldly := func(s string) float32 { return measure(s, bold) }
 	add := func(kind lineKind, text string) {
-		by := plainly
+		style := plain
 		if kind == lineTitle {
-			by = boldly
+			style = bold
 		}
-		for _, l := range viewmodel.Wrap(text, width-lineSide, by) {
+		for _, l := range assets.Lines(text, float64(width-lineSide), func(s string) float64 { return float64(measure(s, style)) }, viewmodel.Marks) {
 			v.lines = append(v.lines, line{kind: kind, text: l})
 		}
 	}
@@ -171,13 +169,13 @@ func (v *View) compose() {
 	if n := count(it.list, query); query != "" && n > 0 {
 		add(lineFact, v.cat.N("activity.items.found", n, nil))
 	}
-	letter := measure("0", mono)
-	columns := func(s string) float32 { return float32(assets.Columns(s)) * letter }
+	letter := float64(measure("0", mono))
+	columns := func(s string) float64 { return float64(assets.Columns(s)) * letter }
 	for _, i := range it.list {
 		hit := query != "" && i.Matches(query)
 		v.lines = append(v.lines, line{}, line{kind: lineHead, text: i.Head, state: i.State, hit: hit})
 		for _, f := range i.Fields {
-			for _, l := range viewmodel.Wrap(f, width-lineSide-16, columns) {
+			for _, l := range assets.Lines(f, float64(width-lineSide-16), columns, viewmodel.Marks) {
 				v.lines = append(v.lines, line{kind: lineField, text: l, hit: hit})
 			}
 		}

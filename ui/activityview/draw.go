@@ -159,7 +159,7 @@ func (e *entry) CreateRenderer() fyne.WidgetRenderer {
 	word := newText(plain)
 	d := &control.Drawing{Parts: append(mark.objects(), day, who, at, word, what)}
 	high := textHeight()
-	const gap, side = 2, 6
+	const gap, side, bar = 2, 6, 8 // bar: the scroll bar lies over the rows' right end
 	d.Min = func() fyne.Size { return fyne.NewSize(120, 2*high+gap+8) }
 	d.Place = func(size fyne.Size) {
 		pal := theme.Current()
@@ -174,6 +174,7 @@ func (e *entry) CreateRenderer() fyne.WidgetRenderer {
 			return
 		}
 		at.Text, at.Color = s.Time, pal.Muted
+		size.Width -= bar
 		wide := measure(at.Text, plain)
 		at.Move(fyne.NewPos(size.Width-side-wide, 4))
 		left := float32(side) + signSide + 8

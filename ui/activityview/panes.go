@@ -9,7 +9,7 @@ const (
 	wideFrom  float32 = 700
 )
 
-// panes puts history and details side by side, or, in a narrow window, shows
+// panes puts history and details side by side, with a line between, or, in a narrow window, shows
 // the one of them that is being read.
 type panes struct {
 	detail  bool // in a narrow window: the details
@@ -25,7 +25,7 @@ func (p *panes) MinSize(objects []fyne.CanvasObject) fyne.Size {
 
 // Layout implements fyne.Layout.
 func (p *panes) Layout(objects []fyne.CanvasObject, size fyne.Size) {
-	left, right := objects[0], objects[1]
+	left, right, between := objects[0], objects[1], objects[2]
 	p.narrow = size.Width < wideFrom
 	show := func(o fyne.CanvasObject, yes bool) {
 		if yes && !o.Visible() {
@@ -36,6 +36,9 @@ func (p *panes) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	}
 	show(left, !p.narrow || !p.detail)
 	show(right, !p.narrow || p.detail)
+	show(between, !p.narrow)
+	between.Move(fyne.NewPos(listWidth+3, 8))
+	between.Resize(fyne.NewSize(1, max(0, size.Height-16)))
 	wide := size.Width
 	if p.narrow {
 		left.Move(fyne.NewPos(0, 0))

@@ -113,9 +113,9 @@ func New(c Config) *View {
 	v.panes = &panes{changed: v.widthChanged}
 	v.both = container.New(v.panes,
 		container.NewBorder(v.note, nil, nil, nil, v.list.Framed()), // its note comes and goes
-		container.NewBorder(v.way, v.foot, nil, nil, v.details.Framed()))
+		container.NewBorder(v.way, v.foot, nil, nil, v.details.Framed()), widget.NewSeparator())
 	v.body = container.NewStack()
-	head := container.NewBorder(nil, nil, nil, v.refresh, container.NewPadded(v.search))
+	head := container.NewPadded(container.NewBorder(nil, nil, nil, v.refresh, v.search))
 	v.root = container.NewPadded(container.NewBorder(head, nil, nil, nil, v.body))
 	v.say(control.NewParagraph(v.t("activity.loading")))
 	return v

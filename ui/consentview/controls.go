@@ -1,6 +1,7 @@
 package consentview
 
 import (
+	"cmp"
 	"image/color"
 
 	"fyne.io/fyne/v2"
@@ -17,7 +18,10 @@ type push struct {
 	width float32
 }
 
-const pushHeight float32 = 44
+const (
+	pushHeight float32 = 44
+	pushRing   float32 = 4 // around its face
+)
 
 func newPush(label string, width float32, armed func() bool, act func(), other func(*fyne.KeyEvent)) *push {
 	p := &push{label: label, width: width}
@@ -44,8 +48,8 @@ func (p *push) CreateRenderer() fyne.WidgetRenderer {
 	}
 	d.Place = func(size fyne.Size) {
 		ring.Resize(size)
-		face.Move(fyne.NewPos(4, 4))
-		face.Resize(fyne.NewSize(size.Width-8, size.Height-8))
+		face.Move(fyne.NewPos(pushRing, pushRing))
+		face.Resize(fyne.NewSize(size.Width-2*pushRing, size.Height-2*pushRing))
 		h := label.MinSize().Height
 		label.Move(fyne.NewPos((size.Width-label.width)/2, (size.Height-h)/2))
 		label.Resize(fyne.NewSize(label.width, h))
@@ -109,10 +113,10 @@ func (t *tick) CreateRenderer() fyne.WidgetRenderer {
 		ring.Move(fyne.NewPos(-4, 0))
 		ring.Resize(fyne.NewSize(size.Width+4, size.Height))
 		y := (size.Height - tickBox) / 2
-		box.Move(fyne.NewPos(2, y))
+		box.Move(fyne.NewPos(0, y))
 		box.Resize(fyne.NewSize(tickBox, tickBox))
-		short.Position1, short.Position2 = fyne.NewPos(7, y+10.5), fyne.NewPos(10.5, y+14)
-		long.Position1, long.Position2 = fyne.NewPos(10.5, y+14), fyne.NewPos(17, y+6.5)
+		short.Position1, short.Position2 = fyne.NewPos(5, y+10.5), fyne.NewPos(8.5, y+14)
+		long.Position1, long.Position2 = fyne.NewPos(8.5, y+14), fyne.NewPos(15, y+6.5)
 		h := label.MinSize().Height
 		label.Move(fyne.NewPos(tickBox+10, (size.Height-h)/2))
 		label.Resize(fyne.NewSize(label.width, h))
@@ -143,8 +147,12 @@ func (t *tick) CreateRenderer() fyne.WidgetRenderer {
 type link struct {
 	target
 	label string
-	arrow int // 1 points down, -1 up, 0 none
+	name  string // said in its place to who cannot see it; empty: the label
+	arrow int    // 1 points down, -1 up, 0 none
 }
+
+// linkSide is between the edge of a link and what it draws.
+const linkSide float32 = 6
 
 func newLink(label string, armed func() bool, act func(), other func(*fyne.KeyEvent)) *link {
 	l := &link{label: label}
@@ -154,13 +162,13 @@ func newLink(label string, armed func() bool, act func(), other func(*fyne.KeyEv
 }
 
 // AccessibilityLabel implements fyne.Accessible.
-func (l *link) AccessibilityLabel() string { return l.label }
+func (l *link) AccessibilityLabel() string { return cmp.Or(l.name, l.label) }
 
 // AccessibilityRole implements fyne.Accessible.
 func (l *link) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
 
 func (l *link) CreateRenderer() fyne.WidgetRenderer {
-	const side, gap, arrow = 6, 6, 9
+	const side, gap, arrow = linkSide, 6, 9
 	ring := canvas.NewRectangle(nil)
 	ring.CornerRadius = 6
 	text := canvas.NewText(l.label, nil)

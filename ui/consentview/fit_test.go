@@ -136,3 +136,20 @@ func TestScale(t *testing.T) {
 		}
 	}
 }
+
+// TestEdges: the buttons and the links end where the text does; only their rings
+// stand in the margin. Planted: ends without over, the buttons without bleed.
+func TestEdges(t *testing.T) {
+	v := open(t, sample()).show()
+	left := func(o fyne.CanvasObject) float32 { return v.place(o).X }
+	right := func(o fyne.CanvasObject) float32 { return v.place(o).X + o.Size().Width }
+	for what, got := range map[string]float32{
+		"Don't allow begins": left(v.view.deny) + pushRing - margin, "Allow ends": right(v.view.allow) - pushRing - Width + margin,
+		"the language ends": right(v.view.language) - linkSide - Width + margin, "Learn more ends": right(v.view.more) - linkSide - Width + margin,
+		"a tick begins": left(v.view.ticks[0]) - margin,
+	} {
+		if got != 0 {
+			t.Errorf("%s %.1f from the edge of the text", what, got)
+		}
+	}
+}

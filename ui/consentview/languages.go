@@ -1,6 +1,8 @@
 package consentview
 
 import (
+	"strings"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
@@ -13,6 +15,12 @@ import (
 type menu struct {
 	over    *fyne.Container
 	entries []*link
+}
+
+// shortName is a language as it is called where there is little room: PT, DE, ZH.
+func shortName(lang string) string {
+	base, _, _ := strings.Cut(lang, "-")
+	return strings.ToUpper(base)
 }
 
 // unfoldLanguages shows the languages that can be chosen, or hides them again.

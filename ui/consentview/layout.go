@@ -60,6 +60,9 @@ func (c *column) Layout(objects []fyne.CanvasObject, _ fyne.Size) {
 type ends struct {
 	width float32
 	top   bool // both at the top instead of in the middle
+	// over is how far the one at the right stands out, for what it draws ends
+	// that much before its own edge.
+	over float32
 }
 
 // MinSize implements fyne.Layout.
@@ -77,7 +80,7 @@ func (e ends) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 		s := o.MinSize()
 		x := float32(0)
 		if i > 0 {
-			x = e.width - s.Width
+			x = e.width - s.Width + e.over
 		}
 		y := (size.Height - s.Height) / 2
 		if e.top {
@@ -203,6 +206,21 @@ func (i inset) MinSize(objects []fyne.CanvasObject) fyne.Size {
 func (i inset) Layout(objects []fyne.CanvasObject, _ fyne.Size) {
 	objects[0].Move(fyne.NewPos(i.left, 0))
 	objects[0].Resize(objects[0].MinSize())
+}
+
+// bleed lets its one object stand out by that much at the left and at the right.
+type bleed struct{ by float32 }
+
+// MinSize implements fyne.Layout.
+func (b bleed) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	s := objects[0].MinSize()
+	return fyne.NewSize(s.Width-2*b.by, s.Height)
+}
+
+// Layout implements fyne.Layout.
+func (b bleed) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	objects[0].Move(fyne.NewPos(-b.by, 0))
+	objects[0].Resize(fyne.NewSize(size.Width+2*b.by, size.Height))
 }
 
 // frame is the window: head above, foot below, what is between takes the rest.

@@ -33,8 +33,9 @@ const (
 	columnGap float32 = 12
 	ticksWide float32 = 254
 	notsWide          = inner - columnGap - ticksWide
-	pushGap   float32 = 8
-	pushWide          = (inner - pushGap) / 2
+	// The ring of a focused button stands in the margin, so that its face ends where the text does.
+	pushGap  float32 = 4
+	pushWide         = (inner + 2*pushRing - pushGap) / 2
 )
 
 // Answer is what the person answered.
@@ -156,14 +157,14 @@ func (v *View) compose() {
 	icon := canvas.NewImageFromResource(fyne.NewStaticResource("aval-64.png", assets.Icon(64)))
 	icon.FillMode = canvas.ImageFillContain
 	icon.SetMinSize(fyne.NewSize(28, 28))
-	language := newLink(a.Language, armed, v.unfoldLanguages, v.Key)
-	language.arrow = 1
+	language := newLink(shortName(a.Locale), armed, v.unfoldLanguages, v.Key)
+	language.arrow, language.name = 1, a.Language
 	v.language, v.menu = language, nil
-	titleWide := inner - 28 - 12 - language.MinSize().Width - 8
+	titleWide := inner - 28 - 12 - language.MinSize().Width + linkSide - 8
 	title := newBlock(a.Title, titleWide, inkText).bold().sized(avaltheme.Title)
 	headLeft := container.New(row{gap: 12, middle: true}, icon, title)
 	head, headColumn := newColumn(inner)
-	headColumn.add(head, 8, container.New(ends{width: inner}, headLeft, language))
+	headColumn.add(head, 8, container.New(ends{width: inner, over: linkSide}, headLeft, language))
 	headColumn.add(head, 6, newPlain(inkLine, inner, 1))
 
 	body := v.body(a)
@@ -189,13 +190,13 @@ func (v *View) compose() {
 	v.left.align = fyne.TextAlignCenter
 	v.left.reserve(a.Countdown(a.AnswerFor), a.Countdown(99*time.Second))
 	footColumn.add(foot, 0, newPlain(inkLine, inner, 1))
-	footColumn.add(foot, 4, v.hint)
-	footColumn.add(foot, 2, container.New(ends{width: inner}, v.deny, v.allow))
+	footColumn.add(foot, 2, v.hint)
+	footColumn.add(foot, 0, container.New(bleed{pushRing}, container.New(ends{width: inner + 2*pushRing}, v.deny, v.allow)))
 	if !a.Leave {
 		footColumn.add(foot, 5, v.time)
 	}
 	footColumn.add(foot, 4, v.left)
-	footColumn.add(foot, 2, newPlain(inkGround, inner, 0))
+	footColumn.add(foot, 8, newPlain(inkGround, inner, 0))
 
 	v.root.Layout = frame{}
 	v.root.Objects = []fyne.CanvasObject{head, v.scroll, foot}
@@ -222,7 +223,7 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 		}
 		view := newLink(a.More, func() bool { return v.counts() && v.o.OnView != nil }, func() { v.o.OnView() }, v.Key)
 		v.more, v.details, v.ticks = view, &fyne.Container{}, nil
-		col.add(body, 8, container.New(ends{width: inner}, newBlock(a.Stop, inner-8-view.MinSize().Width, inkMuted), view))
+		col.add(body, 8, container.New(ends{width: inner, over: linkSide}, newBlock(a.Stop, inner-8-view.MinSize().Width, inkMuted), view))
 		return body
 	}
 	vouched := inkWarn
@@ -245,7 +246,7 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 	v.ticks = nil
 	left, leftColumn := newColumn(ticksWide)
 	leftColumn.add(left, 0, newBlock(a.RecordedHead, ticksWide, inkText).bold())
-	for i, g := range a.Groups {
+	for _, g := range a.Groups {
 		t := newTick(g.Text, ticksWide, func() bool { return v.counts() }, nil, v.Key)
 		t.on = v.ticked[g.Group]
 		t.act = func() {
@@ -256,15 +257,15 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 		}
 		t.shown = func() { v.reveal(t) }
 		v.ticks = append(v.ticks, t)
-		leftColumn.add(left, gapFirst(i, 4, 0), t)
+		leftColumn.add(left, 0, t)
 	}
 	right, rightColumn := newColumn(notsWide)
 	rightColumn.add(right, 0, newBlock(a.NotRecordedHead, notsWide, inkText).bold())
 	for i, n := range a.NotRecorded {
 		line := container.New(row{}, newCross(), newBlock(n, notsWide-signWide, inkText))
-		rightColumn.add(right, gapFirst(i, 12, 10), line)
+		rightColumn.add(right, gapFirst(i, 8, 10), line)
 	}
-	col.add(body, 6, container.New(ends{width: inner, top: true}, left, right))
+	col.add(body, 8, container.New(ends{width: inner, top: true}, left, right))
 	text(6, a.Footnote, inkMuted)
 
 	for i, r := range a.Readers {
@@ -288,7 +289,7 @@ func (v *View) body(a viewmodel.Ask) *fyne.Container {
 	v.more.arrow = 1
 	v.more.shown = func() { v.reveal(v.more) }
 	stop := newBlock(a.Stop, inner-8-moreWide(a), inkText)
-	col.add(body, 0, container.New(ends{width: inner}, stop, v.more))
+	col.add(body, 0, container.New(ends{width: inner, over: linkSide}, stop, v.more))
 	var detailColumn *column
 	v.details, detailColumn = newColumn(inner)
 	for i, d := range a.Details {

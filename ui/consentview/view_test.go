@@ -297,7 +297,7 @@ func TestKeyboardPath(t *testing.T) {
 		want = append(want, t)
 	}
 	want = append(want, d.view.more, d.view.deny, d.view.allow)
-	if l, ok := path[0].(*link); !ok || l.label != "Português" || !slices.Equal(path, want) {
+	if l, ok := path[0].(*link); !ok || l.label != "PT" || l.AccessibilityLabel() != "Português" || !slices.Equal(path, want) {
 		t.Fatalf("the path is %v", path)
 	}
 	for _, name := range []fyne.KeyName{fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace} {

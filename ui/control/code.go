@@ -48,8 +48,7 @@ func NewCode(cat *assets.Catalog, join Join, code string) *Code {
 			fyne.Do(show)
 		}()
 	}}
-	head := NewParagraph(cat.T("app.code.head", nil))
-	head.TextStyle.Bold = true
+	head := NewHead(cat.T("app.code.head", nil))
 	what := NewParagraph(cat.T("app.code.what", nil))
 	what.Importance = widget.LowImportance
 	c.entry.SetPlaceHolder(cat.T("app.code.hint", nil))

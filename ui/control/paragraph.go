@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
 	fynetheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
@@ -26,6 +28,20 @@ func NewParagraph(text string) *Paragraph {
 	p.Wrapping = fyne.TextWrapWord
 	p.ExtendBaseWidget(p)
 	return p
+}
+
+// NewHead makes the line above a part of a window.
+func NewHead(text string) *Paragraph {
+	p := NewParagraph(text)
+	p.TextStyle.Bold = true
+	p.SizeName = fynetheme.SizeNameSubHeadingText
+	return p
+}
+
+// Tight is paragraphs that belong together: as far from each other as lines with
+// half a line between them.
+func Tight(parts ...fyne.CanvasObject) *fyne.Container {
+	return container.New(layout.NewCustomPaddedVBoxLayout(-fynetheme.InnerPadding()), parts...)
 }
 
 // Said is the text as it was set.

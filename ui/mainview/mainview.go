@@ -57,6 +57,7 @@ type View struct {
 	again  bool // it was to be asked again meanwhile
 
 	root     *fyne.Container
+	now      *control.Paragraph // the head of state
 	state    *fyne.Container
 	page     *fyne.Container   // state, and where a code is entered
 	scroll   *container.Scroll // of page
@@ -80,10 +81,9 @@ func New(c Config) *View {
 	v.refresh.Hide() // what is shown is up to date by itself
 	v.activity = control.NewButton(cat.T("app.activity", nil), fynetheme.HistoryIcon(), c.Activity)
 	v.gear = control.NewButton(cat.T("settings.open", nil), fynetheme.SettingsIcon(), c.Settings)
-	head := container.NewHBox(icon, container.NewCenter(name), layout.NewSpacer(), container.NewCenter(v.activity), container.NewCenter(v.gear))
+	head := container.NewBorder(nil, nil, control.Titled(icon, name), container.NewHBox(container.NewCenter(v.activity), container.NewCenter(v.gear)))
 	what := control.NewParagraph(cat.T("app.what", nil))
-	now := control.NewParagraph(cat.T("app.now", nil))
-	now.TextStyle.Bold = true
+	v.now = control.NewHead(cat.T("app.now", nil))
 	foot := control.NewParagraph(cat.T("app.version", assets.Args{"version": c.Version}))
 	foot.Importance = widget.LowImportance
 	v.code = control.NewCode(cat, c.Join, c.Code)
@@ -92,10 +92,10 @@ func New(c Config) *View {
 	v.scroll = container.NewVScroll(v.page)
 	v.code.Reveal, v.opening.Reveal = v.reveal, v.reveal
 	v.root = container.NewPadded(control.Frame(
-		container.NewVBox(head, what, widget.NewSeparator(), now), v.scroll,
+		container.NewVBox(head, what, widget.NewSeparator()), v.scroll,
 		container.NewVBox(container.NewHBox(v.refresh), foot)))
 	v.code.Said, v.opening.Said = v.root.Refresh, v.root.Refresh
-	v.say(control.NewParagraph(cat.T("app.loading", nil)))
+	v.say([]fyne.CanvasObject{control.NewParagraph(cat.T("app.loading", nil))})
 	return v
 }
 
@@ -139,7 +139,7 @@ func (v *View) show(now Now, err error) {
 		v.refresh.Show()
 		code := control.NewParagraph(v.cat.T("app.gone.code", nil))
 		code.Importance = widget.LowImportance
-		v.say(control.NewParagraph(v.cat.T("app.gone", nil)), code)
+		v.say([]fyne.CanvasObject{control.NewParagraph(v.cat.T("app.gone", nil)), code})
 		return
 	}
 	v.refresh.Hide()
@@ -151,18 +151,23 @@ func (v *View) show(now Now, err error) {
 	for _, line := range s.Lines {
 		lines = append(lines, control.NewParagraph(line))
 	}
+	for _, line := range s.Administrator {
+		p := control.NewParagraph(line)
+		p.Importance = widget.LowImportance
+		lines = append(lines, p)
+	}
+	var parts []fyne.CanvasObject
 	if s.Device != "" {
-		lines = append(lines, container.NewHBox(v.device(s.Device)))
+		parts = append(parts, container.New(layout.NewCustomPaddedLayout(0, 4, 0, 0), container.NewHBox(v.device(s.Device))))
 	}
 	if len(s.Sessions) > 0 {
-		head := control.NewParagraph(v.cat.T("app.sessions.head", nil))
-		head.TextStyle.Bold = true
-		lines = append(lines, widget.NewSeparator(), head)
+		var open []fyne.CanvasObject
 		for _, line := range s.Sessions {
-			lines = append(lines, control.NewParagraph(line))
+			open = append(open, control.NewParagraph(line))
 		}
+		parts = append(parts, widget.NewSeparator(), control.NewHead(v.cat.T("app.sessions.head", nil)), control.Tight(open...))
 	}
-	v.say(lines...)
+	v.say(lines, parts...)
 }
 
 // device names the computer, for somebody on the telephone; pressed, it is copied.
@@ -183,8 +188,9 @@ func (v *View) reveal(o fyne.CanvasObject) {
 	v.scroll.ScrollToOffset(fyne.NewPos(0, min(top, max(v.scroll.Offset.Y, top+o.Size().Height-v.scroll.Size().Height))))
 }
 
-func (v *View) say(lines ...fyne.CanvasObject) {
-	v.state.Objects = lines
+// say shows what is so now, and beneath it the parts that have more than text.
+func (v *View) say(lines []fyne.CanvasObject, parts ...fyne.CanvasObject) {
+	v.state.Objects = append([]fyne.CanvasObject{control.Tight(append([]fyne.CanvasObject{v.now}, lines...)...)}, parts...)
 	v.state.Refresh()
 	v.root.Refresh()
 }

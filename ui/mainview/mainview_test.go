@@ -18,14 +18,22 @@ import (
 
 func said(v *View) string {
 	var lines []string
-	for _, o := range v.state.Objects {
-		switch o := o.(type) {
-		case *control.Paragraph:
-			lines = append(lines, o.Text)
-		case *fyne.Container: // with the Aval ID, to be copied
-			lines = append(lines, o.Objects[0].(*control.Button).Text)
+	var walk func(all []fyne.CanvasObject)
+	walk = func(all []fyne.CanvasObject) {
+		for _, o := range all {
+			switch o := o.(type) {
+			case *control.Paragraph:
+				lines = append(lines, o.Text)
+			case *control.Button: // the Aval ID, to be copied
+				lines = append(lines, o.Text)
+			case *fyne.Container:
+				walk(o.Objects)
+			}
 		}
 	}
+	walk(v.state.Objects[:1])
+	lines = lines[1:] // the head
+	walk(v.state.Objects[1:])
 	return strings.Join(lines, "\n")
 }
 
@@ -45,7 +53,7 @@ func TestMainWindow(t *testing.T) {
 		{Tool: "x11vnc", Supporter: "Ana", StartedAt: time.Date(2026, 11, 22, 14, 20, 0, 0, time.UTC), Outcome: consent.OutcomeAllowed, Recording: true},
 		{Tool: "x11vnc", StartedAt: time.Date(2026, 11, 22, 14, 21, 0, 0, time.UTC), Outcome: consent.OutcomeRefused}}}, nil)
 	s := said(v)
-	for _, want := range []string{"1 sessão está sendo registrada", "Example Support", "Aval ID: D", "Ana, por", "desde 14:20: está sendo registrada", "desde 14:21: Não permitido"} {
+	for _, want := range []string{"1 sessão está sendo registrada", "Example Support", "Aval ID: D", "Ana, por", "desde as 14:20: está sendo registrada", "desde as 14:21: Não permitido"} {
 		if !strings.Contains(s, want) {
 			t.Errorf("%q is missing in %q", want, s)
 		}
@@ -74,7 +82,7 @@ func TestGear(t *testing.T) {
 	if shown != 1 {
 		t.Error("the activity was not opened")
 	}
-	id := v.state.Objects[len(v.state.Objects)-1].(*fyne.Container).Objects[0].(*control.Button)
+	id := v.state.Objects[len(v.state.Objects)-1].(*fyne.Container).Objects[0].(*fyne.Container).Objects[0].(*control.Button)
 	test.Tap(id)
 	if got := fyne.CurrentApp().Clipboard().Content(); got != "Aval ID: D" {
 		t.Errorf("copied %q", got)

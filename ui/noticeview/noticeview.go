@@ -57,8 +57,8 @@ func New(o Options) *View {
 	icon.FillMode = canvas.ImageFillContain
 	icon.SetMinSize(fyne.NewSize(32, 32))
 	title := canvas.NewText(n.Title, theme.Current().Text)
-	title.TextSize, title.TextStyle.Bold = 20, true
-	head := container.NewVBox(container.NewHBox(icon, container.NewCenter(title)), widget.NewSeparator())
+	title.TextSize, title.TextStyle.Bold = theme.Title, true
+	head := container.NewVBox(control.Titled(icon, title), widget.NewSeparator())
 
 	what := control.NewParagraph(n.What)
 	what.TextStyle.Bold = true

@@ -7,7 +7,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/layout"
-	fynetheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
 	"aval/agent/consent"
@@ -54,7 +53,7 @@ var plan = [pageCount]struct {
 type parts struct {
 	force  *control.Paragraph
 	why    *control.Button
-	layers *control.Paragraph
+	layers *fyne.Container
 
 	lasting *fyne.Container // answers that hold for further sessions
 	lasts   []viewmodel.Lasting
@@ -86,18 +85,18 @@ func (v *View) composePages() {
 	v.first[PageHome] = device
 
 	advanced := v.row("settings.advanced", PageAdvanced)
-	v.pages[PageDevice] = column(head(v.cat.T("settings.computer", nil)), v.computer, advanced)
+	v.pages[PageDevice] = column(control.NewHead(v.cat.T("settings.computer", nil)), v.computer, advanced)
 	v.first[PageDevice] = advanced
 
 	configure := control.NewButton(v.cat.T("settings.access.configure", nil), nil, func() { v.turn(PageAccess) })
 	configure.Focused = func() { v.reveal(configure) }
 	name := control.NewParagraph(v.cat.T("settings.access", nil))
 	name.TextStyle.Bold = true
-	v.pages[PageAdvanced] = column(head(v.cat.T("settings.advanced.connections", nil)),
+	v.pages[PageAdvanced] = column(control.NewHead(v.cat.T("settings.advanced.connections", nil)),
 		container.NewBorder(nil, nil, nil, container.NewCenter(configure), column(name, v.access)))
 	v.first[PageAdvanced] = configure
 
-	v.pages[PageAccess] = column(head(v.cat.T("settings.advanced.connections", nil)), v.toRecord[1], v.toInsights)
+	v.pages[PageAccess] = column(control.NewHead(v.cat.T("settings.advanced.connections", nil)), v.toRecord[1], v.toInsights)
 	v.first[PageAccess] = v.toInsights
 
 	v.composeInsights()
@@ -115,7 +114,7 @@ func (v *View) composePages() {
 }
 
 func (v *View) composeInsights() {
-	v.force, v.layers = control.NewParagraph(""), control.NewParagraph("")
+	v.force, v.layers = control.NewParagraph(""), control.Tight()
 	v.force.TextStyle.Bold = true
 	v.layers.Hide()
 	v.why = control.NewButton(v.cat.T("settings.why", nil), nil, v.unfold)
@@ -182,7 +181,12 @@ func (v *View) row(key string, to Page) *control.Row {
 // fill puts what the service said into all pages.
 func (v *View) fill(s viewmodel.Settings) {
 	v.force.SetText(s.Force)
-	v.layers.SetText(strings.Join(s.Layers, "\n"))
+	v.layers.RemoveAll()
+	for i, line := range s.Layers {
+		p := control.NewParagraph(line)
+		p.TextStyle.Bold = i == len(s.Layers)-1 // what follows from the others
+		v.layers.Add(p)
+	}
 	v.showLasting(s.Lasting)
 	v.computer.SetText(strings.Join(s.Computer, "\n"))
 	v.companies.SetText(strings.Join(s.Companies, "\n"))
@@ -278,11 +282,4 @@ func (v *View) unfold() {
 
 func column(parts ...fyne.CanvasObject) *fyne.Container {
 	return container.New(layout.NewCustomPaddedVBoxLayout(0), parts...)
-}
-
-func head(text string) *control.Paragraph {
-	l := control.NewParagraph(text)
-	l.TextStyle.Bold = true
-	l.SizeName = fynetheme.SizeNameSubHeadingText
-	return l
 }

@@ -363,7 +363,7 @@ func (v *View) showLasting(list []viewmodel.Lasting) {
 		return
 	}
 	v.lasting.Add(widget.NewSeparator())
-	v.lasting.Add(head(v.cat.T("settings.lasting", nil)))
+	v.lasting.Add(control.NewHead(v.cat.T("settings.lasting", nil)))
 	for _, l := range list {
 		var b *control.Button
 		b = control.NewButton(v.cat.T("settings.lasting.revoke", nil), nil, func() { v.revoke(l.ID, b.Press()) })

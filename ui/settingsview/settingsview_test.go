@@ -192,8 +192,12 @@ func TestGreyed(t *testing.T) {
 	w.Canvas().FocusNext() // the way back
 	w.Canvas().FocusNext()
 	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
-	if !v.layers.Visible() || !strings.Contains(v.layers.Text, "Sua escolha: Negado") {
-		t.Errorf("Why shows %q", v.layers.Text)
+	var layers []string
+	for _, o := range v.layers.Objects {
+		layers = append(layers, o.(*control.Paragraph).Said())
+	}
+	if !v.layers.Visible() || !strings.Contains(strings.Join(layers, "\n"), "Sua escolha: Negado") {
+		t.Errorf("Why shows %q", layers)
 	}
 	s.enforced = ""
 	v.Refresh()

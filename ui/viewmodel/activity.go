@@ -207,9 +207,8 @@ func toolName(cat *assets.Catalog, tool string) string {
 	return tool
 }
 
-func date(cat *assets.Catalog, at time.Time) string {
-	return cat.T("activity.date", assets.Args{"d": at.Format("02"), "m": at.Format("01"), "y": at.Format("2006")})
-}
+// date is the day of at as the language writes it.
+func date(cat *assets.Catalog, at time.Time) string { return at.Format(cat.T("app.date.layout", nil)) }
 
 func day(cat *assets.Catalog, at, now time.Time) string {
 	d := date(cat, at)

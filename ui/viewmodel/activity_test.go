@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"aval/agent/consent"
 	"aval/agent/event"
 	"aval/agent/ipc"
@@ -199,36 +197,15 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// TestWrap: nothing is lost but spaces at a break, no line is too long, and
-// no mark is torn that fits a line.
-func TestWrap(t *testing.T) {
-	columns := func(s string) float32 { return float32(assets.Columns(s)) }
-	if got := viewmodel.Wrap("aaa bbb [title from before the answer] cc", 32, columns); !slices.Equal(got, []string{"aaa bbb", event.TitleBefore, "cc"}) {
-		t.Errorf("%q", got)
-	}
-	if got := viewmodel.Wrap("日本語日本語", 5, columns); !slices.Equal(got, []string{"日本", "語日", "本語"}) {
-		t.Errorf("%q", got)
-	}
-	if got := viewmodel.Wrap("日本", 1, columns); !slices.Equal(got, []string{"日", "本"}) {
-		t.Errorf("narrower than a character: %q", got)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringOfN(rapid.RuneFrom([]rune("ab é日[]-mail ")), 0, 120, -1).Draw(t, "text") + rapid.SampledFrom([]string{"", "[e-mail]", " [CPF] x"}).Draw(t, "end")
-		max := rapid.IntRange(2, 40).Draw(t, "max")
-		lines := viewmodel.Wrap(text, float32(max), columns)
-		for _, l := range lines {
-			if assets.Columns(l) > max {
-				t.Fatalf("%q is wider than %d", l, max)
-			}
+// TestMarksStayWhole: every mark is one to assets.Lines, spaces and all.
+func TestMarksStayWhole(t *testing.T) {
+	columns := func(s string) float64 { return float64(assets.Columns(s)) }
+	for _, mark := range []string{event.TitleBefore, "[e-mail]", "[título]", "[name-9]"} {
+		want := []string{"aaa bbb", mark, "cc"}
+		if got := assets.Lines("aaa bbb "+mark+" cc", max(columns(mark), 7), columns, viewmodel.Marks); !slices.Equal(got, want) && !slices.Equal(got, []string{"aaa bbb", mark + " cc"}) {
+			t.Errorf("%q", got)
 		}
-		bare := func(s string) string { return strings.ReplaceAll(s, " ", "") }
-		if got := strings.Join(lines, ""); bare(got) != bare(text) {
-			t.Fatalf("%q is no longer %q", got, text)
-		}
-		if mark := "[e-mail]"; max >= len(mark) && strings.Contains(text, mark) && !slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, mark) }) {
-			t.Fatalf("the mark is torn: %q", lines)
-		}
-	})
+	}
 }
 
 func TestCopies(t *testing.T) {

@@ -64,7 +64,8 @@ var marks = []string{"[e-mail]", "[card]", "[IBAN]", "[CPF]", "[CNPJ]", "[PIS]",
 	"[secret]", "[token]", "[key]", "[company]", "[removed]", event.TitleBefore,
 	"[name-1]", "[name-2]", "[name-3]", "[name-4]", "[name-5]", "[name-6]", "[name-7]", "[name-8]", "[name-9]"}
 
-var marksRE = func() *regexp.Regexp {
+// Marks finds the marks in a text; assets.Lines keeps them whole.
+var Marks = func() *regexp.Regexp {
 	quoted := make([]string, len(marks))
 	for i, m := range marks {
 		quoted[i] = regexp.QuoteMeta(m)
@@ -82,7 +83,7 @@ type Piece struct {
 func Pieces(line string) []Piece {
 	var out []Piece
 	at := 0
-	for _, m := range marksRE.FindAllStringIndex(line, -1) {
+	for _, m := range Marks.FindAllStringIndex(line, -1) {
 		if at < m[0] {
 			out = append(out, Piece{Text: line[at:m[0]]})
 		}
@@ -93,66 +94,4 @@ func Pieces(line string) []Piece {
 		out = append(out, Piece{Text: line[at:]})
 	}
 	return out
-}
-
-// Wrap breaks text into lines of at most max as measured: between words where
-// it can, never within a mark that fits a line. Nothing but spaces at a
-// break are lost.
-func Wrap(text string, max float32, measure func(string) float32) []string {
-	var lines []string
-	line := ""
-	for _, word := range words(text) {
-		joined := word
-		if line != "" {
-			joined = line + " " + word
-		}
-		if measure(joined) <= max {
-			line = joined
-			continue
-		}
-		if line != "" {
-			lines = append(lines, line)
-		}
-		for line = word; measure(line) > max; {
-			cut := 0
-			for i := range line {
-				if i > 0 && measure(line[:i]) > max {
-					break
-				}
-				cut = i
-			}
-			if cut == 0 { // not even one character fits: one a line, so that it ends
-				runes := []rune(line)
-				if cut = len(string(runes[0])); cut == len(line) {
-					break
-				}
-			}
-			for _, m := range marksRE.FindAllStringIndex(line, -1) {
-				if 0 < m[0] && m[0] < cut && cut < m[1] {
-					cut = m[0]
-				}
-			}
-			lines = append(lines, line[:cut])
-			line = line[cut:]
-		}
-	}
-	return append(lines, line)
-}
-
-// words splits at spaces, but not within a mark.
-func words(text string) []string {
-	inMark := marksRE.FindAllStringIndex(text, -1)
-	var out []string
-	at := 0
-	for i := 0; i < len(text); i++ {
-		for len(inMark) > 0 && i >= inMark[0][1] {
-			inMark = inMark[1:]
-		}
-		if text[i] != ' ' || len(inMark) > 0 && inMark[0][0] < i {
-			continue
-		}
-		out = append(out, text[at:i])
-		at = i + 1
-	}
-	return append(out, text[at:])
 }

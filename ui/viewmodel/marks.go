@@ -42,7 +42,3 @@ func Outside(q ipc.Question) string {
 	})
 	return all.String()
 }
-
-// Nameless is q without anything that comes from outside: what is left of its
-// text is the catalogue's own.
-func Nameless(q ipc.Question) ipc.Question { return Marked(q, func(r rune) bool { return r < 0x7F }) }

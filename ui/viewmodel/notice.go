@@ -40,7 +40,8 @@ func NewNotice(n ipc.Notice, cat *assets.Catalog) Notice {
 	if args["supporter"] == "" {
 		args["supporter"] = cat.T("indicator.nobody", nil)
 	}
-	v.Now = cat.T("notice.now", args) + " " + cat.T("notice.via", assets.Args{"via": upper(via(cat, q))})
+	args["via"] = via(cat, q)
+	v.Now = cat.T("notice.now", args)
 	native := cat.T("notice.open.native", nil)
 	if n.Enforced {
 		v.Why, v.Act = cat.T("notice.enforced", args), cat.T("notice.object", nil)
@@ -57,11 +58,3 @@ func NewNotice(n ipc.Notice, cat *assets.Catalog) Notice {
 }
 
 func (Ask) footnote(cat *assets.Catalog) string { return cat.T("consent.footnote", nil) }
-
-// upper writes the first letter large.
-func upper(s string) string {
-	for i, r := range s {
-		return strings.ToUpper(string(r)) + s[i+len(string(r)):]
-	}
-	return s
-}

@@ -28,7 +28,7 @@ func TestOpening(t *testing.T) {
 		{"nothing yet", ipc.Status{Module: m}, viewmodel.Opening{Act: "Não tenho código: pedir um número"}},
 		{"a session is open", ipc.Status{Module: m, Sessions: 1}, viewmodel.Opening{}},
 		{"it waits", ipc.Status{Module: m, Opening: &ipc.Opening{Number: "482913", Until: until}}, viewmodel.Opening{Number: "482 913", Head: "Diga este número ao suporte:",
-			Text: "Esperando até 14:20 que alguém do suporte atenda. Antes disso nada é perguntado e nada é registrado."}},
+			Text: "Esperando até as 14:20 que alguém do suporte atenda. Antes disso nada é perguntado e nada é registrado."}},
 		{"turned away", ipc.Status{Module: m, Opening: &ipc.Opening{Why: ipc.WhyRefused}}, viewmodel.Opening{Act: "Pedir outro número",
 			Text: "O suporte dispensou esta sessão. Se foi engano, peça outro número."}},
 		{"for a reason without a sentence", ipc.Status{Module: m, Opening: &ipc.Opening{Why: "x"}}, viewmodel.Opening{Act: "Pedir outro número",

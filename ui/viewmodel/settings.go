@@ -256,7 +256,7 @@ type settingsWords struct {
 }
 
 func (w settingsWords) date(t time.Time) string {
-	return t.In(w.zone).Format(w.cat.T("settings.date.layout", nil))
+	return date(w.cat, t.In(w.zone))
 }
 
 func (w settingsWords) force() string {

@@ -13,8 +13,10 @@ import (
 type Status struct {
 	Recording string // what is being recorded: the most important line
 	Lines     []string
-	Sessions  []string // the open ones, each with its state
-	Device    string   // the computer's name at the company; empty: none
+	// Administrator is what only whoever administers the computer can do.
+	Administrator []string
+	Sessions      []string // the open ones, each with its state
+	Device        string   // the computer's name at the company; empty: none
 }
 
 // NewStatus puts the service's state into words; times are those of zone.
@@ -30,6 +32,9 @@ func NewStatus(s ipc.Status, open []ipc.SessionInfo, cat *assets.Catalog, zone *
 	}
 	v.Lines = append(v.Lines, company(s, cat)...)
 	v.Lines = append(v.Lines, guests(s, cat)...)
+	if s.Module == nil && Clean(s.Company, maxName) == "" {
+		v.Administrator = []string{cat.T("app.company.none.code", nil)}
+	}
 	if s.Waiting > 0 {
 		v.Lines = append(v.Lines, cat.N("app.waiting", int(s.Waiting), nil))
 	}
@@ -71,7 +76,7 @@ func company(s ipc.Status, cat *assets.Catalog) []string {
 		return []string{cat.T("app.module", assets.Args{"module": Clean(m.Name, maxName), "server": Clean(m.Server, maxName), "company": Clean(m.Company, maxName)})}
 	}
 	if name == "" {
-		return []string{cat.T("app.company.none", nil), cat.T("app.company.none.code", nil)}
+		return []string{cat.T("app.company.none", nil)}
 	}
 	key := "app.link.none"
 	switch s.Link {

@@ -399,7 +399,7 @@ func TestStatus(t *testing.T) {
 		want []string
 	}{
 		"fresh": {ipc.Status{Link: "none"}, []string{"Nothing is being recorded.", "No support session is open.",
-			"Nobody can ask for a summary on this computer yet: no company is connected to it.", "Did the company give you a connection file? Whoever administers this computer uses it like this: aval enroll --token-file FILE."}},
+			"Nobody can ask for a summary on this computer yet: no company is connected to it."}},
 		"busy": {ipc.Status{Company: "Example Support", Server: "support.example.com", Link: "connected", Sessions: 2, Recording: 1, Waiting: 1},
 			[]string{"1 session is being recorded for a summary.", "2 support sessions are open.", "This computer is connected to Example Support.",
 				"Connected to the summary server support.example.com.", "1 item waits to be sent."}},
@@ -407,11 +407,14 @@ func TestStatus(t *testing.T) {
 			[]string{"Nothing is being recorded.", "No support session is open.", "This computer is connected to C.", "No summary server is set up."}},
 		"notes": {ipc.Status{Notes: []string{"A damaged\nfile was put aside.", "\u200b"}},
 			[]string{"Nothing is being recorded.", "No support session is open.",
-				"Nobody can ask for a summary on this computer yet: no company is connected to it.", "Did the company give you a connection file? Whoever administers this computer uses it like this: aval enroll --token-file FILE.", "A damaged file was put aside."}},
+				"Nobody can ask for a summary on this computer yet: no company is connected to it.", "A damaged file was put aside."}},
 	} {
 		s := viewmodel.NewStatus(c.in, nil, cat, time.UTC)
 		if got := append([]string{s.Recording}, s.Lines...); !slices.Equal(got, c.want) {
 			t.Errorf("%s:\n got %q\nwant %q", name, got, c.want)
+		}
+		if got := len(s.Administrator) > 0; got != (c.in.Company == "") {
+			t.Errorf("%s: what an administrator does is %q", name, s.Administrator)
 		}
 	}
 }

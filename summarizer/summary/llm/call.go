@@ -178,29 +178,17 @@ func (e *Engine) post(ctx context.Context, raw []byte) (int, http.Header, []byte
 	}
 	res, err := e.client.Do(req)
 	if err != nil {
-		return 0, nil, nil, bare(err)
+		return 0, nil, nil, integration.Bare(err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	if err != nil {
-		return 0, nil, nil, bare(err)
+		return 0, nil, nil, integration.Bare(err)
 	}
 	if len(body) > maxBody {
 		return res.StatusCode, nil, nil, errLong
 	}
 	return res.StatusCode, res.Header, body, nil
-}
-
-// bare takes the address off an error of net/http: it may hold what nobody is to read.
-func bare(err error) error {
-	var t interface{ Timeout() bool }
-	if errors.As(err, &t) && t.Timeout() {
-		return errors.New("timed out")
-	}
-	if inner := errors.Unwrap(err); inner != nil {
-		return inner
-	}
-	return err
 }
 
 // choose takes the answer out of its wrapping.

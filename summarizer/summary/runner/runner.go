@@ -256,16 +256,19 @@ func (r *Runner) grant(ctx context.Context) error {
 }
 
 // index writes what sessions and computers of an older program are found by, and
-// counts sessions for the charts: some at a time, so that a server that has just been
+// counts sessions and credits for the charts: some at a time, so that a server that has just been
 // replaced by a newer one answers.
 func (r *Runner) index(ctx context.Context) (worked bool, err error) {
-	var sessions, devices, counts bool
+	var sessions, devices, counts, uses bool
 	err = r.db.View(ctx, func(t *store.Tx) (err error) {
 		if sessions, err = t.AnyOld(); err == nil {
 			devices, err = t.AnyOldDevice()
 		}
 		if err == nil {
 			counts, err = t.AnyUncounted()
+		}
+		if err == nil {
+			uses, err = t.AnyUncountedUse()
 		}
 		return err
 	})
@@ -276,6 +279,7 @@ func (r *Runner) index(ctx context.Context) (worked bool, err error) {
 		{sessions, func(t *store.Tx) (int, error) { return t.IndexOld(indexAtOnce) }},
 		{devices, func(t *store.Tx) (int, error) { return t.IndexOldDevices(indexAtOnce) }},
 		{counts, func(t *store.Tx) (int, error) { return t.CountNew(countAtOnce) }},
+		{uses, func(t *store.Tx) (int, error) { return t.CountUses(countAtOnce) }},
 	} {
 		if err == nil && w.due {
 			worked = true

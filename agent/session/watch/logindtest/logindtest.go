@@ -26,9 +26,13 @@ const (
 type Manager struct {
 	Conn *dbus.Conn // of the bus
 
-	mu   sync.Mutex // guards rows
-	rows map[string]map[string]dbus.Variant
+	mu     sync.Mutex // guards what follows
+	rows   map[string]map[string]dbus.Variant
+	silent *silence // nil: it answers
 }
+
+// silence is a time without answers.
+type silence struct{ asked, over chan struct{} }
 
 // Start runs a bus until the test ends and makes it the system bus of this
 // process, so the test cannot run beside others. Without Serve no login manager
@@ -132,6 +136,21 @@ func (m *Manager) Remove(t *testing.T, id string) {
 	m.must(t, m.Conn.Emit(root, manager+".SessionRemoved", id, Path(id)))
 }
 
+// Silence keeps the list from being answered until answer is called. asked tells
+// that somebody waits for it.
+func (m *Manager) Silence() (asked <-chan struct{}, answer func()) {
+	s := &silence{make(chan struct{}, 1), make(chan struct{})}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.silent = s
+	return s.asked, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.silent = nil
+		close(s.over)
+	}
+}
+
 type listing struct{ m *Manager }
 
 type row struct {
@@ -143,6 +162,16 @@ type row struct {
 }
 
 func (l listing) ListSessions() ([]row, *dbus.Error) {
+	l.m.mu.Lock()
+	s := l.m.silent
+	l.m.mu.Unlock()
+	if s != nil {
+		select {
+		case s.asked <- struct{}{}:
+		default:
+		}
+		<-s.over
+	}
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
 	var out []row

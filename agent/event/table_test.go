@@ -1,15 +1,17 @@
-package event
+package event_test
 
 import (
 	"strconv"
 	"strings"
+
+	"aval/agent/event"
 )
 
-// Table is the vocabulary as a table in Markdown, for docs/events.md.
-func Table() string {
+// table is the vocabulary as a table in Markdown, for docs/events.md.
+func table() string {
 	var b strings.Builder
 	b.WriteString("| kind | group | who reports it | meaning | fields → OpenTelemetry attribute | OCSF class |\n|---|---|---|---|---|---|\n")
-	for _, d := range Defs {
+	for _, d := range event.Defs {
 		group := string(d.Group)
 		if d.Kind.Mark() {
 			group = "every grant"
