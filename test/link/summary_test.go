@@ -280,8 +280,8 @@ func TestSummaryReads(t *testing.T) {
 			return err
 		}
 		list, err := tx.SummaryNews(k.Company, c.enr.Device, 10)
-		if len(list) != 1 {
-			t.Errorf("what came meanwhile is taken for told: %v", list)
+		if err != nil || len(list) != 1 {
+			t.Errorf("what came meanwhile is taken for told: %v %v", list, err)
 		}
 		if err := tx.SummaryTold(k, 1, nil); err != nil {
 			return err
