@@ -20,12 +20,12 @@ func eachText(lang string, see func(key, text string)) {
 
 // TestOneWord: a thing has one name in a language. Each line is a word that once
 // stood beside another for the same thing, and the one that stayed.
-// Planted: "Recibo" on the button of the Portuguese "comprovante".
+// Planted: "Comprovante" on the button of the Portuguese "recibo".
 func TestOneWord(t *testing.T) {
 	for _, row := range []struct{ lang, not, but string }{
 		{"en", `\b[Tt]he support\b[^'’ ]`, "support"},
 		{"en", `if it stays so`, "if it goes on"},
-		{"pt-BR", `(?i)\brecibo\b`, "comprovante"},
+		{"pt-BR", `(?i)\bcomprovante\b`, "recibo"},
 		{"pt-BR", `(?i)\b(Guardar para|Guardado em)\b`, "salvar (a file)"},
 		{"pt-BR", `(?i)\bligad[oa]s? a\b`, "vinculado (to a company)"},
 		{"pt-BR", `(?i)\bser[áã]o? perguntad|\bé perguntad|foi perguntado\b`, "o Aval pergunta"},

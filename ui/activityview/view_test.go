@@ -240,7 +240,7 @@ func TestHistoryAndItems(t *testing.T) {
 	}
 	// A day is no choice: it leads to its first session.
 	v.list.Select(3)
-	if b := v.buttons(); v.chosen != "R2" || len(b) != 1 || b[0].Text != "Comprovante" {
+	if b := v.buttons(); v.chosen != "R2" || len(b) != 1 || b[0].Text != "Recibo" {
 		t.Errorf("chosen %s, with %d buttons", v.chosen, len(v.buttons()))
 	}
 }
@@ -386,11 +386,11 @@ func TestReceipt(t *testing.T) {
 		return "/folder/" + name + ending, nil
 	}
 	v.prnt = func(page string) error { note("lp", page); return errors.New("out of paper") }
-	v.press(t, "Comprovante")
+	v.press(t, "Recibo")
 	v.press(t, "Salvar para ler")
-	v.wait(t, "where the page is", func() bool { return strings.Contains(v.told(), "Salvo em /folder/comprovante-aval-2026-11-22.txt") })
+	v.wait(t, "where the page is", func() bool { return strings.Contains(v.told(), "Salvo em /folder/recibo-aval-2026-11-22.txt") })
 	v.press(t, "Salvar para conferir")
-	v.wait(t, "where the JSON is", func() bool { return strings.Contains(v.told(), "comprovante-aval-2026-11-22.json") })
+	v.wait(t, "where the JSON is", func() bool { return strings.Contains(v.told(), "recibo-aval-2026-11-22.json") })
 	v.press(t, "Imprimir")
 	v.wait(t, "that it could not be printed", func() bool { return strings.Contains(v.told(), "AVL-ACT-03") })
 	mu.Lock()
