@@ -250,7 +250,7 @@ func (t *Tx) SummaryTold(k Key, version uint64, reads *uint64) error {
 	}
 	_, err := t.exec(`UPDATE streams SET summary_news = 0 WHERE company = $1 AND device = $2 AND session = $3 AND $4 = COALESCE(
 		(SELECT MAX(m.version) FROM summaries m WHERE m.company = $1 AND m.device = $2 AND m.session = $3), 0)
-		AND $5 IN (-1, (SELECT COUNT(*) FROM session_reads r WHERE r.company = $1 AND r.ref = streams.ref))`,
+		AND CAST($5 AS BIGINT) IN (-1, (SELECT COUNT(*) FROM session_reads r WHERE r.company = $1 AND r.ref = streams.ref))`,
 		k.Company, k.Device, k.Session, int64(version), times)
 	return err
 }
