@@ -75,7 +75,7 @@ func (a *Agent) startUplink(c *company) {
 	if own := c.own(); own != nil {
 		key = own
 	}
-	link, err := uplink.New(uplink.Config{
+	cfg := uplink.Config{
 		Server: c.Server, Pin: c.Pin, Company: c.Company, Device: c.Device, Build: a.cfg.Build, Key: key,
 		Source: source, Log: a.log,
 		OnOptions: func(env []byte) { a.post(func() { a.takeOptions(c, env) }) },
@@ -94,7 +94,13 @@ func (a *Agent) startUplink(c *company) {
 				}
 			})
 		},
-	})
+	}
+	if c.guest == nil && c.Account == nil { // else the company has no business with the log of all companies
+		cfg.ShowLog = showLog
+		cfg.AuditSeen = func() int64 { _, h, _ := a.readAudit(c); return h.Size }
+		cfg.OnAudit = func(f *wire.Checkpoint) { a.post(func() { a.takeAudit(c, f) }) }
+	}
+	link, err := uplink.New(cfg)
 	if err != nil {
 		a.log.Error("uplink", "err", err)
 		a.notes = appendNote(a.notes, "There is no connection to the summarizer: "+err.Error()+".")
@@ -197,7 +203,7 @@ func (a *Agent) leave(doc string) error {
 	if err := a.store.DeleteDoc(doc); err != nil {
 		return err
 	}
-	if err := a.dropOptions(); err != nil {
+	if err := errors.Join(a.dropOptions(), a.store.DeleteDoc(docAudit)); err != nil {
 		return err
 	}
 	a.stopUplink(c)

@@ -35,6 +35,7 @@ func (a *Agent) status(p ipc.Peer) (ipc.Status, error) {
 		if c.Account != nil {
 			s.Account = c.Account.User
 		}
+		s.AuditBreak = a.auditBreak(c)
 		s.Link, s.LinkError = cmp.Or(c.state.Link, "connecting"), c.state.Err
 	}
 	if p.Role() == ipc.RoleAdmin {

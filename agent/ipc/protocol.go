@@ -338,9 +338,22 @@ type Status struct {
 	Desktops  []DesktopStatus `json:"desktops"`
 	Sessions  int             `json:"sessions"`
 	Recording int             `json:"recording"`
-	Notes     []string        `json:"notes,omitempty"` // sentences: quarantined files and the like
+	// AuditBreak: the company's audit log does not continue what this computer saw of
+	// it; nil: it does, as far as is known.
+	AuditBreak *AuditBreak `json:"audit_break,omitempty"`
+	Notes      []string    `json:"notes,omitempty"` // sentences: quarantined files and the like
 	// Troubles are the last warnings and errors of the service's log, for administrators.
 	Troubles []Trouble `json:"troubles,omitempty"`
+}
+
+// AuditBreak are the two heads of a company's audit log of which the later one does
+// not continue the earlier one. Both are kept, signed by the company.
+type AuditBreak struct {
+	At      time.Time `json:"at"`      // when the first that does not came
+	SeenAt  time.Time `json:"seen_at"` // of the last that continued those before it
+	Seen    int64     `json:"seen"`    // rows
+	ShownAt time.Time `json:"shown_at"`
+	Shown   int64     `json:"shown"`
 }
 
 // Trouble is a warning or error of the service's log.

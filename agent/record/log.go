@@ -189,7 +189,7 @@ func OpenCheckpoint(raw []byte, keys Keys) (Checkpoint, Hash, error) {
 	}
 	var root Hash
 	b, err := hex.DecodeString(c.Root)
-	if copy(root[:], b) != len(root) || len(b) != len(root) || err != nil || c.V != 1 || c.Size < 0 || c.Device == "" {
+	if copy(root[:], b) != len(root) || len(b) != len(root) || err != nil || c.V != 1 || c.Size < 0 || c.Size > MaxLog || c.Device == "" {
 		return Checkpoint{}, Hash{}, fmt.Errorf("%w: checkpoint", ErrMalformed)
 	}
 	return c, root, nil

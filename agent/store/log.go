@@ -308,6 +308,13 @@ func (s *Store) LogSize() int64 {
 
 // Checkpoint returns size and root of the log, checked against its nodes.
 func (s *Store) Checkpoint() (size int64, root [32]byte, err error) {
+	size, root, _, err = s.ProveLog(0)
+	return size, root, err
+}
+
+// ProveLog returns size and root of the log, checked against its nodes, and the
+// proof that it continues the log of old records; none where it has fewer.
+func (s *Store) ProveLog(old int64) (size int64, root [32]byte, proof []record.Hash, err error) {
 	s.mu.RLock()
 	st := s.log
 	s.mu.RUnlock()
@@ -316,12 +323,15 @@ func (s *Store) Checkpoint() (size int64, root [32]byte, err error) {
 		if err == nil && outbox.Sum(h) != st.Root {
 			err = fmt.Errorf("%w: the log's root is another", ErrDamaged)
 		}
+		if err == nil && old <= st.Size {
+			proof, err = record.ProveConsistency(st.Size, old, hashes(tx))
+		}
 		return err
 	})
 	if err != nil {
-		return 0, root, fmt.Errorf("read log: %w", err)
+		return 0, root, nil, fmt.Errorf("prove log: %w", err)
 	}
-	return st.Size, st.Root, nil
+	return st.Size, st.Root, proof, nil
 }
 
 // PendingRecords returns up to max records of a company that its summarizer has

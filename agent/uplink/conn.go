@@ -43,7 +43,8 @@ type conn struct {
 	rejected  map[string]bool    // records that this server did not take
 	reach     *wire.Reach        // what this server was told
 	wants     bool               // it takes that
-	zstd      *zstd.Encoder      // made when a large batch comes, freed when idle
+	log       witness
+	zstd      *zstd.Encoder // made when a large batch comes, freed when idle
 }
 
 // laterError: the server could not take something now.
@@ -131,11 +132,14 @@ func (c *conn) greet() error {
 	if err != nil {
 		return fmt.Errorf("prove device: %w", err)
 	}
-	err = c.write(&wire.Frame{Body: &wire.Frame_Hello{Hello: &wire.Hello{
+	hello := &wire.Hello{
 		Version: wire.Version, Company: cfg.Company, Device: cfg.Device, KeyId: c.l.keyID,
 		Proof: proof, AgentVersion: cfg.Build, ClockUnixNano: cfg.Now().UnixNano(),
-	}}})
-	if err != nil {
+	}
+	if cfg.AuditSeen != nil {
+		hello.Audit = &wire.Seen{Size: cfg.AuditSeen()}
+	}
+	if err = c.write(&wire.Frame{Body: &wire.Frame_Hello{Hello: hello}}); err != nil {
 		return err
 	}
 	if f, err = c.next(); err != nil {
@@ -149,6 +153,7 @@ func (c *conn) greet() error {
 		return errors.New("the summarizer did not answer the hello; is it of another version?")
 	}
 	c.wants = w.GetReach()
+	c.log = witness{takes: w.GetLog() != nil && cfg.ShowLog > 0, since: w.GetLog().GetSize()}
 	c.maxEvents = limit(w.GetMaxBatchEvents(), wire.MaxBatchEvents)
 	c.maxBytes = limit(w.GetMaxBatchBytes(), wire.MaxBatchBytes)
 	return nil
@@ -245,12 +250,17 @@ func (c *conn) serve(ctx context.Context) error {
 		if err := c.tellReach(); err != nil {
 			return err
 		}
+		if err := c.tellLog(); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, ""), time.Now().Add(time.Second))
 			return ctx.Err()
 		case <-c.l.cfg.Source.Changed():
 		case <-c.l.reached:
+		case <-c.log.due:
+			c.log.due = nil
 		case f := <-c.in:
 			if err := c.handle(f); err != nil {
 				return err

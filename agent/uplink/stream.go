@@ -282,6 +282,10 @@ func (c *conn) handle(f *wire.Frame) error {
 		return c.write(&wire.Frame{Body: &wire.Frame_RequestAck{RequestAck: &wire.RequestAck{Id: b.Request.GetId()}}})
 	case *wire.Frame_Hint:
 		c.l.cfg.OnHint(b.Hint)
+	case *wire.Frame_Checkpoint:
+		if c.l.cfg.OnAudit != nil {
+			c.l.cfg.OnAudit(b.Checkpoint)
+		}
 	case *wire.Frame_Refused:
 		return &refusedError{code: b.Refused.GetCode(), sentence: b.Refused.GetSentence(), retry: b.Refused.GetRetry()}
 	}

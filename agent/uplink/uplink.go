@@ -41,6 +41,11 @@ type Source interface {
 	// PutSummary keeps an encoded wire.Summary for the person; an empty one: the
 	// company has none any more. store.ErrErased: there is nothing to keep it with.
 	PutSummary(st store.Stream, raw []byte) error
+	// LogSize is how many records the device's log has.
+	LogSize() int64
+	// ProveLog returns the log's size and root, and the proof that it continues the
+	// log of old records.
+	ProveLog(old int64) (size int64, root [32]byte, proof []record.Hash, err error)
 	// Changed fires when there may be something new to send.
 	Changed() <-chan struct{}
 }
@@ -65,10 +70,19 @@ type Config struct {
 	OnRequest func(envelope []byte)
 	// OnHint is given, like them, what the server was told of a connection to this
 	// computer. It is the server's word and nothing more.
-	OnHint  func(*wire.Hint)
-	Log     *slog.Logger     // nil: nothing is logged
-	Now     func() time.Time // nil: time.Now
-	Backoff Backoff
+	OnHint func(*wire.Hint)
+	// ShowLog: at most so often the server is shown the signed size and root of the
+	// device's log, of which it then has a witness; 0: never.
+	ShowLog time.Duration
+	// AuditSeen is the size of the company's audit log as this computer knows it, and
+	// OnAudit is given, like the others, its head, not verified, with the proof that
+	// it continues what was seen. nil: the server is not asked for it. AuditSeen is
+	// called from the link's goroutine.
+	AuditSeen func() int64
+	OnAudit   func(*wire.Checkpoint)
+	Log       *slog.Logger     // nil: nothing is logged
+	Now       func() time.Time // nil: time.Now
+	Backoff   Backoff
 	// Proxy chooses an HTTP proxy for CONNECT; nil: from the environment.
 	Proxy func(*http.Request) (*url.URL, error)
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"aval/agent/event"
+	"aval/agent/record"
 	"aval/agent/store"
 	"aval/agent/wire"
 )
@@ -25,6 +26,7 @@ type memory struct {
 	items   []store.Item
 	acked   uint64
 	changed chan struct{}
+	log     int64 // its size
 }
 
 func (m *memory) Streams() ([]store.StreamInfo, error) { return []store.StreamInfo{m.info}, nil }
@@ -39,8 +41,12 @@ func (m *memory) Record(string) (store.Entry, error)                { return sto
 func (m *memory) PendingRecords(string, int) ([]store.Entry, error) { return nil, nil }
 func (m *memory) RecordAcked(string, string) error                  { return nil }
 func (m *memory) PutSummary(store.Stream, []byte) error             { return nil }
-func (m *memory) Changed() <-chan struct{}                          { return m.changed }
-func noNetwork(*http.Request) (*url.URL, error)                     { return nil, errors.New("no network") }
+func (m *memory) LogSize() int64                                    { return m.log }
+func (m *memory) ProveLog(int64) (int64, [32]byte, []record.Hash, error) {
+	return m.log, [32]byte{}, nil, nil
+}
+func (m *memory) Changed() <-chan struct{}      { return m.changed }
+func noNetwork(*http.Request) (*url.URL, error) { return nil, errors.New("no network") }
 func key(t testing.TB) ed25519.PrivateKey {
 	_, k, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

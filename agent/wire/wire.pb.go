@@ -123,7 +123,7 @@ func (x Hint_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Hint_State.Descriptor instead.
 func (Hint_State) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23, 0}
+	return file_wire_proto_rawDescGZIP(), []int{25, 0}
 }
 
 type Frame struct {
@@ -148,6 +148,7 @@ type Frame struct {
 	//	*Frame_Request
 	//	*Frame_RequestAck
 	//	*Frame_Reach
+	//	*Frame_Checkpoint
 	Body          isFrame_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -352,6 +353,15 @@ func (x *Frame) GetReach() *Reach {
 	return nil
 }
 
+func (x *Frame) GetCheckpoint() *Checkpoint {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Checkpoint); ok {
+			return x.Checkpoint
+		}
+	}
+	return nil
+}
+
 type isFrame_Body interface {
 	isFrame_Body()
 }
@@ -428,6 +438,10 @@ type Frame_Reach struct {
 	Reach *Reach `protobuf:"bytes,18,opt,name=reach,proto3,oneof"`
 }
 
+type Frame_Checkpoint struct {
+	Checkpoint *Checkpoint `protobuf:"bytes,19,opt,name=checkpoint,proto3,oneof"`
+}
+
 func (*Frame_Challenge) isFrame_Body() {}
 
 func (*Frame_Hello) isFrame_Body() {}
@@ -463,6 +477,8 @@ func (*Frame_Request) isFrame_Body() {}
 func (*Frame_RequestAck) isFrame_Body() {}
 
 func (*Frame_Reach) isFrame_Body() {}
+
+func (*Frame_Checkpoint) isFrame_Body() {}
 
 // Challenge opens every connection: 32 random bytes.
 type Challenge struct {
@@ -529,6 +545,7 @@ type Hello struct {
 	Proof         []byte                 `protobuf:"bytes,5,opt,name=proof,proto3" json:"proof,omitempty"`
 	AgentVersion  string                 `protobuf:"bytes,6,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
 	ClockUnixNano int64                  `protobuf:"varint,7,opt,name=clock_unix_nano,json=clockUnixNano,proto3" json:"clock_unix_nano,omitempty"` // the device's clock: evidence, not authority
+	Audit         *Seen                  `protobuf:"bytes,8,opt,name=audit,proto3" json:"audit,omitempty"`                                         // the company's audit log; missing: it takes no Checkpoint
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -612,12 +629,20 @@ func (x *Hello) GetClockUnixNano() int64 {
 	return 0
 }
 
+func (x *Hello) GetAudit() *Seen {
+	if x != nil {
+		return x.Audit
+	}
+	return nil
+}
+
 type Welcome struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	ClockUnixNano  int64                  `protobuf:"varint,1,opt,name=clock_unix_nano,json=clockUnixNano,proto3" json:"clock_unix_nano,omitempty"`
 	MaxBatchBytes  uint32                 `protobuf:"varint,2,opt,name=max_batch_bytes,json=maxBatchBytes,proto3" json:"max_batch_bytes,omitempty"` // of SignedBatch.batch after decompression
 	MaxBatchEvents uint32                 `protobuf:"varint,3,opt,name=max_batch_events,json=maxBatchEvents,proto3" json:"max_batch_events,omitempty"`
 	Reach          bool                   `protobuf:"varint,4,opt,name=reach,proto3" json:"reach,omitempty"` // it takes Reach from this device
+	Log            *Seen                  `protobuf:"bytes,5,opt,name=log,proto3" json:"log,omitempty"`      // the device's log; missing: it takes no Checkpoint
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -680,6 +705,122 @@ func (x *Welcome) GetReach() bool {
 	return false
 }
 
+func (x *Welcome) GetLog() *Seen {
+	if x != nil {
+		return x.Log
+	}
+	return nil
+}
+
+// Seen is how far an end knows the other's log: of the last checkpoint that it took.
+type Seen struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Size          int64                  `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"` // 0: it knows none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Seen) Reset() {
+	*x = Seen{}
+	mi := &file_wire_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Seen) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Seen) ProtoMessage() {}
+
+func (x *Seen) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Seen.ProtoReflect.Descriptor instead.
+func (*Seen) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Seen) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+// Checkpoint is the head of the sender's log as it stands, signed: of the device's
+// log of records (TypeCheckpoint), after the Welcome and when it has grown; or of
+// the company's audit log (TypeAudit), once after the Welcome. Who keeps one can
+// show later that the log before it was changed.
+type Checkpoint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Envelope      []byte                 `protobuf:"bytes,1,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	Proof         [][]byte               `protobuf:"bytes,2,rep,name=proof,proto3" json:"proof,omitempty"`  // that it continues the log of since (RFC 6962, 2.1.2)
+	Since         int64                  `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"` // what the other end has Seen
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Checkpoint) Reset() {
+	*x = Checkpoint{}
+	mi := &file_wire_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Checkpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Checkpoint) ProtoMessage() {}
+
+func (x *Checkpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
+func (*Checkpoint) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Checkpoint) GetEnvelope() []byte {
+	if x != nil {
+		return x.Envelope
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetProof() [][]byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
 // Refused ends the connection. retry false: do not try again without a change.
 type Refused struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -692,7 +833,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_wire_proto_msgTypes[4]
+	mi := &file_wire_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +845,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[4]
+	mi := &file_wire_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +858,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{4}
+	return file_wire_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Refused) GetCode() string {
@@ -754,7 +895,7 @@ type Open struct {
 
 func (x *Open) Reset() {
 	*x = Open{}
-	mi := &file_wire_proto_msgTypes[5]
+	mi := &file_wire_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +907,7 @@ func (x *Open) String() string {
 func (*Open) ProtoMessage() {}
 
 func (x *Open) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[5]
+	mi := &file_wire_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +920,7 @@ func (x *Open) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Open.ProtoReflect.Descriptor instead.
 func (*Open) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{5}
+	return file_wire_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Open) GetGrant() []byte {
@@ -807,7 +948,7 @@ type Opened struct {
 
 func (x *Opened) Reset() {
 	*x = Opened{}
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +960,7 @@ func (x *Opened) String() string {
 func (*Opened) ProtoMessage() {}
 
 func (x *Opened) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +973,7 @@ func (x *Opened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Opened.ProtoReflect.Descriptor instead.
 func (*Opened) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{6}
+	return file_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Opened) GetGrantId() string {
@@ -870,7 +1011,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1023,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1036,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Batch) GetGrantId() string {
@@ -944,7 +1085,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1097,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1110,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Event) GetKind() string {
@@ -1003,7 +1144,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1156,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1169,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Field) GetName() string {
@@ -1059,7 +1200,7 @@ type SignedBatch struct {
 
 func (x *SignedBatch) Reset() {
 	*x = SignedBatch{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1071,7 +1212,7 @@ func (x *SignedBatch) String() string {
 func (*SignedBatch) ProtoMessage() {}
 
 func (x *SignedBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1084,7 +1225,7 @@ func (x *SignedBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignedBatch.ProtoReflect.Descriptor instead.
 func (*SignedBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SignedBatch) GetBatch() []byte {
@@ -1126,7 +1267,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1279,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1292,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Ack) GetGrantId() string {
@@ -1182,7 +1323,7 @@ type Reject struct {
 
 func (x *Reject) Reset() {
 	*x = Reject{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1194,7 +1335,7 @@ func (x *Reject) String() string {
 func (*Reject) ProtoMessage() {}
 
 func (x *Reject) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1207,7 +1348,7 @@ func (x *Reject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reject.ProtoReflect.Descriptor instead.
 func (*Reject) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Reject) GetGrantId() string {
@@ -1257,7 +1398,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1410,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1423,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Record) GetId() string {
@@ -1308,7 +1449,7 @@ type RecordAck struct {
 
 func (x *RecordAck) Reset() {
 	*x = RecordAck{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1461,7 @@ func (x *RecordAck) String() string {
 func (*RecordAck) ProtoMessage() {}
 
 func (x *RecordAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1474,7 @@ func (x *RecordAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAck.ProtoReflect.Descriptor instead.
 func (*RecordAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RecordAck) GetId() string {
@@ -1353,7 +1494,7 @@ type Options struct {
 
 func (x *Options) Reset() {
 	*x = Options{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1365,7 +1506,7 @@ func (x *Options) String() string {
 func (*Options) ProtoMessage() {}
 
 func (x *Options) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1378,7 +1519,7 @@ func (x *Options) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Options.ProtoReflect.Descriptor instead.
 func (*Options) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Options) GetEnvelope() []byte {
@@ -1413,7 +1554,7 @@ type Summary struct {
 
 func (x *Summary) Reset() {
 	*x = Summary{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1566,7 @@ func (x *Summary) String() string {
 func (*Summary) ProtoMessage() {}
 
 func (x *Summary) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1579,7 @@ func (x *Summary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Summary.ProtoReflect.Descriptor instead.
 func (*Summary) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Summary) GetSession() string {
@@ -1554,7 +1695,7 @@ type Reads struct {
 
 func (x *Reads) Reset() {
 	*x = Reads{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1566,7 +1707,7 @@ func (x *Reads) String() string {
 func (*Reads) ProtoMessage() {}
 
 func (x *Reads) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1579,7 +1720,7 @@ func (x *Reads) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reads.ProtoReflect.Descriptor instead.
 func (*Reads) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Reads) GetTimes() uint64 {
@@ -1621,7 +1762,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1633,7 +1774,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1646,7 +1787,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Step) GetApplication() string {
@@ -1682,7 +1823,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1835,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +1848,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Request) GetId() string {
@@ -1734,7 +1875,7 @@ type RequestAck struct {
 
 func (x *RequestAck) Reset() {
 	*x = RequestAck{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1746,7 +1887,7 @@ func (x *RequestAck) String() string {
 func (*RequestAck) ProtoMessage() {}
 
 func (x *RequestAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1759,7 +1900,7 @@ func (x *RequestAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestAck.ProtoReflect.Descriptor instead.
 func (*RequestAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RequestAck) GetId() string {
@@ -1782,7 +1923,7 @@ type SummaryAck struct {
 
 func (x *SummaryAck) Reset() {
 	*x = SummaryAck{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1935,7 @@ func (x *SummaryAck) String() string {
 func (*SummaryAck) ProtoMessage() {}
 
 func (x *SummaryAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1948,7 @@ func (x *SummaryAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummaryAck.ProtoReflect.Descriptor instead.
 func (*SummaryAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SummaryAck) GetSession() string {
@@ -1847,7 +1988,7 @@ type Reach struct {
 
 func (x *Reach) Reset() {
 	*x = Reach{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +2000,7 @@ func (x *Reach) String() string {
 func (*Reach) ProtoMessage() {}
 
 func (x *Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +2013,7 @@ func (x *Reach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reach.ProtoReflect.Descriptor instead.
 func (*Reach) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Reach) GetState() string {
@@ -1927,7 +2068,7 @@ type Hint struct {
 
 func (x *Hint) Reset() {
 	*x = Hint{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1939,7 +2080,7 @@ func (x *Hint) String() string {
 func (*Hint) ProtoMessage() {}
 
 func (x *Hint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1952,7 +2093,7 @@ func (x *Hint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hint.ProtoReflect.Descriptor instead.
 func (*Hint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Hint) GetTool() string {
@@ -2002,7 +2143,7 @@ var File_wire_proto protoreflect.FileDescriptor
 const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"wire.proto\x12\faval.wire.v1\"\x93\a\n" +
+	"wire.proto\x12\faval.wire.v1\"\xcf\a\n" +
 	"\x05Frame\x127\n" +
 	"\tchallenge\x18\x01 \x01(\v2\x17.aval.wire.v1.ChallengeH\x00R\tchallenge\x12+\n" +
 	"\x05hello\x18\x02 \x01(\v2\x13.aval.wire.v1.HelloH\x00R\x05hello\x121\n" +
@@ -2025,11 +2166,14 @@ const file_wire_proto_rawDesc = "" +
 	"\arequest\x18\x10 \x01(\v2\x15.aval.wire.v1.RequestH\x00R\arequest\x12;\n" +
 	"\vrequest_ack\x18\x11 \x01(\v2\x18.aval.wire.v1.RequestAckH\x00R\n" +
 	"requestAck\x12+\n" +
-	"\x05reach\x18\x12 \x01(\v2\x13.aval.wire.v1.ReachH\x00R\x05reachB\x06\n" +
+	"\x05reach\x18\x12 \x01(\v2\x13.aval.wire.v1.ReachH\x00R\x05reach\x12:\n" +
+	"\n" +
+	"checkpoint\x18\x13 \x01(\v2\x18.aval.wire.v1.CheckpointH\x00R\n" +
+	"checkpointB\x06\n" +
 	"\x04body\"H\n" +
 	"\tChallenge\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12%\n" +
-	"\x0eserver_version\x18\x02 \x01(\tR\rserverVersion\"\xcd\x01\n" +
+	"\x0eserver_version\x18\x02 \x01(\tR\rserverVersion\"\xf7\x01\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
 	"\acompany\x18\x02 \x01(\tR\acompany\x12\x16\n" +
@@ -2037,12 +2181,21 @@ const file_wire_proto_rawDesc = "" +
 	"\x06key_id\x18\x04 \x01(\tR\x05keyId\x12\x14\n" +
 	"\x05proof\x18\x05 \x01(\fR\x05proof\x12#\n" +
 	"\ragent_version\x18\x06 \x01(\tR\fagentVersion\x12&\n" +
-	"\x0fclock_unix_nano\x18\a \x01(\x03R\rclockUnixNano\"\x99\x01\n" +
+	"\x0fclock_unix_nano\x18\a \x01(\x03R\rclockUnixNano\x12(\n" +
+	"\x05audit\x18\b \x01(\v2\x12.aval.wire.v1.SeenR\x05audit\"\xbf\x01\n" +
 	"\aWelcome\x12&\n" +
 	"\x0fclock_unix_nano\x18\x01 \x01(\x03R\rclockUnixNano\x12&\n" +
 	"\x0fmax_batch_bytes\x18\x02 \x01(\rR\rmaxBatchBytes\x12(\n" +
 	"\x10max_batch_events\x18\x03 \x01(\rR\x0emaxBatchEvents\x12\x14\n" +
-	"\x05reach\x18\x04 \x01(\bR\x05reach\"O\n" +
+	"\x05reach\x18\x04 \x01(\bR\x05reach\x12$\n" +
+	"\x03log\x18\x05 \x01(\v2\x12.aval.wire.v1.SeenR\x03log\"\x1a\n" +
+	"\x04Seen\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x03R\x04size\"T\n" +
+	"\n" +
+	"Checkpoint\x12\x1a\n" +
+	"\benvelope\x18\x01 \x01(\fR\benvelope\x12\x14\n" +
+	"\x05proof\x18\x02 \x03(\fR\x05proof\x12\x14\n" +
+	"\x05since\x18\x03 \x01(\x03R\x05since\"O\n" +
 	"\aRefused\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1a\n" +
 	"\bsentence\x18\x02 \x01(\tR\bsentence\x12\x14\n" +
@@ -2169,7 +2322,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_wire_proto_goTypes = []any{
 	(Compression)(0),    // 0: aval.wire.v1.Compression
 	(Hint_State)(0),     // 1: aval.wire.v1.Hint.State
@@ -2177,57 +2330,62 @@ var file_wire_proto_goTypes = []any{
 	(*Challenge)(nil),   // 3: aval.wire.v1.Challenge
 	(*Hello)(nil),       // 4: aval.wire.v1.Hello
 	(*Welcome)(nil),     // 5: aval.wire.v1.Welcome
-	(*Refused)(nil),     // 6: aval.wire.v1.Refused
-	(*Open)(nil),        // 7: aval.wire.v1.Open
-	(*Opened)(nil),      // 8: aval.wire.v1.Opened
-	(*Batch)(nil),       // 9: aval.wire.v1.Batch
-	(*Event)(nil),       // 10: aval.wire.v1.Event
-	(*Field)(nil),       // 11: aval.wire.v1.Field
-	(*SignedBatch)(nil), // 12: aval.wire.v1.SignedBatch
-	(*Ack)(nil),         // 13: aval.wire.v1.Ack
-	(*Reject)(nil),      // 14: aval.wire.v1.Reject
-	(*Record)(nil),      // 15: aval.wire.v1.Record
-	(*RecordAck)(nil),   // 16: aval.wire.v1.RecordAck
-	(*Options)(nil),     // 17: aval.wire.v1.Options
-	(*Summary)(nil),     // 18: aval.wire.v1.Summary
-	(*Reads)(nil),       // 19: aval.wire.v1.Reads
-	(*Step)(nil),        // 20: aval.wire.v1.Step
-	(*Request)(nil),     // 21: aval.wire.v1.Request
-	(*RequestAck)(nil),  // 22: aval.wire.v1.RequestAck
-	(*SummaryAck)(nil),  // 23: aval.wire.v1.SummaryAck
-	(*Reach)(nil),       // 24: aval.wire.v1.Reach
-	(*Hint)(nil),        // 25: aval.wire.v1.Hint
+	(*Seen)(nil),        // 6: aval.wire.v1.Seen
+	(*Checkpoint)(nil),  // 7: aval.wire.v1.Checkpoint
+	(*Refused)(nil),     // 8: aval.wire.v1.Refused
+	(*Open)(nil),        // 9: aval.wire.v1.Open
+	(*Opened)(nil),      // 10: aval.wire.v1.Opened
+	(*Batch)(nil),       // 11: aval.wire.v1.Batch
+	(*Event)(nil),       // 12: aval.wire.v1.Event
+	(*Field)(nil),       // 13: aval.wire.v1.Field
+	(*SignedBatch)(nil), // 14: aval.wire.v1.SignedBatch
+	(*Ack)(nil),         // 15: aval.wire.v1.Ack
+	(*Reject)(nil),      // 16: aval.wire.v1.Reject
+	(*Record)(nil),      // 17: aval.wire.v1.Record
+	(*RecordAck)(nil),   // 18: aval.wire.v1.RecordAck
+	(*Options)(nil),     // 19: aval.wire.v1.Options
+	(*Summary)(nil),     // 20: aval.wire.v1.Summary
+	(*Reads)(nil),       // 21: aval.wire.v1.Reads
+	(*Step)(nil),        // 22: aval.wire.v1.Step
+	(*Request)(nil),     // 23: aval.wire.v1.Request
+	(*RequestAck)(nil),  // 24: aval.wire.v1.RequestAck
+	(*SummaryAck)(nil),  // 25: aval.wire.v1.SummaryAck
+	(*Reach)(nil),       // 26: aval.wire.v1.Reach
+	(*Hint)(nil),        // 27: aval.wire.v1.Hint
 }
 var file_wire_proto_depIdxs = []int32{
 	3,  // 0: aval.wire.v1.Frame.challenge:type_name -> aval.wire.v1.Challenge
 	4,  // 1: aval.wire.v1.Frame.hello:type_name -> aval.wire.v1.Hello
 	5,  // 2: aval.wire.v1.Frame.welcome:type_name -> aval.wire.v1.Welcome
-	6,  // 3: aval.wire.v1.Frame.refused:type_name -> aval.wire.v1.Refused
-	7,  // 4: aval.wire.v1.Frame.open:type_name -> aval.wire.v1.Open
-	8,  // 5: aval.wire.v1.Frame.opened:type_name -> aval.wire.v1.Opened
-	12, // 6: aval.wire.v1.Frame.batch:type_name -> aval.wire.v1.SignedBatch
-	13, // 7: aval.wire.v1.Frame.ack:type_name -> aval.wire.v1.Ack
-	14, // 8: aval.wire.v1.Frame.reject:type_name -> aval.wire.v1.Reject
-	15, // 9: aval.wire.v1.Frame.record:type_name -> aval.wire.v1.Record
-	16, // 10: aval.wire.v1.Frame.record_ack:type_name -> aval.wire.v1.RecordAck
-	17, // 11: aval.wire.v1.Frame.options:type_name -> aval.wire.v1.Options
-	18, // 12: aval.wire.v1.Frame.summary:type_name -> aval.wire.v1.Summary
-	23, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
-	25, // 14: aval.wire.v1.Frame.hint:type_name -> aval.wire.v1.Hint
-	21, // 15: aval.wire.v1.Frame.request:type_name -> aval.wire.v1.Request
-	22, // 16: aval.wire.v1.Frame.request_ack:type_name -> aval.wire.v1.RequestAck
-	24, // 17: aval.wire.v1.Frame.reach:type_name -> aval.wire.v1.Reach
-	10, // 18: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
-	11, // 19: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
-	0,  // 20: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
-	20, // 21: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
-	19, // 22: aval.wire.v1.Summary.reads:type_name -> aval.wire.v1.Reads
-	1,  // 23: aval.wire.v1.Hint.state:type_name -> aval.wire.v1.Hint.State
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	8,  // 3: aval.wire.v1.Frame.refused:type_name -> aval.wire.v1.Refused
+	9,  // 4: aval.wire.v1.Frame.open:type_name -> aval.wire.v1.Open
+	10, // 5: aval.wire.v1.Frame.opened:type_name -> aval.wire.v1.Opened
+	14, // 6: aval.wire.v1.Frame.batch:type_name -> aval.wire.v1.SignedBatch
+	15, // 7: aval.wire.v1.Frame.ack:type_name -> aval.wire.v1.Ack
+	16, // 8: aval.wire.v1.Frame.reject:type_name -> aval.wire.v1.Reject
+	17, // 9: aval.wire.v1.Frame.record:type_name -> aval.wire.v1.Record
+	18, // 10: aval.wire.v1.Frame.record_ack:type_name -> aval.wire.v1.RecordAck
+	19, // 11: aval.wire.v1.Frame.options:type_name -> aval.wire.v1.Options
+	20, // 12: aval.wire.v1.Frame.summary:type_name -> aval.wire.v1.Summary
+	25, // 13: aval.wire.v1.Frame.summary_ack:type_name -> aval.wire.v1.SummaryAck
+	27, // 14: aval.wire.v1.Frame.hint:type_name -> aval.wire.v1.Hint
+	23, // 15: aval.wire.v1.Frame.request:type_name -> aval.wire.v1.Request
+	24, // 16: aval.wire.v1.Frame.request_ack:type_name -> aval.wire.v1.RequestAck
+	26, // 17: aval.wire.v1.Frame.reach:type_name -> aval.wire.v1.Reach
+	7,  // 18: aval.wire.v1.Frame.checkpoint:type_name -> aval.wire.v1.Checkpoint
+	6,  // 19: aval.wire.v1.Hello.audit:type_name -> aval.wire.v1.Seen
+	6,  // 20: aval.wire.v1.Welcome.log:type_name -> aval.wire.v1.Seen
+	12, // 21: aval.wire.v1.Batch.events:type_name -> aval.wire.v1.Event
+	13, // 22: aval.wire.v1.Event.fields:type_name -> aval.wire.v1.Field
+	0,  // 23: aval.wire.v1.SignedBatch.compression:type_name -> aval.wire.v1.Compression
+	22, // 24: aval.wire.v1.Summary.steps:type_name -> aval.wire.v1.Step
+	21, // 25: aval.wire.v1.Summary.reads:type_name -> aval.wire.v1.Reads
+	1,  // 26: aval.wire.v1.Hint.state:type_name -> aval.wire.v1.Hint.State
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -2254,15 +2412,16 @@ func file_wire_proto_init() {
 		(*Frame_Request)(nil),
 		(*Frame_RequestAck)(nil),
 		(*Frame_Reach)(nil),
+		(*Frame_Checkpoint)(nil),
 	}
-	file_wire_proto_msgTypes[21].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[23].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -79,6 +79,11 @@ func writeDevices(w io.Writer, all []company.Device) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.Name, orNone(d.Group), policyOf(d), seen(d.LastSeenAt), reachOf(d), d.Version)
 	}
 	_ = t.Flush() // to a terminal or a buffer
+	for _, d := range all {
+		if !d.LogBrokenAt.IsZero() {
+			fmt.Fprintf(w, "%s: its log of records was put back or written anew on %s; device show %s says more.\n", d.Name, seen(d.LogBrokenAt), d.ID)
+		}
+	}
 }
 
 // reaches are the states of reach, for help.
@@ -163,6 +168,11 @@ func (a *app) deviceShow() *cobra.Command {
 					fmt.Fprintln(w)
 				}
 				fmt.Fprintf(w, "  last session recorded: %s\n", seen(d.LastSessionAt))
+				if b := d.LogBreak; b != nil {
+					fmt.Fprintf(w, "  its log of records does not continue what it showed before, since %s, %d times: it had %d records on %s, and %d others on %s.\n"+
+						"  The computer was put back from a copy, or its log was written anew. Its records from before are evidence still.\n",
+						seen(b.At), b.Times, b.Kept.Size, seen(b.Kept.At), b.Other.Size, seen(b.Other.At))
+				}
 				if !d.RevokedAt.IsZero() {
 					fmt.Fprintf(w, "  revoked on %s\n", seen(d.RevokedAt))
 				}

@@ -48,6 +48,7 @@ var checks = []struct {
 	{"service", checkService},
 	{"socket", checkSocket},
 	{"server", checkServer},
+	{"audit log", checkAudit},
 	{"clock", checkClock},
 	{"policy", checkPolicy},
 	{"desktops", checkDesktops},
@@ -171,6 +172,20 @@ func checkServer(c *checkup) []command.Finding {
 	}
 	return command.Found(command.StateWrong, fmt.Sprintf("no orderly connection with %s: %s", s.Server, why),
 		fmt.Sprintf("nothing is lost: %d events wait and leave when it is back", s.Waiting), "see that this computer reaches that address (firewall, proxy: HTTPS_PROXY in the service's environment)")
+}
+
+// checkAudit tells of a company whose audit log is another one than it was. Nobody
+// is asked less, and nothing is recorded less, for it.
+func checkAudit(c *checkup) []command.Finding {
+	b := c.status.AuditBreak
+	if c.dial != nil || b == nil {
+		return nil
+	}
+	day := func(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+	return command.Found(command.StateNote, fmt.Sprintf("the company's audit log does not continue what this computer saw on %s: it had %d entries then; since %s it has shown another one, of %d entries on %s",
+		day(b.SeenAt), b.Seen, day(b.At), b.Shown, day(b.ShownAt)),
+		"ask the company whether its server was put back from a backup: then entries after the backup are gone. If it was not, entries were changed or removed",
+		"the company can compare: aval-summarizer audit verify. This computer keeps both, signed by the company; what was granted and recorded here is not touched by it")
 }
 
 // clockAhead is how far a record may lie in the future before the clock is suspect.

@@ -48,6 +48,9 @@ func TestChecks(t *testing.T) {
 		{"turned away", func(c *checkup) { c.status.Link, c.status.LinkError = "refused", "unknown device" }, checkServer, command.StateWrong, []string{"turns this computer away", "unknown device"}},
 		{"no way there", func(c *checkup) { c.status.Link, c.status.LinkError, c.status.Waiting = "connecting", "no route", 42 }, checkServer, command.StateWrong, []string{"no route", "42 events wait"}},
 		{"complaint", func(c *checkup) { c.status.LinkError = "a stream was rejected" }, checkServer, command.StateWrong, []string{"a stream was rejected"}},
+		{"another audit log", func(c *checkup) {
+			c.status.AuditBreak = &ipc.AuditBreak{At: c.now, SeenAt: c.now, Seen: 120, ShownAt: c.now, Shown: 97}
+		}, checkAudit, command.StateNote, []string{"does not continue", "120 entries", "of 97 entries", "put back from a backup", "aval-summarizer audit verify"}},
 		{"clock set back", func(c *checkup) { c.newest.At = c.now.Add(time.Hour) }, checkClock, command.StateWrong, []string{"1h0m0s in the future"}},
 		{"policy", func(*checkup) {}, checkPolicy, command.StateOK, nil},
 		{"policy unreadable", func(c *checkup) { c.policy.State, c.policy.Problem = consent.PolicyUnreadable, "x.json: line 1" }, checkPolicy, command.StateWrong, []string{"nothing is recorded", "x.json", "aval policy validate"}},

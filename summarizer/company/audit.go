@@ -14,34 +14,9 @@ import (
 	"aval/summarizer/store"
 )
 
-// TypeAudit is the type of the signed head of a company's audit log.
-const TypeAudit record.Type = "application/vnd.aval.audit.v1+json"
-
-// AuditHead is the body of TypeAudit: the log at one moment. Who keeps one can
-// show later that a row before it was changed, whoever holds the company's key.
-type AuditHead struct {
-	V       int       `json:"v"`
-	Company string    `json:"company"`
-	At      time.Time `json:"at"`
-	Size    int64     `json:"size"`
-	Root    string    `json:"root"` // SHA-256, hex
-}
-
 // signHead signs the log's head; the store calls it with every row.
 func (s *Service) signHead(size int64, root record.Hash) ([]byte, error) {
-	return record.Sign(s.signer(), TypeAudit, AuditHead{V: 1, Company: s.id, At: s.now().UTC(), Size: size, Root: hex.EncodeToString(root[:])})
-}
-
-// OpenAuditHead verifies a head that a company signed.
-func OpenAuditHead(raw []byte, keys record.Keys) (h AuditHead, root record.Hash, err error) {
-	if _, err = record.OpenAs(raw, keys, TypeAudit, &h); err != nil {
-		return AuditHead{}, record.Hash{}, err
-	}
-	b, err := hex.DecodeString(h.Root)
-	if err != nil || len(b) != len(root) || h.V != 1 || h.Company == "" || h.Size < 0 {
-		return AuditHead{}, record.Hash{}, fmt.Errorf("%w: head of an audit log", record.ErrMalformed)
-	}
-	return h, record.Hash(b), nil
+	return record.SignAuditHead(s.signer(), s.id, s.now(), size, root)
 }
 
 // Audits lists the company's audit rows, newest first.
@@ -86,7 +61,7 @@ func (s *Service) VerifyAudit(ctx context.Context, kept ...[]byte) (r AuditRepor
 	}
 	roots := map[int64]record.Hash{}
 	for i, raw := range kept {
-		h, root, err := OpenAuditHead(raw, keys)
+		h, root, err := record.OpenAuditHead(raw, keys)
 		switch {
 		case err != nil:
 			problem("kept head %d is not signed by this company's key", i+1)
@@ -150,7 +125,7 @@ func (s *Service) VerifyAudit(ctx context.Context, kept ...[]byte) (r AuditRepor
 			problem("the log's head is not signed")
 			return nil
 		}
-		h, signed, err := OpenAuditHead(head.Head, keys)
+		h, signed, err := record.OpenAuditHead(head.Head, keys)
 		switch {
 		case err != nil:
 			problem("the log's head is not signed by this company's key")

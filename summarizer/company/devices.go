@@ -49,6 +49,10 @@ type Device struct {
 	// Reach is what it said last of whether somebody there could be asked; nil:
 	// nothing yet, or it is no computer of the company's.
 	Reach *Reach `json:"reach,omitempty"`
+	// LogBrokenAt is when its log of records first did not continue what the company
+	// had seen of it; LogBreak says more, only for a single device.
+	LogBrokenAt time.Time `json:"log_broken_at,omitzero"`
+	LogBreak    *LogBreak `json:"log_break,omitempty"`
 	// LeftAt is when it said itself that it is the company's no more.
 	LeftAt time.Time `json:"left_at,omitzero"`
 	// Session is the last one of it that was recorded; only for a single device.
@@ -155,6 +159,13 @@ func (s *Service) Device(ctx context.Context, which string) (out Device, err err
 		if out.LastSessionAt, err = tx.LastSession(s.id, d.ID); err != nil {
 			return err
 		}
+		if !out.LogBrokenAt.IsZero() {
+			l, err := tx.DeviceLog(s.id, d.ID)
+			if err != nil {
+				return err
+			}
+			out.LogBreak = &LogBreak{At: l.BrokenAt, Times: l.Broken, Kept: headOf(l.Kept), Other: headOf(l.Other)}
+		}
 		if !out.Managed {
 			return nil
 		}
@@ -213,7 +224,7 @@ func (s *Service) viewDevices(tx *store.Tx) (viewer, error) {
 
 func (v viewer) device(d store.Device) Device {
 	out := Device{ID: d.ID, Name: d.Name, Hostname: d.Hostname, Managed: d.Code == "" && d.Account == "", Account: d.Account, AccountName: v.users[d.Account], Version: d.AgentVersion, EnrolledAt: d.EnrolledAt,
-		LastSeenAt: d.LastSeenAt, ClockSkew: d.ClockSkew, RevokedAt: d.RevokedAt, LeftAt: d.LeftAt}
+		LastSeenAt: d.LastSeenAt, ClockSkew: d.ClockSkew, RevokedAt: d.RevokedAt, LeftAt: d.LeftAt, LogBrokenAt: d.LogBrokenAt}
 	if name, ok := v.groups[d.Group]; ok {
 		out.Group, out.GroupID = name, d.Group
 	}

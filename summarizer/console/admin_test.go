@@ -490,3 +490,38 @@ func TestKeyTexts(t *testing.T) {
 		}
 	}
 }
+
+// TestLogBrokenPage: a computer whose log of records does not continue what it
+// showed before is told of in the list, on its page and nowhere else. To see it fail,
+// leave LogBrokenAt out of company.viewer.device.
+func TestLogBrokenPage(t *testing.T) {
+	s, b := activated(t)
+	at := "/devices/" + sample.Device
+	show := func(since, size int64) {
+		t.Helper()
+		if err := s.db.Tx(t.Context(), func(tx *store.Tx) error {
+			known, err := s.co.TakeDeviceHead(tx, sample.Device, company.DeviceHead{Since: since, Size: size, Root: record.Hash{byte(size)}, Envelope: []byte("{}")})
+			if err == nil && !known {
+				t.Errorf("%d records after %d were not taken", size, since)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	show(0, 9)
+	for _, path := range []string{"/devices", at} {
+		if page := b.page(path); strings.Contains(page, "log of records broken") {
+			t.Errorf("%s: broken before it is:\n%s", path, page)
+		}
+	}
+	show(9, 4)
+	for path, want := range map[string]string{"/devices": "log of records broken on", at: "put back from a copy"} {
+		if page := b.page(path); !strings.Contains(page, want) {
+			t.Errorf("%s does not say %q:\n%s", path, want, page)
+		}
+	}
+	if list, err := s.co.Audits(t.Context(), store.AuditFilter{Action: "log-broken"}); err != nil || len(list) != 1 || list[0].Subject != sample.Device {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

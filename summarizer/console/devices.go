@@ -51,6 +51,7 @@ type deviceRow struct {
 	Account                                           string // in whose account it is
 	Reach                                             string // whether somebody there could be asked, in a few words
 	Unreachable                                       bool
+	Broken                                            string // its log of records does not continue what was seen of it
 }
 
 func (c *Console) devices(w http.ResponseWriter, r *http.Request, v visitor) {
@@ -148,6 +149,9 @@ func (c *Console) deviceRow(v visitor, d company.Device) deviceRow {
 	}
 	if out.Revoked {
 		out.Ended = v.cat.T("console.devices.revoked_on", assets.Args{"when": c.when(v.cat, d.RevokedAt)})
+	}
+	if !d.LogBrokenAt.IsZero() {
+		out.Broken = v.cat.T("console.devices.log_broken", assets.Args{"when": c.when(v.cat, d.LogBrokenAt)})
 	}
 	if !d.LeftAt.IsZero() {
 		key := "enrolment.left_on"

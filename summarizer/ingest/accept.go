@@ -46,6 +46,8 @@ func kind(f *wire.Frame) string {
 		return "record"
 	case *wire.Frame_SummaryAck, *wire.Frame_RequestAck:
 		return "acknowledgement"
+	case *wire.Frame_Checkpoint:
+		return "checkpoint"
 	}
 	return "unknown"
 }
@@ -68,6 +70,8 @@ func (c *conn) handle(f *wire.Frame) error {
 		return c.onRequestAck(b.RequestAck.GetId())
 	case *wire.Frame_Reach:
 		return c.onReach(b.Reach)
+	case *wire.Frame_Checkpoint:
+		return c.onCheckpoint(b.Checkpoint)
 	}
 	c.refuse(CodeProtocol)
 	return errGone

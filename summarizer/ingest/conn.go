@@ -48,6 +48,9 @@ type conn struct {
 	grants  map[string]*grant
 	reach   uint64 // a hash of what the device said last on this connection, without its time
 
+	log   int64 // the size of the device's log in the checkpoint that it showed last; or unseen
+	shown int64 // that of the company's audit log that the device knows, to be told; or unseen
+
 	frame context.Context // of the frame that is being handled, with its span; nil: none is
 
 	leaving  atomic.Bool
@@ -79,6 +82,7 @@ func (c *conn) begin() {
 	}
 	c.tell()
 	c.tellRequests()
+	c.tellAudit()
 	c.serve() // with its first words may have come others
 }
 
@@ -187,6 +191,7 @@ func (c *conn) greet() bool {
 		return false
 	}
 	var options []byte
+	c.log, c.shown = unseen, unseen
 	code, err := c.inTx(func(tx *store.Tx) error {
 		keys, err := tx.DeviceKeys(h.GetCompany(), h.GetDevice())
 		if err != nil {
@@ -215,6 +220,11 @@ func (c *conn) greet() bool {
 			return err
 		}
 		c.account = d.Account != ""
+		l, err := tx.DeviceLog(h.GetCompany(), h.GetDevice())
+		if err != nil {
+			return err
+		}
+		c.log = l.Newest().Size
 		options, err = co.OptionsIn(tx, h.GetDevice())
 		return err
 	})
@@ -226,8 +236,14 @@ func (c *conn) greet() bool {
 		return false
 	}
 	c.co, c.company, c.device, c.skew = co, h.GetCompany(), h.GetDevice(), skew
-	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{ClockUnixNano: now.UnixNano(),
-		MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents, Reach: c.reaches()}}}) == nil &&
+	welcome := &wire.Welcome{ClockUnixNano: now.UnixNano(), MaxBatchBytes: wire.MaxBatchBytes, MaxBatchEvents: wire.MaxBatchEvents, Reach: c.reaches()}
+	if c.reaches() {
+		welcome.Log = &wire.Seen{Size: c.log}
+	}
+	if seen := h.GetAudit(); seen != nil && c.code == nil {
+		c.shown = max(0, seen.GetSize())
+	}
+	return c.send(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: welcome}}) == nil &&
 		(c.code != nil || c.send(optionsFrame(options)) == nil)
 }
 

@@ -59,6 +59,49 @@ func FuzzReach(f *testing.F) {
 	})
 }
 
+// FuzzCheckpoint reads what a device shows of its log: what is kept is signed by its
+// key, of it, and bounded. To see it fail, leave the device out of headOf, or the
+// bound out of record.UnpackProof.
+func FuzzCheckpoint(f *testing.F) {
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	keys := record.OneKey(key.Public().(ed25519.PublicKey))
+	sign := func(typ record.Type, body any) []byte {
+		env, err := record.Sign(key, typ, body)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return env
+	}
+	root := make([]byte, 32)
+	good := record.NewCheckpoint("c", "d", t0, 3, record.Hash(root))
+	for _, c := range []*wire.Checkpoint{{}, {Envelope: sign(record.TypeCheckpoint, good), Proof: [][]byte{root, root}, Since: 2},
+		{Envelope: sign(record.TypeCheckpoint, good), Proof: slices.Repeat([][]byte{root}, record.MaxProof+1)},
+		{Envelope: sign(record.TypeCheckpoint, good), Proof: [][]byte{root[:31]}}, {Envelope: sign(record.TypeProof, good)},
+		{Envelope: sign(record.TypeCheckpoint, record.NewCheckpoint("c", "e", t0, 3, record.Hash(root)))},
+		{Envelope: sign(record.TypeCheckpoint, record.NewCheckpoint("c", "d", t0, 1<<62, record.Hash(root))), Since: 1 << 61}} {
+		fr, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Checkpoint{Checkpoint: c}})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(fr)
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		fr, err := decodeFrame(in)
+		if err != nil || fr.GetCheckpoint() == nil {
+			return
+		}
+		h, err := headOf(fr.GetCheckpoint(), keys, "c", "d")
+		if err != nil {
+			return
+		}
+		c, _, err := record.OpenCheckpoint(h.Envelope, keys)
+		if err != nil || c.Company != "c" || c.Device != "d" || c.Size != h.Size || h.Size > record.MaxLog || len(h.Proof) > record.MaxProof {
+			t.Fatalf("%+v, %v", h, err)
+		}
+		_ = record.CheckConsistency(h.Proof, h.Size, h.Root, h.Since, h.Root) // whatever it is, it ends
+	})
+}
+
 // FuzzFrame reads any frame of a device: unpacking stays within the limit, and an
 // event that passes is one that the grant covers, in its time.
 func FuzzFrame(f *testing.F) {

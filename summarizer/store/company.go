@@ -97,6 +97,8 @@ type Device struct {
 	Group    string // id of its group; empty: none
 	// LeftAt is when it said itself that it is the company's no more; zero: it has not.
 	LeftAt time.Time
+	// LogBrokenAt is that of its DeviceLog.
+	LogBrokenAt time.Time
 	// What the last bundle that was signed for it says: see GivenOptions.
 	Policy          string
 	PolicyVersion   int64
@@ -107,13 +109,14 @@ type Device struct {
 
 const deviceColumns = `SELECT id, company, name, agent_version, enrolled_at, last_seen_at, clock_skew, revoked_at, code,
 	hostname, search, device_group, policy, policy_version, policy_since, settings_version, account,
-	reach, reach_at, reach_window, reach_dialog, reach_file, reach_line, left_at FROM devices`
+	reach, reach_at, reach_window, reach_dialog, reach_file, reach_line, left_at,
+	COALESCE((SELECT l.broken_at FROM device_logs l WHERE l.company = devices.company AND l.device = devices.id), 0) FROM devices`
 
 func (d *Device) into() []any {
 	return []any{&d.ID, &d.Company, &d.Name, &d.AgentVersion, stamp{&d.EnrolledAt}, stamp{&d.LastSeenAt},
 		(*int64)(&d.ClockSkew), stamp{&d.RevokedAt}, &d.Code,
 		&d.Hostname, &d.Search, &d.Group, &d.Policy, &d.PolicyVersion, stamp{&d.PolicySince}, &d.SettingsVersion, &d.Account,
-		&d.Reach.State, stamp{&d.Reach.At}, &d.Reach.Window, &d.Reach.Dialog, &d.Reach.StartFile, &d.Reach.StartLine, stamp{&d.LeftAt}}
+		&d.Reach.State, stamp{&d.Reach.At}, &d.Reach.Window, &d.Reach.Dialog, &d.Reach.StartFile, &d.Reach.StartLine, stamp{&d.LeftAt}, stamp{&d.LogBrokenAt}}
 }
 
 // InsertDevice adds a device with its first key.

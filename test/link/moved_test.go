@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -179,17 +180,38 @@ func TestPostgresConverted(t *testing.T) {
 func TestRestoredServer(t *testing.T) {
 	dir, to := storetest.Dir(t), filepath.Join(t.TempDir(), "new")
 	m := inUse(t, dir)
+	putBack(t, to, backup(t, dir))
+	m.goesOn(to)
+}
+
+// backup is a backup's file of a server that may be running.
+func backup(t *testing.T, dir string) (file string) {
+	t.Helper()
 	db, err := store.OpenBeside(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "b.tar")
+	file = filepath.Join(t.TempDir(), "sqlite.tar")
 	manifest, err := db.Archive(t.Context(), file, "test", time.Now())
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	address := ""
 	if strings.HasSuffix(manifest.Database, "pgdump") {
+		named := filepath.Join(filepath.Dir(file), "postgres.tar")
+		if err := os.Rename(file, named); err != nil {
+			t.Fatal(err)
+		}
+		return named
+	}
+	return file
+}
+
+// putBack restores a backup into a new folder, and where it is one of PostgreSQL
+// into a new database.
+func putBack(t *testing.T, to, file string) {
+	t.Helper()
+	address := ""
+	if filepath.Base(file) == "postgres.tar" {
 		p := storetest.Server(t)
 		if err := errors.Join(p.Exec("postgres", "DROP DATABASE IF EXISTS restored"), p.Create("restored", "template0")); err != nil {
 			t.Fatal(err)
@@ -199,5 +221,4 @@ func TestRestoredServer(t *testing.T) {
 	if _, err := store.Unpack(t.Context(), to, address, file); err != nil {
 		t.Fatal(fmt.Errorf("restore: %w", err))
 	}
-	m.goesOn(to)
 }

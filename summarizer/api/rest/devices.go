@@ -19,7 +19,7 @@ func (o *operations) ListDevices(ctx context.Context, r v1.ListDevicesRequestObj
 
 func device(d company.Device) v1.Device {
 	out := v1.Device{Id: d.ID, Name: d.Name, Hostname: d.Hostname, GroupId: d.GroupID, Group: d.Group, Pending: d.Waits, LastSeen: d.LastSeenAt,
-		EnrolledAt: d.EnrolledAt, AgentVersion: d.Version, RevokedAt: d.RevokedAt}
+		EnrolledAt: d.EnrolledAt, AgentVersion: d.Version, RevokedAt: d.RevokedAt, LogBrokenAt: d.LogBrokenAt}
 	if r := d.Reach; r != nil {
 		out.Reach = v1.Reach{State: v1.ReachState(r.State), At: r.At, Window: r.Window, Dialog: r.Dialog, StartFile: r.StartFile, StartLine: r.StartLine}
 	}

@@ -648,7 +648,10 @@ type Device struct {
 	// Id The Aval ID
 	Id       string    `json:"id"`
 	LastSeen time.Time `json:"last_seen,omitempty,omitzero"`
-	Name     string    `json:"name"`
+
+	// LogBrokenAt When the computer's log of records first did not continue what it had shown before: it was put back from a copy, or its log was written anew. Left out where it always did
+	LogBrokenAt time.Time `json:"log_broken_at,omitempty,omitzero"`
+	Name        string    `json:"name"`
 
 	// Pending Something was changed that it has not been given yet
 	Pending       bool  `json:"pending,omitempty,omitzero"`
