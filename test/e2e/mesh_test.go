@@ -103,7 +103,7 @@ func TestMeshCentral(t *testing.T) {
 	w.show(d, "CANARY-MESH-NOT-OF-THE-TERMINAL")
 
 	// The agent ends, as an update ends it.
-	m.Agent.Kill()
+	m.KillAgent()
 	w.gone(shell.Session)
 	if got := texts(w.arrived(shell.Session)); !strings.Contains(got, "mesh-canary.txt") || strings.Contains(got, "NOT-OF-THE-TERMINAL") {
 		t.Errorf("the terminal's session:\n%s", got)

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -223,6 +224,27 @@ func (m *Mesh) install(users []string) error {
 		return err
 	}
 	return errors.Join(os.WriteFile(filepath.Join(m.agent, "meshagent.msh"), settings, 0o600), os.WriteFile(filepath.Join(m.agent, "meshagent"), program, 0o700))
+}
+
+// KillAgent ends the agent with all that it has started, as the system does with a
+// service. A terminal's programs hold its sockets and the lock of its database, and
+// outlive it where another of its processes holds the terminal's other end.
+func (m *Mesh) KillAgent() {
+	of := parents()
+	var mine func(pid int) []int
+	mine = func(pid int) (all []int) {
+		for child, parent := range of {
+			if parent == pid {
+				all = append(append(all, child), mine(child)...)
+			}
+		}
+		return all
+	}
+	left := mine(m.Agent.PID)
+	m.Agent.Kill()
+	for _, pid := range left {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 }
 
 // StartAgent starts the agent (again) and waits until the server has it.

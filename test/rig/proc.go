@@ -259,24 +259,35 @@ func statusField(raw []byte, name string) int64 {
 	return 0
 }
 
-// Children are the process ids of a process's children that run a program.
-func (r *Rig) Children(parent int, program string) []int {
-	var out []int
-	all, _ := filepath.Glob("/proc/[0-9]*/exe")
-	for _, link := range all {
-		exe, err := os.Readlink(link)
-		if err != nil || filepath.Base(exe) != program {
-			continue
-		}
-		raw, err := os.ReadFile(filepath.Join(filepath.Dir(link), "stat"))
+// parents are the running processes, each with its parent.
+func parents() map[int]int {
+	out := map[int]int{}
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range all {
+		raw, err := os.ReadFile(stat)
 		if err != nil {
 			continue
 		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
 		_, rest, _ := strings.Cut(string(raw), ") ") // the name may hold spaces (proc(5))
-		if f := strings.Fields(rest); len(f) > 1 && f[1] == strconv.Itoa(parent) {
-			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
-				out = append(out, pid)
-			}
+		f := strings.Fields(rest)
+		if err != nil || len(f) < 2 {
+			continue
+		}
+		if parent, err := strconv.Atoi(f[1]); err == nil {
+			out[pid] = parent
+		}
+	}
+	return out
+}
+
+// Children are the process ids of a process's children that run a program.
+func (r *Rig) Children(parent int, program string) []int {
+	var out []int
+	for pid, of := range parents() {
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		if err == nil && of == parent && filepath.Base(exe) == program {
+			out = append(out, pid)
 		}
 	}
 	return out
