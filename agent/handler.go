@@ -407,15 +407,11 @@ func errFields(format string, args ...any) error {
 	return &ipc.Error{Code: ipc.CodeBadRequest, Message: fmt.Sprintf(format, args...), Hint: "docs/events.md lists the kinds and their fields"}
 }
 
-func errKind(k event.Kind) error {
-	return errFields("there is no kind %q that can be reported: %s", k, strings.Join(toolKinds(), ", "))
-}
-
 // checkFields holds fields from outside against the kind's definition.
 func checkFields(k event.Kind, in map[string]string) (map[string]string, error) {
 	def, ok := event.Define(k)
 	if !ok || k.Mark() {
-		return nil, errKind(k)
+		return nil, errFields("there is no kind %q that can be reported: %s", k, strings.Join(toolKinds(), ", "))
 	}
 	for name := range in {
 		if !slices.ContainsFunc(def.Fields, func(f event.Field) bool { return f.Name == name }) {
@@ -436,10 +432,25 @@ func checkFields(k event.Kind, in map[string]string) (map[string]string, error) 
 	return maps.Clone(in), nil
 }
 
+// checkToolFields holds fields that a tool reports against the kind's definition. A
+// tool may know what was done with it of any kind, such as commands in a terminal of
+// its own; but words of the system's, which are not redacted, are not its to say.
+func checkToolFields(k event.Kind, in map[string]string) (map[string]string, error) {
+	def, _ := event.Define(k)
+	for _, f := range def.Fields {
+		if in[f.Name] != "" && !k.Mark() && f.Bare() {
+			return nil, errFields("%s: %s is told by the system alone", k, f.Name)
+		}
+	}
+	return checkFields(k, in)
+}
+
+// toolKinds are the kinds that a tool can report: all of whose required fields it
+// may say.
 func toolKinds() []string {
 	var out []string
 	for _, d := range event.Defs {
-		if d.Source == event.FromTool {
+		if !d.Kind.Mark() && !slices.ContainsFunc(d.Fields, func(f event.Field) bool { return f.Required && f.Bare() }) {
 			out = append(out, string(d.Kind))
 		}
 	}

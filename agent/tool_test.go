@@ -11,7 +11,7 @@ import (
 
 // TestToolFields: what a tool reports is held against the vocabulary before it is
 // recorded. A number is not redacted, so a text that stands for one is refused.
-// Take Number from the field size, or the look at toolKinds away, and its lines fail.
+// Take Number from the field size, or the look at Bare away, and its lines fail.
 func TestToolFields(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
@@ -35,7 +35,10 @@ func TestToolFields(t *testing.T) {
 		{event.FileTransferred, map[string]string{"name": "a.pdf", "direction": "up"}, "to-computer or from-computer"},
 		{event.FileTransferred, map[string]string{"direction": "to-computer"}, `needs the field "name"`},
 		{event.Note, map[string]string{"text": "n", "from": "person"}, `no field "from"`},
-		{event.CommandRun, map[string]string{"program": "ls"}, "that can be reported"},
+		{event.CommandRun, map[string]string{"program": "ls", "command": "ls -l"}, ""},
+		{event.CommandEnded, map[string]string{"program": "ls", "seconds": "3"}, ""},
+		{event.CommandEnded, map[string]string{"program": "ls", "status": "hunter2"}, "by the system alone"},
+		{event.DeviceAttached, map[string]string{"class": "hunter2"}, "by the system alone"},
 		{event.Gap, map[string]string{"reason": "paused"}, "that can be reported"},
 	} {
 		res, err := call[ipc.SessionEventResult](r, c, ipc.MethodSessionEvent, ipc.SessionEvent{ID: "1", Kind: tt.kind, Fields: tt.fields})

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"aval/agent/consent"
@@ -366,11 +365,7 @@ func (a *Agent) toolEvent(c *ipc.Conn, r ipc.SessionEvent, done func(ipc.Session
 		done(ipc.SessionEventResult{}, a.errNoSession(c.Peer().UID, r.ID))
 		return
 	}
-	if !slices.Contains(toolKinds(), string(r.Kind)) { // what the system does is not theirs to tell
-		done(ipc.SessionEventResult{}, errKind(r.Kind))
-		return
-	}
-	fields, err := checkFields(r.Kind, r.Fields)
+	fields, err := checkToolFields(r.Kind, r.Fields)
 	if err != nil {
 		done(ipc.SessionEventResult{}, err)
 		return

@@ -97,6 +97,10 @@ func (f Field) Counts(v string) bool {
 	return v != "" && len(v) <= f.Max && strings.Trim(v, "0123456789") == ""
 }
 
+// Bare tells whether the field holds text that is recorded as it is: a word of the
+// system's or of Aval's own.
+func (f Field) Bare() bool { return !f.Text && !f.Number && len(f.OneOf) == 0 }
+
 // Def defines a kind.
 type Def struct {
 	Kind   Kind
