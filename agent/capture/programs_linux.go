@@ -54,6 +54,7 @@ func newProgramWatch(scope Scope, started func(program), ended func(ending), mis
 		st, err := procStat(l.pid)
 		return err == nil && w.inScope(l.pid, st)
 	}
+	w.since = made
 	w.look = func(l listed) (seen, bool) { return look(l.pid, w.scope.Display != "") }
 	if scope.Leader > 0 {
 		if _, err := procStat(scope.Leader); err != nil {
@@ -285,6 +286,19 @@ func processes() []listed {
 	}
 	oldestFirst(out)
 	return out
+}
+
+// ticks is the unit of a process's start in /proc/PID/stat, which is sysconf's
+// _SC_CLK_TCK: 100 a second on every architecture (linux/asm-generic/param.h).
+const ticks = time.Second / 100
+
+// made is when a process was made (proc_pid_stat(5): ticks since boot).
+func made(l listed) time.Time {
+	var boot unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
+		return time.Time{}
+	}
+	return time.Now().Add(time.Duration(l.start)*ticks - time.Duration(boot.Nano()))
 }
 
 // look reads what a process runs, what goes first: a program may last for less

@@ -55,9 +55,12 @@ type scanner struct {
 	// code is the exit status of a process that is no longer in the list, -1 if it
 	// is not known; nil: it never is.
 	code func(pid int) int
+	// since is when a process was made; nil: that is not known.
+	since func(listed) time.Time
 	// missed is told how many programs could not be told whole.
 	missed  func(n int)
 	flushed time.Time
+	read    time.Time // when the list was read last
 }
 
 func newScanner(t *tree, missed func(int)) scanner {
@@ -107,11 +110,12 @@ func (s *scanner) flush(now time.Time) {
 
 // scan looks at every process once.
 func (s *scanner) scan() {
-	now := time.Now()
+	now, before := time.Now(), s.read
 	list := s.list()
 	if list == nil {
 		return
 	}
+	s.read = now
 	there := make(map[int]uint64, len(list))
 	for _, l := range list {
 		there[l.pid] = l.start
@@ -155,6 +159,16 @@ func (s *scanner) scan() {
 				continue // later, once it runs something of its own
 			}
 		}
-		s.tree.exec(l.pid, now, func() (seen, bool) { return s.look(l) })
+		// It began to run this between two readings, and not before it was made.
+		at := before
+		if s.since != nil {
+			if made := s.since(l); made.After(at) {
+				at = made
+			}
+		}
+		if at.IsZero() || at.After(now) {
+			at = now
+		}
+		s.tree.exec(l.pid, at, func() (seen, bool) { return s.look(l) })
 	}
 }

@@ -207,6 +207,7 @@ func TestPackagesFollowed(t *testing.T) {
 	add("nobodys")
 	handled("nobodys")
 	again := time.Now().Add(heardOf + 500*time.Millisecond)
+	time.Sleep(2 * noticed)
 	dpkg(8) // begun after it
 	add("his")
 	o.wait(t, "package-changed action=installed name=his version=1")

@@ -206,7 +206,8 @@ func TestWindowsPackages(t *testing.T) {
 	time.Sleep(2 * packageSettle)
 	told := strings.Count(o.all(), "\n")
 	entry("{D}", "Updated by itself", "1", 0) // nobody's doing here
-	time.Sleep(2 * packageSettle)
+	time.Sleep(2*packageSettle + 2*noticed)
+	setup.at = time.Now() // begun after it
 	w.looked(8, setup, false)
 	if err := registry.DeleteKey(registry.CURRENT_USER, path+`\{A}`); err != nil {
 		t.Fatal(err)

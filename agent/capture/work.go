@@ -29,6 +29,10 @@ const lingers = 5 * time.Second
 // gone at once comes with the next beat.
 const heardOf = 2 * time.Second
 
+// noticed is by how much a tool may seem to begin after its own work: a process's
+// time is told in hundredths of a second.
+const noticed = 20 * time.Millisecond
+
 // place is where a step of the session works: files that change there are
 // taken for its doing.
 type place struct {
@@ -108,13 +112,13 @@ func (w *work) did(at time.Time, sorts ...string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, t := range w.tools {
-		if slices.Contains(sorts, t.sort) && !t.began.After(at) {
+		if slices.Contains(sorts, t.sort) && !t.began.After(at.Add(noticed)) {
 			return true
 		}
 	}
 	return slices.ContainsFunc(sorts, func(sort string) bool {
 		run, ok := w.ended[sort]
-		return ok && !run.began.After(at) && at.Sub(run.ended) < lingers
+		return ok && !run.began.After(at.Add(noticed)) && at.Sub(run.ended) < lingers
 	})
 }
 

@@ -118,13 +118,9 @@ func TestServersDie(t *testing.T) {
 	}
 	t.Logf("%d agents, %d of them sending: %d events stored, each once; %d connections; %d pages, %d failed, p50 %s, p99 %s",
 		len(all), senders(all), events, connectsOf(all), len(p.took), p.failed, p.at(50), p.at(99))
-	if p.at(99) > pageGoal {
-		// Others may have the processor; the figure is then theirs as much as ours.
-		if load := loadAverage(t); load < 8 {
-			t.Errorf("99 of 100 pages within %s, load %.1f", p.at(99), load)
-		} else {
-			t.Logf("99 of 100 pages within %s is not judged: load %.1f", p.at(99), load)
-		}
+	// A few pages beside other tests say nothing of the goal; the measurement does.
+	if os.Getenv("AVAL_SCALE") != "" && p.at(99) > pageGoal {
+		t.Errorf("99 of 100 pages within %s, load %.1f", p.at(99), loadAverage(t))
 	}
 }
 
