@@ -3,8 +3,12 @@ package rig
 import (
 	"image"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A supporter opens a terminal from the menu of the other screen, and a program
@@ -74,10 +78,44 @@ func TestSupporterWorks(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	// Killed, it leaves nothing in the system either: a segment of shared memory would
+	// stay until the computer restarts. (Without -noshm in StartVNC there are 21.)
+	vnc.Kill()
+	for _, s := range segments(t) {
+		if s.maker == vnc.PID {
+			t.Errorf("x11vnc left shared memory %d", s.id)
+			_, _ = unix.SysvShmCtl(s.id, unix.IPC_RMID, nil)
+		}
+	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(r.Dir); !os.IsNotExist(err) {
 		t.Errorf("the rig's folder is still there: %v", err)
 	}
+}
+
+type segment struct{ id, maker int }
+
+// segments reads the System V shared memory of this system (proc(5): shmid is the
+// second column, cpid the fifth).
+func segments(t *testing.T) []segment {
+	t.Helper()
+	raw, err := os.ReadFile("/proc/sysvipc/shm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []segment
+	for line := range strings.Lines(string(raw)) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		id, err1 := strconv.Atoi(f[1])
+		maker, err2 := strconv.Atoi(f[4])
+		if err1 == nil && err2 == nil { // else it is the heading
+			all = append(all, segment{id, maker})
+		}
+	}
+	return all
 }

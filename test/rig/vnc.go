@@ -48,7 +48,9 @@ func (r *Rig) StartVNC(d *Display, h Hooks) (*VNC, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"-norc", "-display", d.Name, "-rfbport", strconv.Itoa(port), "-localhost", "-no6", "-nopw", "-forever", "-shared", "-noxrecord", "-nosel"}
+	// -noshm: one that is killed leaves its segments of shared memory until the
+	// computer restarts; after two hundred of them no program gets one any more.
+	args := []string{"-norc", "-noshm", "-display", d.Name, "-rfbport", strconv.Itoa(port), "-localhost", "-no6", "-nopw", "-forever", "-shared", "-noxrecord", "-nosel"}
 	if h.Accept != "" {
 		args = append(args, "-accept", h.Accept)
 	}

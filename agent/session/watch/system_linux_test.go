@@ -134,7 +134,9 @@ func testX11VNC(t *testing.T, as *syscall.SysProcAttr) {
 		t.Fatal(err)
 	}
 	port, log := freePort(t), dir+"/hook"
-	vnc := launchAs(t, as, dir, "/usr/bin/x11vnc", "-display", display, "-rfbport", port, "-localhost", "-nopw", "-forever", "-shared", "-q", "-noxrecord",
+	// -noshm: x11vnc is killed in the end, and the 21 segments of shared memory that it
+	// would hold stay until the computer restarts (4,096 are all that there are).
+	vnc := launchAs(t, as, dir, "/usr/bin/x11vnc", "-display", display, "-rfbport", port, "-localhost", "-nopw", "-forever", "-shared", "-q", "-noxrecord", "-noshm",
 		"-afteraccept", "echo $RFB_X11VNC_PID-$RFB_CLIENT_ID-$RFB_LOGIN_TIME >>"+log)
 	pid := vnc.Process.Pid
 	until(t, "x11vnc's display", func() bool { return watch.X11VNCDisplay(pid) == display })
